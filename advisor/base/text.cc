@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "advisor/base/text.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <limits>
+
+namespace tcpadvisor {
+namespace {
+
+using std::chrono::milliseconds;
+
+struct NumberAndUnit {
+  std::uint64_t number;
+  std::string_view unit;
+};
+
+/// Splits "64KiB" into 64 and "KiB"; nullopt-like failure is an Error that quotes the whole text.
+Result<NumberAndUnit> split_unit(std::string_view text, std::string_view wanted) {
+  std::uint64_t number = 0;
+  const char* end = text.data() + text.size();
+  auto [rest, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc() || rest == text.data()) {
+    return fail(ErrorCode::bad_input, fmt::format("'{}' is not {}", printable(text), wanted));
+  }
+  return NumberAndUnit{number, std::string_view(rest, static_cast<std::size_t>(end - rest))};
+}
+
+/// Length of the valid UTF-8 sequence at the start of `text`, 0 when there is none.
+std::size_t utf8_length(std::string_view text) {
+  auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  std::size_t need = byte(0) < 0x80 ? 1 : (byte(0) >> 5) == 6 ? 2 : (byte(0) >> 4) == 14 ? 3 : (byte(0) >> 3) == 30 ? 4 : 0;
+  if (need == 0 || need > text.size()) return 0;
+  for (std::size_t i = 1; i < need; ++i) {
+    if ((byte(i) >> 6) != 2) return 0;
+  }
+  bool overlong = (need == 2 && byte(0) < 0xC2) || (need == 3 && byte(0) == 0xE0 && byte(1) < 0xA0) ||
+                  (need == 4 && byte(0) == 0xF0 && byte(1) < 0x90);
+  bool c1_control = need == 2 && byte(0) == 0xC2 && byte(1) < 0xA0;  // U+0080..U+009F move terminals too
+  return overlong || c1_control ? 0 : need;
+}
+
+}  // namespace
+
+std::string with_commas(std::uint64_t value) {
+  std::string digits = std::to_string(value);
+  for (int at = static_cast<int>(digits.size()) - 3; at > 0; at -= 3) digits.insert(static_cast<std::size_t>(at), ",");
+  return digits;
+}
+
+std::string human_bytes(std::uint64_t bytes) {
+  static constexpr std::array<const char*, 5> kUnits = {"B", "KiB", "MiB", "GiB", "TiB"};
+  std::size_t unit = 0;
+  double value = static_cast<double>(bytes);
+  while (value >= 1024 && unit + 1 < kUnits.size()) {
+    value /= 1024;
+    ++unit;
+  }
+  bool whole = unit == 0 || value >= 100 || value == static_cast<double>(static_cast<std::uint64_t>(value));
+  return whole ? fmt::format("{:.0f} {}", value, kUnits[unit]) : fmt::format("{:.1f} {}", value, kUnits[unit]);
+}
+
+std::string human_duration(milliseconds duration) {
+  auto ms = duration.count();
+  if (ms < 0) return "-" + human_duration(milliseconds(-ms));
+  if (ms == 0) return "0 s";
+  if (ms < 1000) return fmt::format("{} ms", ms);
+  if (ms < 10'000 && ms % 1000 != 0) return fmt::format("{:.1f} s", static_cast<double>(ms) / 1000);
+  auto s = ms / 1000;
+  if (s < 60) return fmt::format("{} s", s);
+  if (s < 3600) return s % 60 ? fmt::format("{}m {}s", s / 60, s % 60) : fmt::format("{}m", s / 60);
+  if (s < 86400) return s % 3600 / 60 ? fmt::format("{}h {}m", s / 3600, s % 3600 / 60) : fmt::format("{}h", s / 3600);
+  return s % 86400 / 3600 ? fmt::format("{}d {}h", s / 86400, s % 86400 / 3600) : fmt::format("{}d", s / 86400);
+}
+
+Result<milliseconds> parse_duration(std::string_view text) {
+  static constexpr std::string_view kWanted = "a duration: write a number and ms, s, m or h, for example 500ms or 8s";
+  auto parts = split_unit(text, kWanted);
+  if (!parts) return std::unexpected(parts.error());
+  std::uint64_t factor = parts->unit == "ms" ? 1
+                         : parts->unit == "s" ? 1000
+                         : parts->unit == "m" ? 60'000
+                         : parts->unit == "h" ? 3'600'000
+                                              : 0;
+  static constexpr std::uint64_t kMaxMs = 365ull * 86400 * 1000;
+  if (factor == 0) return fail(ErrorCode::bad_input, fmt::format("'{}' is not {}", printable(text), kWanted));
+  if (parts->number == 0 || parts->number > kMaxMs / factor) {
+    return fail(ErrorCode::bad_input, fmt::format("'{}' is out of range: more than 0, at most 365 days", printable(text)));
+  }
+  return milliseconds(parts->number * factor);
+}
+
+Result<std::uint64_t> parse_size(std::string_view text) {
+  static constexpr std::string_view kWanted = "a size: write bytes, or a number and K, M, G, KiB, MiB or GiB";
+  auto parts = split_unit(text, kWanted);
+  if (!parts) return std::unexpected(parts.error());
+  std::string_view unit = parts->unit;
+  int shift = unit.empty() || unit == "B"      ? 0
+              : unit == "K" || unit == "KiB"   ? 10
+              : unit == "M" || unit == "MiB"   ? 20
+              : unit == "G" || unit == "GiB"   ? 30
+                                               : -1;
+  if (shift < 0) return fail(ErrorCode::bad_input, fmt::format("'{}' is not {}", printable(text), kWanted));
+  if (parts->number > (std::numeric_limits<std::uint64_t>::max() >> shift)) {
+    return fail(ErrorCode::bad_input, fmt::format("'{}' is too large", printable(text)));
+  }
+  return parts->number << shift;
+}
+
+Result<std::uint64_t> parse_u64(std::string_view text) {
+  auto parts = split_unit(text, "a number");
+  if (!parts) return std::unexpected(parts.error());
+  if (!parts->unit.empty()) return fail(ErrorCode::bad_input, fmt::format("'{}' is not a number", printable(text)));
+  return parts->number;
+}
+
+std::string printable(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    auto byte = static_cast<unsigned char>(text.front());
+    std::size_t length = byte >= 0x20 && byte != 0x7f ? utf8_length(text) : 0;
+    if (length == 0) {
+      out += '?';
+      length = 1;
+    } else {
+      out += text.substr(0, length);
+    }
+    text.remove_prefix(length);
+  }
+  return out;
+}
+
+std::uint64_t stable_hash(std::string_view text) {
+  std::uint64_t hash = 14695981039346656037ull;
+  for (char c : text) {
+    hash ^= static_cast<unsigned char>(c);
+    hash *= 1099511628211ull;
+  }
+  return hash;
+}
+
+std::string hex64(std::uint64_t value) { return fmt::format("{:016x}", value); }
+
+}  // namespace tcpadvisor

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "advisor/evidence/sample.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace tcpadvisor {
+
+std::uint64_t CallStats::calls() const { return std::accumulate(slots.begin(), slots.end(), std::uint64_t{0}); }
+
+std::uint32_t OwnerTotals::tcp_sockets() const { return std::accumulate(sockets.begin(), sockets.end(), 0u); }
+
+const FactCoverage* Sample::fact(std::string_view name) const {
+  auto at = std::ranges::find(coverage, name, &FactCoverage::fact);
+  return at == coverage.end() ? nullptr : &*at;
+}
+
+bool Sample::knows(std::string_view fact_name) const {
+  const FactCoverage* found = fact(fact_name);
+  return found != nullptr && !found->in_use.empty();
+}
+
+const NetnsSample* Sample::find_netns(NetnsId id) const {
+  auto at = std::ranges::find(netns, id, &NetnsSample::id);
+  return at == netns.end() ? nullptr : &*at;
+}
+
+const NetnsSample* Sample::host_netns() const {
+  auto at = std::ranges::find(netns, true, &NetnsSample::is_host);
+  return at == netns.end() ? nullptr : &*at;
+}
+
+const OwnerTotals* Sample::find_owner(Pid pid) const {
+  auto at = std::ranges::find(owners, pid, &OwnerTotals::pid);
+  return at == owners.end() ? nullptr : &*at;
+}
+
+}  // namespace tcpadvisor

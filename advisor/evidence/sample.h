@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+// A Sample: everything that one tick learned about the host. Immutable once collected, handed over as
+// std::shared_ptr<const Sample>. A field that a source could not give is std::nullopt, never a zero.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "advisor/evidence/address.h"
+#include "advisor/evidence/tcp_state.h"
+
+namespace tcpadvisor {
+
+using NetnsId = std::uint64_t;  ///< inode number of the network namespace
+using Pid = std::uint32_t;      ///< thread-group id in the host's pid namespace
+
+/// Who holds a socket. Decided by the collector, never guessed from a softirq's current task.
+enum class Holder : std::uint8_t {
+  unknown,     ///< this source cannot tell
+  process,     ///< a process has a file descriptor for it
+  unaccepted,  ///< established by the kernel, still in the listener's accept queue
+  orphan,      ///< the application has closed it; only the kernel still holds it
+  kernel,      ///< made by the kernel itself (NFS, MPTCP subflow)
+};
+
+/// Mini-sockets hold few facts: TIME_WAIT (and orphan FIN_WAIT_2) and request sockets.
+enum class SocketKind : std::uint8_t { full, timewait, request };
+
+struct Owner {
+  Pid pid = 0;
+  std::string comm;         ///< made printable
+  int fd = -1;              ///< one descriptor of that process, -1 if not known
+  std::uint32_t holders = 1;  ///< processes that hold it (forked workers share listeners)
+  auto operator<=>(const Owner&) const = default;
+};
+
+/// Sizes of send or receive calls: slot 0 counts errors other than EAGAIN, slot 1 counts EAGAIN, slot 2 counts 0 bytes,
+/// slot 3+k counts 2^k <= size < 2^(k+1); the last slot also takes what is larger.
+inline constexpr std::size_t kCallSlots = 24;
+struct CallStats {
+  std::array<std::uint32_t, kCallSlots> slots{};
+  std::optional<std::uint64_t> last_ms_ago;  ///< since the last call; nothing if there was none
+  std::uint64_t calls() const;               ///< all calls, whatever they returned
+  std::uint64_t eagain() const { return slots[1]; }
+  auto operator<=>(const CallStats&) const = default;
+};
+
+struct SocketCalls {
+  CallStats send, recv;
+  std::uint32_t small_write_runs = 0;  ///< times that >= 2 small writes (< 1 MSS-ish, 1024 B) came before the next read
+  auto operator<=>(const SocketCalls&) const = default;
+};
+
+/// SO_SNDBUF / SO_RCVBUF set by the application: autotuning is off (sk_userlocks, include/net/sock.h).
+struct BufferLocks {
+  bool sndbuf = false, rcvbuf = false;
+  auto operator<=>(const BufferLocks&) const = default;
+};
+
+enum class Timer : std::uint8_t { none, retransmit, keepalive, timewait, persist };
+
+/// One socket that matters or is shown. Byte counts are payload bytes; buffers and memory are bytes as the kernel charges them.
+struct SocketRow {
+  std::uint64_t cookie = 0;  ///< socket cookie: identity over time (0 for mini-sockets that have none)
+  NetnsId netns = 0;
+  Endpoint local, remote;
+  TcpState state = TcpState::established;
+  SocketKind kind = SocketKind::full;
+  Holder holder = Holder::unknown;
+  std::optional<Owner> owner;  ///< set if holder == process
+  std::uint64_t inode = 0;     ///< 0 if no file
+  std::uint32_t uid = 0;
+  std::string cgroup;  ///< path, empty if not known
+
+  std::optional<std::uint64_t> state_age_ms;  ///< time in this state
+  bool state_age_is_lower_bound = false;      ///< true when the agent did not see the transition itself
+
+  std::uint64_t recv_q = 0;  ///< bytes that the application has not read (a queued FIN is not counted)
+  std::uint64_t send_q = 0;  ///< bytes not yet acknowledged by the peer, sent or not
+  std::optional<std::uint64_t> not_sent;  ///< the part of send_q that was never sent
+
+  std::optional<std::uint64_t> rcvbuf, sndbuf;             ///< sk_rcvbuf, sk_sndbuf
+  std::optional<std::uint64_t> rmem_alloc, wmem_queued;    ///< memory in use against them
+  std::optional<std::uint64_t> fwd_alloc, backlog_bytes;
+  std::optional<BufferLocks> locks;  ///< not visible through sock_diag
+  std::optional<std::uint64_t> drops;
+
+  // LISTEN only
+  std::optional<std::uint32_t> accept_queue, accept_limit;  ///< now / effective backlog = min(listen(), somaxconn)
+  std::optional<std::uint32_t> accept_peak;                 ///< highest seen by a hook since the agent started
+
+  // tcp_info
+  std::optional<std::uint64_t> bytes_sent, bytes_retrans, bytes_acked, bytes_received;
+  std::optional<std::uint32_t> snd_wnd, rcv_wnd, snd_cwnd, mss;
+  std::optional<std::uint32_t> srtt_us, min_rtt_us, rcv_rtt_us;
+  std::optional<std::uint8_t> snd_wscale, rcv_wscale;
+  std::optional<std::uint64_t> busy_us, rwnd_limited_us, sndbuf_limited_us;
+  std::optional<std::uint32_t> last_data_sent_ms, last_data_recv_ms, last_ack_recv_ms;
+  std::optional<std::uint32_t> total_retrans;
+  std::optional<std::uint8_t> probes_out, backoff;
+  std::optional<std::uint8_t> scaling_ratio;  ///< window = buffer * ratio / 256 (kernels >= 6.6)
+  std::optional<bool> app_limited;
+  Timer timer = Timer::none;
+  std::string congestion_control;
+
+  std::optional<std::uint64_t> blocked_us;     ///< time senders spent in sk_stream_wait_memory, hook only
+  std::optional<std::uint32_t> blocked_count;  ///< how many times
+  std::optional<bool> nospace;  ///< the sampled estimate: SOCK_NOSPACE is set, a sender wants room now
+  std::optional<SocketCalls> calls;
+
+  auto operator<=>(const SocketRow&) const = default;
+};
+
+/// Sums over all sockets in one state, in the kernel, so they are complete even when rows are not.
+struct StateTotals {
+  std::uint64_t count = 0, recv_q = 0, send_q = 0, rmem = 0, wmem = 0;
+  auto operator<=>(const StateTotals&) const = default;
+};
+using StateTable = std::array<StateTotals, kStateCount>;
+
+/// Per process. Counts are of descriptors: two descriptors of one socket count twice.
+struct OwnerTotals {
+  Pid pid = 0;
+  std::string comm, cgroup;
+  NetnsId netns = 0;  ///< of the process itself
+  std::optional<std::uint32_t> fds;       ///< all descriptors, of any kind
+  std::optional<std::uint64_t> fd_limit;  ///< RLIMIT_NOFILE, soft
+  std::array<std::uint32_t, kStateCount> sockets{};  ///< TCP sockets by state; [close] are dead sockets still held
+  std::uint32_t old_close_wait = 0;  ///< of those, older than the collector's age mark
+  std::uint32_t old_fin_wait_2 = 0;
+  std::uint64_t recv_q = 0, send_q = 0, rmem = 0, wmem = 0;
+  std::uint32_t tcp_sockets() const;
+  auto operator<=>(const OwnerTotals&) const = default;
+};
+
+struct CgroupTotals {
+  std::uint64_t id = 0;
+  std::string path;
+  std::uint64_t sockets = 0, recv_q = 0, send_q = 0, rmem = 0, wmem = 0;
+  std::optional<std::uint64_t> sock_bytes, memory_current, memory_max, events_max;  ///< memory cgroup v2, or kmem.tcp of v1
+  auto operator<=>(const CgroupTotals&) const = default;
+};
+
+/// Connections that arrived at one listening port.
+struct PortTotals {
+  NetnsId netns = 0;
+  std::uint16_t port = 0;
+  std::array<std::uint32_t, kStateCount> sockets{};
+  std::uint32_t unaccepted_close_wait = 0;
+  std::uint64_t recv_q = 0, send_q = 0;
+  auto operator<=>(const PortTotals&) const = default;
+};
+
+/// "TcpExt.ListenDrops", "Tcp.RetransSegs", "IpExt.InOctets" … from /proc/net/{netstat,snmp} of one namespace.
+using Counters = std::map<std::string, std::uint64_t>;
+
+/// A setting as the kernel holds it. Triples such as tcp_rmem have three values.
+struct Sysctl {
+  std::vector<std::int64_t> values;
+  std::string text;            ///< as read; for settings that are words
+  bool host_global = false;    ///< one value for the host, whatever the namespace
+  auto operator<=>(const Sysctl&) const = default;
+};
+using Sysctls = std::map<std::string, Sysctl>;  ///< by full name, "net.ipv4.tcp_rmem"
+
+struct Sockstat {
+  std::uint64_t tcp_inuse = 0, tw = 0;              ///< of this namespace (IPv4 + IPv6); tw also counts orphan FIN_WAIT_2
+  std::uint64_t orphan = 0, alloc = 0, mem_pages = 0;  ///< of the whole host
+  auto operator<=>(const Sockstat&) const = default;
+};
+
+struct NetnsSample {
+  NetnsId id = 0;
+  std::string name;      ///< "host", a name under /run/netns, or "pid:N"
+  bool is_host = false;  ///< the namespace of pid 1 if we can see it, else ours
+  std::string error;     ///< why it was not (fully) read; empty when it was
+  StateTable states{};
+  Counters counters;
+  Sysctls sysctls;
+  std::optional<Sockstat> sockstat;
+  auto operator<=>(const NetnsSample&) const = default;
+};
+
+struct TcpMemory {
+  std::optional<std::uint64_t> pages;  ///< allocated now, host-wide
+  std::optional<std::array<std::uint64_t, 3>> limits_pages;  ///< tcp_mem: min, pressure, max
+  std::optional<bool> under_pressure;
+  std::optional<std::uint64_t> pressure_ms;  ///< how long pressure has lasted
+  std::uint64_t page_size = 4096;
+  auto operator<=>(const TcpMemory&) const = default;
+};
+
+/// Memory refusals seen by sock_exceed_buf_limit since the agent started.
+struct BufferRefusals {
+  std::uint64_t host_send = 0, host_recv = 0, cgroup_send = 0, cgroup_recv = 0;
+  auto operator<=>(const BufferRefusals&) const = default;
+};
+
+/// Totals since the agent started, kept in the kernel; they survive lost events.
+struct LifecycleTotals {
+  std::uint64_t opened = 0, closed = 0;
+  std::uint64_t closed_by_us = 0, closed_by_peer = 0, reset = 0;  ///< who ended it first
+  std::uint64_t unread_at_close = 0, unread_bytes_at_close = 0;   ///< closes that threw away received data (RST)
+  std::uint64_t unsent_at_close = 0, unsent_bytes_at_close = 0;   ///< closes with data not acknowledged
+  std::uint64_t bytes_sent = 0, bytes_received = 0;               ///< of closed connections, payload, without retransmits
+  std::uint64_t send_calls = 0, recv_calls = 0;
+  /// dwell[state][k]: times that a connection stayed 2^k ms <= t < 2^(k+1) ms in a state (k = 0 also takes < 1 ms)
+  std::array<std::array<std::uint64_t, 24>, kStateCount> dwell_log2_ms{};
+  std::map<std::string, std::uint64_t> resets_sent;  ///< by the kernel's reason; key "unknown" before 6.10
+  std::map<Pid, std::array<std::uint64_t, 5>> closed_by_pid;  ///< {closes, bytes_sent, bytes_received, send_calls, recv_calls}
+  auto operator<=>(const LifecycleTotals&) const = default;
+};
+
+/// One way to obtain a fact, tried by really loading and attaching it.
+struct Attempt {
+  std::string source;  ///< "fexit tcp_sendmsg", "iter/tcp", "sock_diag", "/proc/net/tcp" …
+  bool works = false;
+  std::string why_not;  ///< what the kernel said
+  std::string cure;     ///< capability, kernel option or mount that would make it work; empty if there is none
+  int sys_errno = 0;
+  auto operator<=>(const Attempt&) const = default;
+};
+
+/// How one fact is obtained now. `in_use` is empty when there is no way.
+struct FactCoverage {
+  std::string fact;     ///< "calls", "waiting", "state-changes", "close", "pressure", "refusals", "resets", "accept-peak", "snapshot", "owners" …
+  std::string in_use;   ///< source of the attempt in use
+  bool exact = true;    ///< false: sampled or a lower bound
+  std::string remark;   ///< what the user should know, in a few words
+  std::vector<Attempt> attempts;  ///< best first
+  auto operator<=>(const FactCoverage&) const = default;
+};
+
+struct SelfCost {
+  double snapshot_ms = 0;     ///< duration of the last walk over all sockets and owners
+  double snapshot_age_ms = 0; ///< age of that walk when the sample was made
+  std::uint64_t sockets_walked = 0;
+  bool partial = false;       ///< the walk, or the list of rows, is not complete; `partial_why` says how
+  std::string partial_why;
+  double cpu_percent = 0;     ///< of one core, since the last sample
+  std::uint64_t rss_bytes = 0;
+  double hook_ns_per_s = 0;   ///< time in our BPF programs while it is measured, else 0
+  std::map<std::string, std::uint64_t> lost;  ///< by kind; every kind that can happen is present, 0 when nothing was lost
+  auto operator<=>(const SelfCost&) const = default;
+};
+
+struct HostFacts {
+  std::string name, kernel;
+  std::uint32_t cpus = 0;
+  std::uint64_t mem_bytes = 0, mem_available_bytes = 0, uptime_s = 0;
+  auto operator<=>(const HostFacts&) const = default;
+};
+
+struct Sample {
+  std::uint64_t mono_ms = 0;  ///< monotonic clock at the end of the tick
+  std::int64_t wall_ms = 0;   ///< unix time, for people
+  HostFacts host;
+  TcpMemory memory;
+  std::optional<Sockstat> host_sockstat;
+  std::vector<NetnsSample> netns;  ///< the host's first
+  std::vector<SocketRow> sockets;  ///< the ones that matter or are shown; see self.partial
+  std::uint64_t rows_suppressed = 0;  ///< mattered, but over the limit of rows (still in the totals)
+  std::vector<OwnerTotals> owners;
+  std::vector<CgroupTotals> cgroups;
+  std::vector<PortTotals> ports;
+  std::optional<BufferRefusals> refusals;
+  std::optional<LifecycleTotals> lifecycle;
+  std::vector<FactCoverage> coverage;
+  SelfCost self;
+
+  const FactCoverage* fact(std::string_view name) const;  ///< null if not listed
+  bool knows(std::string_view fact_name) const;           ///< the fact has a source in use
+  const NetnsSample* find_netns(NetnsId id) const;
+  const NetnsSample* host_netns() const;
+  const OwnerTotals* find_owner(Pid pid) const;
+  auto operator<=>(const Sample&) const = default;
+};
+
+using SamplePtr = std::shared_ptr<const Sample>;
+
+}  // namespace tcpadvisor

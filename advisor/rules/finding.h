@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a rule says. The JSON form is the contract of `report --format json` (docs/report.schema.json).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "advisor/evidence/sample.h"
+
+namespace tcpadvisor {
+
+enum class Severity { info, warning, critical };
+enum class Confidence { low, medium, high };
+enum class FindingClass { application, kernel_config, memory, capacity, attack, network_path, peer };
+enum class ScopeKind { host, netns, cgroup, process, listener, connection_group };
+
+struct Scope {
+  ScopeKind kind = ScopeKind::host;
+  NetnsId netns = 0;
+  std::string netns_name;
+  std::optional<Pid> pid;
+  std::string comm, cgroup, local, remote;  ///< empty when it does not apply
+  std::uint64_t count = 0;                  ///< sockets concerned
+};
+
+/// One measured number against its threshold. A finding has at least one.
+struct Evidence {
+  std::string metric;     ///< "close_wait_sockets", "accept_queue_fill" …
+  std::string source;     ///< where it was read: the coverage source, a file, a counter
+  double value = 0;
+  std::string unit;       ///< "sockets", "bytes", "s", "per_min", "ratio", "" …
+  std::optional<double> threshold;
+  double window_s = 0;    ///< over how long
+  std::uint64_t samples = 0;
+};
+
+enum class RecommendationKind { none, sysctl, application, capacity, peer };
+enum class TakesEffect { now, new_connections, re_listen };
+enum class Applicability { automatic, needs_review, manual };
+
+/// What to do. The fields from `knob` on belong to kind == sysctl.
+struct Recommendation {
+  RecommendationKind kind = RecommendationKind::none;
+  std::string text;
+  std::vector<std::string> steps;
+  std::string knob, scope, current, kernel_default, set_by, lower, target, upper, unit, formula;
+  struct Effect {
+    std::string metric;
+    double from = 0, to = 0;
+  };
+  std::optional<Effect> expected_effect;
+  std::optional<std::uint64_t> worst_case_memory_bytes;
+  int risk = 0;  ///< of the change itself, 0 (none) to 3
+  TakesEffect takes_effect = TakesEffect::now;
+  Applicability applicability = Applicability::manual;
+  std::string apply, persist, rollback, verify;  ///< commands or checks, as a person would type them
+};
+
+struct NotUseful {
+  std::string knob, why;
+};
+
+struct Finding {
+  std::string id;        ///< kebab rule id, stable for ever
+  std::string instance;  ///< stable hash of id and scope, set by the verdict
+  std::string title;
+  Severity severity = Severity::info;
+  Confidence confidence = Confidence::high;
+  std::string confidence_why;
+  FindingClass finding_class = FindingClass::application;
+  Scope scope;
+  std::vector<Evidence> evidence;
+  std::string meaning;  ///< what it means, one or two sentences
+  std::string cause;    ///< instance of the finding that explains this one, or empty
+  Recommendation recommendation;
+  std::vector<NotUseful> not_useful;
+  std::vector<std::string> references;
+};
+
+}  // namespace tcpadvisor

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every library the build needs, and for each one the Debian package to name when it is missing.
+
+function(need_failed what package)
+  message(FATAL_ERROR "tcpadvisor: ${what} is missing. Install it with: apt-get install ${package}   (or run: ./dev build)")
+endfunction()
+
+macro(need_cmake_package name package)
+  find_package(${name} QUIET)
+  if(NOT ${name}_FOUND)
+    need_failed("the library ${name}" ${package})
+  endif()
+endmacro()
+
+macro(need_pkgconfig var module package)
+  pkg_check_modules(${var} QUIET IMPORTED_TARGET ${module})
+  if(NOT ${var}_FOUND)
+    need_failed("the library ${module}" ${package})
+  endif()
+endmacro()
+
+macro(need_program var names package)
+  find_program(${var} NAMES ${names} PATHS /usr/sbin /sbin)
+  if(NOT ${var})
+    need_failed("the program ${names}" ${package})
+  endif()
+endmacro()
+
+find_package(PkgConfig QUIET)
+if(NOT PKG_CONFIG_FOUND)
+  need_failed("pkg-config" pkg-config)
+endif()
+need_cmake_package(fmt libfmt-dev)
+need_cmake_package(spdlog libspdlog-dev)
+need_cmake_package(CLI11 libcli11-dev)
+need_cmake_package(nlohmann_json nlohmann-json3-dev)
+need_pkgconfig(BPF libbpf libbpf-dev)
+need_pkgconfig(MNL libmnl libmnl-dev)
+need_pkgconfig(NCURSES ncursesw libncurses-dev)
+need_program(BPF_CLANG "clang-19;clang-18;clang-17;clang-16;clang-15;clang-14;clang" clang-19)
+if(TCPADVISOR_TESTS)
+  need_cmake_package(GTest libgtest-dev)
+endif()
