@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// One finding as JSON: the same object in a report and in `watch --json`.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "advisor/rules/finding.h"
+
+namespace tcpadvisor {
+
+nlohmann::json to_json(const Finding& finding);
+
+std::string_view name_of(Severity severity);      ///< "critical", "warning", "info"
+std::string_view name_of(Confidence confidence);  ///< "high", "medium", "low"
+std::string_view name_of(FindingClass finding_class);
+std::string_view name_of(ScopeKind kind);
+
+/// Who and where, in one line: "python3[4242], port 8443, netns host".
+std::string scope_text(const Scope& scope);
+
+}  // namespace tcpadvisor

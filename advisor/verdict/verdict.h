@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// All rules' outcomes as one answer: precedence, one recommendation per knob, stable ids, and what could not be judged.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "advisor/evidence/window.h"
+#include "advisor/rules/finding.h"
+#include "advisor/rules/policy.h"
+
+namespace tcpadvisor {
+
+struct CheckedAndFine {
+  std::string id, metric, value;
+};
+
+struct NotAssessed {
+  std::string id;  ///< of a rule, or "netns:NAME" for a namespace that could not be read
+  std::string reason;
+};
+
+/// Advice that is often copied and does not help here, with this host's state.
+struct NotRecommended {
+  std::string advice, why;
+};
+
+struct Verdict {
+  std::vector<Finding> findings;  ///< most severe first; within a severity applications, memory, then the rest
+  std::vector<CheckedAndFine> checked_and_fine;
+  std::vector<NotAssessed> not_assessed;
+  std::vector<NotRecommended> not_recommended;
+  bool enough_data = true;  ///< false when the observation was too short to judge anything that changes over time
+};
+
+Verdict judge(const Window& window, const Policy& policy);
+
+/// Keeps only the rules of `only` (all if empty) without those of `skip`; an id that no rule has is bad_input.
+Status select(Verdict& verdict, const std::vector<std::string>& only, const std::vector<std::string>& skip);
+
+/// `report --exit-code`: 0 nothing to do, 10 advice (a warning), 11 critical, 12 not enough data.
+int exit_code(const Verdict& verdict);
+
+}  // namespace tcpadvisor
