@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <fstream>
+#include <sstream>
+
+#include "tests/scenario/delaylink.h"
+#include "tests/scenario/faults.h"
+#include "tests/scenario/netns.h"
+#include "tests/scenario/sockets.h"
+
+namespace tcpfault {
+namespace {
+
+constexpr int kLockedBufferBytes = 65'536;  // the kernel doubles it
+
+/// A sender with all that it needs; writes for ever.
+void send_bulk(const Request& request, std::uint16_t port, const char* address, int sndbuf_bytes) {
+  const int fd = connect_to(port, address);
+  if (sndbuf_bytes > 0) {
+    set_option(fd, SOL_SOCKET, SO_SNDBUF, sndbuf_bytes, "SO_SNDBUF");
+  }
+  if (!request.congestion_control.empty()) {
+    set_congestion_control(fd, request.congestion_control);
+  }
+  write_for_ever(fd);
+  throw std::runtime_error("the bulk receiver went away");
+}
+
+struct FarSide {
+  int here, there;
+};
+
+/// A second namespace behind a round-trip time of 20 ms.
+FarSide add_far_side(Stage& stage, const Request& request) {
+  if (!request.private_netns) {
+    throw Skip("a path with a round-trip time needs network namespaces of its own (--own-netns)");
+  }
+  const int here = this_netns();
+  enter_new_netns();
+  const int there = this_netns();
+  join_netns(here);
+  start_delay_link(stage, here, there, {});
+  return {here, there};
+}
+
+/// One bulk flow from one side to the other; `receiver_is_here` says on which side the culprit, and so our namespace, is.
+Scene make_long_flow(Stage& stage, const Request& request, const char* name, bool receiver_is_here, int rcvbuf_bytes,
+                     int sndbuf_bytes) {
+  const FarSide sides = add_far_side(stage, request);
+  const char* receiver_address = receiver_is_here ? kLinkAddressA : kLinkAddressB;
+  const Actor receiver = stage.start(
+      "tcpfault-recv",
+      [=](const Channel& channel) {
+        const Listening listening =
+            listen_on({.address = receiver_address, .port = request.port, .rcvbuf_bytes = rcvbuf_bytes});
+        channel.say(listening.port);
+        const int fd = accept_one(listening.fd);
+        std::array<char, 64 * 1024> buffer;
+        // The first seconds are slow start; the fault stands when the flow is long past it.
+        const auto settled = Clock::now() + Millis{1'500};
+        while (Clock::now() < settled) {
+          if (read(fd, buffer.data(), buffer.size()) <= 0) {
+            throw std::runtime_error("the bulk sender went away");
+          }
+        }
+        channel.say(1);
+        read_all(fd);
+        throw std::runtime_error("the bulk sender went away");
+      },
+      receiver_is_here ? sides.here : sides.there);
+  const auto port = static_cast<std::uint16_t>(receiver.channel.hear());
+  const Actor sender = stage.start(
+      "tcpfault-send", [=](const Channel&) { send_bulk(request, port, receiver_address, sndbuf_bytes); },
+      receiver_is_here ? sides.there : sides.here);
+  receiver.channel.hear();
+  const Actor& culprit = receiver_is_here ? receiver : sender;
+  const Actor& peer = receiver_is_here ? sender : receiver;
+  return {{name, culprit.pid, peer.pid, port, 1, netns_inode(sides.there)}};
+}
+
+struct TcpPressure {
+  std::uint64_t pages = 0;
+  bool on = false;
+};
+
+/// The line "TCP" of /proc/net/protocols: name, size, sockets, memory in pages, pressure.
+TcpPressure read_pressure() {
+  std::ifstream table("/proc/net/protocols");
+  for (std::string line; std::getline(table, line);) {
+    std::istringstream words(line);
+    std::string name, size, sockets, memory, pressure;
+    words >> name >> size >> sockets >> memory >> pressure;
+    if (name == "TCP") {
+      return {std::stoull(memory), pressure == "yes"};
+    }
+  }
+  throw std::runtime_error("/proc/net/protocols has no line TCP");
+}
+
+}  // namespace
+
+Scene make_slow_reader(Stage& stage, const Request& request) {
+  constexpr Millis kPause{200};
+  const Actor reader = stage.start("tcpfault-reader", [=](const Channel& channel) {
+    const Listening listening = listen_on({.port = request.port});
+    channel.say(listening.port);
+    std::vector<int> held;
+    for (int i = 0; i < request.count; ++i) {
+      held.push_back(accept_one(listening.fd));
+    }
+    std::array<char, 4 * 1024> buffer;
+    for (;;) {
+      sleep_for(kPause);
+      for (const int fd : held) {
+        check(static_cast<int>(recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT)), "read a little");
+      }
+    }
+  });
+  const auto port = static_cast<std::uint16_t>(reader.channel.hear());
+  const Actor sender = stage.start("tcpfault-sender", [=](const Channel& channel) {
+    std::vector<int> fds;
+    for (int i = 0; i < request.count; ++i) {
+      fds.push_back(connect_to(port));
+    }
+    const std::vector<char> buffer(64 * 1024, 'x');
+    // Each time that there is room, fill it. The window is closed when nothing fits for a while.
+    int idle_rounds = 0;
+    for (bool said = false;;) {
+      bool moved = false;
+      for (const int fd : fds) {
+        const ssize_t sent = send(fd, buffer.data(), buffer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent < 0 && errno != EAGAIN) {
+          fail_errno("send");
+        }
+        moved = moved || sent > 0;
+      }
+      idle_rounds = moved ? 0 : idle_rounds + 1;
+      if (!said && idle_rounds == 10) {
+        channel.say(1);
+        said = true;
+      }
+      if (!moved) {
+        sleep_for(Millis{20});
+      }
+    }
+  });
+  sender.channel.hear();
+  return {{"slow-reader", reader.pid, sender.pid, port, request.count}};
+}
+
+Scene make_rcvbuf_locked(Stage& stage, const Request& request) {
+  return make_long_flow(stage, request, "rcvbuf-locked", true, kLockedBufferBytes, 0);
+}
+
+Scene make_sndbuf_locked(Stage& stage, const Request& request) {
+  return make_long_flow(stage, request, "sndbuf-locked", false, 0, kLockedBufferBytes);
+}
+
+Scene make_mem_pressure(Stage& stage, const Request& request) {
+  if (!request.is_guest) {
+    throw Skip("mem-pressure lowers tcp_mem and so hits every connection of the machine: only with --i-am-a-guest");
+  }
+  if (request.private_netns) {
+    throw Skip("mem-pressure: tcp_mem can only be written in the machine's first network namespace");
+  }
+  constexpr std::uint64_t kMinPages = 1'024, kPressurePages = 1'536, kMaxPages = 4'096;  // above what is in use now
+  const std::string before = get_sysctl("net/ipv4/tcp_mem");
+  const std::uint64_t used = read_pressure().pages;
+  stage.at_end([before] { set_sysctl("net/ipv4/tcp_mem", before); });
+  set_sysctl("net/ipv4/tcp_mem", std::to_string(used + kMinPages) + " " + std::to_string(used + kPressurePages) + " " +
+                                     std::to_string(used + kMaxPages));
+
+  const Actor server = stage.start("tcpfault-server", [=](const Channel& channel) {
+    need_descriptors(static_cast<std::size_t>(request.count + 64));
+    const Listening listening = listen_on({.port = request.port});
+    channel.say(listening.port);
+    for (std::vector<int> held;;) {
+      held.push_back(accept_one(listening.fd));  // and never reads
+    }
+  });
+  const auto port = static_cast<std::uint16_t>(server.channel.hear());
+  const Actor client = stage.start("tcpfault-client", [=](const Channel& channel) {
+    need_descriptors(static_cast<std::size_t>(request.count + 64));
+    const std::vector<char> buffer(64 * 1024, 'x');
+    const auto fill = [&](int fd) {
+      while (send(fd, buffer.data(), buffer.size(), MSG_NOSIGNAL | MSG_DONTWAIT) > 0) {
+      }
+    };
+    std::vector<int> fds;
+    while (!read_pressure().on && fds.size() < static_cast<std::size_t>(request.count)) {
+      fds.push_back(connect_to(port));
+      fill(fds.back());
+    }
+    wait_until("the kernel to report memory pressure", [] { return read_pressure().on; });
+    channel.say(fds.size());
+    for (;;) {
+      sleep_for(Millis{500});
+      for (const int fd : fds) {
+        fill(fd);
+      }
+    }
+  });
+  const int flows = static_cast<int>(client.channel.hear());
+  return {{"mem-pressure", server.pid, client.pid, port, flows}};
+}
+
+}  // namespace tcpfault

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every fault that tcpfault can make. A maker returns when its fault stands; the actors on the stage then keep it standing.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/scenario/actor.h"
+
+namespace tcpfault {
+
+struct Request {
+  int count = 0;            ///< connections (or what the fault counts)
+  std::uint16_t port = 0;   ///< 0: any free one
+  double grow_per_s = 0;    ///< faults that leak: so many more connections every second, up to kMaxGrown
+  bool private_netns = false;  ///< we are in a namespace of our own: its settings and interfaces are ours
+  bool is_guest = false;       ///< the whole machine is ours
+  std::string congestion_control;  ///< of bulk senders; empty: the kernel's choice
+};
+
+inline constexpr int kMaxGrown = 2'000;
+
+/// What stands: `pid` is the process that a finding should name.
+struct Standing {
+  std::string fault;
+  pid_t pid = 0;
+  pid_t peer_pid = 0;
+  std::uint16_t port = 0;
+  int count = 0;
+  std::uint64_t peer_netns = 0;  ///< 0: the same as ours
+};
+using Scene = std::vector<Standing>;
+
+// Connections that are not closed, or not closed by both (closing_faults.cc).
+Scene make_close_wait(Stage& stage, const Request& request);
+Scene make_close_wait_unaccepted(Stage& stage, const Request& request);
+Scene make_fin_wait2_held(Stage& stage, const Request& request);
+Scene make_fin_wait2_orphan(Stage& stage, const Request& request);
+Scene make_closed_fd_leak(Stage& stage, const Request& request);
+
+// Listeners that do not keep up (listener_faults.cc).
+Scene make_accept_slow(Stage& stage, const Request& request);
+Scene make_backlog_small(Stage& stage, const Request& request);
+
+// Buffers and windows (buffer_faults.cc).
+Scene make_slow_reader(Stage& stage, const Request& request);
+Scene make_rcvbuf_locked(Stage& stage, const Request& request);
+Scene make_sndbuf_locked(Stage& stage, const Request& request);
+Scene make_mem_pressure(Stage& stage, const Request& request);
+
+// Nothing wrong at all (healthy.cc).
+Scene make_healthy(Stage& stage, const Request& request);
+Scene make_bulk(Stage& stage, const Request& request);
+
+struct FaultKind {
+  std::string_view name;
+  std::string_view what;
+  int default_count;
+  int max_count;
+  Scene (*make)(Stage&, const Request&);
+};
+const std::vector<FaultKind>& fault_kinds();
+
+}  // namespace tcpfault

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Traffic with nothing wrong, made to look suspicious: many TIME_WAIT sockets, queues that are full for an instant.
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "tests/scenario/faults.h"
+#include "tests/scenario/sockets.h"
+
+namespace tcpfault {
+namespace {
+
+constexpr std::size_t kRequestBytes = 64;
+constexpr std::size_t kReplyBytes = 1'000;
+
+/// Reads exactly `size` bytes; false at the end of the stream.
+bool read_exactly(int fd, std::size_t size) {
+  std::array<char, kReplyBytes> buffer;
+  return recv(fd, buffer.data(), size, MSG_WAITALL) == static_cast<ssize_t>(size);
+}
+
+void write_exactly(int fd, std::size_t size) {
+  static const std::array<char, kReplyBytes> zeros{};
+  check(static_cast<int>(send(fd, zeros.data(), size, MSG_NOSIGNAL)), "send");
+}
+
+/// Answers one connection after the other until each client is content.
+void serve_requests(const Channel& channel, std::uint16_t wanted_port) {
+  const Listening listening = listen_on({.port = wanted_port});
+  channel.say(listening.port);
+  for (;;) {
+    const int fd = accept_one(listening.fd);
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY");
+    while (read_exactly(fd, kRequestBytes)) {
+      write_exactly(fd, kReplyBytes);
+    }
+    close(fd);
+  }
+}
+
+void ask(int fd) {
+  write_exactly(fd, kRequestBytes);
+  if (!read_exactly(fd, kReplyBytes)) {
+    throw std::runtime_error("the server closed before its answer was complete");
+  }
+}
+
+}  // namespace
+
+Scene make_healthy(Stage& stage, const Request& request) {
+  const Actor server = stage.start(
+      "tcpfault-server", [=](const Channel& channel) { serve_requests(channel, request.port); });
+  const auto port = static_cast<std::uint16_t>(server.channel.hear());
+  const Actor client = stage.start("tcpfault-client", [=](const Channel& channel) {
+    for (int i = 0;; ++i) {
+      const int fd = connect_to(port);
+      ask(fd);
+      close(fd);
+      if (i == request.count) {
+        channel.say(1);
+      } else if (i > request.count) {
+        sleep_for(Millis{5});
+      }
+    }
+  });
+  // Beside them one long conversation, on a server of its own.
+  const Actor steady_server =
+      stage.start("tcpfault-steady", [=](const Channel& channel) { serve_requests(channel, 0); });
+  const auto steady_port = static_cast<std::uint16_t>(steady_server.channel.hear());
+  stage.start("tcpfault-talker", [=](const Channel&) {
+    const int fd = connect_to(steady_port);
+    for (;;) {
+      ask(fd);
+      sleep_for(Millis{5});
+    }
+  });
+  client.channel.hear();
+  return {{"healthy", server.pid, client.pid, port, request.count}};
+}
+
+Scene make_bulk(Stage& stage, const Request& request) {
+  const Actor receiver = stage.start("tcpfault-recv", [=](const Channel& channel) {
+    const Listening listening = listen_on({.port = request.port});
+    channel.say(listening.port);
+    read_all(accept_one(listening.fd));
+    throw std::runtime_error("the bulk sender went away");
+  });
+  const auto port = static_cast<std::uint16_t>(receiver.channel.hear());
+  const Actor sender = stage.start("tcpfault-send", [=](const Channel& channel) {
+    const int fd = connect_to(port);
+    channel.say(1);
+    write_for_ever(fd);
+    throw std::runtime_error("the bulk receiver went away");
+  });
+  sender.channel.hear();
+  return {{"bulk", receiver.pid, sender.pid, port, 1}};
+}
+
+}  // namespace tcpfault

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+// tcpfault: makes one real TCP fault with real processes, says so in one line of JSON, and holds it for a while.
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "tests/scenario/faults.h"
+#include "tests/scenario/netns.h"
+
+namespace tcpfault {
+namespace {
+
+constexpr int kExitFailed = 1, kExitUsage = 2, kExitSkipped = 77;
+
+/// Several harmless faults side by side, for a screen with something on it.
+Scene make_demo(Stage& stage, const Request& request) {
+  Request small = request;
+  small.port = 0;
+  Scene scene;
+  const auto add = [&](Scene (*make)(Stage&, const Request&), int count, double grow_per_s) {
+    small.count = count;
+    small.grow_per_s = grow_per_s;
+    std::ranges::move(make(stage, small), std::back_inserter(scene));
+  };
+  add(make_close_wait, 40, 0.5);
+  add(make_close_wait_unaccepted, 20, 0);
+  add(make_fin_wait2_held, 20, 0);
+  add(make_slow_reader, 3, 0);
+  add(make_accept_slow, 60, 0);
+  return scene;
+}
+
+}  // namespace
+
+const std::vector<FaultKind>& fault_kinds() {
+  static const std::vector<FaultKind> kinds{
+      {"close-wait", "a server accepts and never closes, its clients have closed", 50, 10'000, make_close_wait},
+      {"close-wait-unaccepted", "a listener never accepts, its clients have closed", 50, 4'000,
+       make_close_wait_unaccepted},
+      {"fin-wait2-held", "a client shuts down writing and keeps its sockets; the server does not close", 50, 10'000,
+       make_fin_wait2_held},
+      {"fin-wait2-orphan", "closed connections whose peers never close; stands for 50 s", 400, 10'000,
+       make_fin_wait2_orphan},
+      {"closed-fd-leak", "leaked sockets that keepalive has killed: the descriptors stay", 80, 10'000,
+       make_closed_fd_leak},
+      {"slow-reader", "readers that take 4 KiB every 200 ms from eager senders", 3, 100, make_slow_reader},
+      {"accept-slow", "listen(64), 50 ms of work per accept, COUNT connections a second", 110, 1'000,
+       make_accept_slow},
+      {"backlog-small", "listen(8), a stall of 0.3 s at each burst of COUNT connections", 200, 1'000,
+       make_backlog_small},
+      {"rcvbuf-locked", "bulk over 20 ms into SO_RCVBUF 65536", 1, 1, make_rcvbuf_locked},
+      {"sndbuf-locked", "bulk over 20 ms out of SO_SNDBUF 65536", 1, 1, make_sndbuf_locked},
+      {"mem-pressure", "tcp_mem lowered and filled with unread data; only in a guest", 400, 2'000, make_mem_pressure},
+      {"healthy", "nothing wrong: COUNT short connections, then 200 a second, and a steady one", 3'000, 20'000,
+       make_healthy},
+      {"bulk", "nothing wrong: one loopback flow at full speed", 1, 1, make_bulk},
+      {"demo", "several harmless faults at once", 1, 1, make_demo},
+  };
+  return kinds;
+}
+
+namespace {
+
+nlohmann::json to_json(const Standing& standing) {
+  nlohmann::json json{{"fault", standing.fault},
+                      {"pid", standing.pid},
+                      {"peer_pid", standing.peer_pid},
+                      {"port", standing.port},
+                      {"count", standing.count}};
+  if (standing.peer_netns != 0) {
+    json["peer_netns"] = standing.peer_netns;
+  }
+  return json;
+}
+
+void print(const nlohmann::json& line) {
+  std::puts(line.dump().c_str());
+  std::fflush(stdout);
+}
+
+/// True if this is not the namespace of the machine's first process. Unprivileged callers cannot tell and get false.
+bool in_private_netns() {
+  struct stat first {}, ours {};
+  return stat("/proc/1/ns/net", &first) == 0 && stat("/proc/self/ns/net", &ours) == 0 && first.st_ino != ours.st_ino;
+}
+
+/// Waits until the time is over, a signal asks us to end, or an actor is gone (then false).
+bool hold(const Stage& stage, const sigset_t& signals, Millis time) {
+  const auto deadline = Clock::now() + time;
+  while (Clock::now() < deadline) {
+    if (!stage.is_complete()) {
+      return false;
+    }
+    const timespec tick{.tv_sec = 0, .tv_nsec = 200'000'000};
+    if (sigtimedwait(&signals, nullptr, &tick) > 0) {
+      return true;
+    }
+  }
+  return true;
+}
+
+int run(const FaultKind& kind, Request request, bool own_netns, Millis time, const sigset_t& signals) {
+  if (own_netns) {
+    enter_new_netns();
+  }
+  request.private_netns = own_netns || in_private_netns();
+  Stage stage;
+  const Scene scene = kind.make(stage, request);
+  nlohmann::json line{{"ready", true}};
+  if (scene.size() == 1) {
+    line.update(to_json(scene.front()));
+  } else {
+    for (const Standing& standing : scene) {
+      line["faults"].push_back(to_json(standing));
+    }
+  }
+  line["fault"] = kind.name;
+  line["netns"] = netns_inode(this_netns());
+  print(line);
+  if (!hold(stage, signals, time)) {
+    std::fprintf(stderr, "tcpfault: a process of %s ended before its time\n", std::string(kind.name).c_str());
+    return kExitFailed;
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace tcpfault
+
+int main(int argc, char** argv) {
+  using namespace tcpfault;
+
+  CLI::App app("Makes one real TCP fault with real processes and holds it, in this network namespace or in a new one.\n"
+               "Prints one line of JSON when the fault stands. Exit codes: 0 held to the end, 1 failed, 2 wrong usage,\n"
+               "77 this host cannot make it (the JSON line says why).");
+  std::string name;
+  std::uint64_t hold_ms = 20'000;
+  bool own_netns = false;
+  Request request;
+  std::vector<std::string> names;
+  for (const FaultKind& kind : fault_kinds()) {
+    names.emplace_back(kind.name);
+  }
+  app.add_option("fault", name, "which one")->required()->check(CLI::IsMember(names));
+  app.add_option("--hold", hold_ms, "for how long, for example 20s or 5m")
+      ->transform(CLI::AsNumberWithUnit(
+          std::map<std::string, std::uint64_t>{{"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}}))
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{24 * 3'600'000}));
+  app.add_option("--count", request.count, "how many connections; each fault has its own default")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--port", request.port, "the server's port; any free one if not given");
+  app.add_option("--grow", request.grow_per_s, "leaks: so many more connections a second")
+      ->check(CLI::Range(0.01, 1'000.0));
+  app.add_option("--congestion-control", request.congestion_control, "of the bulk senders");
+  app.add_flag("--own-netns", own_netns, "make the fault in a network namespace of its own");
+  app.add_flag("--i-am-a-guest", request.is_guest, "this machine exists for the test only: mem-pressure is allowed");
+  std::string list = "Faults:\n";
+  for (const FaultKind& kind : fault_kinds()) {
+    list += "  " + std::string(kind.name) + std::string(24 - kind.name.size(), ' ') + std::string(kind.what) + "\n";
+  }
+  app.footer(list);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kExitUsage;
+  }
+  const FaultKind& kind = *std::ranges::find(fault_kinds(), name, &FaultKind::name);
+  request.count = request.count == 0 ? kind.default_count : request.count;
+  if (request.count > kind.max_count) {
+    std::fprintf(stderr, "tcpfault: --count %d is too many for %s, the most is %d\n", request.count, name.c_str(),
+                 kind.max_count);
+    return kExitUsage;
+  }
+
+  // Whoever started us owns the fault: without them it must not stay behind.
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) {
+    sigaddset(&signals, number);
+  }
+  sigprocmask(SIG_BLOCK, &signals, nullptr);
+
+  try {
+    return run(kind, request, own_netns, Millis(hold_ms), signals);
+  } catch (const Skip& skip) {
+    print({{"ready", false}, {"fault", name}, {"skip", skip.what()}});
+    return kExitSkipped;
+  } catch (const std::exception& error) {
+    print({{"ready", false}, {"fault", name}, {"error", error.what()}});
+    return kExitFailed;
+  }
+}
