@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which process holds which socket, from the links in /proc/*/fd. The way that needs no BPF; it costs a readlink a
+// descriptor.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "advisor/base/result.h"
+#include "advisor/evidence/sample.h"
+#include "agent/os/proc_root.h"
+
+namespace tcpadvisor::sources {
+
+/// "socket:[12345]" -> 12345
+std::optional<std::uint64_t> parse_socket_link(std::string_view text);
+
+/// One descriptor that leads to a socket (of any family).
+struct SocketHolder {
+  std::uint64_t inode = 0;
+  Pid pid = 0;
+  int fd = -1;
+  auto operator<=>(const SocketHolder&) const = default;
+};
+
+struct OwnerScan {
+  std::vector<SocketHolder> holders;  ///< sorted by inode
+  std::uint64_t files = 0;            ///< descriptors looked at
+  std::uint64_t unreadable = 0;       ///< processes whose descriptors we may not see
+  std::uint64_t over_limit = 0;       ///< descriptors left out because of `max_holders`
+
+  std::span<const SocketHolder> of(std::uint64_t inode) const;
+};
+Result<OwnerScan> scan_owners(const os::ProcRoot& root, std::size_t max_holders = 4'000'000);
+
+}  // namespace tcpadvisor::sources

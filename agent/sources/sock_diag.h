@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Asks the kernel for all TCP sockets of the calling thread's network namespace (NETLINK_SOCK_DIAG). Works
+// unprivileged.
+#pragma once
+
+#include <functional>
+
+#include "advisor/base/result.h"
+#include "agent/sources/found_socket.h"
+
+namespace tcpadvisor::sources {
+
+struct DiagDump {
+  std::uint64_t sockets = 0;
+  std::uint64_t undecodable = 0;  ///< messages that made no sense
+  bool interrupted = false;       ///< the kernel says that the table changed so that the dump may be inconsistent
+};
+
+/// Calls `each` for every TCP socket, IPv4 and IPv6, all states. The kernel may report a socket twice when it moves
+/// during the dump; the caller keeps cookies if that matters.
+Result<DiagDump> dump_sockets(const std::function<void(FoundSocket&&)>& each);
+
+}  // namespace tcpadvisor::sources
