@@ -16,6 +16,7 @@
 namespace tcpfault {
 namespace {
 
+constexpr std::uint64_t kDefaultHoldMs = 20'000, kMaxHoldMs = 24 * 3'600'000;
 constexpr int kExitFailed = 1, kExitUsage = 2, kExitSkipped = 77;
 
 /// Several harmless faults side by side, for a screen with something on it.
@@ -60,7 +61,7 @@ const std::vector<FaultKind>& fault_kinds() {
       {"healthy", "nothing wrong: COUNT short connections, then 200 a second, and a steady one", 3'000, 20'000,
        make_healthy},
       {"bulk", "nothing wrong: one loopback flow at full speed", 1, 1, make_bulk},
-      {"demo", "several harmless faults at once", 1, 1, make_demo},
+      {"demo", "several harmless faults at once, always in a namespace of its own", 1, 1, make_demo},
   };
   return kinds;
 }
@@ -140,7 +141,7 @@ int main(int argc, char** argv) {
                "Prints one line of JSON when the fault stands. Exit codes: 0 held to the end, 1 failed, 2 wrong usage,\n"
                "77 this host cannot make it (the JSON line says why).");
   std::string name;
-  std::uint64_t hold_ms = 20'000;
+  std::uint64_t hold_ms = 0;
   bool own_netns = false;
   Request request;
   std::vector<std::string> names;
@@ -148,10 +149,10 @@ int main(int argc, char** argv) {
     names.emplace_back(kind.name);
   }
   app.add_option("fault", name, "which one")->required()->check(CLI::IsMember(names));
-  app.add_option("--hold", hold_ms, "for how long, for example 20s or 5m")
+  app.add_option("--hold", hold_ms, "for how long, for example 20s (the default) or 5m; a demo lasts until its parent ends")
       ->transform(CLI::AsNumberWithUnit(
           std::map<std::string, std::uint64_t>{{"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}}))
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{24 * 3'600'000}));
+      ->check(CLI::Range(std::uint64_t{1}, kMaxHoldMs));
   app.add_option("--count", request.count, "how many connections; each fault has its own default")
       ->check(CLI::PositiveNumber);
   app.add_option("--port", request.port, "the server's port; any free one if not given");
@@ -171,6 +172,11 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : kExitUsage;
   }
   const FaultKind& kind = *std::ranges::find(fault_kinds(), name, &FaultKind::name);
+  const bool is_demo = kind.make == make_demo;
+  if (hold_ms == 0) {
+    hold_ms = is_demo ? kMaxHoldMs : kDefaultHoldMs;
+  }
+  own_netns = own_netns || is_demo;  // it shall never disturb anything
   request.count = request.count == 0 ? kind.default_count : request.count;
   if (request.count > kind.max_count) {
     std::fprintf(stderr, "tcpfault: --count %d is too many for %s, the most is %d\n", request.count, name.c_str(),
