@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// List 4: which sockets pile up in a state that they should only pass through, whose they are, how old and how fast.
+#include <fmt/format.h>
+
+#include <map>
+
+#include "advisor/base/text.h"
+#include "agent/watch/build_up.h"
+#include "agent/watch/details.h"
+#include "agent/watch/table.h"
+#include "agent/watch/words.h"
+
+namespace tcpadvisor::watch {
+namespace {
+
+constexpr std::array kStates = {TcpState::close_wait, TcpState::fin_wait_2, TcpState::fin_wait_1, TcpState::last_ack,
+                                TcpState::closing,    TcpState::syn_sent,   TcpState::syn_recv,   TcpState::close};
+
+constexpr std::array<Column, 7> kColumns = {{{"OWNER"},
+                                             {"STATE", 11},
+                                             {"COUNT", 8, true},
+                                             {"OLD", 8, true},
+                                             {"OLDEST", 9, true},
+                                             {"GROWTH", 12, true},
+                                             {"CGROUP", 32, false, 110}}};
+
+std::uint64_t total_in(const Sample& sample, TcpState state) {
+  std::uint64_t sum = 0;
+  for (const NetnsSample& netns : sample.netns) sum += netns.states[index_of(state)].count;
+  return sum;
+}
+
+std::uint64_t without_process(const Sample& sample, TcpState state) {
+  std::uint64_t held = 0;
+  for (const OwnerTotals& owner : sample.owners) held += owner.sockets[index_of(state)];
+  std::uint64_t total = total_in(sample, state);
+  return total > held ? total - held : 0;
+}
+
+bool belongs(const SocketRow& row, const BuildUp& item) {
+  if (row.state != item.state) return false;
+  if (item.owner == nullptr) return row.holder != Holder::process;
+  return row.owner && row.owner->pid == item.owner->pid;
+}
+
+void add_ages(BuildUp& item, const Picture& picture) {
+  for (const SocketRow& row : picture.now().sockets) {
+    if (!belongs(row, item)) continue;
+    Age age = picture.window.age(row);
+    if (!item.oldest || age.value > item.oldest->value) item.oldest = age;
+    if (age.value >= picture.old_age) ++item.old;
+  }
+  // The totals are complete, the rows may not be.
+  if (item.owner != nullptr && item.state == TcpState::close_wait) item.old = item.owner->old_close_wait;
+  if (item.owner != nullptr && item.state == TcpState::fin_wait_2) item.old = item.owner->old_fin_wait_2;
+}
+
+std::vector<Line> lines_of(const BuildUp& item, const View& view) {
+  Attr attr = item.old > 0 ? Attr::warning : Attr::normal;
+  std::array<Span, kColumns.size()> cells = {
+      {{item.owner_text},
+       {std::string(name_of(item.state)), attr},
+       {with_commas(item.count)},
+       {with_commas(item.old), attr},
+       {item.oldest ? age_text(*item.oldest) : "-"},
+       {item.growth_per_minute ? fmt::format("{:+.1f}/min", *item.growth_per_minute) : "-"},
+       {item.owner != nullptr ? item.owner->cgroup : ""}}};
+  return {row_of(kColumns, cells, view.width, glyphs(view.utf8))};
+}
+
+std::vector<Line> details_of(const BuildUp& item, const Picture& picture, const Glyphs& g) {
+  std::vector<Line> lines = {detail("owner", item.owner_text), detail("state", std::string(name_of(item.state))),
+                             detail("count", with_commas(item.count)),
+                             detail("older than " + age_text(static_cast<std::uint64_t>(picture.old_age.count())),
+                                    with_commas(item.old))};
+  if (item.oldest) lines.push_back(detail("oldest", age_text(*item.oldest)));
+  if (item.growth_per_minute) {
+    lines.push_back(detail("growth", fmt::format("{:+.1f}/min over {:.0f} s", *item.growth_per_minute, picture.window.span_s())));
+  }
+  lines.emplace_back();
+  lines.emplace_back("its sockets, as far as they have rows of their own", Attr::label);
+  for (const SocketRow& row : picture.now().sockets) {
+    if (!belongs(row, item)) continue;
+    lines.emplace_back(fmt::format("  {:>9}  {} {} {}", age_text(picture.window.age(row)), row.local.text(), g.arrow,
+                                   row.remote.text()));
+  }
+  return lines;
+}
+
+}  // namespace
+
+std::vector<BuildUp> build_ups_of(const Picture& picture) {
+  const Sample& sample = picture.now();
+  bool owners_known = sample.knows("owners");
+  std::vector<BuildUp> items;
+  for (TcpState state : kStates) {
+    for (const OwnerTotals& owner : sample.owners) {
+      std::uint64_t count = owner.sockets[index_of(state)];
+      if (count == 0) continue;
+      BuildUp item{.owner = &owner, .owner_text = fmt::format("{}[{}]", owner.comm, owner.pid), .state = state, .count = count};
+      Series counts = picture.window.owner_series(
+          owner, [&](const OwnerTotals& then) { return std::optional<double>(then.sockets[index_of(state)]); });
+      if (counts.size() >= 2) item.growth_per_minute = counts.per_minute();
+      items.push_back(std::move(item));
+    }
+    std::uint64_t rest = without_process(sample, state);
+    if (rest == 0) continue;
+    std::string who = !owners_known                     ? "(owner not known)"
+                      : state == TcpState::close_wait   ? "(not accepted yet)"
+                                                        : "(no process: kernel)";
+    BuildUp item{.owner_text = who, .state = state, .count = rest};
+    Series counts = picture.window.series(
+        [&](const Sample& then) { return std::optional<double>(static_cast<double>(without_process(then, state))); });
+    if (counts.size() >= 2) item.growth_per_minute = counts.per_minute();
+    items.push_back(std::move(item));
+  }
+  for (BuildUp& item : items) add_ages(item, picture);
+  return items;
+}
+
+Table build_up_table(const Picture& picture, const View& view) {
+  using Row = const BuildUp&;
+  TableSpec<BuildUp> spec;
+  spec.rows = build_ups_of(picture);
+  auto oldest = [](Row row) { return row.oldest ? row.oldest->value.count() : -1; };
+  spec.orders = {{"old", [](Row a, Row b) { return std::pair(a.old, a.count) > std::pair(b.old, b.count); }},
+                 {"count", [](Row a, Row b) { return a.count > b.count; }},
+                 {"oldest", [=](Row a, Row b) { return oldest(a) > oldest(b); }},
+                 {"growth", [](Row a, Row b) { return a.growth_per_minute.value_or(0) > b.growth_per_minute.value_or(0); }}};
+  spec.key = [](Row row) { return fmt::format("b{}/{}", row.owner_text, name_of(row.state)); };
+  spec.words = [](Row row) {
+    return fmt::format("{} {} {}", row.owner_text, name_of(row.state), row.owner != nullptr ? row.owner->cgroup : "");
+  };
+  spec.lines = [&](Row row) { return lines_of(row, view); };
+  spec.details = [&](Row row) { return details_of(row, picture, glyphs(view.utf8)); };
+  spec.heading = heading_of(kColumns, view.width, glyphs(view.utf8));
+  spec.empty = picture.now().knows("snapshot") ? "nothing piles up in a closing or opening state"
+                                               : "states are not known: no source can read them";
+  return make_table(std::move(spec), view);
+}
+
+}  // namespace tcpadvisor::watch

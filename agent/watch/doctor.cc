@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/watch/doctor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "agent/watch/line.h"
+
+namespace tcpadvisor::watch {
+namespace {
+
+constexpr std::size_t kFactWidth = 15, kSourceWidth = 34;
+
+/// The sources that rank above the one in use and do not work.
+std::vector<const Attempt*> failed_better(const FactCoverage& fact) {
+  std::vector<const Attempt*> failed;
+  for (const Attempt& attempt : fact.attempts) {
+    if (!fact.in_use.empty() && attempt.source == fact.in_use) break;
+    if (!attempt.works) failed.push_back(&attempt);
+  }
+  return failed;
+}
+
+std::string_view quality_of(const FactCoverage& fact) {
+  return fact.in_use.empty() ? "unknown" : fact.exact ? "exact" : "partial";
+}
+
+class Text {
+ public:
+  explicit Text(std::size_t width) : width_(width) {}
+
+  /// `label` and then `text`, broken into lines below each other.
+  void add(std::string_view label, std::string_view text) {
+    std::size_t indent = columns_of(label);
+    std::string start(label);
+    for (const std::string& part : wrap(text, width_ > indent + 20 ? width_ - indent : 20)) {
+      add_line(start + part);
+      start.assign(indent, ' ');
+    }
+  }
+  void add_line(std::string line) {
+    line.erase(line.find_last_not_of(' ') + 1);
+    text_ += line + '\n';
+  }
+  std::string take() { return std::move(text_); }
+
+ private:
+  std::size_t width_;
+  std::string text_;
+};
+
+std::string why_text(const Attempt& attempt) {
+  std::string why = attempt.why_not.empty() ? "does not work" : attempt.why_not;
+  const char* name = attempt.sys_errno > 0 ? strerrorname_np(attempt.sys_errno) : nullptr;
+  bool named = name == nullptr || why.find(name) != std::string::npos;
+  return fmt::format("{}: {}{}", attempt.source, why, named ? "" : fmt::format(" ({})", name));
+}
+
+void add_fact(Text& text, const FactCoverage& fact) {
+  std::string row = fmt::format("{:<{}} {:<{}} {}", fact.fact, kFactWidth, fact.in_use.empty() ? "none" : fact.in_use,
+                                kSourceWidth, quality_of(fact));
+  text.add_line(row);
+  if (!fact.remark.empty()) text.add("    ", fact.remark);
+  for (const Attempt* attempt : failed_better(fact)) {
+    text.add("    not ", why_text(*attempt));
+    if (!attempt->cure.empty()) text.add("        cure: ", attempt->cure);
+  }
+}
+
+std::size_t count_of(const Checkup& checkup, std::string_view quality) {
+  auto matches = [&](const FactCoverage& fact) { return quality_of(fact) == quality; };
+  return static_cast<std::size_t>(std::ranges::count_if(checkup.facts, matches));
+}
+
+}  // namespace
+
+std::string doctor_text(const Checkup& checkup, std::size_t width) {
+  Text text(width);
+  text.add_line(fmt::format("What {} (Linux {}) lets tcpadvisor see", checkup.host, checkup.kernel));
+  text.add("privileges: ", checkup.privileges);
+  text.add_line("");
+  text.add_line(fmt::format("{:<{}} {:<{}} {}", "FACT", kFactWidth, "SOURCE IN USE", kSourceWidth, "QUALITY"));
+  for (const FactCoverage& fact : checkup.facts) add_fact(text, fact);
+  text.add_line("");
+  text.add("", fmt::format("{} facts: {} exact, {} partial (sampled or a lower bound), {} unknown", checkup.facts.size(),
+                           count_of(checkup, "exact"), count_of(checkup, "partial"), count_of(checkup, "unknown")));
+  return text.take();
+}
+
+nlohmann::json doctor_json(const Checkup& checkup) {
+  nlohmann::json facts = nlohmann::json::array();
+  for (const FactCoverage& fact : checkup.facts) {
+    nlohmann::json attempts = nlohmann::json::array();
+    for (const Attempt& attempt : fact.attempts) {
+      attempts.push_back({{"source", attempt.source},
+                          {"works", attempt.works},
+                          {"why_not", attempt.why_not},
+                          {"cure", attempt.cure},
+                          {"errno", attempt.sys_errno}});
+    }
+    facts.push_back({{"fact", fact.fact},
+                     {"in_use", fact.in_use.empty() ? nlohmann::json() : nlohmann::json(fact.in_use)},
+                     {"quality", quality_of(fact)},
+                     {"remark", fact.remark},
+                     {"attempts", std::move(attempts)}});
+  }
+  return {{"host", {{"name", checkup.host}, {"kernel", checkup.kernel}}},
+          {"privileges", checkup.privileges},
+          {"facts", std::move(facts)}};
+}
+
+}  // namespace tcpadvisor::watch

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// What this host lets us see: each fact, its source, the better ones that failed and their cure. Pure.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "advisor/evidence/sample.h"
+
+namespace tcpadvisor::watch {
+
+struct Checkup {
+  std::string host, kernel;
+  std::string privileges;  ///< "root", or the capabilities held
+  std::vector<FactCoverage> facts;
+};
+
+/// Lines of at most `width` columns.
+std::string doctor_text(const Checkup& checkup, std::size_t width);
+nlohmann::json doctor_json(const Checkup& checkup);
+
+}  // namespace tcpadvisor::watch

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// List 2: processes that hold TCP sockets.
+#include <fmt/format.h>
+
+#include "advisor/base/text.h"
+#include "agent/watch/details.h"
+#include "agent/watch/table.h"
+#include "agent/watch/words.h"
+
+namespace tcpadvisor::watch {
+namespace {
+
+constexpr std::array<Column, 12> kColumns = {{{"PROCESS"},
+                                              {"TCP", 6, true},
+                                              {"ESTAB", 6, true},
+                                              {"LISTEN", 6, true},
+                                              {"CLOSE-W", 7, true},
+                                              {"FIN-W-2", 7, true},
+                                              {"RECV-Q", 9, true},
+                                              {"SEND-Q", 9, true},
+                                              {"FDS", 9, true, 90},
+                                              {"MEMORY", 8, true, 110},
+                                              {"NETNS", 10, false, 110},
+                                              {"CGROUP", 30, false, 150}}};
+
+/// Descriptors in use of those allowed, "812/1024": near the limit accept() begins to fail.
+Span descriptors(const OwnerTotals& owner) {
+  if (!owner.fds) return {"-"};
+  if (!owner.fd_limit || *owner.fd_limit == 0) return {with_commas(*owner.fds)};
+  double share = static_cast<double>(*owner.fds) / static_cast<double>(*owner.fd_limit);
+  Attr attr = share >= 0.95 ? Attr::critical : share >= 0.8 ? Attr::warning : Attr::normal;
+  return {fmt::format("{} {:.0f}%", *owner.fds, 100 * share), attr};
+}
+
+std::vector<Line> lines_of(const OwnerTotals& owner, const Picture& picture, const View& view) {
+  auto in = [&](TcpState state) { return with_commas(owner.sockets[index_of(state)]); };
+  auto closing = [&](TcpState state, std::uint32_t old) { return Span{in(state), old > 0 ? Attr::warning : Attr::normal}; };
+  std::array<Span, kColumns.size()> cells = {{{fmt::format("{}[{}]", owner.comm, owner.pid)},
+                                              {with_commas(owner.tcp_sockets())},
+                                              {in(TcpState::established)},
+                                              {in(TcpState::listen)},
+                                              closing(TcpState::close_wait, owner.old_close_wait),
+                                              closing(TcpState::fin_wait_2, owner.old_fin_wait_2),
+                                              {queue_text(owner.recv_q)},
+                                              {queue_text(owner.send_q)},
+                                              descriptors(owner),
+                                              {human_bytes(owner.rmem + owner.wmem)},
+                                              {netns_text(picture.now(), owner.netns)},
+                                              {owner.cgroup}}};
+  return {row_of(kColumns, cells, view.width, glyphs(view.utf8))};
+}
+
+}  // namespace
+
+Table processes_table(const Picture& picture, const View& view) {
+  using Row = const OwnerTotals*;
+  TableSpec<Row> spec;
+  for (const OwnerTotals& owner : picture.now().owners) spec.rows.push_back(&owner);
+  auto queued = [](Row row) { return row->recv_q + row->send_q; };
+  auto leaking = [](Row row) {
+    return row->sockets[index_of(TcpState::close_wait)] + row->sockets[index_of(TcpState::fin_wait_2)];
+  };
+  spec.orders = {{"sockets", [](Row a, Row b) { return a->tcp_sockets() > b->tcp_sockets(); }},
+                 {"queue", [=](Row a, Row b) { return queued(a) > queued(b); }},
+                 {"closing", [=](Row a, Row b) { return leaking(a) > leaking(b); }},
+                 {"descriptors", [](Row a, Row b) { return a->fds.value_or(0) > b->fds.value_or(0); }},
+                 {"pid", [](Row a, Row b) { return a->pid < b->pid; }}};
+  spec.key = [](Row row) { return fmt::format("p{}", row->pid); };
+  spec.words = [&](Row row) {
+    return fmt::format("{}[{}] {} {}", row->comm, row->pid, row->cgroup, netns_text(picture.now(), row->netns));
+  };
+  spec.lines = [&](Row row) { return lines_of(*row, picture, view); };
+  spec.details = [&](Row row) { return process_details(*row, picture.now()); };
+  spec.heading = heading_of(kColumns, view.width, glyphs(view.utf8));
+  spec.empty = picture.now().knows("owners") ? "no process holds a TCP socket" : "owners are not known; tcpadvisor doctor says why";
+  return make_table(std::move(spec), view);
+}
+
+}  // namespace tcpadvisor::watch

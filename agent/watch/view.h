@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a screen shows (Picture) and how the user looks at it (View). Pure data.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "advisor/evidence/window.h"
+#include "advisor/rules/finding.h"
+
+namespace tcpadvisor::watch {
+
+/// Everything that one screen is drawn from. Cheap to copy: a paused screen keeps its own.
+struct Picture {
+  Window window;  ///< what the agent remembers; not empty
+  std::vector<Finding> findings;
+  std::chrono::milliseconds old_age{60'000};  ///< Policy::age
+
+  const Sample& now() const { return window.latest(); }
+  const Sample* before() const { return window.samples() < 2 ? nullptr : &window.at(window.samples() - 2); }
+};
+
+enum class List : std::uint8_t { connections, processes, listeners, build_up, findings };
+inline constexpr std::size_t kListCount = 5;
+inline constexpr std::array<std::string_view, kListCount> kListNames = {"connections", "processes", "listeners",
+                                                                        "build-up", "findings"};
+constexpr std::size_t index_of(List list) { return static_cast<std::size_t>(list); }
+
+enum class Page : std::uint8_t { list, details, report, help };
+
+struct View {
+  std::size_t width = 80, height = 24;
+  List list = List::connections;
+  Page page = Page::list;
+  std::array<std::size_t, kListCount> sort{};  ///< which order, per list
+  std::string filter;
+  bool typing_filter = false;
+  bool paused = false;
+  bool utf8 = true;
+  std::string selected;      ///< key of the selected item, so that it stays selected when the order changes
+  std::size_t position = 0;  ///< where it was last: what is selected instead when it disappears
+  std::size_t top = 0;       ///< first item shown
+  std::size_t page_top = 0;  ///< first line shown of a text page
+};
+
+}  // namespace tcpadvisor::watch
