@@ -121,8 +121,6 @@ mount -t devpts none /dev/pts
 mount -t tmpfs none /dev/shm
 mount -t proc none /proc
 mount -t sysfs none /sys
-mount -t tmpfs none /tmp
-mount -t tmpfs none /run
 mount -t cgroup2 none /sys/fs/cgroup
 mount -t tracefs none /sys/kernel/tracing
 mount -t debugfs none /sys/kernel/debug
