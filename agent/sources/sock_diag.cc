@@ -21,10 +21,9 @@ struct CloseSocket {
 };
 using Socket = std::unique_ptr<mnl_socket, CloseSocket>;
 
-constexpr std::uint32_t kAllStates = ~0u;
 constexpr std::size_t kBufferBytes = 256 * 1024;  // the kernel fills at most 32 KiB a time unless offered more
 
-Status ask(mnl_socket* socket, std::uint8_t family) {
+Status ask(mnl_socket* socket, std::uint8_t family, std::uint32_t states) {
   std::vector<char> buffer(MNL_SOCKET_BUFFER_SIZE);
   nlmsghdr* header = mnl_nlmsg_put_header(buffer.data());
   header->nlmsg_type = SOCK_DIAG_BY_FAMILY;
@@ -32,7 +31,7 @@ Status ask(mnl_socket* socket, std::uint8_t family) {
   auto* request = static_cast<inet_diag_req_v2*>(mnl_nlmsg_put_extra_header(header, sizeof(inet_diag_req_v2)));
   request->sdiag_family = family;
   request->sdiag_protocol = IPPROTO_TCP;
-  request->idiag_states = kAllStates;
+  request->idiag_states = states;
   // The cgroup's id is always sent by kernels that have it (5.9); it has no bit to ask for.
   request->idiag_ext = (1 << (INET_DIAG_INFO - 1)) | (1 << (INET_DIAG_SKMEMINFO - 1)) | (1 << (INET_DIAG_CONG - 1));
   if (mnl_socket_sendto(socket, header, header->nlmsg_len) < 0)
@@ -76,13 +75,13 @@ Status receive(mnl_socket* socket, DiagDump& dump, const std::function<void(Foun
 
 }  // namespace
 
-Result<DiagDump> dump_sockets(const std::function<void(FoundSocket&&)>& each) {
+Result<DiagDump> dump_sockets(const std::function<void(FoundSocket&&)>& each, std::uint32_t states) {
   Socket socket(mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC));
   if (!socket) return os::fail_errno("sock_diag: cannot open a netlink socket", errno);
   if (mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) < 0) return os::fail_errno("sock_diag: cannot bind", errno);
   DiagDump dump;
   for (std::uint8_t family : {AF_INET, AF_INET6}) {
-    if (auto status = ask(socket.get(), family); !status) return std::unexpected(status.error());
+    if (auto status = ask(socket.get(), family, states); !status) return std::unexpected(status.error());
     if (auto status = receive(socket.get(), dump, each); !status) return std::unexpected(status.error());
   }
   return dump;

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/collect/tally.h"
+
+namespace tcpadvisor::collect {
+
+void add_to_owner(OwnerTotals& totals, const SocketRow& row, std::uint64_t old_ms) {
+  ++totals.sockets[index_of(row.state)];
+  bool old = row.state_age_ms.value_or(0) >= old_ms;
+  if (old && row.state == TcpState::close_wait) ++totals.old_close_wait;
+  if (old && row.state == TcpState::fin_wait_2) ++totals.old_fin_wait_2;
+  totals.recv_q += row.recv_q;
+  totals.send_q += row.send_q;
+  totals.rmem += row.rmem_alloc.value_or(0);
+  totals.wmem += row.wmem_queued.value_or(0);
+}
+
+void Tally::add(sources::FoundSocket&& found) {
+  SocketRow& row = found.row;
+  if (row.cookie != 0 && !cookies_.insert(row.cookie).second) return;
+  row.netns = context_.netns;
+  ++walk_.walked;
+
+  StateTotals& state = walk_.states[index_of(row.state)];
+  ++state.count;
+  state.recv_q += row.recv_q;
+  state.send_q += row.send_q;
+  state.rmem += row.rmem_alloc.value_or(0);
+  state.wmem += row.wmem_queued.value_or(0);
+
+  ages_.observe(row, context_.now_ms);
+  add_owners(row);
+  add_port(row);
+  if (found.cgroup_id != 0 && row.kind == SocketKind::full) {
+    CgroupTotals& cgroup = cgroups_[found.cgroup_id];
+    cgroup.id = found.cgroup_id;
+    ++cgroup.sockets;
+    cgroup.recv_q += row.recv_q;
+    cgroup.send_q += row.send_q;
+    cgroup.rmem += row.rmem_alloc.value_or(0);
+    cgroup.wmem += row.wmem_queued.value_or(0);
+  }
+  keeper_.offer(std::move(row));
+}
+
+void Tally::add_owners(SocketRow& row) {
+  if (context_.owners == nullptr || row.inode == 0) return;
+  Pid last = 0;
+  std::uint32_t processes = 0;
+  for (const sources::SocketHolder& holder : context_.owners->of(row.inode)) {  // sorted by pid
+    OwnerTotals& totals = owner_totals_[holder.pid];
+    totals.pid = holder.pid;
+    add_to_owner(totals, row, static_cast<std::uint64_t>(context_.filter.old.count()));
+    if (processes == 0) row.owner = Owner{holder.pid, "", holder.fd, 1};
+    if (holder.pid != last) row.owner->holders = ++processes;
+    last = holder.pid;
+  }
+}
+
+void Tally::add_port(const SocketRow& row) {
+  if (row.state == TcpState::listen) {
+    PortTotals& totals = ports_[row.local.port];
+    totals.netns = context_.netns;
+    totals.port = row.local.port;
+  }
+  auto at = ports_.find(row.local.port);
+  if (at == ports_.end()) return;
+  ++at->second.sockets[index_of(row.state)];
+  if (row.state == TcpState::close_wait && row.holder == Holder::unaccepted) ++at->second.unaccepted_close_wait;
+  at->second.recv_q += row.recv_q;
+  at->second.send_q += row.send_q;
+}
+
+kernel::SocketWalk Tally::take() {
+  walk_.rows = keeper_.take();
+  walk_.suppressed = keeper_.suppressed();
+  for (auto& [port, totals] : ports_) walk_.ports.push_back(totals);
+  for (auto& [id, totals] : cgroups_) walk_.cgroups.push_back(std::move(totals));
+  return std::move(walk_);
+}
+
+}  // namespace tcpadvisor::collect

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Adds up in user space what the kernel's walk would have added up: for sock_diag and /proc/net/tcp. Pure.
+#pragma once
+
+#include <map>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "agent/collect/row_keeper.h"
+#include "agent/collect/state_ages.h"
+#include "agent/kernel/tracer.h"
+#include "agent/sources/found_socket.h"
+#include "agent/sources/owners.h"
+
+namespace tcpadvisor::collect {
+
+using OwnerTable = std::map<Pid, OwnerTotals>;
+
+struct TallyContext {
+  kernel::RowFilter filter;
+  std::size_t max_rows = 4096;
+  NetnsId netns = 0;
+  std::uint64_t now_ms = 0;
+  const sources::OwnerScan* owners = nullptr;  ///< null: another source joins the owners
+};
+
+/// One namespace. Sockets that a dump reports twice count once.
+class Tally {
+ public:
+  Tally(const TallyContext& context, StateAges& ages, OwnerTable& owner_totals)
+      : context_(context), ages_(ages), owner_totals_(owner_totals), keeper_(context.filter, context.max_rows) {}
+
+  void add(sources::FoundSocket&& found);
+  kernel::SocketWalk take();
+
+ private:
+  void add_owners(SocketRow& row);
+  void add_port(const SocketRow& row);
+
+  TallyContext context_;
+  StateAges& ages_;
+  OwnerTable& owner_totals_;
+  RowKeeper keeper_;
+  kernel::SocketWalk walk_;
+  std::unordered_set<std::uint64_t> cookies_;
+  std::map<std::uint16_t, PortTotals> ports_;  // listeners come before their connections in every dump
+  std::unordered_map<std::uint64_t, CgroupTotals> cgroups_;
+};
+
+/// Adds one descriptor of a socket to a process' totals; `old_ms` is the age mark.
+void add_to_owner(OwnerTotals& totals, const SocketRow& row, std::uint64_t old_ms);
+
+}  // namespace tcpadvisor::collect
