@@ -75,7 +75,8 @@ struct SocketRow {
   std::optional<Owner> owner;  ///< set if holder == process
   std::uint64_t inode = 0;     ///< 0 if no file
   std::uint32_t uid = 0;
-  std::string cgroup;  ///< path, empty if not known
+  std::uint64_t cgroup_id = 0;  ///< cgroup v2 inode, 0 if not known; the collector turns it into the path
+  std::string cgroup;           ///< path, empty if not known
 
   std::optional<std::uint64_t> state_age_ms;  ///< time in this state
   bool state_age_is_lower_bound = false;      ///< true when the agent did not see the transition itself
@@ -127,7 +128,8 @@ using StateTable = std::array<StateTotals, kStateCount>;
 struct OwnerTotals {
   Pid pid = 0;
   std::string comm, cgroup;
-  NetnsId netns = 0;  ///< of the process itself
+  std::uint64_t cgroup_id = 0;  ///< cgroup v2 inode, 0 if not known
+  NetnsId netns = 0;            ///< of the process itself
   std::optional<std::uint32_t> fds;       ///< all descriptors, of any kind
   std::optional<std::uint64_t> fd_limit;  ///< RLIMIT_NOFILE, soft
   std::array<std::uint32_t, kStateCount> sockets{};  ///< TCP sockets by state; [close] are dead sockets still held

@@ -89,6 +89,9 @@ class Tracer {
   /// Detaches the hooks on every call (what `--calls auto` does over its budget). They stay off; coverage() says so.
   virtual void stop_calls(const std::string& why) = 0;
 
+  /// Whether maps and iterators can still be read with the capabilities that are in effect now.
+  virtual bool still_readable() = 0;
+
   /// Turns the kernel's own program statistics on (it costs about 50 ns per run) until the next call with false.
   virtual Status measure(bool on) = 0;
   virtual HookCost cost() const = 0;

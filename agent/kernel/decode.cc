@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/kernel/decode.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "advisor/base/text.h"
+
+namespace tcpadvisor::kernel {
+namespace {
+
+constexpr std::uint16_t kFamilyV6 = 10;  // AF_INET6
+
+std::string text_of(std::span<const char> field) { return printable(std::string_view(field.data(), strnlen(field.data(), field.size()))); }
+
+std::uint32_t ms_from(std::uint32_t jiffies, unsigned hz) { return static_cast<std::uint32_t>(std::uint64_t{jiffies} * 1000 / hz); }
+std::uint64_t us_from(std::uint32_t jiffies, unsigned hz) { return std::uint64_t{jiffies} * 1'000'000 / hz; }
+
+Endpoint endpoint(const abi::ta_u8 (&address)[16], std::uint16_t family, std::uint16_t port) {
+  return Endpoint::from_bytes(std::span(address, family == kFamilyV6 ? 16 : 4), port);
+}
+
+Timer timer_of(const abi::ta_row& row) {
+  switch (row.icsk_pending) {  // include/net/inet_connection_sock.h
+    case 1:
+    case 5:
+    case 6:
+      return Timer::retransmit;
+    case 3:
+      return Timer::persist;
+    default:
+      return (row.flags & abi::TA_ROW_KEEPALIVE) != 0 ? Timer::keepalive : Timer::none;
+  }
+}
+
+CallStats call_stats(std::span<const abi::ta_u32> slots, std::uint32_t last_j, std::uint32_t since_j, unsigned hz) {
+  CallStats stats;
+  static_assert(kCallSlots == abi::TA_SLOTS);
+  std::ranges::copy(slots, stats.slots.begin());
+  if (last_j != 0) stats.last_ms_ago = ms_from(since_j, hz);
+  return stats;
+}
+
+void decode_tcp(const abi::ta_row& row, unsigned hz, SocketRow& out) {
+  out.bytes_sent = row.bytes_sent;
+  out.bytes_retrans = row.bytes_retrans;
+  out.bytes_acked = row.bytes_acked;
+  out.bytes_received = row.bytes_received;
+  out.snd_wnd = row.snd_wnd;
+  out.rcv_wnd = row.rcv_wnd;
+  out.snd_cwnd = row.snd_cwnd;
+  out.mss = row.mss;
+  if (row.srtt_us8 != 0) out.srtt_us = row.srtt_us8 >> 3;
+  if (row.min_rtt_us != std::numeric_limits<std::uint32_t>::max()) out.min_rtt_us = row.min_rtt_us;
+  if (row.rcv_rtt_us8 != 0) out.rcv_rtt_us = row.rcv_rtt_us8 >> 3;
+  out.snd_wscale = row.snd_wscale;
+  out.rcv_wscale = row.rcv_wscale;
+  out.busy_us = us_from(row.chrono_busy_j, hz);
+  out.rwnd_limited_us = us_from(row.chrono_rwnd_j, hz);
+  out.sndbuf_limited_us = us_from(row.chrono_sndbuf_j, hz);
+  if (row.bytes_sent != 0) out.last_data_sent_ms = ms_from(row.last_sent_j, hz);
+  if (row.bytes_received != 0) out.last_data_recv_ms = ms_from(row.last_recv_j, hz);
+  out.last_ack_recv_ms = ms_from(row.last_ack_j, hz);
+  out.total_retrans = row.total_retrans;
+  out.probes_out = row.probes_out;
+  out.backoff = row.backoff;
+  if ((row.flags & abi::TA_ROW_HAS_SCALING) != 0) out.scaling_ratio = row.scaling_ratio;
+  out.app_limited = (row.flags & abi::TA_ROW_APP_LIMITED) != 0;
+  out.timer = timer_of(row);
+  out.congestion_control = text_of(row.ca_name);
+}
+
+}  // namespace
+
+unsigned jiffies_per_second(std::uint64_t jiffies64, std::uint64_t monotonic_ns) {
+  static constexpr std::array<unsigned, 4> kRates = {100, 250, 300, 1000};
+  double seconds = static_cast<double>(monotonic_ns) / 1e9;
+  auto distance = [&](unsigned hz) {
+    auto initial = static_cast<std::uint32_t>(-300 * static_cast<int>(hz));
+    double measured = static_cast<double>(static_cast<std::int64_t>(jiffies64 - initial)) / seconds;
+    return std::abs(measured - hz) / hz;
+  };
+  return *std::ranges::min_element(kRates, {}, distance);
+}
+
+SocketRow decode_row(const abi::ta_row& row, unsigned hz) {
+  SocketRow out;
+  out.cookie = row.cookie;
+  out.local = endpoint(row.local, row.family, row.local_port);
+  out.remote = endpoint(row.remote, row.family, row.remote_port);
+  out.state = tcp_state_from(row.state).value_or(TcpState::close);
+  out.kind = row.kind == abi::TA_KIND_TIMEWAIT ? SocketKind::timewait
+             : row.kind == abi::TA_KIND_REQUEST ? SocketKind::request
+                                                : SocketKind::full;
+  out.holder = row.holder == abi::TA_HOLDER_ORPHAN       ? Holder::orphan
+               : row.holder == abi::TA_HOLDER_UNACCEPTED ? Holder::unaccepted
+               : row.holder == abi::TA_HOLDER_KERNEL     ? Holder::kernel
+                                                         : Holder::process;
+  if (out.kind == SocketKind::timewait) {
+    out.timer = Timer::timewait;
+    return out;
+  }
+  out.inode = row.inode;
+  out.cgroup_id = row.cgroup_id;
+  out.uid = row.uid;
+  out.recv_q = row.recv_q;
+  out.send_q = row.send_q;
+  out.not_sent = row.not_sent;
+  out.rcvbuf = row.rcvbuf;
+  out.sndbuf = row.sndbuf;
+  out.rmem_alloc = row.rmem_alloc;
+  out.wmem_queued = row.wmem_queued;
+  out.fwd_alloc = row.fwd_alloc;
+  out.backlog_bytes = row.backlog_bytes;
+  out.drops = row.drops;
+  out.locks = BufferLocks{.sndbuf = (row.locks & 1) != 0, .rcvbuf = (row.locks & 2) != 0};
+  out.nospace = (row.flags & abi::TA_ROW_NOSPACE) != 0;
+  const bool kept = (row.flags & abi::TA_ROW_HAS_SOCK) != 0;
+  if (out.state == TcpState::listen) {
+    out.accept_queue = row.accept_queue;
+    out.accept_limit = row.accept_limit;
+    if (kept && row.sock.accept_peak != 0) out.accept_peak = row.sock.accept_peak;
+    return out;
+  }
+  decode_tcp(row, hz, out);
+  if (row.state_ns != 0) {
+    out.state_age_ms = row.state_ns / 1'000'000;
+  } else if (out.state == TcpState::close_wait || out.state == TcpState::fin_wait_2) {
+    out.state_age_ms = out.last_ack_recv_ms;  // both states begin with a segment from the peer
+    out.state_age_is_lower_bound = true;
+  }
+  if (kept) {
+    SocketCalls calls;
+    calls.send = call_stats(row.sock.send, row.sock.last_send_j, row.since_send_j, hz);
+    calls.recv = call_stats(row.sock.recv, row.sock.last_recv_j, row.since_recv_j, hz);
+    calls.small_write_runs = row.sock.small_runs;
+    out.calls = calls;
+    out.blocked_us = row.sock.blocked_ns / 1000;
+    out.blocked_count = row.sock.blocked_count;
+  }
+  return out;
+}
+
+StateTotals decode_sums(const abi::ta_sums& sums) { return {sums.count, sums.recv_q, sums.send_q, sums.rmem, sums.wmem}; }
+
+OwnerTotals decode_owner(const abi::ta_owner& owner) {
+  OwnerTotals out;
+  out.pid = owner.tgid;
+  out.comm = text_of(owner.comm);
+  out.cgroup_id = owner.cgroup_id;
+  out.netns = owner.netns;
+  out.fds = owner.fds;
+  out.fd_limit = owner.fd_limit;
+  static_assert(kStateCount == abi::TA_STATES);
+  std::ranges::copy(owner.sockets, out.sockets.begin());
+  out.old_close_wait = owner.old_close_wait;
+  out.old_fin_wait_2 = owner.old_fin_wait_2;
+  out.recv_q = owner.recv_q;
+  out.send_q = owner.send_q;
+  out.rmem = owner.rmem;
+  out.wmem = owner.wmem;
+  return out;
+}
+
+Owner decode_held(const abi::ta_held& held) { return {.pid = held.tgid, .comm = text_of(held.comm), .fd = static_cast<int>(held.fd), .holders = 1}; }
+
+PortTotals decode_port(const abi::ta_port& port) {
+  PortTotals out;
+  out.port = port.port;
+  std::ranges::copy(port.sockets, out.sockets.begin());
+  out.unaccepted_close_wait = port.unaccepted_close_wait;
+  out.recv_q = port.recv_q;
+  out.send_q = port.send_q;
+  return out;
+}
+
+CgroupTotals decode_cgroup(const abi::ta_cgroup& group) {
+  CgroupTotals out;
+  out.id = group.id;
+  out.sockets = group.sums.count;
+  out.recv_q = group.sums.recv_q;
+  out.send_q = group.sums.send_q;
+  out.rmem = group.sums.rmem;
+  out.wmem = group.sums.wmem;
+  return out;
+}
+
+Result<std::vector<SocketRow>> decode_rows(std::span<const std::byte> bytes, unsigned hz) {
+  if (bytes.size() % sizeof(abi::ta_row) != 0) {
+    return fail(ErrorCode::failed, fmt::format("socket walk: {} bytes are not whole records of {}", bytes.size(), sizeof(abi::ta_row)));
+  }
+  std::vector<SocketRow> rows;
+  rows.reserve(bytes.size() / sizeof(abi::ta_row));
+  for (; !bytes.empty(); bytes = bytes.subspan(sizeof(abi::ta_row))) {
+    abi::ta_row row;
+    std::memcpy(&row, bytes.data(), sizeof row);
+    rows.push_back(decode_row(row, hz));
+  }
+  return rows;
+}
+
+Result<FilesRecords> decode_files(std::span<const std::byte> bytes) {
+  FilesRecords out;
+  while (!bytes.empty()) {
+    std::uint32_t kind = 0;
+    if (bytes.size() >= sizeof kind) std::memcpy(&kind, bytes.data(), sizeof kind);
+    if (kind == abi::TA_RECORD_OWNER && bytes.size() >= sizeof(abi::ta_owner)) {
+      abi::ta_owner owner;
+      std::memcpy(&owner, bytes.data(), sizeof owner);
+      out.owners.push_back(decode_owner(owner));
+      bytes = bytes.subspan(sizeof owner);
+    } else if (kind == abi::TA_RECORD_HELD && bytes.size() >= sizeof(abi::ta_held)) {
+      abi::ta_held held;
+      std::memcpy(&held, bytes.data(), sizeof held);
+      auto [at, is_new] = out.by_cookie.try_emplace(held.cookie, decode_held(held));
+      if (!is_new && at->second.pid != held.tgid) ++at->second.holders;
+      bytes = bytes.subspan(sizeof held);
+    } else {
+      return fail(ErrorCode::failed, fmt::format("walk over descriptors: record of kind {} with {} bytes left", kind, bytes.size()));
+    }
+  }
+  return out;
+}
+
+}  // namespace tcpadvisor::kernel

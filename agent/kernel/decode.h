@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Records of the BPF walks -> evidence. Pure: bytes in, rows out.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "agent/kernel/tracer.h"
+#include "bpf/abi.h"
+
+namespace tcpadvisor::kernel {
+
+/// Jiffies per second. The kernel does not say; it follows from jiffies64 and the monotonic clock, because jiffies start at
+/// -300 s (INITIAL_JIFFIES) and only a few rates exist. Returns the one that fits best.
+unsigned jiffies_per_second(std::uint64_t jiffies64, std::uint64_t monotonic_ns);
+
+SocketRow decode_row(const abi::ta_row& row, unsigned hz);
+OwnerTotals decode_owner(const abi::ta_owner& owner);
+Owner decode_held(const abi::ta_held& held);
+PortTotals decode_port(const abi::ta_port& port);
+CgroupTotals decode_cgroup(const abi::ta_cgroup& group);
+StateTotals decode_sums(const abi::ta_sums& sums);
+
+/// The rows in the bytes of one walk; an error if they do not hold whole records.
+Result<std::vector<SocketRow>> decode_rows(std::span<const std::byte> bytes, unsigned hz);
+
+/// What the walk over descriptors wrote.
+struct FilesRecords {
+  std::vector<OwnerTotals> owners;
+  std::unordered_map<std::uint64_t, Owner> by_cookie;  ///< the first holder, and how many processes hold it
+};
+Result<FilesRecords> decode_files(std::span<const std::byte> bytes);
+
+}  // namespace tcpadvisor::kernel

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/kernel/facts.h"
+
+#include <algorithm>
+
+namespace tcpadvisor::kernel {
+
+const std::vector<Fact>& facts() {
+  using enum HookKind;
+  static const std::vector<Fact> table = {
+      {"snapshot", "sockets", false, {{"iter/tcp", iterator, {"walk_tcp"}, true, "", {}, ""}}},
+      {"owners", "sockets", false, {{"iter/task_file", iterator, {"walk_files"}, true, "", {}, ""}}},
+      {"state-changes",
+       "lifecycle",
+       false,
+       {{"tp_btf inet_sock_set_state", tp_btf, {"on_state"}, true, "", {}, ""},
+        {"age from the snapshot", passive, {}, false, "ages are lower bounds, short connections are missed", {}, "snapshot"}}},
+      {"close",
+       "lifecycle",
+       false,
+       {{"fentry tcp_close", fentry, {"e_close"}, true, "", {"tcp_close", 2}, ""},
+        {"kprobe tcp_close", kprobe, {"k_close"}, true, "", {}, ""},
+        {"tp_btf inet_sock_set_state", passive, {}, true, "the state changes that only close() and shutdown() make", {}, "state-changes"}}},
+      {"calls",
+       "flows",
+       true,
+       {{"fexit tcp_sendmsg, tcp_recvmsg", fentry, {"x_sendmsg", "x_recvmsg"}, true, "", {"tcp_recvmsg", 5}, ""},
+        {"fexit tcp_sendmsg, tcp_recvmsg (without addr_len)", fentry, {"x_sendmsg", "x_recvmsg4"}, true, "", {"tcp_recvmsg", 4}, ""},
+        {"fexit tcp_sendmsg, tcp_recvmsg (before 5.19)", fentry, {"x_sendmsg", "x_recvmsg6"}, true, "", {"tcp_recvmsg", 6}, ""},
+        {"kprobe tcp_sendmsg, tcp_recvmsg", kprobe, {"k_sendmsg", "k_recvmsg"}, true, "sizes are those asked for", {}, ""},
+        {"tp_btf sock_send_length, sock_recv_length", tp_btf, {"t_send", "t_recv"}, true, "not for splice() out of a socket", {}, ""}}},
+      {"waiting",
+       "flows",
+       false,
+       {{"fentry+fexit sk_stream_wait_memory", fentry, {"e_wait", "x_wait"}, true, "", {"sk_stream_wait_memory", 2}, ""},
+        {"kprobe+kretprobe sk_stream_wait_memory", kprobe, {"k_wait", "r_wait"}, true, "", {}, ""},
+        {"sampled SOCK_NOSPACE", passive, {}, false, "sampled: only whether a sender wants room at the snapshot", {}, "snapshot"}}},
+      {"resets",
+       "lifecycle",
+       false,
+       {{"tp_btf tcp_send_reset", tp_btf, {"on_reset"}, true, "", {"btf_trace_tcp_send_reset", 4}, ""},
+        {"tp_btf tcp_send_reset (before 6.10)", tp_btf, {"on_reset2"}, true, "without reasons", {"btf_trace_tcp_send_reset", 3}, ""}}},
+      {"refusals", "pressure", false, {{"tp_btf sock_exceed_buf_limit", tp_btf, {"on_refusal"}, true, "", {}, ""}}},
+      {"pressure",
+       "pressure",
+       false,
+       {{"fentry tcp_enter_memory_pressure, tcp_leave_memory_pressure", fentry, {"e_enter", "e_leave"}, true, "", {}, ""},
+        {"kprobe tcp_enter_memory_pressure, tcp_leave_memory_pressure", kprobe, {"k_enter", "k_leave"}, true, "", {}, ""},
+        {"the kernel's flag, read in the snapshot", passive, {}, true, "exact start; an episode between two snapshots shows only in TCPMemoryPressures", {}, "snapshot"}}},
+      {"accept-peak",
+       "listen",
+       false,
+       {{"fentry inet_csk_reqsk_queue_add", fentry, {"e_queue_add"}, true, "", {"inet_csk_reqsk_queue_add", 3}, ""},
+        {"kprobe inet_csk_reqsk_queue_add", kprobe, {"k_queue_add"}, true, "", {}, ""},
+        {"sampled accept queue", passive, {}, false, "sampled at each snapshot: a short peak between two may be missed", {}, "snapshot"}}},
+  };
+  return table;
+}
+
+namespace {
+
+HookKind forced_kind(Hooks hooks) {
+  return hooks == Hooks::fentry ? HookKind::fentry : hooks == Hooks::kprobe ? HookKind::kprobe : HookKind::tp_btf;
+}
+
+bool is_hook(HookKind kind) { return kind == HookKind::fentry || kind == HookKind::kprobe || kind == HookKind::tp_btf; }
+
+}  // namespace
+
+bool allowed(const Fact& fact, const Candidate& candidate, const TracerOptions& options) {
+  if (candidate.kind == HookKind::iterator) return options.iterators;
+  if (candidate.kind == HookKind::passive) return true;
+  if (fact.per_call && options.calls == Calls::off) return false;
+  if (options.hooks == Hooks::none) return false;
+  if (options.hooks == Hooks::any) return true;
+  HookKind kind = forced_kind(options.hooks);
+  bool has_that_kind = std::ranges::any_of(fact.candidates, [&](const Candidate& other) { return other.kind == kind; });
+  bool only_tracepoints = std::ranges::all_of(fact.candidates, [](const Candidate& other) {
+    return !is_hook(other.kind) || other.kind == HookKind::tp_btf;
+  });
+  return has_that_kind ? candidate.kind == kind : only_tracepoints;
+}
+
+std::string why_not_tried(const Fact& fact, const Candidate& candidate, const TracerOptions& options) {
+  if (candidate.kind == HookKind::iterator) return "not tried: --sources chose another way";
+  if (fact.per_call && options.calls == Calls::off) return "not tried: --calls off";
+  return "not tried: --hooks forces another kind";
+}
+
+}  // namespace tcpadvisor::kernel

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Questions to the running kernel's type information (/sys/kernel/btf/vmlinux).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "advisor/base/result.h"
+
+struct btf;
+
+namespace tcpadvisor::kernel {
+
+class KernelTypes {
+ public:
+  /// `unsupported` when the kernel was built without CONFIG_DEBUG_INFO_BTF.
+  static Result<KernelTypes> open();
+
+  /// Number of parameters of a kernel function, or of a tracepoint's `btf_trace_NAME` type (that one counts its first void*).
+  std::optional<int> arguments_of(std::string_view function) const;
+  /// value -> name, for example of enum sk_rst_reason; empty when the kernel has no such enum.
+  std::map<unsigned, std::string> enum_names(std::string_view enum_name) const;
+
+ private:
+  struct Free {
+    void operator()(btf* types) const;
+  };
+  std::unique_ptr<btf, Free> types_;
+};
+
+}  // namespace tcpadvisor::kernel

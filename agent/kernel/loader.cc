@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/kernel/loader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <set>
+
+#include "agent/kernel/privileges.h"
+
+namespace tcpadvisor::kernel {
+namespace {
+
+using ChoiceOf = std::map<std::string_view, const Candidate*>;
+
+/// Tries candidates until a set stands in which every object loads and every program attaches.
+class Planner {
+ public:
+  Planner(const TracerOptions& options, const KernelTypes& types) : options_(options), types_(types) {
+    have_bpf_ = have_bpf_capabilities();
+    for (const Fact& fact : facts()) {
+      FactCoverage& line = coverage_.emplace_back();
+      line.fact = fact.name;
+      for (const Candidate& candidate : fact.candidates) line.attempts.emplace_back().source = candidate.source;
+    }
+  }
+
+  Loaded run() {
+    // Each round either stands or refuses at least one more candidate, so it ends.
+    while (true) {
+      ChoiceOf choice = choose();
+      Loaded result;
+      result.in_hash = no_storage_ || uses_kprobes(choice);
+      if (load(choice, result)) {
+        finish(choice, result);
+        return result;
+      }
+    }
+  }
+
+ private:
+  std::optional<std::string> refused_before_trying(const Fact& fact, const Candidate& candidate) const {
+    if (!allowed(fact, candidate, options_)) return why_not_tried(fact, candidate, options_);
+    if (candidate.arity.arguments != 0) {
+      auto arguments = types_.arguments_of(candidate.arity.function);
+      if (!arguments) return fmt::format("this kernel has no {}", candidate.arity.function);
+      if (*arguments != candidate.arity.arguments) {
+        return fmt::format("{} has {} arguments here, not {}", candidate.arity.function, *arguments, candidate.arity.arguments);
+      }
+    }
+    return std::nullopt;
+  }
+
+  ChoiceOf choose() {
+    ChoiceOf choice;
+    for (std::size_t i = 0; i < facts().size(); ++i) {
+      const Fact& fact = facts()[i];
+      for (std::size_t k = 0; k < fact.candidates.size(); ++k) {
+        const Candidate& candidate = fact.candidates[k];
+        if (refused_.contains(&candidate)) continue;
+        if (auto why = refused_before_trying(fact, candidate)) {
+          refuse(candidate, {ErrorCode::unsupported, *why, 0});
+          continue;
+        }
+        if (candidate.kind == HookKind::passive && !choice.contains(candidate.needs_fact)) {
+          refused_.insert(&candidate);
+          attempt(candidate).why_not = fmt::format("needs {}", candidate.needs_fact);
+          continue;
+        }
+        choice[fact.name] = &candidate;
+        break;
+      }
+    }
+    return choice;
+  }
+
+  static bool uses_kprobes(const ChoiceOf& choice) {
+    return std::ranges::any_of(choice, [](const auto& entry) { return entry.second->kind == HookKind::kprobe; });
+  }
+
+  /// Loads and attaches all; on failure finds out which candidate is to blame, refuses it and returns false.
+  bool load(const ChoiceOf& choice, Loaded& result) {
+    std::map<std::string_view, std::vector<const Candidate*>> by_object;
+    for (const Fact& fact : facts()) {
+      auto at = choice.find(fact.name);
+      if (at != choice.end() && !at->second->programs.empty()) by_object[fact.object].push_back(at->second);
+    }
+    for (const auto& [object_name, candidates] : by_object) {
+      auto object = load_object(object_name, candidates, result);
+      if (!object) {
+        blame_one_by_one(object_name, candidates, result, object.error());
+        return false;
+      }
+      for (const Candidate* candidate : candidates) {
+        for (std::string_view program : candidate->programs) {
+          if (Status attached = object->attach(program); !attached) {
+            refuse(*candidate, attached.error());
+            return false;
+          }
+        }
+      }
+      result.objects.emplace(object_name, std::move(*object));
+    }
+    return true;
+  }
+
+  Result<Object> load_object(std::string_view name, const std::vector<const Candidate*>& candidates, Loaded& result) const {
+    std::vector<std::string_view> programs;
+    for (const Candidate* candidate : candidates) programs.insert(programs.end(), candidate->programs.begin(), candidate->programs.end());
+    abi::ta_config config = {};
+    config.in_hash = result.in_hash;
+    config.max_rows = options_.max_rows;
+    config.max_tw_rows = 64;
+    return Object::load(name, programs, config, options_.max_flows, result.shared);
+  }
+
+  void blame_one_by_one(std::string_view name, const std::vector<const Candidate*>& candidates, Loaded& result, const Error& all) {
+    bool found = false;
+    for (const Candidate* candidate : candidates) {
+      Error error = all;
+      if (candidates.size() > 1) {
+        auto alone = load_object(name, {candidate}, result);
+        if (alone) continue;
+        error = alone.error();
+      }
+      found = true;
+      // Kernels before 5.11 have no socket storage for tracing programs: the hash does it, with a bound.
+      bool storage_may_be_missing = !result.in_hash && (candidate->kind == HookKind::tp_btf || candidate->kind == HookKind::iterator);
+      if (storage_may_be_missing && error.code != ErrorCode::denied && !no_storage_) {
+        no_storage_ = true;
+        return;
+      }
+      refuse(*candidate, error);
+    }
+    if (!found) {  // each alone loads, together they do not: give up the last one
+      refuse(*candidates.back(), all);
+    }
+  }
+
+  Attempt& attempt(const Candidate& candidate) {
+    for (std::size_t i = 0; i < facts().size(); ++i) {
+      for (std::size_t k = 0; k < facts()[i].candidates.size(); ++k) {
+        if (&facts()[i].candidates[k] == &candidate) return coverage_[i].attempts[k];
+      }
+    }
+    std::unreachable();
+  }
+
+  void refuse(const Candidate& candidate, const Error& error) {
+    refused_.insert(&candidate);
+    Attempt& line = attempt(candidate);
+    line.why_not = error.message;
+    line.sys_errno = error.sys_errno;
+    if (error.sys_errno != 0) line.cure = cure_for(candidate.kind, error.sys_errno, have_bpf_);
+  }
+
+  void finish(const ChoiceOf& choice, Loaded& result) {
+    for (std::size_t i = 0; i < facts().size(); ++i) {
+      auto at = choice.find(facts()[i].name);
+      FactCoverage& line = coverage_[i];
+      if (at == choice.end()) {
+        line.exact = false;
+        continue;
+      }
+      const Candidate& candidate = *at->second;
+      line.in_use = candidate.source;
+      line.exact = candidate.exact;
+      line.remark = candidate.remark;
+      attempt(candidate).works = true;
+      result.in_use[std::string(facts()[i].name)] = &candidate;
+      // What lies behind the winner was not needed; doctor lists only what is better.
+      line.attempts.resize(static_cast<std::size_t>(at->second - facts()[i].candidates.data()) + 1);
+    }
+    result.coverage = coverage_;
+  }
+
+  const TracerOptions& options_;
+  const KernelTypes& types_;
+  bool have_bpf_ = false;
+  bool no_storage_ = false;
+  std::set<const Candidate*> refused_;
+  std::vector<FactCoverage> coverage_;
+};
+
+}  // namespace
+
+std::string cure_for(HookKind kind, int sys_errno, bool have_bpf_capabilities) {
+  bool denied = sys_errno == EPERM || sys_errno == EACCES;
+  if (denied && !have_bpf_capabilities) return "run as root, or with CAP_BPF and CAP_PERFMON";
+  if (denied && kind == HookKind::fentry) return "boot without kernel lockdown (it, or a security module, forbids trampolines)";
+  if (denied) return "kernel lockdown or a security module forbids it";
+  if (kind == HookKind::kprobe) return "a kernel with CONFIG_KPROBES and CONFIG_KPROBE_EVENTS, and /proc/sys/kernel/perf_event_paranoid <= 2";
+  if (kind == HookKind::tp_btf) return "a newer kernel: this tracepoint is not there, or has another form";
+  if (kind == HookKind::iterator) return "kernel 5.9 or newer with CONFIG_BPF_SYSCALL and CONFIG_DEBUG_INFO_BTF";
+  return "a kernel with CONFIG_DEBUG_INFO_BTF and BPF trampolines";
+}
+
+Loaded load_all(const TracerOptions& options, const KernelTypes& types) { return Planner(options, types).run(); }
+
+}  // namespace tcpadvisor::kernel

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finds, for each fact, the best source that really loads and attaches, and keeps the winners loaded.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/kernel/facts.h"
+#include "agent/kernel/kernel_types.h"
+#include "agent/kernel/object.h"
+
+namespace tcpadvisor::kernel {
+
+/// The outcome: objects by name with their programs attached, and what was tried for each fact.
+struct Loaded {
+  std::map<std::string, Object, std::less<>> objects;
+  std::vector<FactCoverage> coverage;  ///< in the order of facts()
+  std::map<std::string, const Candidate*, std::less<>> in_use;  ///< by fact; absent if there is no source
+  SharedMaps shared;
+  bool in_hash = false;  ///< per-socket state is in the bounded hash, not in socket storage
+};
+
+Loaded load_all(const TracerOptions& options, const KernelTypes& types);
+
+/// What would make a refused source work, as far as the errno and our own capabilities tell; empty if nothing would.
+std::string cure_for(HookKind kind, int sys_errno, bool have_bpf_capabilities);
+
+}  // namespace tcpadvisor::kernel

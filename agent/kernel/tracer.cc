@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/kernel/tracer.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "agent/kernel/decode.h"
+#include "agent/kernel/loader.h"
+
+namespace tcpadvisor::kernel {
+namespace {
+
+std::uint64_t monotonic_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+/// Reads an iterator to its end. EAGAIN means that it looked at a million objects without a record: it goes on.
+Result<std::vector<std::byte>> read_all(int fd) {
+  std::vector<std::byte> bytes;
+  std::size_t filled = 0;
+  while (true) {
+    if (bytes.size() - filled < 65'536) bytes.resize(std::max<std::size_t>(bytes.size() * 2, 262'144));
+    ssize_t got = read(fd, bytes.data() + filled, bytes.size() - filled);
+    if (got == 0) break;
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (got < 0) return fail(ErrorCode::failed, fmt::format("reading an iterator: {}", std::strerror(errno)), errno);
+    filled += static_cast<std::size_t>(got);
+  }
+  bytes.resize(filled);
+  return bytes;
+}
+
+/// Sum over all CPUs of a per-CPU array's entry. `Value` is made of std::uint64_t only.
+template <typename Value>
+std::optional<Value> sum_per_cpu(int map_fd, std::uint32_t key) {
+  static_assert(sizeof(Value) % sizeof(std::uint64_t) == 0);
+  int cpus = libbpf_num_possible_cpus();
+  if (map_fd < 0 || cpus <= 0) return std::nullopt;
+  std::vector<Value> values(static_cast<std::size_t>(cpus));
+  if (bpf_map_lookup_elem(map_fd, &key, values.data()) != 0) return std::nullopt;
+  Value sum{};
+  auto* total = reinterpret_cast<std::uint64_t*>(&sum);
+  for (const Value& value : values) {
+    const auto* part = reinterpret_cast<const std::uint64_t*>(&value);
+    for (std::size_t i = 0; i < sizeof(Value) / sizeof(std::uint64_t); ++i) total[i] += part[i];
+  }
+  return sum;
+}
+
+class LiveTracer : public Tracer {
+ public:
+  explicit LiveTracer(Loaded loaded, std::map<unsigned, std::string> reset_reasons)
+      : loaded_(std::move(loaded)), reset_reasons_(std::move(reset_reasons)) {
+    if (Object* sockets = object("sockets")) {
+      walk_ = static_cast<abi::ta_walk*>(sockets->variable("walk"));
+      files_ = static_cast<abi::ta_files*>(sockets->variable("files"));
+    }
+    calibrate();
+  }
+
+  const std::vector<FactCoverage>& coverage() const override { return loaded_.coverage; }
+  bool can_walk_sockets() const override { return loaded_.in_use.contains("snapshot") && walk_ != nullptr; }
+  bool can_walk_owners() const override { return loaded_.in_use.contains("owners") && files_ != nullptr; }
+
+  Result<SocketWalk> walk_sockets(const RowFilter& filter) override {
+    if (!can_walk_sockets()) return fail(ErrorCode::unsupported, "iter/tcp is not to be had here");
+    std::memset(walk_, 0, sizeof *walk_);
+    walk_->all = filter.all;
+    walk_->min_recv_q = clamp32(filter.min_recv_q);
+    walk_->min_send_q = clamp32(filter.min_send_q);
+    walk_->active_j = 2 * hz_;
+    auto iterator = object("sockets")->iterate("walk_tcp");
+    if (!iterator) return std::unexpected(iterator.error());
+    auto bytes = read_all(iterator->get());
+    if (!bytes) return std::unexpected(bytes.error());
+    auto rows = decode_rows(*bytes, hz_);
+    if (!rows) return std::unexpected(rows.error());
+
+    SocketWalk result;
+    result.rows = std::move(*rows);
+    for (std::size_t state = 0; state < kStateCount; ++state) result.states[state] = decode_sums(walk_->states[state]);
+    for (std::size_t i = 0; i < std::min<std::size_t>(walk_->ports, abi::TA_PORT_SLOTS); ++i) result.ports.push_back(decode_port(walk_->port[i]));
+    for (const abi::ta_cgroup& group : walk_->cgroup) {
+      if (group.id != 0) result.cgroups.push_back(decode_cgroup(group));
+    }
+    result.walked = walk_->walked;
+    result.suppressed = walk_->suppressed;
+    result.unaggregated = walk_->unaggregated;
+    result.memory.page_size = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+    if (walk_->mem_known != 0) {
+      result.memory.pages = walk_->mem_pages;
+      result.memory.limits_pages = {walk_->mem_limit[0], walk_->mem_limit[1], walk_->mem_limit[2]};
+      result.memory.under_pressure = walk_->pressure_j != 0;
+      if (walk_->pressure_j != 0) result.memory.pressure_ms = (walk_->now_j - walk_->pressure_j) * 1000 / hz_;
+    }
+    return result;
+  }
+
+  Result<OwnerWalk> walk_owners(const RowFilter& filter) override {
+    if (!can_walk_owners()) return fail(ErrorCode::unsupported, "iter/task_file is not to be had here");
+    std::memset(files_, 0, sizeof *files_);
+    files_->all = filter.all;
+    files_->min_recv_q = clamp32(filter.min_recv_q);
+    files_->min_send_q = clamp32(filter.min_send_q);
+    files_->active_j = 2 * hz_;
+    files_->old_j = clamp32(static_cast<std::uint64_t>(filter.old.count()) * hz_ / 1000);
+    files_->max_held = kMaxHeld;
+    auto iterator = object("sockets")->iterate("walk_files");
+    if (!iterator) return std::unexpected(iterator.error());
+    auto bytes = read_all(iterator->get());
+    if (!bytes) return std::unexpected(bytes.error());
+    auto records = decode_files(*bytes);
+    if (!records) return std::unexpected(records.error());
+
+    OwnerWalk result;
+    result.owners = std::move(records->owners);
+    result.by_cookie = std::move(records->by_cookie);
+    result.files = files_->files;
+    result.suppressed = files_->suppressed;
+    return result;
+  }
+
+  std::optional<LifecycleTotals> lifecycle() override {
+    Object* lifecycle = object("lifecycle");
+    if (lifecycle == nullptr || !loaded_.in_use.contains("state-changes")) return std::nullopt;
+    auto life = sum_per_cpu<abi::ta_life>(lifecycle->map_fd("life"), 0);
+    if (!life) return std::nullopt;
+    LifecycleTotals out;
+    out.opened = life->opened;
+    out.closed = life->closed;
+    out.closed_by_us = life->closed_by_us;
+    out.closed_by_peer = life->closed_by_peer;
+    out.reset = life->reset;
+    out.unread_at_close = life->unread_at_close;
+    out.unread_bytes_at_close = life->unread_bytes_at_close;
+    out.unsent_at_close = life->unsent_at_close;
+    out.unsent_bytes_at_close = life->unsent_bytes_at_close;
+    out.bytes_sent = life->bytes_sent;
+    out.bytes_received = life->bytes_received;
+    out.send_calls = life->send_calls;
+    out.recv_calls = life->recv_calls;
+    for (std::size_t state = 0; state < kStateCount; ++state) {
+      auto& dwell = out.dwell_log2_ms[state];
+      for (std::size_t slot = 0; slot < abi::TA_DWELL_SLOTS; ++slot) dwell[std::min(slot, dwell.size() - 1)] += life->dwell[state][slot];
+    }
+    for (unsigned reason = 0; reason < abi::TA_RESET_REASONS; ++reason) {
+      if (life->resets_sent[reason] != 0) out.resets_sent[reason_name(reason)] += life->resets_sent[reason];
+    }
+    read_by_pid(lifecycle->map_fd("by_pid"), out);
+    return out;
+  }
+
+  std::optional<BufferRefusals> refusals() override {
+    Object* pressure = object("pressure");
+    if (pressure == nullptr || !loaded_.in_use.contains("refusals")) return std::nullopt;
+    auto sum = sum_per_cpu<abi::ta_refusals>(pressure->map_fd("refusals"), 0);
+    if (!sum) return std::nullopt;
+    return BufferRefusals{sum->host_send, sum->host_recv, sum->cgroup_send, sum->cgroup_recv};
+  }
+
+  std::map<std::string, std::uint64_t> lost() override {
+    static constexpr std::pair<const char*, abi::ta_lost> kKinds[] = {
+        {"socket_state", abi::TA_LOST_SOCK}, {"process_totals", abi::TA_LOST_BY_PID}, {"wait_ends", abi::TA_LOST_WAIT}};
+    std::map<std::string, std::uint64_t> out;
+    auto map = loaded_.shared.find("lost");
+    for (auto [name, kind] : kKinds) {
+      auto value = map == loaded_.shared.end() ? std::nullopt : sum_per_cpu<std::uint64_t>(map->second.get(), kind);
+      out[name] = value.value_or(0);
+    }
+    std::uint64_t missed = 0;
+    for (const HookCost::Program& program : cost().programs) missed += program.recursion_misses;
+    out["missed_runs"] = missed;
+    return out;
+  }
+
+  void stop_calls(const std::string& why) override {
+    auto in_use = loaded_.in_use.find("calls");
+    if (in_use == loaded_.in_use.end()) return;
+    for (std::string_view program : in_use->second->programs) object("flows")->detach(program);
+    loaded_.in_use.erase(in_use);
+    auto line = std::ranges::find(loaded_.coverage, "calls", &FactCoverage::fact);
+    line->in_use.clear();
+    line->exact = false;
+    line->remark = why;
+    line->attempts.back().works = false;
+    line->attempts.back().why_not = why;
+    line->attempts.back().cure = "--calls on, or a larger --budget";
+  }
+
+  bool still_readable() override {
+    auto map = loaded_.shared.find("lost");
+    if (map != loaded_.shared.end() && !sum_per_cpu<std::uint64_t>(map->second.get(), 0)) return false;
+    return !can_walk_sockets() || object("sockets")->iterate("walk_tcp").has_value();
+  }
+
+  Status measure(bool on) override {
+    if (!on) {
+      statistics_.reset();
+      return {};
+    }
+    int fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+    if (fd < 0) return fail(ErrorCode::denied, fmt::format("program statistics: {}", std::strerror(-fd)), -fd);
+    statistics_.reset(fd);
+    return {};
+  }
+
+  HookCost cost() const override {
+    HookCost out;
+    for (const auto& [fact, candidate] : loaded_.in_use) {
+      for (std::string_view program : candidate->programs) {
+        bpf_prog_info info = {};
+        std::uint32_t size = sizeof info;
+        auto at = std::ranges::find(facts(), fact, &Fact::name);
+        const Object* owner = find_object(at->object);
+        if (owner == nullptr || bpf_obj_get_info_by_fd(owner->program_fd(program), &info, &size) != 0) continue;
+        out.programs.push_back({std::string(program), fact, info.run_cnt, info.run_time_ns, info.recursion_misses});
+      }
+    }
+    return out;
+  }
+
+ private:
+  static constexpr std::uint32_t kMaxHeld = 65'536;  // owners of rows: shared sockets have several
+
+  static std::uint32_t clamp32(std::uint64_t value) { return static_cast<std::uint32_t>(std::min<std::uint64_t>(value, UINT32_MAX)); }
+
+  const Object* find_object(std::string_view name) const {
+    auto at = loaded_.objects.find(name);
+    return at == loaded_.objects.end() ? nullptr : &at->second;
+  }
+  Object* object(std::string_view name) { return const_cast<Object*>(find_object(name)); }
+
+  /// The kernel's tick rate, from one walk: it stores jiffies at its end.
+  void calibrate() {
+    if (!can_walk_sockets()) return;
+    RowFilter nothing;
+    nothing.min_recv_q = nothing.min_send_q = UINT32_MAX;
+    if (walk_sockets(nothing) && walk_->now_j != 0) hz_ = jiffies_per_second(walk_->now_j, monotonic_ns());
+  }
+
+  std::string reason_name(unsigned reason) const {
+    auto at = reset_reasons_.find(reason);
+    if (at == reset_reasons_.end()) return "unknown";
+    std::string name = at->second;
+    static constexpr std::string_view kPrefix = "SK_RST_REASON_";
+    return name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
+  }
+
+  static void read_by_pid(int map_fd, LifecycleTotals& out) {
+    std::uint32_t key = 0, next = 0;
+    bool first = true;
+    abi::ta_closed value{};
+    while (bpf_map_get_next_key(map_fd, first ? nullptr : &key, &next) == 0) {
+      first = false;
+      key = next;
+      if (bpf_map_lookup_elem(map_fd, &key, &value) == 0) {
+        out.closed_by_pid[key] = {value.closed, value.bytes_sent, value.bytes_received, value.send_calls, value.recv_calls};
+      }
+    }
+  }
+
+  Loaded loaded_;
+  std::map<unsigned, std::string> reset_reasons_;
+  abi::ta_walk* walk_ = nullptr;
+  abi::ta_files* files_ = nullptr;
+  unsigned hz_ = 250;
+  os::UniqueFd statistics_;
+};
+
+/// What is left when the kernel has no type information, or the user wants no BPF at all.
+Loaded nothing_loaded(const std::string& why, const std::string& cure) {
+  Loaded loaded;
+  for (const Fact& fact : facts()) {
+    FactCoverage line;
+    line.fact = fact.name;
+    line.exact = false;
+    for (const Candidate& candidate : fact.candidates) {
+      line.attempts.push_back({.source = std::string(candidate.source), .why_not = why, .cure = cure});
+    }
+    loaded.coverage.push_back(std::move(line));
+  }
+  return loaded;
+}
+
+void raise_memory_lock_limit() {
+  rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
+  setrlimit(RLIMIT_MEMLOCK, &unlimited);  // kernels before 5.11 charge maps to it; refused without CAP_SYS_RESOURCE, which is fine
+}
+
+}  // namespace
+
+std::unique_ptr<Tracer> Tracer::open(const TracerOptions& options) {
+  if (options.hooks == Hooks::none && !options.iterators) {
+    return std::make_unique<LiveTracer>(nothing_loaded("not tried: --hooks none and no BPF sources", ""), std::map<unsigned, std::string>{});
+  }
+  auto types = KernelTypes::open();
+  if (!types) {
+    return std::make_unique<LiveTracer>(nothing_loaded(types.error().message, "a kernel with CONFIG_DEBUG_INFO_BTF"), std::map<unsigned, std::string>{});
+  }
+  raise_memory_lock_limit();
+  return std::make_unique<LiveTracer>(load_all(options, *types), types->enum_names("sk_rst_reason"));
+}
+
+}  // namespace tcpadvisor::kernel

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the BPF programs and the agent (agent/kernel) say to each other. Both sides include exactly this file; every struct
+ * has fixed-size fields, explicit padding and an asserted size. */
+#ifndef TCPADVISOR_ABI_H
+#define TCPADVISOR_ABI_H
+
+#ifdef __cplusplus
+#include <cstdint>
+#define TA_ASSERT_SIZE(type, size) static_assert(sizeof(type) == (size), #type " changed its size")
+namespace tcpadvisor::abi {
+using ta_u8 = std::uint8_t;
+using ta_u16 = std::uint16_t;
+using ta_u32 = std::uint32_t;
+using ta_u64 = std::uint64_t;
+using ta_s64 = std::int64_t;
+#else
+#define TA_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type " changed its size")
+typedef __u8 ta_u8;
+typedef __u16 ta_u16;
+typedef __u32 ta_u32;
+typedef __u64 ta_u64;
+typedef __s64 ta_s64;
+#endif
+
+enum {
+  TA_STATES = 13,      /* TCP states 1..12, index 0 unused (include/net/tcp_states.h) */
+  TA_SLOTS = 24,       /* call sizes: 0 error, 1 EAGAIN, 2 empty, 3+k: 2^k <= size < 2^(k+1) */
+  TA_COMM = 16,        /* TASK_COMM_LEN */
+  TA_CA_NAME = 16,     /* TCP_CA_NAME_MAX */
+  TA_RESET_REASONS = 32,
+  TA_DWELL_STATES = 16, /* both rounded up to powers of two, so that a mask bounds the index for the verifier */
+  TA_DWELL_SLOTS = 32,
+  TA_SMALL_WRITE = 1024, /* bytes; below, a write is a small one */
+  TA_PORT_SLOTS = 1024,  /* listening ports per namespace that get totals of their own */
+  TA_CGROUP_SLOTS = 1024,
+};
+
+/* Settings, fixed when an object is loaded (section .rodata.cfg): what is off is pruned by the verifier. */
+struct ta_config {
+  ta_u32 in_hash;      /* 1: per-socket state lives in the hash `flows`, because socket storage is not to be had */
+  ta_u32 max_rows;     /* rows per walk */
+  ta_u32 max_tw_rows;  /* of those, at most so many mini-sockets (peers of orphan FIN_WAIT_2) */
+  ta_u32 reset_has_reason;
+};
+TA_ASSERT_SIZE(struct ta_config, 16);
+
+/* Per socket, in socket storage (or in the hash). Written by hooks, read by the walk and at CLOSE. */
+struct ta_sock {
+  ta_u32 send[TA_SLOTS];
+  ta_u32 recv[TA_SLOTS];
+  ta_u32 last_send_j, last_recv_j; /* jiffies of the last call, low 32 bits; 0: none */
+  ta_u32 tgid;                     /* last process that made a call or closed, from process context only; 0: not known */
+  ta_u32 small_run;                /* small writes since the last read or large write */
+  char comm[TA_COMM];
+  ta_u64 since_ns;   /* CLOCK_MONOTONIC when the present state began; 0: not seen */
+  ta_u64 blocked_ns; /* time in which at least one sender waited for memory */
+  ta_u64 blocked_since_ns;
+  ta_u32 blocked_count;
+  ta_u32 waiters;
+  ta_u32 small_runs;
+  ta_u32 accept_peak; /* listeners */
+  ta_u8 ended_by;     /* enum ta_ended_by */
+  ta_u8 closed_by_app; /* the tcp_close hook has seen it */
+  ta_u8 was_open;      /* reached ESTABLISHED under our eyes */
+  ta_u8 pad[5];
+};
+TA_ASSERT_SIZE(struct ta_sock, 272);
+
+enum ta_ended_by { TA_ENDED_UNKNOWN = 0, TA_ENDED_BY_US = 1, TA_ENDED_BY_PEER = 2 };
+
+enum ta_holder { TA_HOLDER_APP = 0, TA_HOLDER_UNACCEPTED = 1, TA_HOLDER_ORPHAN = 2, TA_HOLDER_KERNEL = 3 };
+enum ta_kind { TA_KIND_FULL = 0, TA_KIND_TIMEWAIT = 1, TA_KIND_REQUEST = 2 };
+enum ta_row_flags {
+  TA_ROW_HAS_SOCK = 1,     /* `sock` below is filled in */
+  TA_ROW_NOSPACE = 2,      /* SOCK_NOSPACE: a sender wants room */
+  TA_ROW_APP_LIMITED = 4,
+  TA_ROW_KEEPALIVE = 8,    /* the keepalive timer is pending */
+  TA_ROW_HAS_SCALING = 16, /* scaling_ratio exists in this kernel */
+};
+
+/* One socket, written by the walk over a namespace. Addresses in network order, ports in host order. Times are ages in jiffies. */
+struct ta_row {
+  ta_u64 cookie; /* made on demand, so every row has one; joins with struct ta_held */
+  ta_u64 inode;
+  ta_u64 cgroup_id;
+  ta_u64 bytes_sent, bytes_retrans, bytes_acked, bytes_received;
+  ta_u8 local[16], remote[16];
+  ta_u16 family, local_port, remote_port, mss;
+  ta_u8 state, kind, holder, locks; /* locks: 1 SO_SNDBUF, 2 SO_RCVBUF */
+  ta_u32 flags;
+  ta_u32 uid;
+  ta_u32 recv_q, send_q, not_sent;
+  ta_u32 rcvbuf, sndbuf, rmem_alloc, wmem_queued, fwd_alloc, backlog_bytes, drops;
+  ta_u32 accept_queue, accept_limit;
+  ta_u32 snd_wnd, rcv_wnd, snd_cwnd;
+  ta_u32 srtt_us8, min_rtt_us, rcv_rtt_us8; /* srtt and rcv_rtt are the kernel's µs * 8 */
+  ta_u32 chrono_busy_j, chrono_rwnd_j, chrono_sndbuf_j;
+  ta_u32 last_sent_j, last_recv_j, last_ack_j;
+  ta_u32 total_retrans;
+  ta_u8 snd_wscale, rcv_wscale, probes_out, backoff;
+  ta_u8 scaling_ratio, icsk_pending, pad[2];
+  char ca_name[TA_CA_NAME];
+  ta_u64 state_ns; /* age of the state, 0: not seen by a hook */
+  ta_u32 since_send_j, since_recv_j; /* age of the last call */
+  struct ta_sock sock;
+};
+TA_ASSERT_SIZE(struct ta_row, 520);
+
+struct ta_sums {
+  ta_u64 count, recv_q, send_q, rmem, wmem;
+};
+TA_ASSERT_SIZE(struct ta_sums, 40);
+
+struct ta_port {
+  ta_u16 port, pad;
+  ta_u32 sockets[TA_STATES];
+  ta_u32 unaccepted_close_wait;
+  ta_u32 pad2;
+  ta_u64 recv_q, send_q;
+};
+TA_ASSERT_SIZE(struct ta_port, 80);
+
+struct ta_cgroup {
+  ta_u64 id;
+  struct ta_sums sums;
+};
+TA_ASSERT_SIZE(struct ta_cgroup, 48);
+
+/* What one walk asks for and what it adds up; lives in the object's .bss, mapped into the agent. */
+struct ta_walk {
+  /* asked */
+  ta_u32 all;
+  ta_u32 min_recv_q, min_send_q;
+  ta_u32 active_j; /* jiffies: a locked buffer matters if the socket was used within this time */
+  /* answered */
+  ta_u64 walked, rows, suppressed, unaggregated;
+  ta_u32 tw_rows, ports, cgroups, pad;
+  ta_u64 mem_pages;
+  ta_u64 mem_limit[3];
+  ta_u64 pressure_j; /* jiffies when pressure began, 0: none */
+  ta_u64 now_j;
+  ta_u32 mem_known, pad2;
+  struct ta_sums states[TA_STATES];
+  struct ta_port port[TA_PORT_SLOTS];
+  struct ta_cgroup cgroup[TA_CGROUP_SLOTS];
+  ta_u16 port_slot[65536]; /* port -> index + 1 in `port` */
+};
+
+/* Records of the walk over descriptors: a process, or one matching socket of the process whose record follows later. */
+enum ta_record { TA_RECORD_OWNER = 1, TA_RECORD_HELD = 2 };
+
+struct ta_held {
+  ta_u32 record; /* TA_RECORD_HELD */
+  ta_u32 tgid;
+  ta_u32 fd;
+  ta_u32 pad;
+  ta_u64 cookie;
+  char comm[TA_COMM];
+};
+TA_ASSERT_SIZE(struct ta_held, 40);
+
+struct ta_owner {
+  ta_u32 record; /* TA_RECORD_OWNER */
+  ta_u32 tgid;
+  ta_u32 fds;
+  ta_u32 pad;
+  ta_u64 fd_limit;
+  ta_u64 cgroup_id;
+  ta_u64 netns;
+  ta_u32 sockets[TA_STATES];
+  ta_u32 old_close_wait, old_fin_wait_2;
+  ta_u32 pad2;
+  ta_u64 recv_q, send_q, rmem, wmem;
+  char comm[TA_COMM];
+};
+TA_ASSERT_SIZE(struct ta_owner, 152);
+
+struct ta_files {
+  /* asked */
+  ta_u32 all;
+  ta_u32 min_recv_q, min_send_q;
+  ta_u32 old_j; /* jiffies from which a closing state counts as old */
+  ta_u32 max_held;
+  ta_u32 active_j;
+  /* answered */
+  ta_u64 files, held, suppressed;
+  struct ta_owner now; /* the process being added up */
+};
+
+/* Totals since load, one per CPU (map `life`). */
+struct ta_life {
+  ta_u64 opened, closed, closed_by_us, closed_by_peer, reset;
+  ta_u64 unread_at_close, unread_bytes_at_close, unsent_at_close, unsent_bytes_at_close;
+  ta_u64 bytes_sent, bytes_received, send_calls, recv_calls;
+  ta_u64 dwell[TA_DWELL_STATES][TA_DWELL_SLOTS]; /* log2 of milliseconds */
+  ta_u64 resets_sent[TA_RESET_REASONS];
+};
+
+/* Totals of closed connections by process (map `by_pid`). */
+struct ta_closed {
+  ta_u64 closed, bytes_sent, bytes_received, send_calls, recv_calls;
+};
+TA_ASSERT_SIZE(struct ta_closed, 40);
+
+struct ta_refusals {
+  ta_u64 host_send, host_recv, cgroup_send, cgroup_recv;
+  ta_u64 pressure_enters, pressure_leaves;
+};
+
+/* Map `lost`, one counter a kind, per CPU. */
+enum ta_lost {
+  TA_LOST_SOCK = 0,      /* socket storage could not be made, or the hash was full */
+  TA_LOST_BY_PID = 1,    /* the table of processes was full: counted in the totals only */
+  TA_LOST_WAIT = 2,      /* a wait whose end was not seen */
+  TA_LOST_KINDS = 3,
+};
+
+#ifdef __cplusplus
+}  // namespace tcpadvisor::abi
+#endif
+#endif

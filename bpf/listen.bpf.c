@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Accept queues: how high they rose between two looks. */
+#include "bpf/store.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Runs with the listener, just before the child is queued, for IPv4 and IPv6 alike; not for cookies that fail. */
+static __always_inline void child_queued(void *listener, u32 queued_before) {
+  struct ta_sock *state = find_or_make_sock(listener);
+  if (!state) return;
+  if (queued_before + 1 > state->accept_peak) state->accept_peak = queued_before + 1;
+}
+
+SEC("fentry/inet_csk_reqsk_queue_add")
+int BPF_PROG(e_queue_add, struct sock *sk) {
+  child_queued(sk, sk->sk_ack_backlog);
+  return 0;
+}
+
+SEC("kprobe/inet_csk_reqsk_queue_add")
+int BPF_KPROBE(k_queue_add, struct sock *sk) {
+  child_queued(sk, BPF_CORE_READ(sk, sk_ack_backlog));
+  return 0;
+}

@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The snapshot. walk_tcp: every TCP socket of one namespace; walk_files: every descriptor of every process, for owners.
+ * Both add up in the kernel and write a record only for sockets that matter. A record that does not fit into the reader's
+ * buffer makes the kernel show the same socket again, so nothing is added up before its record is written. */
+#include "bpf/vmlinux/flavors.h"
+#include "bpf/store.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+struct ta_walk walk;
+struct ta_row row; /* one walk at a time; too large for the stack */
+struct ta_files files;
+struct ta_held held;
+
+static __always_inline u32 positive(u32 difference) { return (int)difference > 0 ? difference : 0; }
+
+struct queues {
+  u32 recv_q, send_q, not_sent;
+};
+
+/* Sequence numbers count SYN and FIN as one byte each: they are not data. */
+static __always_inline struct queues queues_of(u8 state, u64 sk_flags, u32 rcv_nxt, u32 copied_seq, u32 write_seq, u32 snd_una,
+                                               u32 snd_nxt) {
+  struct queues q = {0};
+  if (state == TCP_LISTEN || state == TCP_SYN_SENT || state == TCP_SYN_RECV || state == TCP_CLOSE) return q;
+  u32 our_fin = state == TCP_FIN_WAIT1 || state == TCP_LAST_ACK || state == TCP_CLOSING;
+  q.recv_q = positive(rcv_nxt - copied_seq - ((sk_flags >> SOCK_DONE) & 1));
+  q.send_q = positive(write_seq - snd_una - our_fin);
+  q.not_sent = positive(write_seq - snd_nxt);
+  if (q.not_sent && our_fin) q.not_sent--;
+  return q;
+}
+
+/* The same question for both walks, so that a row finds its owner. */
+static __always_inline bool matters(u8 state, const struct queues *q, u32 locks, bool active, u32 min_recv_q, u32 min_send_q) {
+  if (state == TCP_LISTEN || state == TCP_CLOSE_WAIT || state == TCP_FIN_WAIT2) return true;
+  if (q->recv_q >= min_recv_q || q->send_q >= min_send_q) return true;
+  if ((state == TCP_FIN_WAIT1 || state == TCP_LAST_ACK || state == TCP_CLOSING) && q->send_q) return true;
+  return locks && active;
+}
+
+static __always_inline void add_sums(struct ta_sums *sums, const struct queues *q, u64 rmem, u64 wmem) {
+  sums->count++;
+  sums->recv_q += q->recv_q;
+  sums->send_q += q->send_q;
+  sums->rmem += rmem;
+  sums->wmem += wmem;
+}
+
+/* Listeners come first in the walk, so a port is known before its connections come. */
+static __always_inline void add_port(u8 state, u16 port, bool unaccepted, const struct queues *q) {
+  u32 slot = walk.port_slot[port];
+  if (!slot) {
+    if (state != TCP_LISTEN) return;
+    if (walk.ports >= TA_PORT_SLOTS) {
+      walk.unaggregated++;
+      return;
+    }
+    slot = ++walk.ports;
+    walk.port_slot[port] = slot;
+    walk.port[(slot - 1) & (TA_PORT_SLOTS - 1)].port = port;
+  }
+  struct ta_port *sums = &walk.port[(slot - 1) & (TA_PORT_SLOTS - 1)];
+  if (state < TA_STATES) sums->sockets[state]++;
+  if (unaccepted && state == TCP_CLOSE_WAIT) sums->unaccepted_close_wait++;
+  sums->recv_q += q->recv_q;
+  sums->send_q += q->send_q;
+}
+
+static u64 last_cgroup_id;
+static u32 last_cgroup_slot;
+
+/* Sockets of one group come in runs only by luck; a small open-addressed table costs less than a hash map. */
+static __always_inline void add_cgroup(u64 id, const struct queues *q, u64 rmem, u64 wmem) {
+  if (!id) return;
+  u32 slot = last_cgroup_slot & (TA_CGROUP_SLOTS - 1);
+  if (last_cgroup_id != id || walk.cgroup[slot].id != id) {
+    slot = (u32)(id ^ (id >> 10) ^ (id >> 20)) & (TA_CGROUP_SLOTS - 1);
+    bool found = false;
+    for (int probe = 0; probe < 16; probe++) {
+      if (walk.cgroup[slot].id == id || walk.cgroup[slot].id == 0) {
+        found = true;
+        break;
+      }
+      slot = (slot + 1) & (TA_CGROUP_SLOTS - 1);
+    }
+    if (!found) {
+      walk.unaggregated++;
+      return;
+    }
+    walk.cgroup[slot].id = id;
+    last_cgroup_id = id;
+    last_cgroup_slot = slot;
+  }
+  add_sums(&walk.cgroup[slot].sums, q, rmem, wmem);
+}
+
+static __always_inline void note_memory(struct sock_common *skc) {
+  struct proto *prot = skc->skc_prot;
+  if (!prot) return;
+  walk.mem_known = 1;
+  walk.mem_pages = BPF_CORE_READ(prot, memory_allocated, counter);
+  long *limits = BPF_CORE_READ(prot, sysctl_mem);
+  bpf_probe_read_kernel(walk.mem_limit, sizeof(walk.mem_limit), limits);
+  unsigned long *flag = BPF_CORE_READ(prot, memory_pressure);
+  bpf_probe_read_kernel(&walk.pressure_j, sizeof(walk.pressure_j), flag);
+}
+
+static __always_inline void fill_addresses(struct sock_common *skc) {
+  row.family = skc->skc_family;
+  row.local_port = skc->skc_num;
+  row.remote_port = bpf_ntohs(skc->skc_dport);
+  if (row.family == AF_INET6) {
+    __builtin_memcpy(row.local, &skc->skc_v6_rcv_saddr, 16);
+    __builtin_memcpy(row.remote, &skc->skc_v6_daddr, 16);
+  } else {
+    __builtin_memset(row.local, 0, sizeof(row.local));
+    __builtin_memset(row.remote, 0, sizeof(row.remote));
+    *(u32 *)row.local = skc->skc_rcv_saddr;
+    *(u32 *)row.remote = skc->skc_daddr;
+  }
+}
+
+static __always_inline int walk_timewait(struct bpf_iter__tcp *ctx, struct sock_common *skc) {
+  struct tcp_timewait_sock *tw = bpf_skc_to_tcp_timewait_sock(skc);
+  if (!tw) return 0;
+  u8 state = tw->tw_sk.tw_substate;
+  if (state >= TA_STATES) return 0;
+  struct queues none = {0};
+  if (state == TCP_FIN_WAIT2) { /* closed by us; the row names a peer that does not close */
+    if (walk.rows < cfg.max_rows && walk.tw_rows < cfg.max_tw_rows) {
+      __builtin_memset(&row, 0, sizeof(row));
+      row.cookie = skc->skc_cookie.counter;
+      row.state = state;
+      row.kind = TA_KIND_TIMEWAIT;
+      row.holder = TA_HOLDER_ORPHAN;
+      fill_addresses(skc);
+      if (bpf_seq_write(ctx->meta->seq, &row, sizeof(row))) return 0;
+      walk.rows++;
+      walk.tw_rows++;
+    }
+  }
+  walk.walked++;
+  walk.states[state].count++;
+  add_port(state, skc->skc_num, false, &none);
+  return 0;
+}
+
+static __always_inline int walk_request(struct sock_common *skc) {
+  struct queues none = {0};
+  walk.walked++;
+  walk.states[TCP_NEW_SYN_RECV].count++;
+  add_port(TCP_NEW_SYN_RECV, skc->skc_num, false, &none);
+  return 0;
+}
+
+static __always_inline void fill_tcp(struct tcp_sock *tp, u32 now_j) {
+  row.bytes_sent = tp->bytes_sent;
+  row.bytes_retrans = tp->bytes_retrans;
+  row.bytes_acked = tp->bytes_acked;
+  row.bytes_received = tp->bytes_received;
+  row.mss = tp->mss_cache;
+  row.snd_wnd = tp->snd_wnd;
+  row.rcv_wnd = tp->rcv_wnd;
+  row.snd_cwnd = tp->snd_cwnd;
+  row.srtt_us8 = tp->srtt_us;
+  row.min_rtt_us = tp->rtt_min.s[0].v;
+  row.rcv_rtt_us8 = tp->rcv_rtt_est.rtt_us;
+  row.total_retrans = tp->total_retrans;
+  row.last_sent_j = now_j - tp->lsndtime;
+  row.last_ack_j = now_j - tp->rcv_tstamp;
+  row.last_recv_j = now_j - tp->inet_conn.icsk_ack.lrcvtime;
+  row.snd_wscale = BPF_CORE_READ_BITFIELD_PROBED(tp, rx_opt.snd_wscale);
+  row.rcv_wscale = BPF_CORE_READ_BITFIELD_PROBED(tp, rx_opt.rcv_wscale);
+  row.probes_out = tp->inet_conn.icsk_probes_out;
+  row.backoff = tp->inet_conn.icsk_backoff;
+  row.icsk_pending = tp->inet_conn.icsk_pending;
+  /* The chronograph that runs now has not added its current interval yet (tcp_get_info_chrono_stats). */
+  u32 running = BPF_CORE_READ_BITFIELD_PROBED(tp, chrono_type);
+  u32 since = now_j - tp->chrono_start;
+  u32 busy = tp->chrono_stat[0], rwnd = tp->chrono_stat[1], sndbuf = tp->chrono_stat[2];
+  if (running == 1) busy += since;
+  if (running == 2) rwnd += since;
+  if (running == 3) sndbuf += since;
+  row.chrono_busy_j = busy + rwnd + sndbuf; /* the kernel keeps them apart; tcpi_busy_time is their sum */
+  row.chrono_rwnd_j = rwnd;
+  row.chrono_sndbuf_j = sndbuf;
+  if (BPF_CORE_READ_BITFIELD_PROBED(tp, rate_app_limited)) row.flags |= TA_ROW_APP_LIMITED;
+  row.scaling_ratio = window_scaling_ratio(tp);
+  if (row.scaling_ratio) row.flags |= TA_ROW_HAS_SCALING;
+  const struct tcp_congestion_ops *ops = tp->inet_conn.icsk_ca_ops;
+  if (ops) bpf_probe_read_kernel_str(row.ca_name, sizeof(row.ca_name), ops->name);
+}
+
+SEC("iter/tcp")
+int walk_tcp(struct bpf_iter__tcp *ctx) {
+  struct sock_common *skc = ctx->sk_common;
+  if (!skc) { /* the end */
+    walk.now_j = bpf_jiffies64();
+    return 0;
+  }
+  u8 state = skc->skc_state;
+  if (state == TCP_TIME_WAIT) return walk_timewait(ctx, skc);
+  if (state == TCP_NEW_SYN_RECV) return walk_request(skc);
+  struct tcp_sock *tp = bpf_skc_to_tcp_sock(skc);
+  if (!tp || state >= TA_STATES) return 0;
+  struct sock *sk = (struct sock *)tp;
+  if (!walk.mem_known) note_memory(skc);
+
+  struct queues q = queues_of(state, skc->skc_flags, tp->rcv_nxt, tp->copied_seq, tp->write_seq, tp->snd_una, tp->snd_nxt);
+  struct socket *socket = sk->sk_socket;
+  u8 holder = socket ? TA_HOLDER_APP : (skc->skc_flags & (1ul << SOCK_DEAD)) ? TA_HOLDER_ORPHAN : TA_HOLDER_UNACCEPTED;
+  u32 locks = sock_locks(sk);
+  u32 now_j = (u32)bpf_jiffies64();
+  u64 rmem = (u32)sk->sk_backlog.rmem_alloc.counter, wmem = (u32)sk->sk_wmem_queued;
+  bool active = locks && (now_j - tp->lsndtime <= walk.active_j || now_j - tp->inet_conn.icsk_ack.lrcvtime <= walk.active_j);
+
+  if (walk.all || matters(state, &q, locks, active, walk.min_recv_q, walk.min_send_q)) {
+    if (walk.rows < cfg.max_rows) {
+      __builtin_memset(&row, 0, sizeof(row));
+      row.cookie = bpf_get_socket_cookie(sk);
+      row.state = state;
+      row.uid = ctx->uid;
+      row.cgroup_id = sock_cgroup_id(sk);
+      row.locks = locks;
+      row.recv_q = q.recv_q;
+      row.send_q = q.send_q;
+      row.not_sent = q.not_sent;
+      row.rcvbuf = sk->sk_rcvbuf;
+      row.sndbuf = sk->sk_sndbuf;
+      row.rmem_alloc = rmem;
+      row.wmem_queued = wmem;
+      row.fwd_alloc = sk->sk_forward_alloc;
+      row.backlog_bytes = sk->sk_backlog.len;
+      row.drops = sock_drops(sk);
+      if (socket) {
+        row.inode = BPF_CORE_READ(socket, file, f_inode, i_ino);
+        if (socket->flags & (1ul << SOCK_NOSPACE)) row.flags |= TA_ROW_NOSPACE;
+        if (!row.inode) holder = TA_HOLDER_KERNEL;
+      }
+      if (is_mptcp_subflow(tp)) holder = TA_HOLDER_KERNEL;
+      row.holder = holder;
+      if (sk->sk_timer.entry.pprev) row.flags |= TA_ROW_KEEPALIVE;
+      fill_addresses(skc);
+      if (state == TCP_LISTEN) {
+        row.accept_queue = sk->sk_ack_backlog;
+        row.accept_limit = sk->sk_max_ack_backlog;
+      } else {
+        fill_tcp(tp, now_j);
+      }
+      struct ta_sock *kept = find_sock(sk);
+      if (kept) {
+        __builtin_memcpy(&row.sock, kept, sizeof(row.sock));
+        row.flags |= TA_ROW_HAS_SOCK;
+        u64 now = bpf_ktime_get_ns();
+        if (row.sock.since_ns) row.state_ns = now - row.sock.since_ns;
+        if (row.sock.waiters && row.sock.blocked_since_ns) row.sock.blocked_ns += now - row.sock.blocked_since_ns;
+        if (row.sock.last_send_j) row.since_send_j = now_j - row.sock.last_send_j;
+        if (row.sock.last_recv_j) row.since_recv_j = now_j - row.sock.last_recv_j;
+      }
+      if (bpf_seq_write(ctx->meta->seq, &row, sizeof(row))) return 0; /* shown again with an empty buffer */
+      walk.rows++;
+    } else {
+      walk.suppressed++;
+    }
+  }
+  walk.walked++;
+  add_sums(&walk.states[state], &q, rmem, wmem);
+  add_port(state, skc->skc_num, holder == TA_HOLDER_UNACCEPTED, &q);
+  add_cgroup(sock_cgroup_id(sk), &q, rmem, wmem);
+  return 0;
+}
+
+static __always_inline int write_owner(struct seq_file *seq) {
+  if (files.now.tgid == 0) return 0;
+  u32 tcp = 0;
+#pragma unroll
+  for (int i = 0; i < TA_STATES; i++) tcp += files.now.sockets[i];
+  if (tcp && bpf_seq_write(seq, &files.now, sizeof(files.now))) return -1;
+  __builtin_memset(&files.now, 0, sizeof(files.now));
+  return 0;
+}
+
+static __always_inline void begin_owner(struct task_struct *task) {
+  files.now.record = TA_RECORD_OWNER;
+  files.now.tgid = task->tgid;
+  files.now.fd_limit = BPF_CORE_READ(task, signal, rlim[RLIMIT_NOFILE].rlim_cur);
+  files.now.netns = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
+  files.now.cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+  BPF_CORE_READ_STR_INTO(&files.now.comm, task, group_leader, comm);
+}
+
+SEC("iter/task_file")
+int walk_files(struct bpf_iter__task_file *ctx) {
+  struct seq_file *seq = ctx->meta->seq;
+  struct task_struct *task = ctx->task;
+  struct file *file = ctx->file;
+  if (!task || !file) { /* the end */
+    write_owner(seq);
+    return 0;
+  }
+  if (task->tgid != task->pid) { /* a thread, unless it has a table of descriptors of its own */
+    struct task_struct *leader = task->group_leader;
+    if (!leader || task->files == BPF_CORE_READ(leader, files)) return 0;
+  }
+  if ((u32)task->tgid != files.now.tgid) {
+    if (write_owner(seq)) return 0; /* shown again */
+    begin_owner(task);
+  }
+  struct socket *socket = bpf_sock_from_file(file);
+  struct sock *sk = socket ? socket->sk : NULL;
+  struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL; /* null for every other kind of socket */
+  if (!tp) {
+    files.files++;
+    files.now.fds++;
+    return 0;
+  }
+  u8 state = sk->__sk_common.skc_state;
+  struct queues q = queues_of(state, sk->__sk_common.skc_flags, tp->rcv_nxt, tp->copied_seq, tp->write_seq, tp->snd_una, tp->snd_nxt);
+  u32 now_j = (u32)bpf_jiffies64();
+  u32 locks = sock_locks(sk);
+  bool active = locks && (now_j - tp->lsndtime <= files.active_j || now_j - tp->inet_conn.icsk_ack.lrcvtime <= files.active_j);
+  if (files.all || matters(state, &q, locks, active, files.min_recv_q, files.min_send_q)) {
+    if (files.held < files.max_held) {
+      held.record = TA_RECORD_HELD;
+      held.tgid = task->tgid;
+      held.fd = ctx->fd;
+      held.cookie = bpf_get_socket_cookie(sk);
+      BPF_CORE_READ_STR_INTO(&held.comm, task, group_leader, comm);
+      if (bpf_seq_write(seq, &held, sizeof(held))) return 0;
+      files.held++;
+    } else {
+      files.suppressed++;
+    }
+  }
+  files.files++;
+  files.now.fds++;
+  if (state < TA_STATES) files.now.sockets[state]++;
+  if (state == TCP_CLOSE_WAIT || state == TCP_FIN_WAIT2) {
+    u32 age_j = now_j - tp->rcv_tstamp; /* the last segment from the peer: at or after the FIN or its ACK */
+    if (age_j >= files.old_j) {
+      if (state == TCP_CLOSE_WAIT) files.now.old_close_wait++; else files.now.old_fin_wait_2++;
+    }
+  }
+  files.now.recv_q += q.recv_q;
+  files.now.send_q += q.send_q;
+  files.now.rmem += (u32)sk->sk_backlog.rmem_alloc.counter;
+  files.now.wmem += (u32)sk->sk_wmem_queued;
+  return 0;
+}

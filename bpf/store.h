@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Maps that several objects share (the loader gives them all the same instance) and the accessors of per-socket state. */
+#ifndef TCPADVISOR_STORE_H
+#define TCPADVISOR_STORE_H
+
+#include "bpf/vmlinux/vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_endian.h>
+
+#include "bpf/abi.h"
+
+const volatile struct ta_config cfg SEC(".rodata.cfg") = {0};
+
+/* State of a socket that is freed with it: no leak, no reuse of addresses, no size to guess. */
+struct {
+  __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, int);
+  __type(value, struct ta_sock);
+} socks SEC(".maps");
+
+/* The same where socket storage is out of reach (kprobes; kernels before 5.11). Keyed by address, removed at CLOSE. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 65536);
+  __type(key, u64);
+  __type(value, struct ta_sock);
+} flows SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, TA_LOST_KINDS);
+  __type(key, u32);
+  __type(value, u64);
+} lost SEC(".maps");
+
+static __always_inline void count_lost(u32 kind) {
+  u64 *counter = bpf_map_lookup_elem(&lost, &kind);
+  if (counter) ++*counter;
+}
+
+/* `sk` must be a BTF pointer where cfg.in_hash is 0 (fentry, fexit, tp_btf, iterators). */
+static __always_inline struct ta_sock *find_sock(void *sk) {
+  if (cfg.in_hash) {
+    u64 key = (u64)sk;
+    return bpf_map_lookup_elem(&flows, &key);
+  }
+  return bpf_sk_storage_get(&socks, sk, 0, 0);
+}
+
+static const struct ta_sock new_sock_zero SEC(".rodata.zero") = {0};
+
+static __always_inline struct ta_sock *find_or_make_sock(void *sk) {
+  struct ta_sock *found = find_sock(sk);
+  if (found) return found;
+  if (cfg.in_hash) {
+    u64 key = (u64)sk;
+    bpf_map_update_elem(&flows, &key, &new_sock_zero, BPF_NOEXIST);
+    found = bpf_map_lookup_elem(&flows, &key);
+  } else {
+    found = bpf_sk_storage_get(&socks, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+  }
+  if (!found) count_lost(TA_LOST_SOCK);
+  return found;
+}
+
+/* Who runs now. Only to be called in process context of the socket's own user. */
+static __always_inline void note_owner(struct ta_sock *state) {
+  u32 tgid = bpf_get_current_pid_tgid() >> 32;
+  if (state->tgid == tgid) return;
+  state->tgid = tgid;
+  bpf_get_current_comm(state->comm, sizeof(state->comm));
+}
+
+static __always_inline u32 log2_u32(u32 value) {
+  u32 log = 0;
+  if (value >> 16) { value >>= 16; log += 16; }
+  if (value >> 8) { value >>= 8; log += 8; }
+  if (value >> 4) { value >>= 4; log += 4; }
+  if (value >> 2) { value >>= 2; log += 2; }
+  return log + (value >> 1);
+}
+
+#endif
