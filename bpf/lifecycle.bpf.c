@@ -99,6 +99,8 @@ static __always_inline void last_look(struct sock *sk, struct ta_sock *state, st
   } else if ((state && state->ended_by == TA_ENDED_BY_US) || old == TCP_ESTABLISHED) {
     sum->closed_by_us++;
   }
+  /* Straight from here to CLOSE without an error: only close() does that (unread data, or linger 0), in its own context. */
+  if (!tgid && !by_error && (old == TCP_ESTABLISHED || old == TCP_CLOSE_WAIT)) tgid = bpf_get_current_pid_tgid() >> 32;
   add_by_pid(tgid, &mine);
 }
 

@@ -152,7 +152,7 @@ class Planner {
     Attempt& line = attempt(candidate);
     line.why_not = error.message;
     line.sys_errno = error.sys_errno;
-    if (error.sys_errno != 0) line.cure = cure_for(candidate.kind, error.sys_errno, have_bpf_);
+    if (error.sys_errno != 0) line.cure = cure_for(candidate.kind, error, have_bpf_);
   }
 
   void finish(const ChoiceOf& choice, Loaded& result) {
@@ -185,15 +185,14 @@ class Planner {
 
 }  // namespace
 
-std::string cure_for(HookKind kind, int sys_errno, bool have_bpf_capabilities) {
-  bool denied = sys_errno == EPERM || sys_errno == EACCES;
+std::string cure_for(HookKind kind, const Error& error, bool have_bpf_capabilities) {
+  bool denied = error.sys_errno == EPERM || error.sys_errno == EACCES;
+  bool attaching = error.message.starts_with("attaching");
   if (denied && !have_bpf_capabilities) return "run as root, or with CAP_BPF and CAP_PERFMON";
   if (denied && kind == HookKind::fentry) return "boot without kernel lockdown (it, or a security module, forbids trampolines)";
   if (denied) return "kernel lockdown or a security module forbids it";
-  if (kind == HookKind::kprobe) return "a kernel with CONFIG_KPROBES and CONFIG_KPROBE_EVENTS, and /proc/sys/kernel/perf_event_paranoid <= 2";
-  if (kind == HookKind::tp_btf) return "a newer kernel: this tracepoint is not there, or has another form";
-  if (kind == HookKind::iterator) return "kernel 5.9 or newer with CONFIG_BPF_SYSCALL and CONFIG_DEBUG_INFO_BTF";
-  return "a kernel with CONFIG_DEBUG_INFO_BTF and BPF trampolines";
+  if (attaching && kind == HookKind::kprobe) return "a kernel with CONFIG_KPROBES and CONFIG_KPROBE_EVENTS";
+  return "a newer kernel: this one refuses the program";
 }
 
 Loaded load_all(const TracerOptions& options, const KernelTypes& types) { return Planner(options, types).run(); }

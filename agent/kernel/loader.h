@@ -24,7 +24,7 @@ struct Loaded {
 
 Loaded load_all(const TracerOptions& options, const KernelTypes& types);
 
-/// What would make a refused source work, as far as the errno and our own capabilities tell; empty if nothing would.
-std::string cure_for(HookKind kind, int sys_errno, bool have_bpf_capabilities);
+/// What would make a refused source work, as far as the error and our own capabilities tell.
+std::string cure_for(HookKind kind, const Error& error, bool have_bpf_capabilities);
 
 }  // namespace tcpadvisor::kernel
