@@ -27,12 +27,12 @@ struct Scope {
 
 /// One measured number against its threshold. A finding has at least one.
 struct Evidence {
-  std::string metric;     ///< "close_wait_sockets", "accept_queue_fill" …
-  std::string source;     ///< where it was read: the coverage source, a file, a counter
+  std::string metric;  ///< "close_wait_sockets", "accept_queue_fill" …
+  std::string source;  ///< where it was read: the coverage source, a file, a counter
   double value = 0;
-  std::string unit;       ///< "sockets", "bytes", "s", "per_min", "ratio", "" …
+  std::string unit;  ///< "sockets", "bytes", "s", "per_min", "ratio", "" …
   std::optional<double> threshold;
-  double window_s = 0;    ///< over how long
+  double window_s = 0;  ///< over how long
   std::uint64_t samples = 0;
 };
 

@@ -15,8 +15,8 @@ struct Policy {
   std::string name = "default";
   std::chrono::milliseconds window{10'000};  ///< length of one window
   std::uint32_t windows = 3;                 ///< a condition must hold in this many windows in a row
-  std::chrono::milliseconds age{60'000};     ///< sockets older than this in a closing state are not just passing through
-  std::uint32_t min_count = 16;              ///< fewer sockets than this are not a build-up
+  std::chrono::milliseconds age{60'000};  ///< sockets older than this in a closing state are not just passing through
+  std::uint32_t min_count = 16;           ///< fewer sockets than this are not a build-up
 
   /// "default" or "lab" (window 1 s, 2 windows, ages 5 s, counts >= 10); anything else is bad_input.
   static Result<Policy> named(std::string_view name);

@@ -23,8 +23,8 @@ struct Outcome {
 };
 
 struct Rule {
-  std::string_view id;     ///< kebab-case, stable for ever
-  std::string_view title;  ///< what it looks for
+  std::string_view id;                             ///< kebab-case, stable for ever
+  std::string_view title;                          ///< what it looks for
   Outcome (*judge)(const Window&, const Policy&);  ///< the window has at least one sample
 };
 

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "advisor/rules/close_wait.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "advisor/base/text.h"
+#include "advisor/rules/holding.h"
+#include "advisor/rules/listeners.h"
+#include "advisor/rules/words.h"
+
+namespace tcpadvisor {
+namespace {
+
+constexpr double kFullShare = 0.8;         // of the descriptor limit
+constexpr std::size_t kSteadySamples = 3;  // the count must not fall over so many
+
+const std::vector<NotUseful> kNoSysctlClosesThem = {
+    {"net.ipv4.tcp_fin_timeout", "it ends FIN_WAIT_2 of sockets that are closed already; CLOSE_WAIT has no timer"},
+    {"net.ipv4.tcp_keepalive_*", "acts only with SO_KEEPALIVE, and then frees the connection but not the descriptor"},
+    {"net.ipv4.tcp_tw_reuse", "concerns TIME_WAIT, which is the other end of a clean close"},
+};
+
+/// max(min_count, 5 % of the process' sockets).
+std::uint64_t threshold_of(const Holding& holding, const Policy& policy) {
+  std::uint64_t share = holding.owner == nullptr ? 0 : (holding.owner->tcp_sockets() + 19) / 20;
+  return std::max<std::uint64_t>(policy.min_count, share);
+}
+
+Finding leak_of(const Window& window, const Policy& policy, const Holding& holding, std::uint64_t threshold) {
+  const Sample& now = window.latest();
+  Finding finding;
+  finding.id = "close-wait-leak";
+  finding.scope = holding.scope;
+  finding.finding_class = FindingClass::application;
+  std::string who = process_text(finding.scope);
+  finding.title = fmt::format("{} does not close {} whose peers have closed", who, counted(holding.count, "socket"));
+  finding.evidence = leak_evidence(window, policy, holding, "close_wait", threshold);
+
+  Series recent = holding.counts.tail(kSteadySamples);
+  bool falls = holding.counts.falls() > 0;
+  bool rises = holding.counts.rises() > 0;
+  if (recent.falls() == 0) {
+    finding.severity = Severity::warning;
+    finding.confidence_why = fmt::format("{} are older than {} and the count does not fall", with_commas(holding.old),
+                                         human_duration(policy.age));
+  } else {
+    finding.severity = Severity::info;
+    finding.confidence = Confidence::low;
+    finding.confidence_why = "the count is falling: the process may be catching up";
+  }
+  if (falls && rises) {
+    // A garbage collector's finalizer closes forgotten sockets in bursts: it hides the leak, it does not cure it.
+    finding.severity = Severity::warning;
+    finding.confidence = Confidence::medium;
+    finding.confidence_why = fmt::format(
+        "the count falls and rises (from {:.0f} to {:.0f}, median age {}): closes come in bursts, as from a finalizer",
+        holding.counts.min(), holding.counts.max(), human_duration(holding.median.value));
+  }
+  std::string limit;
+  if (holding.owner != nullptr && holding.owner->fds && holding.owner->fd_limit.value_or(0) > 0) {
+    double fds = *holding.owner->fds, most = static_cast<double>(*holding.owner->fd_limit);
+    double growth = holding.counts.per_minute();
+    if (fds > kFullShare * most) finding.severity = Severity::critical;
+    if (growth > 0)
+      limit = fmt::format(" At this rate it has none left in {}.", seconds_text((most - fds) / growth * 60));
+  }
+  finding.meaning =
+      "The peers have closed their end; each socket keeps a descriptor and kernel memory until this process "
+      "calls close()." +
+      limit;
+  if (!finding.scope.pid) {
+    finding.confidence = std::min(finding.confidence, Confidence::medium);
+    finding.confidence_why += "; which process holds them is not visible to us";
+  }
+
+  Recommendation& cure = finding.recommendation;
+  cure.kind = RecommendationKind::application;
+  cure.text =
+      "Fix the application: close the socket when a read returns 0, on every path, also after errors and time-outs.";
+  std::string remotes = common_remote(holding.rows);
+  cure.steps.push_back(fmt::format("find them: {}ss -tnp state close-wait{}", in_netns(now, finding.scope.netns),
+                                   finding.scope.pid ? fmt::format(" | grep pid={}", *finding.scope.pid) : ""));
+  if (!remotes.empty()) cure.steps.push_back("look at the code that talks to " + remotes);
+  cure.steps.push_back("until then, a restart of the process frees them");
+  cure.verify = fmt::format("tcpadvisor report --only close-wait-leak: no CLOSE_WAIT socket older than {}",
+                            human_duration(policy.age));
+  finding.not_useful = kNoSysctlClosesThem;
+  finding.references = {"RFC 9293 section 3.6 (half-closed connections)"};
+  return finding;
+}
+
+}  // namespace
+
+Outcome close_wait_leak(const Window& window, const Policy& policy) {
+  const Sample& now = window.latest();
+  if (std::string problem = snapshot_problem(now); !problem.empty()) return Outcome::unknown(problem);
+
+  Outcome outcome;
+  std::uint64_t old = 0, undecided = 0;
+  std::string undecided_who;
+  for (const Holding& holding : holdings(window, policy, TcpState::close_wait)) {
+    std::uint64_t threshold = threshold_of(holding, policy);
+    old += holding.old;
+    if (holding.old >= threshold) {
+      if (holding.counts.size() < kSteadySamples) return Outcome::unknown(too_few_samples(window, kSteadySamples));
+      outcome.findings.push_back(leak_of(window, policy, holding, threshold));
+    } else if (holding.old + holding.persisted >= threshold) {
+      undecided += holding.persisted;
+      undecided_who = process_text(holding.scope);
+    }
+  }
+  std::uint64_t unknown = 0, total = 0, rows = 0;
+  for (const NetnsSample& netns : now.netns) total += netns.states[index_of(TcpState::close_wait)].count;
+  for (const SocketRow& row : now.sockets) {
+    if (row.state != TcpState::close_wait) continue;
+    ++rows;
+    if (row.holder == Holder::unknown && row.inode == 0) ++unknown;
+  }
+  if (undecided > 0) {
+    outcome.not_assessed = fmt::format(
+        "{} of {} stayed for all the {} that we watched; how long before that is not known: observe for {} or longer",
+        counted(undecided, "CLOSE_WAIT socket"), undecided_who, seconds_text(window.span_s()),
+        human_duration(policy.age));
+  } else if (unknown >= policy.min_count) {
+    outcome.not_assessed = fmt::format("{} have no visible holder ({} does not tell)",
+                                       counted(unknown, "CLOSE_WAIT socket"), source_of(now, "snapshot"));
+  } else if (!owners_known(now) && now.rows_suppressed > 0 && total >= rows + policy.min_count) {
+    outcome.not_assessed =
+        fmt::format("{} over the limit of rows, and owners are not known", counted(total - rows, "CLOSE_WAIT socket"));
+  }
+  if (outcome.findings.empty() && outcome.not_assessed.empty()) {
+    return Outcome::fine(fmt::format("CLOSE_WAIT sockets held for more than {}", human_duration(policy.age)),
+                         with_commas(old));
+  }
+  return outcome;
+}
+
+Outcome close_wait_unaccepted(const Window& window, const Policy& policy) {
+  const Sample& now = window.latest();
+  if (std::string problem = snapshot_problem(now); !problem.empty()) return Outcome::unknown(problem);
+
+  struct Port {
+    std::uint64_t count = 0, old = 0, unread = 0;
+    Age oldest;
+    std::vector<std::string> remotes;
+  };
+  using Key = std::pair<NetnsId, std::uint16_t>;
+  std::map<Key, Port> ports;
+  std::uint64_t undecided = 0;
+  for (const SocketRow& row : now.sockets) {
+    if (row.state != TcpState::close_wait || row.holder != Holder::unaccepted) continue;
+    Port& port = ports[{row.netns, row.local.port}];
+    Age age = window.age(row);
+    ++port.count;
+    if (age.value >= policy.age)
+      ++port.old;
+    else if (age.lower_bound && static_cast<double>(age.value.count()) >= window.span_s() * 900)
+      ++undecided;
+    if (age.value > port.oldest.value) port.oldest = age;
+    port.unread += row.recv_q;
+    port.remotes.push_back(row.remote.ip_text());
+  }
+  // The totals per port are complete, rows may be capped.
+  for (const PortTotals& totals : now.ports) {
+    auto found = ports.find({totals.netns, totals.port});
+    if (found != ports.end())
+      found->second.count = std::max<std::uint64_t>(found->second.count, totals.unaccepted_close_wait);
+  }
+
+  Outcome outcome;
+  std::uint64_t total = 0;
+  for (const auto& [key, port] : ports) {
+    total += port.count;
+    if (port.old < policy.min_count) continue;
+    if (window.samples() < kSteadySamples) return Outcome::unknown(too_few_samples(window, kSteadySamples));
+    const SocketRow* listener = listener_of(now, key.first, key.second);
+    Finding finding;
+    finding.id = "close-wait-unaccepted";
+    finding.severity = Severity::warning;
+    finding.finding_class = FindingClass::application;
+    finding.scope = listener == nullptr ? Scope{} : scope_of_listener(now, *listener);
+    if (listener == nullptr) {
+      finding.scope.kind = ScopeKind::netns;
+      finding.scope.netns = key.first;
+      finding.scope.netns_name = netns_name(now, key.first);
+      finding.scope.local = fmt::format("port {}", key.second);
+      finding.confidence = Confidence::medium;
+    }
+    finding.scope.count = port.count;
+    finding.title = fmt::format("{} never accepts on port {}: {} came and went unserved", process_text(finding.scope),
+                                key.second, counted(port.count, "connection"));
+    finding.confidence_why = listener == nullptr
+                                 ? "the listening socket is not visible"
+                                 : "established by the kernel, closed by the peer, still in the accept queue";
+    std::string source = source_of(now, "snapshot");
+    finding.evidence.push_back(measured(window, "unaccepted_close_wait_sockets", source,
+                                        static_cast<double>(port.count), "sockets", policy.min_count));
+    finding.evidence.push_back(measured(window, port.oldest.lower_bound ? "oldest_age_at_least" : "oldest_age", source,
+                                        static_cast<double>(port.oldest.value.count()) / 1000, "s",
+                                        static_cast<double>(policy.age.count()) / 1000));
+    if (port.unread > 0) {
+      finding.evidence.push_back(measured(window, "unread_bytes", source, static_cast<double>(port.unread), "bytes"));
+    }
+    if (listener != nullptr && listener->accept_queue) {
+      Series queue = window.socket_series(*listener, [](const SocketRow& row) {
+        return row.accept_queue ? std::optional<double>(*row.accept_queue) : std::nullopt;
+      });
+      std::optional<double> limit;
+      if (listener->accept_limit) limit = *listener->accept_limit;
+      finding.evidence.push_back(measured(window, "accept_queue", source, queue.last(), "connections", limit));
+      finding.evidence.push_back(measured(window, "accept_queue_growth", source, queue.per_minute(), "per_min"));
+    }
+    finding.meaning =
+        "The kernel completed these connections, the clients gave up and closed, and no accept() has taken "
+        "them. Clients see a connection that never answers.";
+    Recommendation& cure = finding.recommendation;
+    cure.kind = RecommendationKind::application;
+    cure.text = "Fix the application: its accept loop is blocked, dead, or was never started.";
+    if (finding.scope.pid) {
+      cure.steps.push_back(fmt::format(
+          "see where it hangs: cat /proc/{0}/wchan; gdb -p {0} -batch -ex 'thread apply all bt'", *finding.scope.pid));
+    }
+    cure.steps.push_back("clients come from " + most_frequent(port.remotes));
+    cure.verify = fmt::format("{}ss -ltn 'sport = :{}': Recv-Q goes to 0", in_netns(now, key.first), key.second);
+    finding.not_useful = {
+        {"net.core.somaxconn", "a longer queue only holds more connections that nobody serves"},
+        {"net.ipv4.tcp_fin_timeout", "CLOSE_WAIT has no timer"},
+    };
+    outcome.findings.push_back(std::move(finding));
+  }
+  if (!outcome.findings.empty()) return outcome;
+  if (undecided >= policy.min_count) {
+    return Outcome::unknown(fmt::format("{} stayed for all the {} that we watched: observe for {} or longer",
+                                        counted(undecided, "unaccepted CLOSE_WAIT socket"),
+                                        seconds_text(window.span_s()), human_duration(policy.age)));
+  }
+  bool holders_unknown = std::ranges::any_of(now.sockets, [](const SocketRow& row) {
+    return row.state == TcpState::close_wait && row.holder == Holder::unknown && row.inode == 0;
+  });
+  if (holders_unknown) {
+    return Outcome::unknown(source_of(now, "snapshot") + " does not tell accepted sockets from unaccepted ones");
+  }
+  return Outcome::fine("CLOSE_WAIT sockets in accept queues", with_commas(total));
+}
+
+}  // namespace tcpadvisor

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "advisor/rules/closed_fd.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "advisor/base/text.h"
+#include "advisor/rules/words.h"
+
+namespace tcpadvisor {
+namespace {
+
+constexpr std::size_t kSteadySamples = 3;
+constexpr double kFullShare = 0.8;
+
+std::optional<double> in_state(const OwnerTotals& owner, TcpState state) {
+  return owner.sockets[index_of(state)];
+}
+
+/// Sockets that exist and are in no list: sockstat alloc minus the sum of inuse. Only right if every namespace was
+/// read.
+std::optional<double> unlisted_sockets(const Sample& sample) {
+  double inuse = 0;
+  std::optional<double> alloc;
+  for (const NetnsSample& netns : sample.netns) {
+    if (!netns.error.empty() || !netns.sockstat) return std::nullopt;
+    inuse += static_cast<double>(netns.sockstat->tcp_inuse);
+    alloc = static_cast<double>(netns.sockstat->alloc);
+  }
+  if (!alloc || *alloc < inuse) return std::nullopt;
+  return *alloc - inuse;
+}
+
+}  // namespace
+
+Outcome closed_socket_fd_leak(const Window& window, const Policy& policy) {
+  const Sample& now = window.latest();
+  if (!owners_known(now)) {
+    return Outcome::unknown(
+        "dead sockets are in no list: only the owners of descriptors show them, and those are not known");
+  }
+  Outcome outcome;
+  std::uint64_t most = 0;
+  for (const OwnerTotals& owner : now.owners) {
+    std::uint32_t count = owner.sockets[index_of(TcpState::close)];
+    most = std::max<std::uint64_t>(most, count);
+    if (count < policy.min_count) continue;
+    if (window.samples() < kSteadySamples) return Outcome::unknown(too_few_samples(window, kSteadySamples));
+    Series dead = window.owner_series(owner, [](const OwnerTotals& then) { return in_state(then, TcpState::close); });
+    if (dead.size() < kSteadySamples || dead.tail(kSteadySamples).falls() > 0) continue;
+    Series waiting =
+        window.owner_series(owner, [](const OwnerTotals& then) { return in_state(then, TcpState::close_wait); });
+    bool growing = dead.rises() > 0;
+    bool were_close_wait = growing && waiting.first() > waiting.last();
+
+    Finding finding;
+    finding.id = "closed-socket-fd-leak";
+    finding.severity = Severity::warning;
+    finding.finding_class = FindingClass::application;
+    finding.scope = {.kind = ScopeKind::process,
+                     .netns = owner.netns,
+                     .netns_name = netns_name(now, owner.netns),
+                     .pid = owner.pid,
+                     .comm = owner.comm,
+                     .cgroup = owner.cgroup,
+                     .local = {},
+                     .remote = {},
+                     .count = count};
+    finding.title =
+        fmt::format("{} keeps descriptors of {}", process_text(finding.scope), counted(count, "dead socket"));
+    finding.confidence = growing ? Confidence::high : Confidence::medium;
+    finding.confidence_why = were_close_wait
+                                 ? "they were CLOSE_WAIT before: the connections ended, the descriptors stayed"
+                             : growing ? "the number grows"
+                                       : "the number is steady; sockets that were never connected look the same";
+    std::string source = source_of(now, "owners");
+    finding.evidence.push_back(measured(window, "closed_sockets_held", source, count, "sockets", policy.min_count));
+    finding.evidence.push_back(measured(window, "closed_sockets_growth", source, dead.per_minute(), "per_min"));
+    if (auto gap = unlisted_sockets(now)) {
+      finding.evidence.push_back(measured(window, "sockets_in_no_list", "sockstat alloc - inuse", *gap, "sockets"));
+    }
+    if (owner.fds && owner.fd_limit.value_or(0) > 0) {
+      double share = static_cast<double>(*owner.fds) / static_cast<double>(*owner.fd_limit);
+      finding.evidence.push_back(measured(window, "fd_use", source, share, "ratio", kFullShare));
+      if (share > kFullShare) finding.severity = Severity::critical;
+    }
+    finding.meaning =
+        "These connections are over (reset, or ended by keepalive), so ss does not list them, but the process "
+        "has not closed their descriptors.";
+    Recommendation& cure = finding.recommendation;
+    cure.kind = RecommendationKind::application;
+    cure.text =
+        "Fix the application: close the descriptor after an error or end of file; it is the same bug as CLOSE_WAIT.";
+    cure.steps.push_back(
+        fmt::format("compare: ls -l /proc/{0}/fd | grep -c socket, and ss -tnap | grep -c pid={0},", owner.pid));
+    cure.steps.push_back("until then, a restart of the process frees them");
+    cure.verify = "tcpadvisor report --only closed-socket-fd-leak: the number no longer grows";
+    finding.not_useful = {{"net.ipv4.tcp_keepalive_*", "ends connections, never closes a descriptor"},
+                          {"ulimit -n", "a higher limit only moves the day on which it is reached"}};
+    outcome.findings.push_back(std::move(finding));
+  }
+  if (!outcome.findings.empty()) return outcome;
+  return Outcome::fine("dead sockets held by one process", with_commas(most));
+}
+
+}  // namespace tcpadvisor

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "advisor/rules/do_nothing.h"
+
+#include <fmt/format.h>
+
+#include "advisor/base/text.h"
+#include "advisor/rules/words.h"
+
+namespace tcpadvisor {
+namespace {
+
+constexpr std::uint64_t kManyTimeWait = 5'000;  // from here on people begin to "tune" it
+constexpr double kBucketShare = 0.9;            // of tcp_max_tw_buckets: above it the kernel drops entries
+constexpr double kFewRetransmits = 0.001;       // of the segments sent
+constexpr double kManyRetransmits = 100;        // fewer are no topic
+constexpr double kSpuriousShare = 0.5;          // reported by the peers as duplicates
+
+Finding nothing_to_do(const Window& window, const NetnsSample& netns, std::string title, std::string meaning) {
+  Finding finding;
+  finding.id = "do-nothing";
+  finding.severity = Severity::info;
+  finding.finding_class = FindingClass::kernel_config;
+  finding.scope.kind = ScopeKind::netns;
+  finding.scope.netns = netns.id;
+  finding.scope.netns_name = netns_name(window.latest(), netns.id);
+  finding.title = std::move(title);
+  finding.meaning = std::move(meaning);
+  finding.recommendation.text = "Change nothing.";
+  return finding;
+}
+
+void time_wait(const Window& window, const NetnsSample& netns, std::vector<Finding>& out) {
+  std::uint64_t count = netns.states[index_of(TcpState::time_wait)].count;
+  double overflow = window.increase(netns.id, "TcpExt.TCPTimeWaitOverflow").value_or(0);
+  auto buckets = sysctl_value(window.latest(), netns.id, "net.ipv4.tcp_max_tw_buckets");
+  bool near_limit = buckets && static_cast<double>(count) >= kBucketShare * static_cast<double>(*buckets);
+  if (count < kManyTimeWait || overflow > 0 || near_limit) return;
+  Finding finding =
+      nothing_to_do(window, netns, fmt::format("{} TIME_WAIT entries are normal here", with_commas(count)),
+                    "TIME_WAIT is the clean end of a connection that this side closed first: 60 s, 256 bytes, no "
+                    "descriptor. It is no shortage as long as outgoing ports suffice.");
+  std::optional<double> limit;
+  if (buckets) limit = static_cast<double>(*buckets);
+  finding.evidence.push_back(measured(window, "time_wait", source_of(window.latest(), "snapshot"),
+                                      static_cast<double>(count), "entries", limit));
+  finding.evidence.push_back(
+      measured(window, "time_wait_overflow", "TcpExt.TCPTimeWaitOverflow", overflow, "count", 0));
+  finding.not_useful = {
+      {"net.ipv4.tcp_tw_reuse", "only lets outgoing connections use such ports again; the count stays"},
+      {"net.ipv4.tcp_fin_timeout", "TIME_WAIT is a fixed 60 s in the kernel"},
+      {"net.ipv4.tcp_max_tw_buckets (lower)", "ends connections early; peers may see resets"}};
+  out.push_back(std::move(finding));
+}
+
+void prunes(const Window& window, const NetnsSample& netns, std::vector<Finding>& out) {
+  double pruned = window.increase(netns.id, "TcpExt.PruneCalled").value_or(0);
+  auto dropped = window.increase(netns.id, "TcpExt.RcvPruned");
+  auto queue_drops = window.increase(netns.id, "TcpExt.TCPRcvQDrop");
+  if (pruned == 0 || !dropped || *dropped > 0 || queue_drops.value_or(0) > 0) return;
+  Finding finding =
+      nothing_to_do(window, netns, "Receive queues were compacted, nothing was dropped",
+                    "PruneCalled counts attempts to make room in a full receive buffer. Without RcvPruned or "
+                    "TCPRcvQDrop no data was lost.");
+  finding.evidence.push_back(measured(window, "prune_called", "TcpExt.PruneCalled", pruned, "count"));
+  finding.evidence.push_back(measured(window, "rcv_pruned", "TcpExt.RcvPruned", *dropped, "count", 0));
+  finding.not_useful = {{"net.ipv4.tcp_rmem", "the counter alone shows no loss"}};
+  out.push_back(std::move(finding));
+}
+
+void retransmits(const Window& window, const NetnsSample& netns, std::vector<Finding>& out) {
+  double again = window.increase(netns.id, "Tcp.RetransSegs").value_or(0);
+  double sent = window.increase(netns.id, "Tcp.OutSegs").value_or(0);
+  double duplicates = window.increase(netns.id, "TcpExt.TCPDSACKRecvSegs").value_or(0);
+  if (again < kManyRetransmits || sent == 0) return;
+  bool few = again / sent<kFewRetransmits, spurious = duplicates / again> kSpuriousShare;
+  if (!few && !spurious) return;
+  Finding finding = nothing_to_do(
+      window, netns, "Retransmissions are harmless here",
+      spurious ? "The peers report most of them as duplicates: segments were late or out of order, not lost."
+               : "Fewer than one segment in a thousand was sent again.");
+  finding.evidence.push_back(
+      measured(window, "retransmitted_share", "Tcp.RetransSegs / Tcp.OutSegs", again / sent, "ratio", kFewRetransmits));
+  finding.evidence.push_back(measured(window, "reported_as_duplicates", "TcpExt.TCPDSACKRecvSegs", duplicates / again,
+                                      "ratio", kSpuriousShare));
+  finding.not_useful = {
+      {"net.ipv4.tcp_sack, net.ipv4.tcp_dsack", "turning them off hides the reports and slows recovery"},
+      {"net.ipv4.tcp_congestion_control", "no loss, so nothing to gain from it here"}};
+  out.push_back(std::move(finding));
+}
+
+}  // namespace
+
+Outcome do_nothing(const Window& window, const Policy&) {
+  Outcome outcome;
+  for (const NetnsSample& netns : window.latest().netns) {
+    if (!netns.error.empty()) continue;
+    time_wait(window, netns, outcome.findings);
+    prunes(window, netns, outcome.findings);
+    retransmits(window, netns, outcome.findings);
+  }
+  return outcome;
+}
+
+}  // namespace tcpadvisor

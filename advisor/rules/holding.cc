@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "advisor/rules/holding.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "advisor/base/text.h"
+#include "advisor/rules/words.h"
+
+namespace tcpadvisor {
+namespace {
+
+using std::chrono::milliseconds;
+
+bool in_group(const SocketRow& row, const Scope& scope, TcpState state) {
+  if (row.state != state || !held_by_process(row)) return false;
+  if (scope.pid) return row.owner && row.owner->pid == *scope.pid;
+  return !row.owner && row.netns == scope.netns;
+}
+
+Series count_rows(const Window& window, const Scope& scope, TcpState state) {
+  return window.series([&](const Sample& sample) {
+    auto matching = [&](const SocketRow& row) { return in_group(row, scope, state); };
+    return std::optional<double>(static_cast<double>(std::ranges::count_if(sample.sockets, matching)));
+  });
+}
+
+void judge_rows(const Window& window, const Policy& policy, Holding& holding) {
+  std::vector<Age> ages;
+  std::map<NetnsId, std::size_t> namespaces;
+  std::uint64_t old_rows = 0;
+  auto whole_window_ms = window.span_s() * 1000 * 0.9;
+  for (const SocketRow* row : holding.rows) {
+    Age age = window.age(*row);
+    ages.push_back(age);
+    ++namespaces[row->netns];
+    holding.unread_bytes += row->recv_q;
+    if (row->owner) holding.holders = std::max(holding.holders, row->owner->holders);
+    if (age.value >= policy.age) {
+      ++old_rows;
+    } else if (age.lower_bound && static_cast<double>(age.value.count()) >= whole_window_ms) {
+      ++holding.persisted;
+    }
+  }
+  // The totals know ages from the last segment that came in; the rows from the transition itself. Both are lower
+  // bounds.
+  holding.old = std::min(holding.count, std::max(holding.old, old_rows));
+  if (ages.empty()) return;
+  std::ranges::sort(ages, {}, &Age::value);
+  holding.oldest = ages.back();
+  holding.median = ages[ages.size() / 2];
+  holding.scope.netns = std::ranges::max_element(namespaces, {}, [](const auto& entry) { return entry.second; })->first;
+}
+
+/// Forked processes share sockets: the rows name one of them, the totals count in each. They are reported once.
+void drop_twins(std::vector<Holding>& all, const Sample& now) {
+  if (now.rows_suppressed > 0) return;
+  std::map<std::string, std::uint64_t> shared;  // by comm: sockets that several processes hold
+  for (const Holding& holding : all) {
+    if (holding.holders > 1) shared[holding.scope.comm] = std::max(shared[holding.scope.comm], holding.count);
+  }
+  std::erase_if(all, [&](const Holding& holding) {
+    auto named = shared.find(holding.scope.comm);
+    return holding.rows.empty() && named != shared.end() && named->second >= holding.count;
+  });
+}
+
+template <typename Pick>
+std::string common(const std::vector<const SocketRow*>& rows, Pick pick) {
+  if (rows.empty()) return "";
+  const Endpoint& first = pick(*rows.front());
+  bool same_ip = true, same_port = true;
+  for (const SocketRow* row : rows) {
+    same_ip &= pick(*row).ip == first.ip;
+    same_port &= pick(*row).port == first.port;
+  }
+  if (same_ip) return same_port && first.port != 0 ? first.text() : first.ip_text();
+  return same_port ? fmt::format("port {}", first.port) : "";
+}
+
+}  // namespace
+
+std::string common_local(const std::vector<const SocketRow*>& rows) {
+  return common(rows, [](const SocketRow& row) -> const Endpoint& { return row.local; });
+}
+
+std::string common_remote(const std::vector<const SocketRow*>& rows) {
+  return common(rows, [](const SocketRow& row) -> const Endpoint& { return row.remote; });
+}
+
+std::vector<Holding> holdings(const Window& window, const Policy& policy, TcpState state) {
+  const Sample& now = window.latest();
+  std::map<std::pair<Pid, NetnsId>, Holding> groups;  // by pid, or by namespace when there is none
+  for (const SocketRow& row : now.sockets) {
+    if (row.state != state || !held_by_process(row)) continue;
+    auto key = row.owner ? std::pair(row.owner->pid, NetnsId{0}) : std::pair(Pid{0}, row.netns);
+    Holding& holding = groups[key];
+    holding.rows.push_back(&row);
+    holding.scope.netns = row.netns;
+    if (row.owner) {
+      holding.scope.pid = row.owner->pid;
+      holding.scope.comm = row.owner->comm;
+    }
+  }
+  for (const OwnerTotals& owner : now.owners) {
+    if (owner.sockets[index_of(state)] == 0) continue;
+    Holding& holding = groups[{owner.pid, 0}];
+    holding.owner = &owner;
+    holding.scope.pid = owner.pid;
+    holding.scope.comm = owner.comm;
+    holding.scope.netns = owner.netns;
+    holding.scope.cgroup = owner.cgroup;
+  }
+
+  std::vector<Holding> out;
+  for (auto& [key, holding] : groups) {
+    holding.count = holding.rows.size();
+    if (const OwnerTotals* owner = holding.owner) {
+      holding.count = std::max<std::uint64_t>(holding.count, owner->sockets[index_of(state)]);
+      holding.old = state == TcpState::close_wait   ? owner->old_close_wait
+                    : state == TcpState::fin_wait_2 ? owner->old_fin_wait_2
+                                                    : 0;
+      holding.counts = window.owner_series(
+          *owner, [&](const OwnerTotals& then) { return std::optional<double>(then.sockets[index_of(state)]); });
+    } else {
+      holding.counts = count_rows(window, holding.scope, state);
+    }
+    judge_rows(window, policy, holding);
+    Scope& scope = holding.scope;
+    scope.kind = scope.pid ? ScopeKind::process : ScopeKind::netns;
+    scope.netns_name = netns_name(now, scope.netns);
+    scope.local = common_local(holding.rows);
+    scope.remote = common_remote(holding.rows);
+    if (scope.remote.empty() && scope.local.empty() && !holding.rows.empty()) scope.local = "several addresses";
+    scope.count = holding.count;
+    out.push_back(std::move(holding));
+  }
+  drop_twins(out, now);
+  std::ranges::stable_sort(out, std::greater(), &Holding::count);
+  return out;
+}
+
+std::vector<Evidence> leak_evidence(const Window& window, const Policy& policy, const Holding& holding,
+                                    const std::string& prefix, std::uint64_t threshold) {
+  const Sample& now = window.latest();
+  std::string counter = source_of(now, holding.owner != nullptr ? "owners" : "snapshot");
+  auto age_s = [](Age age) { return static_cast<double>(age.value.count()) / 1000; };
+  auto policy_s = static_cast<double>(policy.age.count()) / 1000;
+  std::vector<Evidence> out;
+  out.push_back(measured(window, prefix + "_sockets", counter, static_cast<double>(holding.count), "sockets",
+                         static_cast<double>(threshold)));
+  out.push_back(measured(window, prefix + "_sockets_over_age", counter, static_cast<double>(holding.old), "sockets",
+                         static_cast<double>(threshold)));
+  // Without rows the totals still say that some are older than the mark.
+  double oldest_s = holding.rows.empty() ? policy_s : age_s(holding.oldest);
+  out.push_back(measured(window, holding.oldest.lower_bound ? "oldest_age_at_least" : "oldest_age",
+                         source_of(now, "snapshot"), oldest_s, "s", policy_s));
+  Evidence growth = measured(window, prefix + "_growth", counter, holding.counts.per_minute(), "per_min");
+  growth.samples = holding.counts.size();
+  out.push_back(growth);
+  if (holding.unread_bytes > 0) {
+    out.push_back(measured(window, "unread_bytes", source_of(now, "snapshot"),
+                           static_cast<double>(holding.unread_bytes), "bytes"));
+  }
+  if (holding.owner != nullptr && holding.owner->fds && holding.owner->fd_limit.value_or(0) > 0) {
+    double share = static_cast<double>(*holding.owner->fds) / static_cast<double>(*holding.owner->fd_limit);
+    out.push_back(measured(window, "fd_use", source_of(now, "owners"), share, "ratio", 0.8));
+  }
+  return out;
+}
+
+}  // namespace tcpadvisor

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who holds sockets in a closing state, how many, since when and growing how fast: what all leak rules start from.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "advisor/evidence/window.h"
+#include "advisor/rules/finding.h"
+#include "advisor/rules/policy.h"
+
+namespace tcpadvisor {
+
+/// The sockets of one process in one state. Counts come from OwnerTotals where there are some (they are complete, rows
+/// may be capped); rows give ages, addresses and examples. Sockets whose process cannot be seen are one group per
+/// namespace.
+struct Holding {
+  Scope scope;                         ///< pid is not set when the process cannot be seen
+  const OwnerTotals* owner = nullptr;  ///< in the latest sample
+  std::uint64_t count = 0;
+  std::uint64_t old = 0;        ///< of those, in the state for longer than Policy::age
+  std::uint64_t persisted = 0;  ///< of those not old, seen during the whole window, and nobody knows how long before
+  Series counts;                ///< count over time
+  Age oldest, median;           ///< of the rows; an age is a lower bound unless the transition was seen
+  std::uint64_t unread_bytes = 0;
+  std::uint32_t holders = 1;  ///< processes that share the sockets
+  std::vector<const SocketRow*> rows;
+};
+
+/// All holdings of `state` that have at least one socket, largest first. The window is not empty.
+std::vector<Holding> holdings(const Window& window, const Policy& policy, TcpState state);
+
+/// The endpoint all rows share ("10.0.0.1:443"), else their address ("10.0.0.1"), else empty.
+std::string common_local(const std::vector<const SocketRow*>& rows);
+std::string common_remote(const std::vector<const SocketRow*>& rows);
+
+/// The evidence that every leak rule gives: count, old ones, age, growth, and descriptors against their limit.
+std::vector<Evidence> leak_evidence(const Window& window, const Policy& policy, const Holding& holding,
+                                    const std::string& prefix, std::uint64_t threshold);
+
+}  // namespace tcpadvisor

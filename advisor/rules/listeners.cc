@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "advisor/rules/listeners.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "advisor/base/text.h"
+#include "advisor/rules/words.h"
+
+namespace tcpadvisor {
+namespace {
+
+constexpr double kFullShareOfSamples = 0.5;
+constexpr double kFullForS = 3;     // at least, and never longer than the policy's windows
+constexpr double kIdleFill = 0.25;  // of the limit: below it the queue is practically empty
+constexpr double kIdleShareOfSamples = 0.8;
+constexpr std::uint64_t kMinBacklog = 128, kMaxBacklog = 65'535;
+
+/// What the samples of the window say about one listener.
+struct QueueHistory {
+  const SocketRow* listener = nullptr;
+  Series fill;                  ///< queue / limit
+  std::optional<double> drops;  ///< of this listener alone, else of its namespace
+  double worst_drops = 0;       ///< in one step between two samples
+  bool drops_are_exact = false;
+  double full_s = 0;  ///< longest time it was full in all samples in a row
+  bool known() const { return !fill.empty() && drops.has_value(); }
+  double full_share() const {
+    return fill.share([](double share) { return share >= 1; });
+  }
+  double idle_share() const {
+    return fill.share([](double share) { return share < kIdleFill; });
+  }
+};
+
+QueueHistory history_of(const Window& window, const SocketRow& listener) {
+  QueueHistory out;
+  out.listener = &listener;
+  out.fill = window.socket_series(listener, [](const SocketRow& row) -> std::optional<double> {
+    if (!row.accept_queue || !row.accept_limit) return std::nullopt;
+    return static_cast<double>(*row.accept_queue) / std::max(*row.accept_limit, 1u);  // listen(0) still holds one
+  });
+  Series drops = window.socket_series(listener, [](const SocketRow& row) -> std::optional<double> {
+    if (!row.drops) return std::nullopt;
+    return static_cast<double>(*row.drops);
+  });
+  out.drops_are_exact = drops.size() >= 2;
+  if (!out.drops_are_exact) drops = window.counter(listener.netns, "TcpExt.ListenOverflows");
+  if (drops.size() >= 2) {
+    out.drops = drops.increase();
+    out.worst_drops = drops.steps().max();
+  }
+  std::optional<double> full_since;
+  for (const Series::Point& point : out.fill.points()) {
+    if (point.value < 1) {
+      full_since.reset();
+      continue;
+    }
+    if (!full_since) full_since = point.t_s;
+    out.full_s = std::max(out.full_s, point.t_s - *full_since);
+  }
+  return out;
+}
+
+/// Why listeners cannot be judged at all, empty if they can.
+std::string listener_problem(const Window& window, const std::vector<QueueHistory>& queues) {
+  const Sample& now = window.latest();
+  if (std::string problem = snapshot_problem(now); !problem.empty()) return problem;
+  auto unknown = static_cast<std::uint64_t>(
+      std::ranges::count_if(queues, [](const QueueHistory& queue) { return !queue.known(); }));
+  if (unknown == 0) return "";
+  if (window.samples() < 2) return too_few_samples(window, 2);
+  return fmt::format("length, limit or drops of the accept queue of {} not visible through {}",
+                     counted(unknown, "listener"), source_of(now, "snapshot"));
+}
+
+std::vector<QueueHistory> all_queues(const Window& window) {
+  std::vector<QueueHistory> out;
+  for (const SocketRow& row : window.latest().sockets) {
+    if (row.state == TcpState::listen) out.push_back(history_of(window, row));
+  }
+  return out;
+}
+
+/// The drops of the worst and all steps, as evidence that both rules give.
+void add_queue_evidence(const Window& window, const QueueHistory& queue, Finding& finding) {
+  const Sample& now = window.latest();
+  std::string source = source_of(now, "snapshot");
+  finding.evidence.push_back(
+      measured(window, "accept_queue_full", source, queue.full_share(), "ratio of samples", kFullShareOfSamples));
+  finding.evidence.push_back(measured(window, "accept_queue", source, queue.listener->accept_queue.value_or(0),
+                                      "connections", queue.listener->accept_limit.value_or(0)));
+  finding.evidence.push_back(measured(window, "drops", queue.drops_are_exact ? source : "TcpExt.ListenOverflows",
+                                      *queue.drops, "connections", 0));
+  if (std::optional<double> accepted = window.increase(queue.listener->netns, "Tcp.PassiveOpens")) {
+    finding.evidence.push_back(measured(window, "established_in_netns", "Tcp.PassiveOpens",
+                                        window.span_s() > 0 ? *accepted / window.span_s() : 0, "per_s"));
+  }
+  if (!queue.drops_are_exact) {
+    finding.confidence = Confidence::medium;
+    finding.confidence_why = "drops are counted for the whole namespace, not for this listener";
+  }
+}
+
+std::string port_text(const SocketRow& listener) {
+  return fmt::format("port {}", listener.local.port);
+}
+
+}  // namespace
+
+const SocketRow* listener_of(const Sample& sample, NetnsId netns, std::uint16_t port) {
+  const SocketRow* best = nullptr;
+  for (const SocketRow& row : sample.sockets) {
+    if (row.state != TcpState::listen || row.netns != netns || row.local.port != port) continue;
+    if (best == nullptr || row.accept_queue.value_or(0) > best->accept_queue.value_or(0)) best = &row;
+  }
+  return best;
+}
+
+Scope scope_of_listener(const Sample& sample, const SocketRow& listener) {
+  Scope scope;
+  scope.kind = ScopeKind::listener;
+  scope.netns = listener.netns;
+  scope.netns_name = netns_name(sample, listener.netns);
+  scope.cgroup = listener.cgroup;
+  scope.local = listener.local.text();
+  scope.count = 1;
+  if (listener.owner) {
+    scope.pid = listener.owner->pid;
+    scope.comm = listener.owner->comm;
+  }
+  return scope;
+}
+
+Outcome accept_queue_app_slow(const Window& window, const Policy& policy) {
+  std::vector<QueueHistory> queues = all_queues(window);
+  Outcome outcome;
+  outcome.not_assessed = listener_problem(window, queues);
+  double policy_s = static_cast<double>(policy.window.count()) * policy.windows / 1000;
+  double needed_s = std::min(kFullForS, policy_s);
+  double fullest = 0;
+  for (const QueueHistory& queue : queues) {
+    fullest = std::max(fullest, queue.fill.last());
+    bool long_enough = queue.full_s + window.interval_s() / 2 >= needed_s;
+    if (!queue.known() || queue.full_share() < kFullShareOfSamples || !long_enough || *queue.drops <= 0) continue;
+    const SocketRow& listener = *queue.listener;
+    Finding finding;
+    finding.id = "accept-queue-app-slow";
+    finding.severity = Severity::critical;
+    finding.finding_class = FindingClass::application;
+    finding.scope = scope_of_listener(window.latest(), listener);
+    finding.title = fmt::format("{} accepts too slowly on {}: its queue is full and drops connections",
+                                process_text(finding.scope), port_text(listener));
+    finding.confidence_why = "full in most samples, and this listener's own drop counter moved";
+    add_queue_evidence(window, queue, finding);
+    finding.meaning = fmt::format(
+        "New connections wait for accept() and are dropped when {} wait already; clients retry "
+        "after 1 s, 3 s, 7 s, or believe that they are connected.",
+        with_commas(*listener.accept_limit));
+    Recommendation& cure = finding.recommendation;
+    cure.kind = RecommendationKind::application;
+    cure.text = "Fix the application: accept faster (more accepting threads or SO_REUSEPORT, less work per accept).";
+    if (finding.scope.pid)
+      cure.steps.push_back(fmt::format("see what it does instead: perf trace -p {} -s", *finding.scope.pid));
+    cure.steps.push_back("keep the backlog below what it accepts in one second: a longer queue only adds waiting");
+    cure.verify = fmt::format("{}ss -ltn 'sport = :{}': Recv-Q below half of Send-Q, no new drops",
+                              in_netns(window.latest(), listener.netns), listener.local.port);
+    finding.not_useful = {
+        {"net.core.somaxconn", "the queue is full because it is not emptied; a longer one adds delay, not capacity"},
+        {"net.ipv4.tcp_max_syn_backlog", "limits half-open connections, not those that wait for accept()"},
+        {"net.ipv4.tcp_abort_on_overflow", "turns waiting into resets for users"},
+    };
+    finding.references = {"listen(2)", "net/ipv4/tcp_minisocks.c: tcp_check_req"};
+    outcome.findings.push_back(std::move(finding));
+  }
+  if (outcome.findings.empty() && outcome.not_assessed.empty()) {
+    return Outcome::fine("fullest accept queue",
+                         fmt::format("{:.0f} % of its limit ({})", fullest * 100, counted(queues.size(), "listener")));
+  }
+  return outcome;
+}
+
+namespace {
+
+/// What would have held the worst burst: the places there are plus what was dropped, and half as much again.
+void recommend_backlog(const Window& window, const QueueHistory& queue, Finding& finding) {
+  const Sample& now = window.latest();
+  const SocketRow& listener = *queue.listener;
+  std::uint64_t limit = *listener.accept_limit;
+  auto dropped = static_cast<std::uint64_t>(queue.worst_drops);
+  auto wanted = static_cast<std::uint64_t>(std::ceil(1.5 * static_cast<double>(limit + dropped)));
+  std::uint64_t target = std::clamp(pow2ceil(wanted), kMinBacklog, kMaxBacklog);
+  std::string formula = fmt::format("pow2ceil(1.5 x ({} places + {} dropped in the worst {})) = {}, within {} to {}",
+                                    with_commas(limit), with_commas(dropped), seconds_text(window.interval_s()),
+                                    with_commas(target), with_commas(kMinBacklog), with_commas(kMaxBacklog));
+  auto somaxconn = sysctl_value(now, listener.netns, "net.core.somaxconn");
+  std::string prefix = in_netns(now, listener.netns);
+  Recommendation& cure = finding.recommendation;
+  cure.formula = formula;
+  cure.verify = fmt::format("{}ss -ltn 'sport = :{}': Send-Q {}, and no new drops at the next burst", prefix,
+                            listener.local.port, with_commas(target));
+  cure.expected_effect = Recommendation::Effect{.metric = "drops", .from = *queue.drops, .to = 0};
+  bool capped_by_sysctl = somaxconn && static_cast<std::uint64_t>(*somaxconn) <= limit;
+  if (!capped_by_sysctl) {
+    cure.kind = RecommendationKind::application;
+    cure.text = fmt::format("Raise the application's listen() backlog from {} to {}, then restart it: {}",
+                            with_commas(limit), with_commas(target), formula);
+    if (somaxconn && static_cast<std::uint64_t>(*somaxconn) < target) {
+      cure.steps.push_back(fmt::format("net.core.somaxconn ({}) must be at least as large in this namespace",
+                                       with_commas(static_cast<std::uint64_t>(*somaxconn))));
+    }
+    finding.not_useful.push_back({"net.core.somaxconn", "the application asked for less than it allows"});
+    return;
+  }
+  cure.kind = RecommendationKind::sysctl;
+  finding.finding_class = FindingClass::kernel_config;
+  cure.text = fmt::format("Raise net.core.somaxconn from {} to {} in this namespace, then restart the application",
+                          *somaxconn, target);
+  cure.knob = "net.core.somaxconn";
+  cure.scope = "netns " + finding.scope.netns_name;
+  cure.current = std::to_string(*somaxconn);
+  cure.kernel_default = "4096";
+  cure.target = std::to_string(target);
+  cure.lower = std::to_string(std::clamp(limit + dropped, kMinBacklog, target));
+  cure.upper = std::to_string(kMaxBacklog);
+  cure.unit = "connections";
+  cure.steps.push_back("the listen() backlog must be at least as large; the change acts at the next listen()");
+  cure.risk = 1;
+  cure.takes_effect = TakesEffect::re_listen;
+  cure.applicability = Applicability::needs_review;
+  cure.apply = fmt::format("{}sysctl -w net.core.somaxconn={}", prefix, target);
+  cure.persist = fmt::format("net.core.somaxconn = {} in /etc/sysctl.d/", target);
+  cure.rollback = fmt::format("{}sysctl -w net.core.somaxconn={}", prefix, *somaxconn);
+}
+
+}  // namespace
+
+Outcome backlog_too_small(const Window& window, const Policy&) {
+  std::vector<QueueHistory> queues = all_queues(window);
+  Outcome outcome;
+  outcome.not_assessed = listener_problem(window, queues);
+  double drops = 0;
+  for (const QueueHistory& queue : queues) {
+    if (!queue.known()) continue;
+    drops = std::max(drops, *queue.drops);
+    if (*queue.drops <= 0 || queue.idle_share() < kIdleShareOfSamples) continue;
+    // The namespace's counter names no listener: with several of them only an own counter can.
+    if (!queue.drops_are_exact && queues.size() > 1) {
+      outcome.not_assessed = fmt::format("{:.0f} drops in namespace {}, but {} does not tell which of {} dropped them",
+                                         *queue.drops, netns_name(window.latest(), queue.listener->netns),
+                                         source_of(window.latest(), "snapshot"), counted(queues.size(), "listener"));
+      continue;
+    }
+    const SocketRow& listener = *queue.listener;
+    Finding finding;
+    finding.id = "backlog-too-small";
+    finding.severity = Severity::warning;
+    finding.finding_class = FindingClass::application;
+    finding.scope = scope_of_listener(window.latest(), listener);
+    finding.title = fmt::format("The backlog of {} ({} on {}) is too small for its bursts",
+                                with_commas(*listener.accept_limit), process_text(finding.scope), port_text(listener));
+    finding.confidence = Confidence::medium;
+    finding.confidence_why = "drops in bursts while the queue is nearly empty between them";
+    add_queue_evidence(window, queue, finding);
+    finding.evidence.push_back(measured(window, "accept_queue_below_quarter", source_of(window.latest(), "snapshot"),
+                                        queue.idle_share(), "ratio of samples", kIdleShareOfSamples));
+    if (listener.accept_peak) {
+      finding.evidence.push_back(measured(window, "accept_queue_peak", source_of(window.latest(), "accept-peak"),
+                                          *listener.accept_peak, "connections"));
+    }
+    finding.meaning =
+        "The application keeps up on average, but a burst during a short stall finds no place in the queue and "
+        "is dropped; those clients wait a second or more.";
+    finding.not_useful = {
+        {"net.ipv4.tcp_max_syn_backlog", "limits half-open connections, not those that wait for accept()"},
+        {"net.ipv4.tcp_abort_on_overflow", "turns waiting into resets for users"}};
+    recommend_backlog(window, queue, finding);
+    finding.references = {"listen(2)"};
+    outcome.findings.push_back(std::move(finding));
+  }
+  if (outcome.findings.empty() && outcome.not_assessed.empty()) {
+    return Outcome::fine("drops of one listener", fmt::format("{:.0f} in {}", drops, seconds_text(window.span_s())));
+  }
+  return outcome;
+}
+
+}  // namespace tcpadvisor

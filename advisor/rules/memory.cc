@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "advisor/rules/memory.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include "advisor/base/text.h"
+#include "advisor/rules/words.h"
+
+namespace tcpadvisor {
+namespace {
+
+constexpr double kWarnShare = 0.8;       // of tcp_mem[1]
+constexpr double kWarnForS = 30;         // at least, and never longer than the policy's windows
+constexpr double kProjectionS = 3600;    // reaching tcp_mem[1] within this time is worth a word …
+constexpr double kProjectionFrom = 0.5;  // … once this share of it is used
+constexpr double kTrippedShare = 0.5;  // of tcp_mem[0]: pressure below it comes from page allocation, not from tcp_mem
+constexpr double kMaxShareOfRam = 0.25;  // for tcp_mem[2]
+constexpr double kDominant = 0.5;        // share of the memory that makes one process the cause
+
+struct Consumers {
+  std::uint64_t total = 0;
+  std::vector<const OwnerTotals*> ranked;  ///< most memory first
+};
+
+std::uint64_t memory_of(const OwnerTotals& owner) {
+  return owner.rmem + owner.wmem;
+}
+
+Consumers consumers(const Sample& sample) {
+  Consumers out;
+  for (const OwnerTotals& owner : sample.owners) {
+    out.total += memory_of(owner);
+    out.ranked.push_back(&owner);
+  }
+  std::ranges::stable_sort(out.ranked, std::greater(), [](const OwnerTotals* owner) { return memory_of(*owner); });
+  return out;
+}
+
+std::string triple(std::uint64_t low, std::uint64_t middle, std::uint64_t high) {
+  return fmt::format("{} {} {}", low, middle, high);
+}
+
+/// tcp_mem = 0.75·X X 1.5·X with X = 1.5 · p99 of what is used, as far as tcp_mem[2] stays within a quarter of the RAM.
+void recommend_limits(const Window& window, double p99_pages, Finding& finding) {
+  const Sample& now = window.latest();
+  const TcpMemory& memory = now.memory;
+  const auto& limits = *memory.limits_pages;
+  auto ram_pages = static_cast<double>(now.host.mem_bytes) / static_cast<double>(memory.page_size);
+  auto ceiling = static_cast<std::uint64_t>(kMaxShareOfRam * ram_pages);
+  auto x = static_cast<std::uint64_t>(std::ceil(1.5 * p99_pages));
+  auto high_for = [](std::uint64_t middle) { return middle + middle / 2; };
+  bool capped = high_for(x) > ceiling;
+  if (capped) {
+    std::uint64_t most = ceiling * 2 / 3;
+    x = most == 0 ? 0 : pow2ceil(most + 1) / 2;  // the largest power of two that passes the memory gate
+  }
+  Recommendation& cure = finding.recommendation;
+  std::string gate = fmt::format("gate: tcp_mem[2] x {} B <= 25 % of {} = {} pages", memory.page_size,
+                                 human_bytes(now.host.mem_bytes), with_commas(ceiling));
+  if (x <= limits[1]) {
+    cure.kind = RecommendationKind::capacity;
+    cure.text = fmt::format(
+        "Do not raise tcp_mem: {} would not be more than now. Lower tcp_rmem[2] and tcp_wmem[2], use fewer busy "
+        "connections, or add memory.",
+        capped ? "what a quarter of the RAM allows" : "1.5 x the use");
+    cure.formula = gate;
+    return;
+  }
+  std::string target = triple(x * 3 / 4, x, high_for(x));
+  cure.kind = RecommendationKind::sysctl;
+  cure.text = fmt::format("If all this traffic is wanted: net.ipv4.tcp_mem = {} (pages){}.", target,
+                          capped ? ", memory-capped" : "");
+  cure.knob = "net.ipv4.tcp_mem";
+  cure.scope = "host";
+  cure.current = triple(limits[0], limits[1], limits[2]);
+  cure.kernel_default = "4.7 / 6.25 / 9.4 % of the memory at boot";
+  cure.target = target;
+  cure.lower = cure.current;
+  cure.upper = triple(ceiling / 2, ceiling * 2 / 3, ceiling);
+  cure.unit = "pages";
+  cure.formula = fmt::format("X = 1.5 x p99 {:.0f} pages = {}{}; 0.75 X, X, 1.5 X; {}", p99_pages, with_commas(x),
+                             capped ? " after the gate" : "", gate);
+  cure.expected_effect = Recommendation::Effect{.metric = "share of tcp_mem[1] in use",
+                                                .from = p99_pages / static_cast<double>(limits[1]),
+                                                .to = p99_pages / static_cast<double>(x)};
+  cure.worst_case_memory_bytes = high_for(x) * memory.page_size;
+  cure.risk = 3;
+  cure.takes_effect = TakesEffect::now;
+  cure.applicability = Applicability::needs_review;
+  cure.apply = fmt::format("sysctl -w net.ipv4.tcp_mem=\"{}\"", target);
+  cure.persist = fmt::format("net.ipv4.tcp_mem = {} in /etc/sysctl.d/", target);
+  cure.rollback = fmt::format("sysctl -w net.ipv4.tcp_mem=\"{}\"", cure.current);
+}
+
+void recommend(const Window& window, double p99_pages, Finding& finding) {
+  const Sample& now = window.latest();
+  Consumers who = consumers(now);
+  Recommendation& cure = finding.recommendation;
+  std::string names;
+  for (std::size_t i = 0; i < std::min<std::size_t>(3, who.ranked.size()); ++i) {
+    const OwnerTotals& owner = *who.ranked[i];
+    if (memory_of(owner) == 0) break;
+    names += fmt::format("{}{}[{}] {} (rmem {}, wmem {})", names.empty() ? "" : ", ", owner.comm, owner.pid,
+                         human_bytes(memory_of(owner)), human_bytes(owner.rmem), human_bytes(owner.wmem));
+  }
+  if (!who.ranked.empty() && who.total > 0) {
+    const OwnerTotals& top = *who.ranked.front();
+    bool dominant = static_cast<double>(memory_of(top)) >= kDominant * static_cast<double>(who.total);
+    bool unread = static_cast<double>(top.rmem) >= kDominant * static_cast<double>(memory_of(top)) && top.recv_q > 0;
+    if (dominant && unread) {
+      cure.kind = RecommendationKind::application;
+      cure.text = fmt::format("Fix {}[{}] first: it has not read {}; more memory would fill as well.", top.comm,
+                              top.pid, human_bytes(top.recv_q));
+      finding.finding_class = FindingClass::application;
+    }
+  }
+  if (cure.kind == RecommendationKind::none) recommend_limits(window, p99_pages, finding);
+  cure.steps.push_back(names.empty() ? "which processes use it is not visible to us" : "largest: " + names);
+  cure.verify = "for 10 minutes: no pressure, no drops, in use below 70 % of tcp_mem[1]";
+}
+
+double increase_or_zero(const Window& window, std::string_view name) {
+  return window.increase(name).value_or(0);
+}
+
+}  // namespace
+
+Outcome tcp_mem_pressure_global(const Window& window, const Policy& policy) {
+  const Sample& now = window.latest();
+  const TcpMemory& memory = now.memory;
+  if (!memory.pages || !memory.limits_pages) {
+    return Outcome::unknown(memory.pages ? "net.ipv4.tcp_mem could not be read"
+                                         : "TCP's memory in use could not be read");
+  }
+  auto low = static_cast<double>((*memory.limits_pages)[0]), mark = static_cast<double>((*memory.limits_pages)[1]);
+  Series pages = window.series([](const Sample& sample) -> std::optional<double> {
+    if (!sample.memory.pages) return std::nullopt;
+    return static_cast<double>(*sample.memory.pages);
+  });
+  double tripped = increase_or_zero(window, "TcpExt.TCPMemoryPressures");
+  double aborts = increase_or_zero(window, "TcpExt.TCPAbortOnMemory");
+  double drops = increase_or_zero(window, "TcpExt.TCPRcvQDrop");
+  double refused = window
+                       .series([](const Sample& sample) -> std::optional<double> {
+                         if (!sample.refusals) return std::nullopt;
+                         return static_cast<double>(sample.refusals->host_send + sample.refusals->host_recv);
+                       })
+                       .increase();
+
+  bool pressure = memory.under_pressure.value_or(false);
+  bool reached = pages.max() >= mark || pressure || (tripped > 0 && pages.max() >= kTrippedShare * low);
+  // Drops also come from memory cgroups; they belong to tcp_mem only when the host is near its marks.
+  bool near = pages.max() >= kWarnShare * mark;
+  bool lost = (near || reached) && (drops > 0 || aborts > 0 || refused > 0);
+  double needed_s = std::min(kWarnForS, static_cast<double>(policy.window.count()) * policy.windows / 1000);
+  bool long_high = window.span_s() + window.interval_s() / 2 >= needed_s && pages.percentile(0) >= kWarnShare * mark;
+  double growth_per_s = pages.per_minute() / 60;
+  double left_s = growth_per_s > 0 ? (mark - pages.last()) / growth_per_s : kProjectionS * 10;
+  bool projected =
+      pages.size() >= 3 && pages.falls() == 0 && pages.last() >= kProjectionFrom * mark && left_s < kProjectionS;
+
+  if (!reached && !lost && !long_high && !projected) {
+    return Outcome::fine("TCP memory of tcp_mem[1]",
+                         fmt::format("{:.1f} % ({} of {} pages)", 100 * pages.max() / std::max(mark, 1.0),
+                                     with_commas(static_cast<std::uint64_t>(pages.max())),
+                                     with_commas(static_cast<std::uint64_t>(mark))));
+  }
+  Finding finding;
+  finding.id = "tcp-mem-pressure-global";
+  finding.severity = reached || lost ? Severity::critical : Severity::warning;
+  finding.finding_class = FindingClass::memory;
+  finding.scope.kind = ScopeKind::host;
+  finding.scope.netns_name = "host";
+  finding.title = reached || lost ? "TCP is out of its memory share: the kernel shrinks windows and drops data"
+                                  : "TCP comes near its share of the host's memory";
+  finding.confidence_why = "the kernel's own page count and pressure flag";
+  if (!long_high && !reached && !lost) {
+    finding.confidence = Confidence::low;
+    finding.confidence_why = "a straight line through the samples; the growth may end";
+  }
+  finding.evidence.push_back(measured(window, "tcp_memory_of_pressure_mark", "sockstat mem / tcp_mem[1]",
+                                      pages.last() / std::max(mark, 1.0), "ratio", reached ? 1.0 : kWarnShare));
+  finding.evidence.push_back(measured(window, "tcp_memory", "sockstat mem", pages.last(), "pages", mark));
+  if (memory.under_pressure) {
+    finding.evidence.push_back(measured(window, "under_pressure", "tcp_memory_pressure", pressure ? 1 : 0, "", 1));
+  }
+  if (memory.pressure_ms.value_or(0) > 0) {
+    finding.evidence.push_back(
+        measured(window, "pressure_for", "tcp_memory_pressure", static_cast<double>(*memory.pressure_ms) / 1000, "s"));
+  }
+  for (auto [metric, source, value] : {std::tuple("pressure_entered", "TcpExt.TCPMemoryPressures", tripped),
+                                       std::tuple("received_data_dropped", "TcpExt.TCPRcvQDrop", drops),
+                                       std::tuple("connections_aborted", "TcpExt.TCPAbortOnMemory", aborts),
+                                       std::tuple("buffer_refusals", "sock_exceed_buf_limit", refused)}) {
+    if (value > 0) finding.evidence.push_back(measured(window, metric, source, value, "count", 0));
+  }
+  if (projected && !reached)
+    finding.evidence.push_back(measured(window, "pressure_expected_in", "sockstat mem", left_s, "s", kProjectionS));
+  finding.meaning =
+      "All TCP buffers of this host share tcp_mem. From its middle value on the kernel shrinks receive windows "
+      "and may drop received data, whatever connection it belongs to.";
+  recommend(window, pages.percentile(99), finding);
+  finding.not_useful = {
+      {"net.core.rmem_max, net.core.wmem_max", "limit single sockets that set SO_RCVBUF/SO_SNDBUF"},
+      {"net.ipv4.tcp_mem = huge", "its unit is pages; it is the last guard before the host runs out of memory"}};
+  finding.references = {"tcp(7): tcp_mem", "net/ipv4/tcp.c: tcp_enter_memory_pressure"};
+  Outcome outcome;
+  outcome.findings.push_back(std::move(finding));
+  return outcome;
+}
+
+}  // namespace tcpadvisor

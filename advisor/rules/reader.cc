@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "advisor/rules/reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "advisor/base/text.h"
+#include "advisor/rules/holding.h"
+#include "advisor/rules/words.h"
+
+namespace tcpadvisor {
+namespace {
+
+constexpr double kFullShare = 0.75;  // of the receive buffer
+constexpr double kShareOfSamples = 0.5;
+constexpr double kStuckForS = 5;  // full all this time is enough by itself
+constexpr std::uint64_t kMuchUnread = 65'536;
+
+// Sockets in closing states belong to the leak rules.
+bool may_receive(const SocketRow& row) {
+  return row.state == TcpState::established;
+}
+
+std::optional<double> fill_of(const SocketRow& row) {
+  if (row.rcvbuf.value_or(0) == 0 || !row.rmem_alloc) return std::nullopt;
+  // Nothing unread means that the memory is in flight to the reader or out of order, not waiting for it.
+  if (row.recv_q == 0) return 0.0;
+  if (row.rcv_wnd && *row.rcv_wnd == 0) return 1.0;
+  auto room = static_cast<double>(*row.rcvbuf);
+  double memory = static_cast<double>(*row.rmem_alloc) / room;
+  // The window closes at rcvbuf * scaling_ratio bytes of payload: well-packed data never fills the buffer's memory.
+  if (row.scaling_ratio.value_or(0) == 0) return memory;
+  return std::max(memory, static_cast<double>(row.recv_q) / (room * *row.scaling_ratio / 256));
+}
+
+bool full(double fill) {
+  return fill >= kFullShare;
+}
+
+struct Stuck {
+  const SocketRow* row = nullptr;
+  double share = 0;   ///< of the samples in which it was full
+  double full_s = 0;  ///< the last stretch without a break, until now
+};
+
+std::optional<Stuck> stuck(const Window& window, const PolicyWindows& windows, const SocketRow& row) {
+  Series fills = window.socket_series(row, fill_of);
+  if (fills.size() < 2 || !full(fills.last())) return std::nullopt;
+  Stuck out{.row = &row, .share = fills.share(full)};
+  double since = fills.points().back().t_s;
+  for (auto point = fills.points().rbegin(); point != fills.points().rend() && full(point->value); ++point)
+    since = point->t_s;
+  out.full_s = fills.points().back().t_s - since;
+  bool in_each = !windows.parts.empty() && std::ranges::all_of(windows.parts, [&](const Window& part) {
+    Series in_part = part.socket_series(row, fill_of);
+    return in_part.size() >= 2 && in_part.share(full) >= kShareOfSamples;
+  });
+  if (!in_each && out.full_s < kStuckForS) return std::nullopt;
+  return out;
+}
+
+struct Reader {
+  Scope scope;
+  std::vector<const SocketRow*> rows;
+  double share = 1, full_s = 0;
+  double fill = 1;  ///< of the emptiest one
+  std::uint64_t unread = 0;
+};
+
+Finding finding_for(const Window& window, const PolicyWindows& windows, Reader& reader) {
+  const Sample& now = window.latest();
+  Finding finding;
+  finding.id = "reader-too-slow";
+  finding.severity = Severity::warning;
+  finding.finding_class = FindingClass::application;
+  reader.scope.local = common_local(reader.rows);
+  reader.scope.remote = common_remote(reader.rows);
+  reader.scope.count = reader.rows.size();
+  finding.scope = reader.scope;
+  finding.title = fmt::format("{} does not read: {} unread on {}", process_text(finding.scope),
+                              human_bytes(reader.unread), counted(reader.rows.size(), "socket"));
+  finding.confidence_why = "receive buffers are full although data waits to be read";
+  if (windows.shortened) {
+    finding.confidence = Confidence::medium;
+    finding.confidence_why += "; " + windows.why;
+  }
+  if (!finding.scope.pid) finding.confidence_why += "; which process holds them is not visible to us";
+  std::string source = source_of(now, "snapshot");
+  finding.evidence.push_back(measured(window, "rcvbuf_fill", source, reader.fill, "ratio", kFullShare));
+  finding.evidence.push_back(
+      measured(window, "samples_with_full_rcvbuf", source, reader.share, "ratio of samples", kShareOfSamples));
+  finding.evidence.push_back(measured(window, "full_for", source, reader.full_s, "s", kStuckForS));
+  finding.evidence.push_back(measured(window, "unread_bytes", source, static_cast<double>(reader.unread), "bytes"));
+  auto to = window.increase(reader.scope.netns, "TcpExt.TCPToZeroWindowAdv");
+  if (to && *to > 0) {
+    finding.evidence.push_back(measured(window, "zero_windows_announced", "TcpExt.TCPToZeroWindowAdv", *to, "count"));
+  }
+  finding.meaning =
+      "Data has arrived and waits in Recv-Q; with no room left the kernel announces a zero window and the senders "
+      "stop.";
+  Recommendation& cure = finding.recommendation;
+  cure.kind = RecommendationKind::application;
+  cure.text =
+      "Fix the application: read faster, or in another thread than the slow work. If it holds back on purpose, all is "
+      "well.";
+  if (finding.scope.pid) {
+    cure.steps.push_back(
+        fmt::format("see what it does instead: cat /proc/{0}/wchan; top -H -p {0}", *finding.scope.pid));
+  }
+  if (!reader.scope.remote.empty()) cure.steps.push_back("senders that wait: " + reader.scope.remote);
+  cure.verify =
+      fmt::format("tcpadvisor report --only reader-too-slow: receive buffers below {:.0f} %", kFullShare * 100);
+  finding.not_useful = {
+      {"net.ipv4.tcp_rmem", "a larger buffer fills as well, a little later, and costs memory"},
+      {"net.core.rmem_max", "limits what SO_RCVBUF may ask for, nothing else"},
+  };
+  finding.references = {"RFC 9293 section 3.8.6 (zero windows)"};
+  return finding;
+}
+
+/// What hides a slow reader from us; empty if nothing does.
+std::string blind_spot(const Window& window) {
+  const Sample& now = window.latest();
+  std::uint64_t unmeasured = 0;
+  for (const SocketRow& row : now.sockets) {
+    if (may_receive(row) && row.recv_q >= kMuchUnread && row.holder != Holder::unaccepted && !fill_of(row))
+      ++unmeasured;
+  }
+  if (unmeasured > 0) {
+    return fmt::format("{} with {} or more unread, but {} does not show receive buffers", counted(unmeasured, "socket"),
+                       human_bytes(kMuchUnread), source_of(now, "snapshot"));
+  }
+  if (now.rows_suppressed > 0) {
+    return fmt::format("{} over the limit of rows", counted(now.rows_suppressed, "socket"));
+  }
+  return "";
+}
+
+}  // namespace
+
+Outcome reader_too_slow(const Window& window, const Policy& policy) {
+  const Sample& now = window.latest();
+  if (std::string problem = snapshot_problem(now); !problem.empty()) return Outcome::unknown(problem);
+  if (window.samples() < 2) return Outcome::unknown(too_few_samples(window, 2));
+
+  PolicyWindows windows = policy_windows(window, policy);
+  std::map<std::pair<Pid, NetnsId>, Reader> readers;
+  double fullest = 0;
+  bool too_early = false;
+  for (const SocketRow& row : now.sockets) {
+    if (!may_receive(row) || row.holder == Holder::unaccepted) continue;
+    double fill = fill_of(row).value_or(0);
+    fullest = std::max(fullest, fill);
+    if (!full(fill)) continue;
+    std::optional<Stuck> found = stuck(window, windows, row);
+    if (!found) {
+      too_early |= windows.parts.empty();
+      continue;
+    }
+    Reader& reader = readers[{row.owner ? row.owner->pid : 0, row.netns}];
+    if (reader.rows.empty()) {
+      reader.scope.kind = row.owner ? ScopeKind::process : ScopeKind::netns;
+      reader.scope.netns = row.netns;
+      reader.scope.netns_name = netns_name(now, row.netns);
+      reader.scope.cgroup = row.cgroup;
+      if (row.owner) {
+        reader.scope.pid = row.owner->pid;
+        reader.scope.comm = row.owner->comm;
+      }
+    }
+    reader.rows.push_back(&row);
+    reader.share = std::min(reader.share, found->share);
+    reader.full_s = std::max(reader.full_s, found->full_s);
+    reader.unread += row.recv_q;
+    reader.fill = std::min(reader.fill, fill);
+  }
+  Outcome outcome;
+  for (auto& [key, reader] : readers) outcome.findings.push_back(finding_for(window, windows, reader));
+  outcome.not_assessed = too_early ? windows.why : blind_spot(window);
+  if (outcome.findings.empty() && outcome.not_assessed.empty()) {
+    return Outcome::fine("fullest receive buffer with unread data", fmt::format("{:.0f} %", fullest * 100));
+  }
+  return outcome;
+}
+
+}  // namespace tcpadvisor

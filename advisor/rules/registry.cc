@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "advisor/rules/registry.h"
+
+#include <algorithm>
+#include <array>
+
+#include "advisor/rules/close_wait.h"
+#include "advisor/rules/closed_fd.h"
+#include "advisor/rules/do_nothing.h"
+#include "advisor/rules/fin_wait2.h"
+#include "advisor/rules/listeners.h"
+#include "advisor/rules/locked_buffers.h"
+#include "advisor/rules/memory.h"
+#include "advisor/rules/reader.h"
+
+namespace tcpadvisor {
+namespace {
+
+constexpr std::array kRules = {
+    Rule{"close-wait-leak", "a process does not close sockets whose peers have closed", close_wait_leak},
+    Rule{"close-wait-unaccepted", "connections ended before any process accepted them", close_wait_unaccepted},
+    Rule{"closed-socket-fd-leak", "a process keeps descriptors of dead sockets", closed_socket_fd_leak},
+    Rule{"fin-wait2-app-held", "a process shut sockets down and keeps them", fin_wait2_app_held},
+    Rule{"fin-wait2-orphan-buildup", "many closed connections wait for their peers", fin_wait2_orphan_buildup},
+    Rule{"reader-too-slow", "a process does not read what has arrived", reader_too_slow},
+    Rule{"accept-queue-app-slow", "a process accepts too slowly", accept_queue_app_slow},
+    Rule{"backlog-too-small", "a listener's backlog is too small for bursts", backlog_too_small},
+    Rule{"rcvbuf-locked-by-app", "SO_RCVBUF limits a flow", rcvbuf_locked_by_app},
+    Rule{"sndbuf-locked-by-app", "SO_SNDBUF limits a flow", sndbuf_locked_by_app},
+    Rule{"tcp-mem-pressure-global", "TCP runs out of its share of memory", tcp_mem_pressure_global},
+    Rule{"do-nothing", "numbers that look alarming and are normal", do_nothing},
+};
+
+}  // namespace
+
+std::span<const Rule> all_rules() {
+  return kRules;
+}
+
+const Rule* find_rule(std::string_view id) {
+  auto found = std::ranges::find(kRules, id, &Rule::id);
+  return found == kRules.end() ? nullptr : &*found;
+}
+
+}  // namespace tcpadvisor

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "advisor/rules/words.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <map>
+#include <utility>
+
+#include "advisor/base/text.h"
+
+namespace tcpadvisor {
+
+std::string counted(std::uint64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", with_commas(count), noun, count == 1 ? "" : "s");
+}
+
+std::string seconds_text(double seconds) {
+  return human_duration(std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)));
+}
+
+std::string netns_name(const Sample& sample, NetnsId id) {
+  const NetnsSample* netns = sample.find_netns(id);
+  if (netns != nullptr && !netns->name.empty()) return netns->name;
+  return id == 0 ? "" : fmt::format("net:[{}]", id);
+}
+
+std::string process_text(const Scope& scope) {
+  if (!scope.pid) return "a process that we cannot see";
+  return fmt::format("{}[{}]", scope.comm, *scope.pid);
+}
+
+std::string source_of(const Sample& sample, std::string_view fact) {
+  const FactCoverage* known = sample.fact(fact);
+  return known == nullptr || known->in_use.empty() ? std::string(fact) : known->in_use;
+}
+
+Evidence measured(const Window& window, std::string metric, std::string source, double value, std::string unit,
+                  std::optional<double> threshold) {
+  return {.metric = std::move(metric),
+          .source = std::move(source),
+          .value = value,
+          .unit = std::move(unit),
+          .threshold = threshold,
+          .window_s = window.span_s(),
+          .samples = window.samples()};
+}
+
+std::string snapshot_problem(const Sample& sample) {
+  if (sample.knows("snapshot")) return "";
+  const FactCoverage* snapshot = sample.fact("snapshot");
+  std::string why = snapshot == nullptr || snapshot->attempts.empty() ? "" : ": " + snapshot->attempts.back().why_not;
+  return "no source lists the sockets of this host" + why;
+}
+
+std::string too_few_samples(const Window& window, std::size_t needed) {
+  return fmt::format("not enough data: {} taken, {} needed; observe for longer", counted(window.samples(), "sample"),
+                     needed);
+}
+
+bool owners_known(const Sample& sample) {
+  return sample.knows("owners") || !sample.owners.empty();
+}
+
+bool held_by_process(const SocketRow& row) {
+  return row.holder == Holder::process || (row.holder == Holder::unknown && row.inode != 0);
+}
+
+PolicyWindows policy_windows(const Window& window, const Policy& policy) {
+  PolicyWindows out{.parts = window.split(policy.windows, policy.window), .shortened = false, .why = {}};
+  double wanted_s = static_cast<double>(policy.window.count()) * policy.windows / 1000;
+  if (out.parts.empty()) {
+    out.why = too_few_samples(window, policy.windows + std::size_t{1});
+  } else if (!window.covers(policy.windows, policy.window)) {
+    out.shortened = true;
+    out.why =
+        fmt::format("observed for {}, the policy asks for {}", seconds_text(window.span_s()), seconds_text(wanted_s));
+  }
+  return out;
+}
+
+std::optional<std::int64_t> sysctl_value(const Sample& sample, NetnsId id, const std::string& name, std::size_t at) {
+  // A host-global setting may be listed under the host's namespace only.
+  for (const NetnsSample* netns : {sample.find_netns(id), sample.host_netns()}) {
+    if (netns == nullptr) continue;
+    auto found = netns->sysctls.find(name);
+    if (found == netns->sysctls.end() || at >= found->second.values.size()) continue;
+    if (netns->id == id || found->second.host_global) return found->second.values[at];
+  }
+  return std::nullopt;
+}
+
+std::uint64_t pow2ceil(std::uint64_t value) {
+  return std::bit_ceil(std::max<std::uint64_t>(value, 1));
+}
+
+std::string in_netns(const Sample& sample, NetnsId id) {
+  const NetnsSample* netns = sample.find_netns(id);
+  if (netns == nullptr || netns->is_host || netns->name.empty()) return "";
+  if (netns->name.starts_with("pid:")) return fmt::format("nsenter -t {} -n ", netns->name.substr(4));
+  return fmt::format("ip netns exec {} ", netns->name);
+}
+
+std::string most_frequent(const std::vector<std::string>& texts, std::size_t most) {
+  std::map<std::string, std::uint64_t> counts;
+  for (const std::string& text : texts) ++counts[text];
+  std::vector<std::pair<std::string, std::uint64_t>> ranked(counts.begin(), counts.end());
+  std::ranges::stable_sort(ranked, std::greater(), &std::pair<std::string, std::uint64_t>::second);
+  std::string out;
+  for (std::size_t i = 0; i < std::min(most, ranked.size()); ++i) {
+    out += fmt::format("{}{} ({})", i == 0 ? "" : ", ", ranked[i].first, with_commas(ranked[i].second));
+  }
+  if (ranked.size() > most) out += fmt::format(", {} more", with_commas(ranked.size() - most));
+  return out;
+}
+
+}  // namespace tcpadvisor

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// The phrases and small questions that all rules share.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "advisor/evidence/window.h"
+#include "advisor/rules/finding.h"
+#include "advisor/rules/policy.h"
+
+namespace tcpadvisor {
+
+/// "1 socket", "1,250 sockets".
+std::string counted(std::uint64_t count, std::string_view noun);
+std::string seconds_text(double seconds);  ///< "12 s", "1m 10s"
+std::string netns_name(const Sample& sample, NetnsId id);
+std::string process_text(const Scope& scope);  ///< "python3[4242]", or "a process that we cannot see"
+std::string source_of(const Sample& sample, std::string_view fact);  ///< the source in use, or the fact's name
+
+/// A measured number over the whole window.
+Evidence measured(const Window& window, std::string metric, std::string source, double value, std::string unit,
+                  std::optional<double> threshold = std::nullopt);
+
+/// Why the sockets of this host are not known; empty when they are.
+std::string snapshot_problem(const Sample& sample);
+/// "this needs 3 samples, 1 was taken: observe for longer"
+std::string too_few_samples(const Window& window, std::size_t needed);
+bool owners_known(const Sample& sample);
+
+/// A process has it, even if we cannot say which.
+bool held_by_process(const SocketRow& row);
+
+/// The windows of the policy, or equal parts of a shorter observation; `why` then says so. Empty if even that is
+/// impossible.
+struct PolicyWindows {
+  std::vector<Window> parts;
+  bool shortened = false;
+  std::string why;
+};
+PolicyWindows policy_windows(const Window& window, const Policy& policy);
+
+std::optional<std::int64_t> sysctl_value(const Sample& sample, NetnsId netns, const std::string& name,
+                                         std::size_t at = 0);
+std::uint64_t pow2ceil(std::uint64_t value);  ///< the next power of two, at least 1
+/// The command of this namespace: "" for the host's, "ip netns exec NAME " or "nsenter …" for others.
+std::string in_netns(const Sample& sample, NetnsId netns);
+/// Up to `most` of the texts, most frequent first: "10.0.0.2 (40), 10.0.0.3 (8), 2 more".
+std::string most_frequent(const std::vector<std::string>& texts, std::size_t most = 3);
+
+}  // namespace tcpadvisor

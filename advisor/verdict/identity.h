@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which finding is the same finding in the next report.
+#pragma once
+
+#include <vector>
+
+#include "advisor/evidence/window.h"
+#include "advisor/rules/finding.h"
+
+namespace tcpadvisor {
+
+/// Sets Finding::instance from what survives a restart of the process: rule, namespace name, program name, cgroup,
+/// listening port or peer. Findings that are equal in all of that (two processes of one program) are told apart in
+/// order of pid.
+void set_instances(const Sample& latest, std::vector<Finding>& findings);
+
+}  // namespace tcpadvisor

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "advisor/verdict/verdict.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "advisor/base/text.h"
+#include "advisor/rules/registry.h"
+#include "advisor/verdict/folk_advice.h"
+#include "advisor/verdict/identity.h"
+#include "advisor/verdict/relations.h"
+
+namespace tcpadvisor {
+namespace {
+
+constexpr std::size_t kEnoughSamples = 3;  // what the leak rules need to see a direction
+
+/// Applications first: no setting helps before they are fixed. Then memory, because it hurts everybody.
+int precedence(FindingClass finding_class) {
+  switch (finding_class) {
+    case FindingClass::application:
+      return 0;
+    case FindingClass::memory:
+      return 1;
+    case FindingClass::attack:
+      return 2;
+    case FindingClass::capacity:
+      return 3;
+    case FindingClass::kernel_config:
+      return 4;
+    case FindingClass::network_path:
+      return 5;
+    case FindingClass::peer:
+      return 6;
+  }
+  return 7;
+}
+
+void sort_findings(std::vector<Finding>& findings) {
+  std::ranges::stable_sort(findings, {}, [](const Finding& finding) {
+    return std::tuple(-static_cast<int>(finding.severity), precedence(finding.finding_class), ~finding.scope.count,
+                      finding.id, finding.instance);
+  });
+}
+
+Status known_ids(const std::vector<std::string>& ids, std::string_view option) {
+  for (const std::string& id : ids) {
+    if (find_rule(id) != nullptr) continue;
+    std::string known;
+    for (const Rule& rule : all_rules()) known += fmt::format("{}{}", known.empty() ? "" : ", ", rule.id);
+    return fail(ErrorCode::bad_input,
+                fmt::format("{}: there is no rule '{}'; the rules are: {}", option, printable(id), known));
+  }
+  return {};
+}
+
+}  // namespace
+
+Verdict judge(const Window& window, const Policy& policy) {
+  Verdict verdict;
+  verdict.enough_data = window.samples() >= kEnoughSamples;
+  if (window.empty()) {
+    for (const Rule& rule : all_rules()) verdict.not_assessed.push_back({std::string(rule.id), "nothing was observed"});
+    return verdict;
+  }
+  for (const Rule& rule : all_rules()) {
+    Outcome outcome = rule.judge(window, policy);
+    for (Finding& finding : outcome.findings) verdict.findings.push_back(std::move(finding));
+    if (!outcome.fine_metric.empty()) {
+      verdict.checked_and_fine.push_back(
+          {std::string(rule.id), std::move(outcome.fine_metric), std::move(outcome.fine_value)});
+    }
+    if (!outcome.not_assessed.empty())
+      verdict.not_assessed.push_back({std::string(rule.id), std::move(outcome.not_assessed)});
+  }
+  for (const NetnsSample& netns : window.latest().netns) {
+    if (!netns.error.empty()) verdict.not_assessed.push_back({"netns:" + netns.name, netns.error});
+  }
+  set_instances(window.latest(), verdict.findings);
+  relate(window, verdict.findings);
+  merge_knobs(verdict.findings);
+  sort_findings(verdict.findings);
+  verdict.not_recommended = folk_advice(window.latest());
+  return verdict;
+}
+
+Status select(Verdict& verdict, const std::vector<std::string>& only, const std::vector<std::string>& skip) {
+  if (Status known = known_ids(only, "--only"); !known) return known;
+  if (Status known = known_ids(skip, "--skip"); !known) return known;
+  auto unwanted = [&](const std::string& id) {
+    bool chosen = only.empty() || std::ranges::find(only, id) != only.end();
+    return !chosen || std::ranges::find(skip, id) != skip.end();
+  };
+  std::erase_if(verdict.findings, [&](const Finding& finding) { return unwanted(finding.id); });
+  std::erase_if(verdict.checked_and_fine, [&](const CheckedAndFine& fine) { return unwanted(fine.id); });
+  // A namespace that could not be read concerns every rule.
+  std::erase_if(verdict.not_assessed,
+                [&](const NotAssessed& part) { return find_rule(part.id) != nullptr && unwanted(part.id); });
+  return {};
+}
+
+int exit_code(const Verdict& verdict) {
+  auto any = [&](Severity severity) {
+    return std::ranges::find(verdict.findings, severity, &Finding::severity) != verdict.findings.end();
+  };
+  if (any(Severity::critical)) return 11;
+  if (any(Severity::warning)) return 10;
+  return verdict.enough_data ? 0 : 12;
+}
+
+}  // namespace tcpadvisor
