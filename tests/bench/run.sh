@@ -1,0 +1,40 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# run.sh BUILD_DIR [--only cost|snapshot] [--sockets N]: the benchmarks, as Markdown on stdout; progress on stderr.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+usage="usage: run.sh BUILD_DIR [--only cost|snapshot] [--sockets N]"
+wrong() { echo "bench: $*; $usage" >&2; exit 2; }
+
+build=${1-} only='' sockets=198000
+[[ -d $build ]] || wrong "'$build' is no build directory"
+shift
+arguments=("$@")
+while (($#)); do
+  case $1 in
+    -h | --help) echo "$usage"; exit 0 ;;
+    --only) only=${2-}; [[ $only == cost || $only == snapshot ]] || wrong "--only '$only': cost or snapshot" ;;
+    --sockets)
+      sockets=${2-}
+      [[ $sockets =~ ^[1-9][0-9]{0,6}$ ]] && ((sockets % 2 == 0 && sockets <= 2000000)) || wrong "--sockets '$sockets': an even number, 2 to 2000000"
+      ;;
+    *) wrong "unknown option '$1'" ;;
+  esac
+  shift 2
+done
+
+echo "# Benchmarks"
+echo
+echo "Made by \`./dev bench${arguments[*]:+ ${arguments[*]}}\`, $("$build/tcpadvisor" --version), $(date -u +'%Y-%m-%d %H:%M UTC')."
+echo
+echo "Machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores," \
+  "$(awk '/^MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo), kernel $(uname -r), load $(cut -d' ' -f1 /proc/loadavg) at the start."
+for part in cost snapshot; do
+  [[ $only && $only != "$part" ]] && continue
+  echo
+  if [[ $part == cost ]]; then
+    "$here/cost.sh" "$build"
+  else
+    "$here/snapshot.sh" "$build" "$sockets"
+  fi
+done
