@@ -18,7 +18,8 @@ struct ReportOptions {
 };
 
 // The window has at least one sample.
-std::string report_text(const Window& window, const Policy& policy, const Verdict& verdict, const ReportOptions& options);
+std::string report_text(const Window& window, const Policy& policy, const Verdict& verdict,
+                        const ReportOptions& options);
 nlohmann::json report_json(const Window& window, const Policy& policy, const Verdict& verdict,
                            const ReportOptions& options);
 

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "advisor/report/finding_json.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <optional>
+
+namespace tcpadvisor {
+namespace {
+
+using nlohmann::json;
+
+std::string_view name_of(RecommendationKind kind) {
+  switch (kind) {
+    case RecommendationKind::none:
+      return "none";
+    case RecommendationKind::sysctl:
+      return "sysctl";
+    case RecommendationKind::application:
+      return "application";
+    case RecommendationKind::capacity:
+      return "capacity";
+    case RecommendationKind::peer:
+      return "peer";
+  }
+  return "none";
+}
+
+std::string_view name_of(TakesEffect effect) {
+  switch (effect) {
+    case TakesEffect::now:
+      return "now";
+    case TakesEffect::new_connections:
+      return "new-connections";
+    case TakesEffect::re_listen:
+      return "re-listen";
+  }
+  return "now";
+}
+
+std::string_view name_of(Applicability applicability) {
+  switch (applicability) {
+    case Applicability::automatic:
+      return "automatic";
+    case Applicability::needs_review:
+      return "needs-review";
+    case Applicability::manual:
+      return "manual";
+  }
+  return "manual";
+}
+
+/// Six digits after the point are more than any source measures; counts come out as integers.
+json number(double value) {
+  if (!std::isfinite(value)) return nullptr;
+  double rounded = std::round(value * 1e6) / 1e6;
+  if (rounded == std::trunc(rounded) && std::abs(rounded) < 1e15) return static_cast<std::int64_t>(rounded);
+  return rounded;
+}
+
+void put(json& out, const char* key, const std::string& text) {
+  if (!text.empty()) out[key] = text;
+}
+
+json scope_json(const Scope& scope) {
+  json out = {{"kind", name_of(scope.kind)}, {"count", scope.count}};
+  put(out, "netns", scope.netns_name);
+  if (scope.pid) out["pid"] = *scope.pid;
+  put(out, "comm", scope.comm);
+  put(out, "cgroup", scope.cgroup);
+  put(out, "local", scope.local);
+  put(out, "remote", scope.remote);
+  return out;
+}
+
+json evidence_json(const Evidence& evidence) {
+  json out = {{"metric", evidence.metric},
+              {"source", evidence.source},
+              {"value", number(evidence.value)},
+              {"unit", evidence.unit},
+              {"window_s", number(evidence.window_s)},
+              {"samples", evidence.samples}};
+  if (evidence.threshold) out["threshold"] = number(*evidence.threshold);
+  return out;
+}
+
+json recommendation_json(const Recommendation& cure) {
+  json out = {{"kind", name_of(cure.kind)}, {"text", cure.text}, {"steps", cure.steps}};
+  put(out, "formula", cure.formula);
+  put(out, "verify", cure.verify);
+  if (cure.expected_effect) {
+    out["expected_effect"] = {{"metric", cure.expected_effect->metric},
+                              {"from", number(cure.expected_effect->from)},
+                              {"to", number(cure.expected_effect->to)}};
+  }
+  if (cure.worst_case_memory_bytes) out["worst_case_memory_bytes"] = *cure.worst_case_memory_bytes;
+  if (cure.kind != RecommendationKind::sysctl) return out;
+  put(out, "knob", cure.knob);
+  put(out, "scope", cure.scope);
+  put(out, "current", cure.current);
+  put(out, "kernel_default", cure.kernel_default);
+  put(out, "set_by", cure.set_by);
+  put(out, "lower", cure.lower);
+  put(out, "target", cure.target);
+  put(out, "upper", cure.upper);
+  put(out, "unit", cure.unit);
+  out["risk"] = cure.risk;
+  out["takes_effect"] = name_of(cure.takes_effect);
+  out["applicability"] = name_of(cure.applicability);
+  put(out, "apply", cure.apply);
+  put(out, "persist", cure.persist);
+  put(out, "rollback", cure.rollback);
+  return out;
+}
+
+}  // namespace
+
+std::string_view name_of(Severity severity) {
+  switch (severity) {
+    case Severity::info:
+      return "info";
+    case Severity::warning:
+      return "warning";
+    case Severity::critical:
+      return "critical";
+  }
+  return "info";
+}
+
+std::string_view name_of(Confidence confidence) {
+  switch (confidence) {
+    case Confidence::low:
+      return "low";
+    case Confidence::medium:
+      return "medium";
+    case Confidence::high:
+      return "high";
+  }
+  return "low";
+}
+
+std::string_view name_of(FindingClass finding_class) {
+  switch (finding_class) {
+    case FindingClass::application:
+      return "application";
+    case FindingClass::kernel_config:
+      return "kernel-config";
+    case FindingClass::memory:
+      return "memory";
+    case FindingClass::capacity:
+      return "capacity";
+    case FindingClass::attack:
+      return "attack";
+    case FindingClass::network_path:
+      return "network-path";
+    case FindingClass::peer:
+      return "peer";
+  }
+  return "application";
+}
+
+std::string_view name_of(ScopeKind kind) {
+  switch (kind) {
+    case ScopeKind::host:
+      return "host";
+    case ScopeKind::netns:
+      return "netns";
+    case ScopeKind::cgroup:
+      return "cgroup";
+    case ScopeKind::process:
+      return "process";
+    case ScopeKind::listener:
+      return "listener";
+    case ScopeKind::connection_group:
+      return "connection-group";
+  }
+  return "host";
+}
+
+std::string scope_text(const Scope& scope) {
+  std::string out;
+  auto add = [&](const std::string& part) {
+    if (!part.empty()) out += (out.empty() ? "" : ", ") + part;
+  };
+  if (scope.pid) add(fmt::format("{}[{}]", scope.comm, *scope.pid));
+  if (scope.kind == ScopeKind::listener) {
+    add("listening on " + scope.local);
+  } else if (!scope.local.empty()) {
+    add("local " + scope.local);
+  }
+  if (!scope.remote.empty()) add("remote " + scope.remote);
+  if (scope.kind == ScopeKind::host) {
+    add("the whole host");
+  } else if (!scope.netns_name.empty()) {
+    add("netns " + scope.netns_name);
+  }
+  if (!scope.cgroup.empty() && scope.cgroup != "/") add("cgroup " + scope.cgroup);
+  return out;
+}
+
+json to_json(const Finding& finding) {
+  json out = {{"id", finding.id},
+              {"instance", finding.instance},
+              {"title", finding.title},
+              {"severity", name_of(finding.severity)},
+              {"confidence", name_of(finding.confidence)},
+              {"confidence_why", finding.confidence_why},
+              {"class", name_of(finding.finding_class)},
+              {"scope", scope_json(finding.scope)},
+              {"meaning", finding.meaning},
+              {"recommendation", recommendation_json(finding.recommendation)},
+              {"evidence", json::array()},
+              {"not_useful", json::array()},
+              {"references", finding.references}};
+  put(out, "cause", finding.cause);
+  for (const Evidence& evidence : finding.evidence) out["evidence"].push_back(evidence_json(evidence));
+  for (const NotUseful& useless : finding.not_useful)
+    out["not_useful"].push_back({{"knob", useless.knob}, {"why", useless.why}});
+  return out;
+}
+
+}  // namespace tcpadvisor

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "advisor/base/text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "advisor/report/finding_json.h"
+#include "advisor/report/report.h"
+#include "advisor/rules/words.h"
+
+namespace tcpadvisor {
+namespace {
+
+constexpr std::size_t kWidth = 100;
+constexpr std::size_t kMaxLines = 12;  // of one finding; the rest is behind `explain` and in the JSON form
+constexpr std::size_t kLabel = 12;
+
+std::size_t columns(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+/// Words put into lines of at most `width` columns; a longer word stands alone.
+std::vector<std::string> wrap(std::string_view text, std::size_t width) {
+  std::vector<std::string> lines;
+  std::string line;
+  while (!text.empty()) {
+    std::size_t end = std::min(text.find(' '), text.size());
+    std::string_view word = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (!line.empty() && columns(line) + 1 + columns(word) > width) lines.push_back(std::exchange(line, ""));
+    if (!line.empty()) line += ' ';
+    line += word;
+  }
+  if (!line.empty() || lines.empty()) lines.push_back(line);
+  return lines;
+}
+
+/// At most `most` lines; the last one then ends with "…".
+void add_labelled(std::vector<std::string>& out, std::string_view label, std::string_view text, std::size_t most) {
+  std::size_t width = kWidth - kLabel - 2;
+  std::vector<std::string> lines = wrap(text, width);
+  if (lines.size() > most) {
+    lines.resize(most);
+    std::string& last = lines.back();
+    while (columns(last) + 2 > width && last.contains(' ')) last.resize(last.find_last_of(' '));
+    last += " …";
+  }
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    out.push_back(fmt::format("  {:<{}}{}", i == 0 ? label : "", kLabel, lines[i]));
+  }
+}
+
+std::string number_text(double value) {
+  if (value == std::trunc(value) && std::abs(value) < 1e15) {
+    std::string digits = with_commas(static_cast<std::uint64_t>(std::abs(value)));
+    return value < 0 ? "-" + digits : digits;
+  }
+  return std::abs(value) >= 100   ? fmt::format("{:.0f}", value)
+         : std::abs(value) >= 0.1 ? fmt::format("{:.2f}", value)
+                                  : fmt::format("{:.2g}", value);
+}
+
+std::string value_text(double value, const std::string& unit) {
+  if (unit == "s") return seconds_text(value);
+  if (unit == "bytes" && value >= 0) return human_bytes(static_cast<std::uint64_t>(value));
+  if (unit.starts_with("ratio")) return fmt::format("{:.0f} %{}", value * 100, unit.substr(5));
+  if (unit == "per_min" || unit == "per_s") {
+    return fmt::format("{}{}{}", value > 0 ? "+" : "", number_text(std::round(value * 10) / 10),
+                       unit == "per_s" ? "/s" : "/min");
+  }
+  if (unit == "sockets" || unit == "connections" || unit == "count" || unit == "entries" || unit.empty())
+    return number_text(value);
+  return number_text(value) + " " + unit;
+}
+
+std::string evidence_text(const std::vector<Evidence>& evidence) {
+  std::string out;
+  for (const Evidence& part : evidence) {
+    std::string metric = part.metric;
+    std::ranges::replace(metric, '_', ' ');
+    out += fmt::format("{}{} {}", out.empty() ? "" : "; ", metric, value_text(part.value, part.unit));
+    if (part.threshold) out += fmt::format(" (mark {})", value_text(*part.threshold, part.unit));
+  }
+  return out;
+}
+
+std::string do_text(const Recommendation& cure) {
+  std::string out = cure.text;
+  for (const std::string& step : cure.steps)
+    out += fmt::format("{}{}", out.ends_with('.') || out.empty() ? " " : "; ", step);
+  return out;
+}
+
+std::string upper(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  return out;
+}
+
+std::string painted(Severity severity, const std::string& text, bool color) {
+  if (!color) return text;
+  const char* code = severity == Severity::critical ? "1;31" : severity == Severity::warning ? "1;33" : "1;36";
+  return fmt::format("\x1b[{}m{}\x1b[0m", code, text);
+}
+
+/// Title, scope, evidence, meaning, do, (apply,) not useful, verify: cli.md's order, in at most kMaxLines lines.
+std::vector<std::string> finding_lines(const Finding& finding, const ReportOptions& options) {
+  std::vector<std::string> out;
+  std::string severity = upper(name_of(finding.severity));
+  std::vector<std::string> title = wrap(fmt::format("{}  {}", severity, finding.title), kWidth);
+  if (title.size() > 1) title = {title[0] + (columns(title[0]) < kWidth ? "…" : "")};
+  title[0].replace(0, severity.size(), painted(finding.severity, severity, options.color));
+  out.push_back(title[0]);
+  std::string id =
+      fmt::format("{}, {}, confidence {}", scope_text(finding.scope), finding.id, name_of(finding.confidence));
+  if (finding.confidence != Confidence::high) id += " (" + finding.confidence_why + ")";
+  if (!finding.cause.empty()) id += ", caused by " + finding.cause;
+  const Recommendation& cure = finding.recommendation;
+  bool sysctl = cure.kind == RecommendationKind::sysctl;
+  std::string useless;
+  for (const NotUseful& entry : finding.not_useful) {
+    useless += fmt::format("{}{} ({})", useless.empty() ? "" : "; ", entry.knob, entry.why);
+  }
+  add_labelled(out, "Scope", id, 2);
+  add_labelled(out, "Evidence", evidence_text(finding.evidence), sysctl ? 2 : 3);
+  add_labelled(out, "Means", finding.meaning, 2);
+  add_labelled(out, "Do", do_text(cure), 2);
+  if (sysctl) add_labelled(out, "Formula", cure.formula, 1);
+  auto room = kMaxLines - out.size() - (cure.verify.empty() ? 0 : 1);
+  if (!useless.empty()) add_labelled(out, "Not useful", useless, std::min<std::size_t>(room, 2));
+  if (!cure.verify.empty()) add_labelled(out, "Verify", cure.verify, kMaxLines - out.size());
+  return out;
+}
+
+std::string coverage_line(const Sample& now) {
+  std::string out, missing;
+  for (const FactCoverage& fact : now.coverage) {
+    if (fact.in_use.empty()) {
+      missing += (missing.empty() ? "" : ", ") + fact.fact;
+    } else {
+      out += fmt::format("{}{} {}{}", out.empty() ? "" : ", ", fact.fact, fact.in_use, fact.exact ? "" : " (estimate)");
+    }
+  }
+  if (out.empty()) out = "no source works";
+  return missing.empty() ? out : out + "; without a source: " + missing;
+}
+
+std::string lost_line(const Sample& now) {
+  std::string out;
+  for (const auto& [kind, count] : now.self.lost) {
+    if (count > 0) out += fmt::format("{}{} {}", out.empty() ? "" : ", ", with_commas(count), kind);
+  }
+  if (now.rows_suppressed > 0) {
+    out += fmt::format("{}{} over the limit (counted in the totals)", out.empty() ? "" : ", ",
+                       counted(now.rows_suppressed, "socket row"));
+  }
+  if (now.self.partial) out += fmt::format("{}snapshot partial: {}", out.empty() ? "" : "; ", now.self.partial_why);
+  return out.empty() ? "nothing" : out;
+}
+
+void add_header(std::vector<std::string>& out, const Window& window, const Policy& policy, const Verdict& verdict,
+                const ReportOptions& options) {
+  const Sample& now = window.latest();
+  std::size_t serious = static_cast<std::size_t>(std::ranges::count_if(
+      verdict.findings, [](const Finding& finding) { return finding.severity != Severity::info; }));
+  out.push_back(fmt::format("tcpadvisor {}: {}", options.tool_version,
+                            serious == 0 ? "nothing to repair" : counted(serious, "finding") + " to act on"));
+  add_labelled(out, "Host",
+               fmt::format("{}, Linux {}, {}, {}", now.host.name, now.host.kernel, counted(now.host.cpus, "CPU"),
+                           human_bytes(now.host.mem_bytes)),
+               2);
+  add_labelled(out, "Window",
+               fmt::format("{}, {}, policy {}{}", seconds_text(window.span_s()), counted(window.samples(), "sample"),
+                           policy.name, verdict.enough_data ? "" : "; NOT ENOUGH DATA: observe for longer"),
+               2);
+  add_labelled(out, "Coverage", coverage_line(now), 2);
+  add_labelled(out, "Lost", lost_line(now), 2);
+}
+
+void add_list(std::vector<std::string>& out, const std::string& heading,
+              const std::vector<std::pair<std::string, std::string>>& lines) {
+  if (lines.empty()) return;
+  out.push_back("");
+  out.push_back(fmt::format("{} ({})", heading, lines.size()));
+  for (const auto& [name, text] : lines) {
+    std::vector<std::string> wrapped = wrap(fmt::format("{}: {}", name, text), kWidth - 4);
+    for (std::size_t i = 0; i < wrapped.size(); ++i)
+      out.push_back(fmt::format("  {}{}", i == 0 ? "" : "  ", wrapped[i]));
+  }
+}
+
+/// The same reason for many rules is said once.
+std::vector<std::pair<std::string, std::string>> by_reason(const std::vector<NotAssessed>& parts) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const NotAssessed& part : parts) {
+    auto same = std::ranges::find(out, part.reason, &std::pair<std::string, std::string>::second);
+    if (same == out.end()) {
+      out.emplace_back(part.id, part.reason);
+    } else {
+      same->first += ", " + part.id;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string report_text(const Window& window, const Policy& policy, const Verdict& verdict,
+                        const ReportOptions& options) {
+  std::vector<std::string> out;
+  add_header(out, window, policy, verdict, options);
+  for (const Finding& finding : verdict.findings) {
+    out.push_back("");
+    std::ranges::copy(finding_lines(finding, options), std::back_inserter(out));
+  }
+  std::vector<std::pair<std::string, std::string>> fine, advice;
+  for (const CheckedAndFine& part : verdict.checked_and_fine)
+    fine.emplace_back(part.id, part.metric + ": " + part.value);
+  for (const NotRecommended& part : verdict.not_recommended) advice.emplace_back(part.advice, part.why);
+  add_list(out, "CHECKED AND FINE", fine);
+  add_list(out, "NOT ASSESSED", by_reason(verdict.not_assessed));
+  add_list(out, "NOT RECOMMENDED", advice);
+  return fmt::format("{}\n", fmt::join(out, "\n"));
+}
+
+}  // namespace tcpadvisor
