@@ -14,8 +14,7 @@ void add_to_owner(OwnerTotals& totals, const SocketRow& row, std::uint64_t old_m
   totals.wmem += row.wmem_queued.value_or(0);
 }
 
-void Tally::add(sources::FoundSocket&& found) {
-  SocketRow& row = found.row;
+void Tally::add(SocketRow&& row) {
   if (row.cookie != 0 && !cookies_.insert(row.cookie).second) return;
   row.netns = context_.netns;
   ++walk_.walked;
@@ -30,9 +29,9 @@ void Tally::add(sources::FoundSocket&& found) {
   ages_.observe(row, context_.now_ms);
   add_owners(row);
   add_port(row);
-  if (found.cgroup_id != 0 && row.kind == SocketKind::full) {
-    CgroupTotals& cgroup = cgroups_[found.cgroup_id];
-    cgroup.id = found.cgroup_id;
+  if (row.cgroup_id != 0 && row.kind == SocketKind::full) {
+    CgroupTotals& cgroup = cgroups_[row.cgroup_id];
+    cgroup.id = row.cgroup_id;
     ++cgroup.sockets;
     cgroup.recv_q += row.recv_q;
     cgroup.send_q += row.send_q;

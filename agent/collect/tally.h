@@ -9,8 +9,8 @@
 #include "agent/collect/row_keeper.h"
 #include "agent/collect/state_ages.h"
 #include "agent/kernel/tracer.h"
-#include "agent/sources/found_socket.h"
 #include "agent/sources/owners.h"
+#include "agent/sources/socket_rules.h"
 
 namespace tcpadvisor::collect {
 
@@ -30,7 +30,7 @@ class Tally {
   Tally(const TallyContext& context, StateAges& ages, OwnerTable& owner_totals)
       : context_(context), ages_(ages), owner_totals_(owner_totals), keeper_(context.filter, context.max_rows) {}
 
-  void add(sources::FoundSocket&& found);
+  void add(SocketRow&& row);
   kernel::SocketWalk take();
 
  private:

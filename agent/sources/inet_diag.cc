@@ -159,7 +159,7 @@ Endpoint endpoint_of(const __be32 (&ip_be)[4], __be16 port_be, unsigned family) 
 
 }  // namespace
 
-Result<FoundSocket> decode_inet_diag(std::span<const std::byte> payload) {
+Result<SocketRow> decode_inet_diag(std::span<const std::byte> payload) {
   auto message = value_at<inet_diag_msg>(payload, 0);
   if (!message) {
     return fail(ErrorCode::failed, fmt::format("inet_diag: a message of {} bytes, at least {} expected", payload.size(),
@@ -175,8 +175,7 @@ Result<FoundSocket> decode_inet_diag(std::span<const std::byte> payload) {
       split_attributes(payload.subspan(std::min<std::size_t>(NLMSG_ALIGN(sizeof(inet_diag_msg)), payload.size())));
   if (!attributes) return std::unexpected(attributes.error());
 
-  FoundSocket found;
-  SocketRow& row = found.row;
+  SocketRow row;
   row.cookie = message->id.idiag_cookie[0] | static_cast<std::uint64_t>(message->id.idiag_cookie[1]) << 32;
   row.local = endpoint_of(message->id.idiag_src, message->id.idiag_sport, message->idiag_family);
   row.remote = endpoint_of(message->id.idiag_dst, message->id.idiag_dport, message->idiag_family);
@@ -184,7 +183,7 @@ Result<FoundSocket> decode_inet_diag(std::span<const std::byte> payload) {
   row.timer = timer_from(message->idiag_timer);
   row.uid = message->idiag_uid;
   row.inode = message->idiag_inode;
-  found.cgroup_id = value_at<std::uint64_t>(attributes->cgroup, 0).value_or(0);
+  row.cgroup_id = value_at<std::uint64_t>(attributes->cgroup, 0).value_or(0);
   row.congestion_control = text_of(attributes->congestion);
   decode_memory(attributes->memory, row);
 
@@ -205,7 +204,7 @@ Result<FoundSocket> decode_inet_diag(std::span<const std::byte> payload) {
   }
   settle_holder(row);
   if (row.inode == 0 && is_mptcp_subflow(attributes->ulp)) row.holder = Holder::kernel;
-  return found;
+  return row;
 }
 
 }  // namespace tcpadvisor::sources

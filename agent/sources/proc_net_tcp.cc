@@ -52,9 +52,8 @@ std::uint64_t made_cookie(const SocketRow& row) {
 
 }  // namespace
 
-Result<FoundSocket> parse_proc_net_tcp(std::string_view line) {
-  FoundSocket found;
-  SocketRow& row = found.row;
+Result<SocketRow> parse_proc_net_tcp(std::string_view line) {
+  SocketRow row;
   std::string_view slot = next_word(line);
   if (!slot.ends_with(':')) return bad("a slot number with a colon", slot);
 
@@ -107,10 +106,10 @@ Result<FoundSocket> parse_proc_net_tcp(std::string_view line) {
   }
   row.cookie = made_cookie(row);
   settle_holder(row);
-  return found;
+  return row;
 }
 
-Status read_proc_net_tcp(const os::ProcRoot& root, const std::function<void(FoundSocket&&)>& each,
+Status read_proc_net_tcp(const os::ProcRoot& root, const std::function<void(SocketRow&&)>& each,
                          std::string_view net_dir) {
   for (std::string_view name : {"tcp", "tcp6"}) {
     std::string path = fmt::format("{}/{}", net_dir, name);

@@ -7,16 +7,16 @@
 
 #include "advisor/base/result.h"
 #include "agent/os/proc_root.h"
-#include "agent/sources/found_socket.h"
+#include "agent/sources/socket_rules.h"
 
 namespace tcpadvisor::sources {
 
 /// One line of the table, not the heading. The cookie is made from namespace-wide identity (inode, or both endpoints),
 /// so that ages can be kept; it is not the kernel's.
-Result<FoundSocket> parse_proc_net_tcp(std::string_view line);
+Result<SocketRow> parse_proc_net_tcp(std::string_view line);
 
 /// All sockets of one namespace. A line that makes no sense fails the whole and is named file:line.
-Status read_proc_net_tcp(const os::ProcRoot& root, const std::function<void(FoundSocket&&)>& each,
+Status read_proc_net_tcp(const os::ProcRoot& root, const std::function<void(SocketRow&&)>& each,
                          std::string_view net_dir = "/proc/thread-self/net");
 
 }  // namespace tcpadvisor::sources

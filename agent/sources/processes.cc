@@ -11,21 +11,6 @@
 #include "agent/sources/fields.h"
 
 namespace tcpadvisor::sources {
-namespace {
-
-/// Since 6.2 the size of the directory is the number of descriptors; listing a directory of 20,000 entries is dear.
-std::optional<std::uint32_t> count_fds(const os::ProcRoot& root, const std::string& fd_dir) {
-  struct stat info{};
-  if (root.is_real() && stat(root.path(fd_dir).c_str(), &info) == 0 && info.st_size > 0) {
-    return static_cast<std::uint32_t>(info.st_size);
-  }
-  auto names = root.list(fd_dir);
-  if (!names) return std::nullopt;
-  return static_cast<std::uint32_t>(names->size());
-}
-
-}  // namespace
-
 Result<std::uint64_t> parse_fd_limit(std::string_view limits) {
   static constexpr std::string_view kName = "Max open files";
   for (std::size_t line_number = 1; auto line = next_line(limits); ++line_number) {
@@ -54,6 +39,18 @@ ProcessCgroups parse_process_cgroups(std::string_view text) {
   return parsed;
 }
 
+std::optional<std::uint32_t> count_fds(const os::ProcRoot& root, Pid pid) {
+  std::string fd_dir = fmt::format("/proc/{}/fd", pid);
+  struct stat info{};
+  // Since 6.2 the size of the directory is the number of descriptors; listing a directory of 20,000 entries is dear.
+  if (root.is_real() && stat(root.path(fd_dir).c_str(), &info) == 0 && info.st_size > 0) {
+    return static_cast<std::uint32_t>(info.st_size);
+  }
+  auto names = root.list(fd_dir);
+  if (!names) return std::nullopt;
+  return static_cast<std::uint32_t>(names->size());
+}
+
 ProcessFacts read_process(const os::ProcRoot& root, Pid pid) {
   ProcessFacts facts;
   std::string dir = fmt::format("/proc/{}", pid);
@@ -63,7 +60,7 @@ ProcessFacts read_process(const os::ProcRoot& root, Pid pid) {
   if (auto text = root.read(dir + "/limits")) {
     if (auto limit = parse_fd_limit(*text)) facts.fd_limit = *limit;
   }
-  facts.fds = count_fds(root, dir + "/fd");
+  facts.fds = count_fds(root, pid);
   return facts;
 }
 

@@ -29,6 +29,9 @@ struct ProcessFacts {
   std::optional<std::uint32_t> fds;
   std::optional<std::uint64_t> fd_limit;
 };
+/// Descriptors of a process, of any kind. Nothing if we may not see them.
+std::optional<std::uint32_t> count_fds(const os::ProcRoot& root, Pid pid);
+
 /// What cannot be read (another user's process, or one that has just ended) stays empty.
 ProcessFacts read_process(const os::ProcRoot& root, Pid pid);
 

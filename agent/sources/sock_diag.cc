@@ -40,7 +40,7 @@ Status ask(mnl_socket* socket, std::uint8_t family, std::uint32_t states) {
 }
 
 /// Reads one answer to the end.
-Status receive(mnl_socket* socket, DiagDump& dump, const std::function<void(FoundSocket&&)>& each) {
+Status receive(mnl_socket* socket, DiagDump& dump, const std::function<void(SocketRow&&)>& each) {
   std::vector<char> buffer(kBufferBytes);
   while (true) {
     ssize_t got = mnl_socket_recvfrom(socket, buffer.data(), buffer.size());
@@ -75,7 +75,7 @@ Status receive(mnl_socket* socket, DiagDump& dump, const std::function<void(Foun
 
 }  // namespace
 
-Result<DiagDump> dump_sockets(const std::function<void(FoundSocket&&)>& each, std::uint32_t states) {
+Result<DiagDump> dump_sockets(const std::function<void(SocketRow&&)>& each, std::uint32_t states) {
   Socket socket(mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC));
   if (!socket) return os::fail_errno("sock_diag: cannot open a netlink socket", errno);
   if (mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) < 0) return os::fail_errno("sock_diag: cannot bind", errno);

@@ -6,7 +6,7 @@
 #include <functional>
 
 #include "advisor/base/result.h"
-#include "agent/sources/found_socket.h"
+#include "agent/sources/socket_rules.h"
 
 namespace tcpadvisor::sources {
 
@@ -16,8 +16,10 @@ struct DiagDump {
   bool interrupted = false;       ///< the kernel says that the table changed so that the dump may be inconsistent
 };
 
+inline constexpr std::uint32_t kAllStates = ~0u;
+
 /// Calls `each` for every TCP socket, IPv4 and IPv6, all states. The kernel may report a socket twice when it moves
-/// during the dump; the caller keeps cookies if that matters.
-Result<DiagDump> dump_sockets(const std::function<void(FoundSocket&&)>& each);
+/// during the dump; the caller keeps cookies if that matters. Bit n of `states` asks for TCP state n.
+Result<DiagDump> dump_sockets(const std::function<void(SocketRow&&)>& each, std::uint32_t states = kAllStates);
 
 }  // namespace tcpadvisor::sources

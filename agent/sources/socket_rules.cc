@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/sources/found_socket.h"
+#include "agent/sources/socket_rules.h"
 
 namespace tcpadvisor::sources {
 

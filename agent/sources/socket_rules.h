@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One socket as a user-space source (sock_diag, /proc/net/tcp) finds it, and the rules that both share.
+// Rules that the user-space sources of sockets (sock_diag, /proc/net/tcp) share.
 #pragma once
 
 #include <cstdint>
@@ -7,11 +7,6 @@
 #include "advisor/evidence/sample.h"
 
 namespace tcpadvisor::sources {
-
-struct FoundSocket {
-  SocketRow row;                ///< netns and owner are not set; holder says all that the socket itself tells
-  std::uint64_t cgroup_id = 0;  ///< inode number in the cgroup v2 tree, 0 if not known
-};
 
 /// The kernel's queue lengths are differences of sequence numbers, in which SYN and FIN take one place each. Corrects
 /// recv_q and send_q to payload bytes. Not for LISTEN.

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// The walks over all namespaces and the walk over owners become one picture. Pure.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/collect/netns_reader.h"
+
+namespace tcpadvisor::collect {
+
+/// The last complete walk; shown again, with its age, until the next one.
+struct Picture {
+  std::map<NetnsId, StateTable> states;
+  std::vector<SocketRow> rows;
+  std::vector<OwnerTotals> owners;
+  std::vector<CgroupTotals> cgroups;
+  std::vector<PortTotals> ports;
+  TcpMemory memory;
+  std::uint64_t walked = 0, rows_suppressed = 0, owners_suppressed = 0, unaggregated = 0, undecodable = 0;
+  std::uint64_t dumps_interrupted = 0;
+  std::map<NetnsId, std::string> failed;  ///< namespaces whose walk failed, and why
+  double wall_ms = 0;
+  std::uint64_t end_ms = 0;
+
+  std::string why_partial() const;  ///< empty when complete
+};
+
+/// Where the owners come from this time.
+struct OwnerEvidence {
+  std::optional<kernel::OwnerWalk> walk;     ///< by cookie, totals included
+  const sources::OwnerScan* scan = nullptr;  ///< by inode
+  OwnerTable totals;                         ///< made by Tally from `scan`
+  bool totals_from_rows =
+      false;  ///< make the totals from the rows: the kernel walked the sockets, /proc knows the owners
+};
+
+Picture join(std::vector<NetnsReading>& readings, OwnerEvidence owners, const kernel::RowFilter& filter,
+             std::size_t max_rows);
+
+}  // namespace tcpadvisor::collect

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/collect/netns_reader.h"
+
+#include "agent/sources/proc_net_tcp.h"
+#include "agent/sources/sock_diag.h"
+
+namespace tcpadvisor::collect {
+namespace {
+
+Result<kernel::SocketWalk> walk_in_kernel(const TallyContext& context, kernel::Tracer& tracer, StateAges& ages) {
+  auto walk = tracer.walk_sockets(context.filter);
+  if (!walk) return walk;
+  for (SocketRow& row : walk->rows) {
+    row.netns = context.netns;
+    ages.observe(row, context.now_ms);
+  }
+  for (PortTotals& port : walk->ports) port.netns = context.netns;
+  return walk;
+}
+
+void walk(const NetnsOrder& order, const TallyContext& context, const os::ProcRoot& root, kernel::Tracer& tracer,
+          StateAges& ages, OwnerTable& owner_totals, NetnsReading& reading) {
+  auto keep = [&reading](Result<kernel::SocketWalk> result) {
+    if (result) reading.walk = std::move(*result);
+    if (!result) reading.walk_failed = result.error();
+  };
+  if (order.snapshot == SnapshotSource::iter_tcp) return keep(walk_in_kernel(context, tracer, ages));
+
+  Tally tally(context, ages, owner_totals);
+  auto add = [&tally](SocketRow&& row) { tally.add(std::move(row)); };
+  if (order.snapshot == SnapshotSource::sock_diag) {
+    auto dump = sources::dump_sockets(add);
+    if (!dump) return keep(std::unexpected(dump.error()));
+    reading.dump_interrupted = dump->interrupted;
+    reading.undecodable = dump->undecodable;
+  } else if (auto status = sources::read_proc_net_tcp(root, add); !status) {
+    return keep(std::unexpected(status.error()));
+  }
+  keep(tally.take());
+}
+
+}  // namespace
+
+NetnsReading read_netns(const os::NetnsRef& ref, const NetnsOrder& order, const os::ProcRoot& root,
+                        kernel::Tracer& tracer, StateAges& ages, OwnerTable& owner_totals) {
+  NetnsReading reading;
+  reading.ref = ref;
+  auto visit = os::NetnsVisit::enter(ref);
+  if (!visit) {
+    reading.not_entered = visit.error();
+    return reading;
+  }
+  if (order.snapshot != SnapshotSource::none) {
+    TallyContext context = order.tally;
+    context.netns = ref.id;
+    walk(order, context, root, tracer, ages, owner_totals, reading);
+  }
+  reading.files = sources::read_net_files(root);
+  if (order.sysctls) {
+    auto settings = sources::read_sysctls(root);
+    if (settings) reading.sysctls = std::move(*settings);
+    if (!settings) reading.sysctls_failed = settings.error();
+  }
+  return reading;
+}
+
+}  // namespace tcpadvisor::collect

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/collect/process_book.h"
+
+#include <algorithm>
+
+namespace tcpadvisor::collect {
+namespace {
+
+/// The v2 path says most, unless all processes sit in its root (hybrid hosts): then the v1 memory path.
+const std::string& telling_path(const sources::ProcessCgroups& cgroups) {
+  bool unified_says_nothing = cgroups.unified.empty() || cgroups.unified == "/";
+  return unified_says_nothing && !cgroups.memory.empty() ? cgroups.memory : cgroups.unified;
+}
+
+}  // namespace
+
+void ProcessBook::complete(std::vector<OwnerTotals>& owners, const os::ProcRoot& root, std::uint64_t now_ms) {
+  std::erase_if(pages_, [now_ms](const auto& entry) { return now_ms - entry.second.read_ms > kTrustedForMs; });
+  std::ranges::sort(owners, [](const OwnerTotals& a, const OwnerTotals& b) {
+    return a.tcp_sockets() != b.tcp_sockets() ? a.tcp_sockets() > b.tcp_sockets() : a.pid < b.pid;
+  });
+  std::size_t count = std::min(owners.size(), kMaxProcesses);
+  for (OwnerTotals& owner : std::span(owners).first(count)) {
+    auto [at, is_new] = pages_.try_emplace(owner.pid);
+    Page& page = at->second;
+    bool other_process = !owner.comm.empty() && page.facts.comm != owner.comm;  // the pid was reused, or it exec'ed
+    if (is_new || other_process) {
+      page = {sources::read_process(root, owner.pid), now_ms};
+    } else {
+      page.facts.fds = sources::count_fds(root, owner.pid);
+    }
+    if (owner.comm.empty()) owner.comm = page.facts.comm;
+    if (owner.cgroup.empty()) owner.cgroup = telling_path(page.facts.cgroups);
+    if (owner.netns == 0) owner.netns = page.facts.netns;
+    if (!owner.fds) owner.fds = page.facts.fds;
+    if (!owner.fd_limit) owner.fd_limit = page.facts.fd_limit;
+  }
+}
+
+std::string ProcessBook::memory_cgroup(Pid pid) const {
+  auto at = pages_.find(pid);
+  return at == pages_.end() ? "" : at->second.facts.cgroups.memory;
+}
+
+}  // namespace tcpadvisor::collect

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// A kernel made by hand: gives what the test puts in, counts what it is asked.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/kernel/tracer.h"
+
+namespace tcpadvisor::collect {
+
+class FakeTracer final : public kernel::Tracer {
+ public:
+  std::vector<FactCoverage> facts;
+  std::optional<Result<kernel::SocketWalk>> walk;  ///< empty: cannot walk
+  std::optional<Result<kernel::OwnerWalk>> owner_walk;
+  std::optional<LifecycleTotals> lifecycle_totals;
+  std::map<std::string, std::uint64_t> losses{{"ringbuf", 0}};
+  kernel::HookCost hook_cost;
+  bool may_measure = true;
+  std::string stopped_because;
+  std::vector<bool> measured;
+  int socket_walks = 0;
+
+  const std::vector<FactCoverage>& coverage() const override { return facts; }
+  bool can_walk_sockets() const override { return walk.has_value(); }
+  bool can_walk_owners() const override { return owner_walk.has_value(); }
+  Result<kernel::SocketWalk> walk_sockets(const kernel::RowFilter&) override {
+    ++socket_walks;
+    return walk ? *walk : fail(ErrorCode::unsupported, "no iter/tcp");
+  }
+  Result<kernel::OwnerWalk> walk_owners(const kernel::RowFilter&) override {
+    return owner_walk ? *owner_walk : fail(ErrorCode::unsupported, "no iter/task_file");
+  }
+  std::optional<LifecycleTotals> lifecycle() override { return lifecycle_totals; }
+  std::optional<BufferRefusals> refusals() override { return std::nullopt; }
+  std::map<std::string, std::uint64_t> lost() override { return losses; }
+  void stop_calls(const std::string& why) override { stopped_because = why; }
+  bool still_readable() override { return true; }
+  Status measure(bool on) override {
+    if (!may_measure) return fail(ErrorCode::denied, "no CAP_SYS_ADMIN");
+    measured.push_back(on);
+    return {};
+  }
+  kernel::HookCost cost() const override { return hook_cost; }
+
+  /// Says that iter/tcp and iter/task_file work, with what `walk` and `owner_walk` hold.
+  void can_do_bpf() {
+    facts.push_back({"snapshot", "iter/tcp", true, "", {{"iter/tcp", true, "", "", 0}}});
+    facts.push_back({"owners", "iter/task_file", true, "", {{"iter/task_file", true, "", "", 0}}});
+  }
+};
+
+}  // namespace tcpadvisor::collect
