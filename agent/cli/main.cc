@@ -1,10 +1,61 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdlib>
+#include <exception>
+
+#include "agent/cli/commands.h"
+#include "agent/cli/options.h"
+#include "agent/cli/output.h"
+
+namespace {
+
+using namespace tcpadvisor;
+
+void log_to_stderr(const cli::Options& options) {
+  auto logger = spdlog::stderr_color_mt("tcpadvisor");
+  logger->set_pattern("tcpadvisor: %l: %v");
+  logger->set_level(spdlog::level::from_str(options.log_level));
+  spdlog::set_default_logger(std::move(logger));
+}
+
+int run(const cli::Options& options) {
+  // Before any thread, so that all of them leave the signals to this one.
+  auto signals = os::StopSignals::open();
+  if (!signals) {
+    cli::print_error(signals.error());
+    return EXIT_FAILURE;
+  }
+  switch (options.command) {
+    case cli::Command::watch:
+      return cli::run_watch(options, **signals);
+    case cli::Command::report:
+      return cli::run_report(options, **signals);
+    case cli::Command::doctor:
+      break;
+  }
+  return cli::run_doctor(options);
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"tcpadvisor: watches how TCP behaves from inside the kernel and says what to change, with proof"};
-  app.set_version_flag("--version", "tcpadvisor 0.1.0");
-  app.require_subcommand(0, 1);
-  CLI11_PARSE(app, argc, argv);
-  return 0;
+  try {
+    auto parsed = cli::parse_options(argc, argv);
+    if (!parsed) {
+      cli::print_error(parsed.error());
+      return cli::exit_code_of(parsed.error());
+    }
+    if (!parsed->options) {
+      auto status = cli::write_stdout(parsed->text);
+      return status ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
+    log_to_stderr(*parsed->options);
+    return run(*parsed->options);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "tcpadvisor: internal error: {}\n", error.what());
+    return EXIT_FAILURE;
+  }
 }

@@ -50,8 +50,8 @@ const std::vector<Fact>& facts() {
       {"accept-peak",
        "listen",
        false,
-       {{"fentry inet_csk_reqsk_queue_add", fentry, {"e_queue_add"}, true, "", {"inet_csk_reqsk_queue_add", 3}, ""},
-        {"kprobe inet_csk_reqsk_queue_add", kprobe, {"k_queue_add"}, true, "", {}, ""},
+       {{"fentry inet_csk_complete_hashdance, inet_csk_reqsk_queue_add", fentry, {"e_hashdance", "e_queue_add"}, true, "", {}, ""},
+        {"kprobe inet_csk_complete_hashdance, inet_csk_reqsk_queue_add", kprobe, {"k_hashdance", "k_queue_add"}, true, "", {}, ""},
         {"sampled accept queue", passive, {}, false, "sampled at each snapshot: a short peak between two may be missed", {}, "snapshot"}}},
   };
   return table;

@@ -6,14 +6,22 @@ namespace {
 
 const char* code_of(Attr attr) {
   switch (attr) {
-    case Attr::normal: return "";
-    case Attr::dim: return "\033[2m";
-    case Attr::label: return "\033[36m";
-    case Attr::title: return "\033[1m";
-    case Attr::good: return "\033[32m";
-    case Attr::warning: return "\033[1;33m";
-    case Attr::critical: return "\033[1;31m";
-    case Attr::key: return "\033[1;36m";
+    case Attr::normal:
+      return "";
+    case Attr::dim:
+      return "\033[2m";
+    case Attr::label:
+      return "\033[36m";
+    case Attr::title:
+      return "\033[1m";
+    case Attr::good:
+      return "\033[32m";
+    case Attr::warning:
+      return "\033[1;33m";
+    case Attr::critical:
+      return "\033[1;31m";
+    case Attr::key:
+      return "\033[1;36m";
   }
   return "";
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // List 4: which sockets pile up in a state that they should only pass through, whose they are, how old and how fast.
+#include "agent/watch/build_up.h"
+
 #include <fmt/format.h>
 
 #include <map>
 
 #include "advisor/base/text.h"
-#include "agent/watch/build_up.h"
 #include "agent/watch/details.h"
 #include "agent/watch/table.h"
 #include "agent/watch/words.h"
@@ -69,13 +70,14 @@ std::vector<Line> lines_of(const BuildUp& item, const View& view) {
 }
 
 std::vector<Line> details_of(const BuildUp& item, const Picture& picture, const Glyphs& g) {
-  std::vector<Line> lines = {detail("owner", item.owner_text), detail("state", std::string(name_of(item.state))),
-                             detail("count", with_commas(item.count)),
-                             detail("older than " + age_text(static_cast<std::uint64_t>(picture.old_age.count())),
-                                    with_commas(item.old))};
+  std::vector<Line> lines = {
+      detail("owner", item.owner_text), detail("state", std::string(name_of(item.state))),
+      detail("count", with_commas(item.count)),
+      detail("older than " + age_text(static_cast<std::uint64_t>(picture.old_age.count())), with_commas(item.old))};
   if (item.oldest) lines.push_back(detail("oldest", age_text(*item.oldest)));
   if (item.growth_per_minute) {
-    lines.push_back(detail("growth", fmt::format("{:+.1f}/min over {:.0f} s", *item.growth_per_minute, picture.window.span_s())));
+    lines.push_back(
+        detail("growth", fmt::format("{:+.1f}/min over {:.0f} s", *item.growth_per_minute, picture.window.span_s())));
   }
   lines.emplace_back();
   lines.emplace_back("its sockets, as far as they have rows of their own", Attr::label);
@@ -97,7 +99,8 @@ std::vector<BuildUp> build_ups_of(const Picture& picture) {
     for (const OwnerTotals& owner : sample.owners) {
       std::uint64_t count = owner.sockets[index_of(state)];
       if (count == 0) continue;
-      BuildUp item{.owner = &owner, .owner_text = fmt::format("{}[{}]", owner.comm, owner.pid), .state = state, .count = count};
+      BuildUp item{
+          .owner = &owner, .owner_text = fmt::format("{}[{}]", owner.comm, owner.pid), .state = state, .count = count};
       Series counts = picture.window.owner_series(
           owner, [&](const OwnerTotals& then) { return std::optional<double>(then.sockets[index_of(state)]); });
       if (counts.size() >= 2) item.growth_per_minute = counts.per_minute();
@@ -105,9 +108,9 @@ std::vector<BuildUp> build_ups_of(const Picture& picture) {
     }
     std::uint64_t rest = without_process(sample, state);
     if (rest == 0) continue;
-    std::string who = !owners_known                     ? "(owner not known)"
-                      : state == TcpState::close_wait   ? "(not accepted yet)"
-                                                        : "(no process: kernel)";
+    std::string who = !owners_known                   ? "(owner not known)"
+                      : state == TcpState::close_wait ? "(not accepted yet)"
+                                                      : "(no process: kernel)";
     BuildUp item{.owner_text = who, .state = state, .count = rest};
     Series counts = picture.window.series(
         [&](const Sample& then) { return std::optional<double>(static_cast<double>(without_process(then, state))); });
@@ -123,10 +126,11 @@ Table build_up_table(const Picture& picture, const View& view) {
   TableSpec<BuildUp> spec;
   spec.rows = build_ups_of(picture);
   auto oldest = [](Row row) { return row.oldest ? row.oldest->value.count() : -1; };
-  spec.orders = {{"old", [](Row a, Row b) { return std::pair(a.old, a.count) > std::pair(b.old, b.count); }},
-                 {"count", [](Row a, Row b) { return a.count > b.count; }},
-                 {"oldest", [=](Row a, Row b) { return oldest(a) > oldest(b); }},
-                 {"growth", [](Row a, Row b) { return a.growth_per_minute.value_or(0) > b.growth_per_minute.value_or(0); }}};
+  spec.orders = {
+      {"old", [](Row a, Row b) { return std::pair(a.old, a.count) > std::pair(b.old, b.count); }},
+      {"count", [](Row a, Row b) { return a.count > b.count; }},
+      {"oldest", [=](Row a, Row b) { return oldest(a) > oldest(b); }},
+      {"growth", [](Row a, Row b) { return a.growth_per_minute.value_or(0) > b.growth_per_minute.value_or(0); }}};
   spec.key = [](Row row) { return fmt::format("b{}/{}", row.owner_text, name_of(row.state)); };
   spec.words = [](Row row) {
     return fmt::format("{} {} {}", row.owner_text, name_of(row.state), row.owner != nullptr ? row.owner->cgroup : "");

@@ -11,10 +11,16 @@
 namespace tcpadvisor::watch {
 namespace {
 
-auto ends(const SocketRow* row) { return std::tie(row->local, row->remote); }
-auto mirrored(const SocketRow* row) { return std::tie(row->remote, row->local); }
+auto ends(const SocketRow* row) {
+  return std::tie(row->local, row->remote);
+}
+auto mirrored(const SocketRow* row) {
+  return std::tie(row->remote, row->local);
+}
 
-bool is_connection(const SocketRow& row) { return row.state != TcpState::listen && row.remote.port != 0; }
+bool is_connection(const SocketRow& row) {
+  return row.state != TcpState::listen && row.remote.port != 0;
+}
 
 /// Rows in the order of their addresses, so that a mirror image is found by binary search.
 class Ends {
@@ -83,7 +89,9 @@ Line chain(const SocketRow* from, const SocketRow* to, const Glyphs& g) {
 
 }  // namespace
 
-std::uint64_t Link::queued() const { return leaving(near, far) + leaving(far, near); }
+std::uint64_t Link::queued() const {
+  return leaving(near, far) + leaving(far, near);
+}
 
 std::vector<Link> links_of(const Sample& sample) {
   Ends all(sample);

@@ -21,8 +21,8 @@ struct Link {
 /// mirror each other in the same namespace, or, for addresses that are not loopback, in exactly one other namespace.
 std::vector<Link> links_of(const Sample& sample);
 
-/// "Send-Q 130,944 (not sent 40,000) → wire (wnd 0) → Recv-Q 2.1 MiB reader[812]"; one line per direction that holds bytes.
-/// Nothing when all queues are empty and the far end has nothing to tell.
+/// "Send-Q 130,944 (not sent 40,000) → wire (wnd 0) → Recv-Q 2.1 MiB reader[812]"; one line per direction that holds
+/// bytes. Nothing when all queues are empty and the far end has nothing to tell.
 std::vector<Line> chain_lines(const Link& link, const Glyphs& g);
 
 }  // namespace tcpadvisor::watch

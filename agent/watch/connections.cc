@@ -88,7 +88,8 @@ Table connections_table(const Picture& picture, const View& view) {
   spec.lines = [&](Row row) { return lines_of(row, picture, view); };
   spec.details = [&](Row row) { return details_of(row.link, picture, glyphs(view.utf8)); };
   spec.heading = heading_of(kColumns, view.width, glyphs(view.utf8));
-  spec.empty = picture.now().knows("snapshot") ? "no connections" : "connections are not known: no source can read them";
+  spec.empty =
+      picture.now().knows("snapshot") ? "no connections" : "connections are not known: no source can read them";
   return make_table(std::move(spec), view);
 }
 

@@ -39,18 +39,23 @@ class Facts {
 
 std::string_view timer_text(Timer timer) {
   switch (timer) {
-    case Timer::retransmit: return "retransmit";
-    case Timer::keepalive: return "keepalive";
-    case Timer::timewait: return "TIME_WAIT";
-    case Timer::persist: return "persist (zero-window probe)";
-    case Timer::none: break;
+    case Timer::retransmit:
+      return "retransmit";
+    case Timer::keepalive:
+      return "keepalive";
+    case Timer::timewait:
+      return "TIME_WAIT";
+    case Timer::persist:
+      return "persist (zero-window probe)";
+    case Timer::none:
+      break;
   }
   return "none";
 }
 
 /// "sndbuf" as it is: size, use, and whether the application fixed it.
-void add_buffer(Facts& facts, std::string_view name, std::optional<std::uint64_t> size, std::optional<std::uint64_t> used,
-                std::optional<bool> locked) {
+void add_buffer(Facts& facts, std::string_view name, std::optional<std::uint64_t> size,
+                std::optional<std::uint64_t> used, std::optional<bool> locked) {
   if (!size) return;
   std::string text = used ? fmt::format("{} of {} in use", with_commas(*used), with_commas(*size)) : with_commas(*size);
   if (locked) text += *locked ? ", fixed by the application" : ", sized by the kernel";
@@ -58,8 +63,10 @@ void add_buffer(Facts& facts, std::string_view name, std::optional<std::uint64_t
 }
 
 void add_calls(Facts& facts, std::string_view name, const CallStats& calls) {
-  std::string last = calls.last_ms_ago ? human_duration(std::chrono::milliseconds(*calls.last_ms_ago)) + " ago" : "never";
-  facts.add(name, fmt::format("{} ({} would block), last {}", with_commas(calls.calls()), with_commas(calls.eagain()), last));
+  std::string last =
+      calls.last_ms_ago ? human_duration(std::chrono::milliseconds(*calls.last_ms_ago)) + " ago" : "never";
+  facts.add(name,
+            fmt::format("{} ({} would block), last {}", with_commas(calls.calls()), with_commas(calls.eagain()), last));
 }
 
 void add_listener(Facts& facts, const SocketRow& row) {
@@ -82,8 +89,9 @@ void add_connection(Facts& facts, const SocketRow& row) {
   facts.bytes("bytes received", row.bytes_received);
   facts.count("retransmits", row.total_retrans);
   if (row.blocked_us) {
-    facts.add("senders blocked", fmt::format("{} in {} waits", human_duration(std::chrono::milliseconds(*row.blocked_us / 1000)),
-                                             with_commas(row.blocked_count.value_or(0))));
+    facts.add("senders blocked",
+              fmt::format("{} in {} waits", human_duration(std::chrono::milliseconds(*row.blocked_us / 1000)),
+                          with_commas(row.blocked_count.value_or(0))));
   } else if (row.nospace) {
     facts.add("a sender waits", *row.nospace ? "yes (sampled)" : "no (sampled)");
   }
@@ -142,8 +150,9 @@ std::vector<Line> process_details(const OwnerTotals& owner, const Sample& sample
   facts.add("network namespace", netns_text(sample, owner.netns));
   if (!owner.cgroup.empty()) facts.add("cgroup", owner.cgroup);
   if (owner.fds) {
-    facts.add("descriptors", owner.fd_limit ? fmt::format("{} of at most {}", with_commas(*owner.fds), with_commas(*owner.fd_limit))
-                                            : with_commas(*owner.fds));
+    facts.add("descriptors",
+              owner.fd_limit ? fmt::format("{} of at most {}", with_commas(*owner.fds), with_commas(*owner.fd_limit))
+                             : with_commas(*owner.fds));
   }
   for (std::size_t state = 1; state < kStateCount; ++state) {
     if (owner.sockets[state] > 0) facts.add(kStateNames[state], with_commas(owner.sockets[state]));

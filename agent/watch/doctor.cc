@@ -84,8 +84,9 @@ std::string doctor_text(const Checkup& checkup, std::size_t width) {
   text.add_line(fmt::format("{:<{}} {:<{}} {}", "FACT", kFactWidth, "SOURCE IN USE", kSourceWidth, "QUALITY"));
   for (const FactCoverage& fact : checkup.facts) add_fact(text, fact);
   text.add_line("");
-  text.add("", fmt::format("{} facts: {} exact, {} partial (sampled or a lower bound), {} unknown", checkup.facts.size(),
-                           count_of(checkup, "exact"), count_of(checkup, "partial"), count_of(checkup, "unknown")));
+  text.add("",
+           fmt::format("{} facts: {} exact, {} partial (sampled or a lower bound), {} unknown", checkup.facts.size(),
+                       count_of(checkup, "exact"), count_of(checkup, "partial"), count_of(checkup, "unknown")));
   return text.take();
 }
 

@@ -40,21 +40,24 @@ void add_text(std::vector<Line>& lines, std::string_view label, std::string_view
 
 std::string evidence_text(const Evidence& evidence) {
   std::string threshold = evidence.threshold ? fmt::format(", threshold {:g}", *evidence.threshold) : "";
-  return fmt::format("{} {:g}{}{}{} ({})", evidence.metric, evidence.value, evidence.unit.empty() ? "" : " ", evidence.unit,
-                     threshold, evidence.source);
+  return fmt::format("{} {:g}{}{}{} ({})", evidence.metric, evidence.value, evidence.unit.empty() ? "" : " ",
+                     evidence.unit, threshold, evidence.source);
 }
 
 std::vector<Line> details_of(const Finding& finding, std::size_t width) {
   std::vector<Line> lines;
   Line title(std::string(name_of(finding.severity)), attr_of(finding.severity));
   for (std::string& part : wrap(finding.title, width > 12 ? width - 12 : 1)) {
-    lines.push_back(std::move(title.add(lines.empty() ? "  " : std::string(12, ' ')).add(std::move(part), Attr::title)));
+    lines.push_back(
+        std::move(title.add(lines.empty() ? "  " : std::string(12, ' ')).add(std::move(part), Attr::title)));
     title = Line();
   }
   add_text(lines, "rule", finding.id, width);
   add_text(lines, "scope", scope_text(finding.scope), width);
-  add_text(lines, "confidence", fmt::format("{}{}{}", name_of(finding.confidence), finding.confidence_why.empty() ? "" : ": ",
-                                            finding.confidence_why), width);
+  add_text(lines, "confidence",
+           fmt::format("{}{}{}", name_of(finding.confidence), finding.confidence_why.empty() ? "" : ": ",
+                       finding.confidence_why),
+           width);
   for (const Evidence& evidence : finding.evidence) {
     add_text(lines, &evidence == finding.evidence.data() ? "evidence" : "", evidence_text(evidence), width);
   }
@@ -66,7 +69,8 @@ std::vector<Line> details_of(const Finding& finding, std::size_t width) {
   add_text(lines, "formula", advice.formula, width);
   add_text(lines, "apply", advice.apply, width);
   for (const NotUseful& useless : finding.not_useful) {
-    add_text(lines, &useless == finding.not_useful.data() ? "not useful" : "", useless.knob + ": " + useless.why, width);
+    add_text(lines, &useless == finding.not_useful.data() ? "not useful" : "", useless.knob + ": " + useless.why,
+             width);
   }
   add_text(lines, "verify", advice.verify, width);
   return lines;

@@ -14,10 +14,9 @@ namespace {
 using std::chrono::milliseconds;
 
 /// Shown as the last cell of the states: all of them together.
-constexpr std::array kStates = {TcpState::established, TcpState::syn_sent, TcpState::syn_recv,
-                                TcpState::fin_wait_1,  TcpState::fin_wait_2, TcpState::time_wait,
-                                TcpState::close_wait,  TcpState::last_ack, TcpState::closing,
-                                TcpState::listen,      TcpState::close};
+constexpr std::array kStates = {TcpState::established, TcpState::syn_sent,  TcpState::syn_recv,   TcpState::fin_wait_1,
+                                TcpState::fin_wait_2,  TcpState::time_wait, TcpState::close_wait, TcpState::last_ack,
+                                TcpState::closing,     TcpState::listen,    TcpState::close};
 
 std::string source_of(const Sample& sample, std::string_view fact) {
   const FactCoverage* found = sample.fact(fact);
@@ -46,8 +45,8 @@ Span lost_text(const SelfCost& self) {
 Line self_line(const Picture& picture, const View& view) {
   const SelfCost& self = picture.now().self;
   const Glyphs& g = glyphs(view.utf8);
-  Line line(fmt::format("{:.0f} ms old {} walked {} sockets in {:.1f} ms {} cpu {:.1f}% rss {}", self.snapshot_age_ms, g.dot,
-                        with_commas(self.sockets_walked), self.snapshot_ms, g.dot, self.cpu_percent,
+  Line line(fmt::format("{:.0f} ms old {} walked {} sockets in {:.1f} ms {} cpu {:.1f}% rss {}", self.snapshot_age_ms,
+                        g.dot, with_commas(self.sockets_walked), self.snapshot_ms, g.dot, self.cpu_percent,
                         human_bytes(self.rss_bytes)));
   if (self.hook_ns_per_s > 0) line.add(fmt::format(" {} hooks {:.2f}%", g.dot, self.hook_ns_per_s / 1e7));
   Span lost = lost_text(self);
@@ -62,15 +61,19 @@ std::optional<Line> caveat_line(const Sample& now) {
   for (std::string_view fact : {"snapshot", "owners"}) {
     if (!now.knows(fact)) also(fmt::format("{} not known", fact));
   }
-  if (now.self.partial) also("partial: " + (now.self.partial_why.empty() ? "not everything was read" : now.self.partial_why));
-  if (now.rows_suppressed > 0) also(fmt::format("{} more sockets only in the totals", with_commas(now.rows_suppressed)));
+  if (now.self.partial)
+    also("partial: " + (now.self.partial_why.empty() ? "not everything was read" : now.self.partial_why));
+  if (now.rows_suppressed > 0)
+    also(fmt::format("{} more sockets only in the totals", with_commas(now.rows_suppressed)));
   auto failed = std::ranges::count_if(now.netns, [](const NetnsSample& netns) { return !netns.error.empty(); });
   if (failed > 0) also(fmt::format("{} namespace{} not read", failed, failed == 1 ? "" : "s"));
   if (text.empty()) return std::nullopt;
   return Line("! " + text, Attr::warning);
 }
 
-std::string pages_text(std::uint64_t pages, const TcpMemory& memory) { return human_bytes(pages * memory.page_size); }
+std::string pages_text(std::uint64_t pages, const TcpMemory& memory) {
+  return human_bytes(pages * memory.page_size);
+}
 
 /// "memory ███░░░░░┃░░┃░░░░ 4.8 MiB  min 734 MiB  pressure 979 MiB  max 1.4 GiB"
 Line memory_line(const Sample& now, const View& view) {
@@ -78,7 +81,8 @@ Line memory_line(const Sample& now, const View& view) {
   const TcpMemory& memory = now.memory;
   Line line("memory ", Attr::label);
   if (!memory.pages || !memory.limits_pages) {
-    return line.add(memory.pages ? pages_text(*memory.pages, memory) + " (tcp_mem cannot be read)" : "not known", Attr::dim);
+    return line.add(memory.pages ? pages_text(*memory.pages, memory) + " (tcp_mem cannot be read)" : "not known",
+                    Attr::dim);
   }
   const auto& [low, pressure, high] = *memory.limits_pages;
   std::string text = fmt::format(" {}  min {}  pressure {}  max {}", pages_text(*memory.pages, memory),
@@ -94,15 +98,23 @@ Line memory_line(const Sample& now, const View& view) {
     return static_cast<std::size_t>(std::min(share, 1.0) * static_cast<double>(bar));
   };
   std::size_t used = position(*memory.pages);
-  Attr attr = squeezed || *memory.pages >= pressure ? Attr::critical : *memory.pages >= low ? Attr::warning : Attr::good;
+  Attr attr = squeezed || *memory.pages >= pressure ? Attr::critical
+              : *memory.pages >= low                ? Attr::warning
+                                                    : Attr::good;
   for (std::size_t i = 0; i < bar; ++i) {
     bool mark = i == position(low) || i == position(pressure) || i + 1 == bar;
-    line.add(std::string(mark ? g.mark : i < used ? g.full : g.empty), mark ? Attr::title : i < used ? attr : Attr::dim);
+    line.add(std::string(mark       ? g.mark
+                         : i < used ? g.full
+                                    : g.empty),
+             mark       ? Attr::title
+             : i < used ? attr
+                        : Attr::dim);
   }
   return line.add(std::move(text), squeezed ? Attr::critical : Attr::normal);
 }
 
-Line state_cell(std::string_view name, std::uint64_t count, std::optional<double> change, std::size_t width, const Glyphs& g) {
+Line state_cell(std::string_view name, std::uint64_t count, std::optional<double> change, std::size_t width,
+                const Glyphs& g) {
   Line cell(left(name, 12, g), count > 0 ? Attr::label : Attr::dim);
   std::size_t rest = width > 12 ? width - 12 : 0, change_width = std::min<std::size_t>(8, rest);
   std::string number = with_commas(count);
@@ -157,7 +169,8 @@ std::array<std::uint64_t, kStateCount> state_counts(const Sample& sample) {
   return counts;
 }
 
-std::optional<double> per_second(const Sample& before, const Sample& now, std::uint64_t old_value, std::uint64_t new_value) {
+std::optional<double> per_second(const Sample& before, const Sample& now, std::uint64_t old_value,
+                                 std::uint64_t new_value) {
   if (now.mono_ms <= before.mono_ms) return std::nullopt;
   double seconds = static_cast<double>(now.mono_ms - before.mono_ms) / 1000;
   return (static_cast<double>(new_value) - static_cast<double>(old_value)) / seconds;

@@ -14,7 +14,8 @@ namespace tcpadvisor::watch {
 /// Sockets in each state over all namespaces; request sockets count as SYN_RECV.
 std::array<std::uint64_t, kStateCount> state_counts(const Sample& sample);
 /// Change per second from `before` to `now`; nothing if no time has passed.
-std::optional<double> per_second(const Sample& before, const Sample& now, std::uint64_t old_value, std::uint64_t new_value);
+std::optional<double> per_second(const Sample& before, const Sample& now, std::uint64_t old_value,
+                                 std::uint64_t new_value);
 
 std::vector<Line> header_lines(const Picture& picture, const View& view);
 

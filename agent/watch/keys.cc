@@ -12,13 +12,20 @@ std::ptrdiff_t steps_of(Key key, std::size_t height) {
   constexpr std::ptrdiff_t kFar = 1 << 30;
   std::ptrdiff_t page = height > 12 ? static_cast<std::ptrdiff_t>(height) - 12 : 1;
   switch (key) {
-    case Key::up: return -1;
-    case Key::down: return 1;
-    case Key::page_up: return -page;
-    case Key::page_down: return page;
-    case Key::home: return -kFar;
-    case Key::end: return kFar;
-    default: return 0;
+    case Key::up:
+      return -1;
+    case Key::down:
+      return 1;
+    case Key::page_up:
+      return -page;
+    case Key::page_down:
+      return page;
+    case Key::home:
+      return -kFar;
+    case Key::end:
+      return kFar;
+    default:
+      return 0;
   }
 }
 
@@ -62,16 +69,26 @@ Action command(char character, View& view) {
     return Action::none;
   }
   switch (character) {
-    case 'q': return Action::quit;
-    case 'p': view.paused = !view.paused; return Action::none;
-    case 's': ++view.sort[index_of(view.list)]; return Action::none;
-    case '?': show_page(view, Page::help); return Action::none;
-    case 'r': show_page(view, Page::report); return Action::make_report;
+    case 'q':
+      return Action::quit;
+    case 'p':
+      view.paused = !view.paused;
+      return Action::none;
+    case 's':
+      ++view.sort[index_of(view.list)];
+      return Action::none;
+    case '?':
+      show_page(view, Page::help);
+      return Action::none;
+    case 'r':
+      show_page(view, Page::report);
+      return Action::make_report;
     case '/':
       show_list(view, view.list);
       view.typing_filter = true;
       return Action::none;
-    default: return Action::none;
+    default:
+      return Action::none;
   }
 }
 

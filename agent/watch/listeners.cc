@@ -63,7 +63,8 @@ std::vector<Line> details_of(const Listener& listener, const Window& window) {
   lines.emplace_back("connections that arrived at this port", Attr::label);
   for (std::size_t state = 1; state < kStateCount; ++state) {
     std::uint32_t count = listener.port->sockets[state];
-    if (state != index_of(TcpState::listen) && count > 0) lines.push_back(detail(kStateNames[state], with_commas(count)));
+    if (state != index_of(TcpState::listen) && count > 0)
+      lines.push_back(detail(kStateNames[state], with_commas(count)));
   }
   lines.push_back(detail("left before accept", with_commas(listener.port->unaccepted_close_wait)));
   lines.push_back(detail("Recv-Q", queue_text(listener.port->recv_q)));
@@ -85,13 +86,15 @@ Table listeners_table(const Picture& picture, const View& view) {
   }
   auto place = [](Row row) { return std::tie(row.row->local.port, row.row->local); };
   auto queue = [](Row row) { return std::pair(fill(row), row.row->accept_queue.value_or(0)); };
-  spec.orders = {{"queue", [=](Row a, Row b) { return queue(a) != queue(b) ? queue(a) > queue(b) : place(a) < place(b); }},
-                 {"port", [=](Row a, Row b) { return place(a) < place(b); }},
-                 {"drops", [](Row a, Row b) { return a.row->drops.value_or(0) > b.row->drops.value_or(0); }},
-                 {"connections", [](Row a, Row b) { return connections_of(a) > connections_of(b); }}};
+  spec.orders = {
+      {"queue", [=](Row a, Row b) { return queue(a) != queue(b) ? queue(a) > queue(b) : place(a) < place(b); }},
+      {"port", [=](Row a, Row b) { return place(a) < place(b); }},
+      {"drops", [](Row a, Row b) { return a.row->drops.value_or(0) > b.row->drops.value_or(0); }},
+      {"connections", [](Row a, Row b) { return connections_of(a) > connections_of(b); }}};
   spec.key = [](Row row) { return key_of(*row.row); };
   spec.words = [&](Row row) {
-    return fmt::format("{} {} {}", row.row->local.text(), owner_text(*row.row), netns_text(picture.now(), row.row->netns));
+    return fmt::format("{} {} {}", row.row->local.text(), owner_text(*row.row),
+                       netns_text(picture.now(), row.row->netns));
   };
   spec.lines = [&](Row row) { return lines_of(row, picture, view); };
   spec.details = [&](Row row) { return details_of(row, picture.window); };

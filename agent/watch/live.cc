@@ -39,7 +39,8 @@ class Memory {
   const Picture& picture() const { return picture_; }
   bool empty() const { return picture_.window.empty(); }
   std::string report() const {
-    return report_text(picture_.window, options_.policy, verdict_, {.tool_version = options_.tool_version, .color = false});
+    return report_text(picture_.window, options_.policy, verdict_,
+                       {.tool_version = options_.tool_version, .color = false});
   }
 
  private:

@@ -29,8 +29,8 @@ struct LiveOptions {
   std::string tool_version;
 };
 
-/// Runs until the user, a signal or `length` ends it. Fails only if no tick at all could be made, or the terminal cannot be
-/// used. `complain` gets one line for each later tick that fails.
+/// Runs until the user, a signal or `length` ends it. Fails only if no tick at all could be made, or the terminal
+/// cannot be used. `complain` gets one line for each later tick that fails.
 Status run(Tick tick, const LiveOptions& options, os::StopSignals& signals,
            const std::function<void(const std::string&)>& complain);
 

@@ -34,7 +34,9 @@ Span descriptors(const OwnerTotals& owner) {
 
 std::vector<Line> lines_of(const OwnerTotals& owner, const Picture& picture, const View& view) {
   auto in = [&](TcpState state) { return with_commas(owner.sockets[index_of(state)]); };
-  auto closing = [&](TcpState state, std::uint32_t old) { return Span{in(state), old > 0 ? Attr::warning : Attr::normal}; };
+  auto closing = [&](TcpState state, std::uint32_t old) {
+    return Span{in(state), old > 0 ? Attr::warning : Attr::normal};
+  };
   std::array<Span, kColumns.size()> cells = {{{fmt::format("{}[{}]", owner.comm, owner.pid)},
                                               {with_commas(owner.tcp_sockets())},
                                               {in(TcpState::established)},
@@ -72,7 +74,8 @@ Table processes_table(const Picture& picture, const View& view) {
   spec.lines = [&](Row row) { return lines_of(*row, picture, view); };
   spec.details = [&](Row row) { return process_details(*row, picture.now()); };
   spec.heading = heading_of(kColumns, view.width, glyphs(view.utf8));
-  spec.empty = picture.now().knows("owners") ? "no process holds a TCP socket" : "owners are not known; tcpadvisor doctor says why";
+  spec.empty = picture.now().knows("owners") ? "no process holds a TCP socket"
+                                             : "owners are not known; tcpadvisor doctor says why";
   return make_table(std::move(spec), view);
 }
 

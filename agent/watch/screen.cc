@@ -23,7 +23,8 @@ Line tabs_line(const Picture& picture, const View& view, const Table& table) {
   for (std::size_t i = 0; i < kListCount; ++i) {
     bool chosen = i == index_of(view.list);
     line.add(fmt::format("{} ", i + 1), Attr::key);
-    line.add(fmt::format("{}{}{}", chosen ? "[" : "", kListNames[i], chosen ? "]" : ""), chosen ? Attr::title : Attr::normal);
+    line.add(fmt::format("{}{}{}", chosen ? "[" : "", kListNames[i], chosen ? "]" : ""),
+             chosen ? Attr::title : Attr::normal);
     if (static_cast<List>(i) == List::findings && !picture.findings.empty()) {
       line.add(fmt::format(" {}", picture.findings.size()), worst_of(picture.findings));
     }
@@ -34,7 +35,10 @@ Line tabs_line(const Picture& picture, const View& view, const Table& table) {
 }
 
 Line keys_line(const View& view, const Table* table) {
-  if (view.typing_filter) return std::move(Line("filter: ", Attr::key).add(view.filter + "_", Attr::title).add("   Enter keeps it, Esc clears it", Attr::dim));
+  if (view.typing_filter)
+    return std::move(Line("filter: ", Attr::key)
+                         .add(view.filter + "_", Attr::title)
+                         .add("   Enter keeps it, Esc clears it", Attr::dim));
   if (view.page != Page::list) return Line("arrows, PgUp, PgDn scroll   Esc back   q quit", Attr::dim);
   Line line;
   if (!view.filter.empty()) line.add("filter: ", Attr::key).add(view.filter + "  ", Attr::title);
@@ -109,10 +113,14 @@ std::vector<Line> text_lines(const std::string& text, std::size_t width) {
 
 std::string_view title_of(Page page) {
   switch (page) {
-    case Page::details: return "details";
-    case Page::report: return "report on what was seen so far";
-    case Page::help: return "help";
-    case Page::list: break;
+    case Page::details:
+      return "details";
+    case Page::report:
+      return "report on what was seen so far";
+    case Page::help:
+      return "help";
+    case Page::list:
+      break;
   }
   return "";
 }
@@ -175,7 +183,8 @@ std::vector<Line> plain_lines(const Picture& picture, const View& view, std::siz
     one.list = static_cast<List>(i);
     Table table = table_of(picture, one);
     lines.emplace_back();
-    lines.emplace_back(fmt::format("{} ({}, by {})", kListNames[i], with_commas(table.count), table.order), Attr::title);
+    lines.emplace_back(fmt::format("{} ({}, by {})", kListNames[i], with_commas(table.count), table.order),
+                       Attr::title);
     if (table.count == 0) {
       lines.emplace_back("  " + table.empty, Attr::dim);
       continue;
@@ -188,7 +197,8 @@ std::vector<Line> plain_lines(const Picture& picture, const View& view, std::siz
         ++used;
       }
     }
-    if (shown < table.count) lines.emplace_back(fmt::format("  {} {} more", g.ellipsis, with_commas(table.count - shown)), Attr::dim);
+    if (shown < table.count)
+      lines.emplace_back(fmt::format("  {} {} more", g.ellipsis, with_commas(table.count - shown)), Attr::dim);
   }
   for (Line& line : lines) line = fit(std::move(line), view.width, g);
   return lines;

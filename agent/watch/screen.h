@@ -11,8 +11,8 @@
 
 namespace tcpadvisor::watch {
 
-/// At most view.height lines of at most view.width columns. `report` is the text of the report page. The view is brought
-/// up to date: what is selected and what is visible.
+/// At most view.height lines of at most view.width columns. `report` is the text of the report page. The view is
+/// brought up to date: what is selected and what is visible.
 std::vector<Line> screen_lines(const Picture& picture, View& view, const std::string& report);
 
 /// What `--once` prints: the header and all five lists below each other, each cut to `list_lines` lines.

@@ -43,11 +43,16 @@ bool contains_ignoring_case(std::string_view text, std::string_view part) {
 
 Table table_of(const Picture& picture, const View& view) {
   switch (view.list) {
-    case List::connections: return connections_table(picture, view);
-    case List::processes: return processes_table(picture, view);
-    case List::listeners: return listeners_table(picture, view);
-    case List::build_up: return build_up_table(picture, view);
-    case List::findings: break;
+    case List::connections:
+      return connections_table(picture, view);
+    case List::processes:
+      return processes_table(picture, view);
+    case List::listeners:
+      return listeners_table(picture, view);
+    case List::build_up:
+      return build_up_table(picture, view);
+    case List::findings:
+      break;
   }
   return findings_table(picture, view);
 }

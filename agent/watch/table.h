@@ -18,7 +18,7 @@ struct Column {
   std::string_view name;
   std::size_t width = 0;  ///< 0: takes what the others leave
   bool at_right = false;
-  std::size_t from = 0;   ///< shown on screens at least this wide
+  std::size_t from = 0;  ///< shown on screens at least this wide
 };
 
 Line heading_of(std::span<const Column> columns, std::size_t screen_width, const Glyphs& g);

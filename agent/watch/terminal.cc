@@ -15,7 +15,9 @@
 namespace tcpadvisor::watch {
 namespace {
 
-bool charset_is_utf8() { return std::strcmp(nl_langinfo(CODESET), "UTF-8") == 0; }
+bool charset_is_utf8() {
+  return std::strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+}
 
 /// The environment asks for UTF-8, whether or not that locale is installed.
 bool environment_wants_utf8() {
@@ -32,34 +34,52 @@ enum Pair : short { kGood = 1, kWarning, kCritical, kLabel };
 
 attr_t look_of(Attr attr, bool colour) {
   switch (attr) {
-    case Attr::normal: return A_NORMAL;
-    case Attr::dim: return A_DIM;
-    case Attr::label: return colour ? COLOR_PAIR(kLabel) : A_NORMAL;
-    case Attr::title: return A_BOLD;
-    case Attr::good: return colour ? COLOR_PAIR(kGood) : A_NORMAL;
-    case Attr::warning: return colour ? COLOR_PAIR(kWarning) | A_BOLD : A_BOLD;
-    case Attr::critical: return colour ? COLOR_PAIR(kCritical) | A_BOLD : A_BOLD | A_UNDERLINE;
-    case Attr::key: return colour ? COLOR_PAIR(kLabel) | A_BOLD : A_BOLD;
+    case Attr::normal:
+      return A_NORMAL;
+    case Attr::dim:
+      return A_DIM;
+    case Attr::label:
+      return colour ? COLOR_PAIR(kLabel) : A_NORMAL;
+    case Attr::title:
+      return A_BOLD;
+    case Attr::good:
+      return colour ? COLOR_PAIR(kGood) : A_NORMAL;
+    case Attr::warning:
+      return colour ? COLOR_PAIR(kWarning) | A_BOLD : A_BOLD;
+    case Attr::critical:
+      return colour ? COLOR_PAIR(kCritical) | A_BOLD : A_BOLD | A_UNDERLINE;
+    case Attr::key:
+      return colour ? COLOR_PAIR(kLabel) | A_BOLD : A_BOLD;
   }
   return A_NORMAL;
 }
 
 std::optional<Key> special_key(int code) {
   switch (code) {
-    case KEY_UP: return Key::up;
-    case KEY_DOWN: return Key::down;
-    case KEY_PPAGE: return Key::page_up;
-    case KEY_NPAGE: return Key::page_down;
-    case KEY_HOME: return Key::home;
-    case KEY_END: return Key::end;
+    case KEY_UP:
+      return Key::up;
+    case KEY_DOWN:
+      return Key::down;
+    case KEY_PPAGE:
+      return Key::page_up;
+    case KEY_NPAGE:
+      return Key::page_down;
+    case KEY_HOME:
+      return Key::home;
+    case KEY_END:
+      return Key::end;
     case KEY_ENTER:
     case '\n':
-    case '\r': return Key::enter;
-    case 27: return Key::escape;
+    case '\r':
+      return Key::enter;
+    case 27:
+      return Key::escape;
     case KEY_BACKSPACE:
     case 8:
-    case 127: return Key::backspace;
-    default: return std::nullopt;
+    case 127:
+      return Key::backspace;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -74,8 +94,10 @@ Result<std::unique_ptr<Terminal>> Terminal::open(bool colour) {
   // newterm() reports a failure; initscr() would end the process.
   if (newterm(nullptr, stdout, stdin) == nullptr) {
     const char* term = std::getenv("TERM");
-    return fail(ErrorCode::bad_input, fmt::format("TERM is '{}', which names no terminal that this host knows: set TERM, or use "
-                                                  "--once or --json", term != nullptr ? printable(term) : ""));
+    return fail(ErrorCode::bad_input,
+                fmt::format("TERM is '{}', which names no terminal that this host knows: set TERM, or use "
+                            "--once or --json",
+                            term != nullptr ? printable(term) : ""));
   }
   set_escdelay(25);
   cbreak();
@@ -95,7 +117,9 @@ Result<std::unique_ptr<Terminal>> Terminal::open(bool colour) {
   return std::unique_ptr<Terminal>(new Terminal(colour));
 }
 
-Terminal::~Terminal() { endwin(); }
+Terminal::~Terminal() {
+  endwin();
+}
 
 Terminal::Size Terminal::size() const {
   return {static_cast<std::size_t>(getmaxx(stdscr)), static_cast<std::size_t>(getmaxy(stdscr))};

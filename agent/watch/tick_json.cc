@@ -39,7 +39,8 @@ json memory_json(const Sample& now) {
   put(object, "under_pressure", memory.under_pressure);
   bool since_known = memory.under_pressure.value_or(false) && memory.pressure_ms;
   object["under_pressure_since"] =  // unix time in seconds, as "ts"
-      since_known ? json(static_cast<double>(now.wall_ms - static_cast<std::int64_t>(*memory.pressure_ms)) / 1000) : json();
+      since_known ? json(static_cast<double>(now.wall_ms - static_cast<std::int64_t>(*memory.pressure_ms)) / 1000)
+                  : json();
   return object;
 }
 
@@ -60,11 +61,11 @@ std::optional<double> increase(const Sample& before, const Sample& now, const st
 /// Per second since the tick before.
 json rates_json(const Picture& picture) {
   static constexpr std::pair<const char*, const char*> kRates[] = {
-      {"segments_in_per_s", "Tcp.InSegs"},           {"segments_out_per_s", "Tcp.OutSegs"},
-      {"retransmits_per_s", "Tcp.RetransSegs"},      {"active_opens_per_s", "Tcp.ActiveOpens"},
-      {"passive_opens_per_s", "Tcp.PassiveOpens"},   {"resets_sent_per_s", "Tcp.OutRsts"},
-      {"listen_drops_per_s", "TcpExt.ListenDrops"},  {"listen_overflows_per_s", "TcpExt.ListenOverflows"},
-      {"rcvq_drops_per_s", "TcpExt.TCPRcvQDrop"},    {"memory_pressures_per_s", "TcpExt.TCPMemoryPressures"}};
+      {"segments_in_per_s", "Tcp.InSegs"},          {"segments_out_per_s", "Tcp.OutSegs"},
+      {"retransmits_per_s", "Tcp.RetransSegs"},     {"active_opens_per_s", "Tcp.ActiveOpens"},
+      {"passive_opens_per_s", "Tcp.PassiveOpens"},  {"resets_sent_per_s", "Tcp.OutRsts"},
+      {"listen_drops_per_s", "TcpExt.ListenDrops"}, {"listen_overflows_per_s", "TcpExt.ListenOverflows"},
+      {"rcvq_drops_per_s", "TcpExt.TCPRcvQDrop"},   {"memory_pressures_per_s", "TcpExt.TCPMemoryPressures"}};
   json rates = json::object();
   const Sample &now = picture.now(), *before = picture.before();
   if (before == nullptr || now.mono_ms <= before->mono_ms) return rates;
@@ -192,8 +193,12 @@ json tick_json(const Picture& picture, std::size_t max_connections) {
   for (const BuildUp& item : build_ups_of(picture)) build_up.push_back(build_up_json(item));
   for (const Finding& finding : picture.findings) findings.push_back(to_json(finding));
   return {{"ts", static_cast<double>(now.wall_ms) / 1000},
-          {"host", {{"name", now.host.name}, {"kernel", now.host.kernel}, {"cpus", now.host.cpus},
-                    {"mem_bytes", now.host.mem_bytes}, {"uptime_s", now.host.uptime_s}}},
+          {"host",
+           {{"name", now.host.name},
+            {"kernel", now.host.kernel},
+            {"cpus", now.host.cpus},
+            {"mem_bytes", now.host.mem_bytes},
+            {"uptime_s", now.host.uptime_s}}},
           {"coverage", coverage_json(now)},
           {"self", self_json(now.self)},
           {"memory", memory_json(now)},
@@ -207,6 +212,8 @@ json tick_json(const Picture& picture, std::size_t max_connections) {
           {"findings", std::move(findings)}};
 }
 
-std::string one_line(const json& object) { return object.dump(-1, ' ', false, json::error_handler_t::replace); }
+std::string one_line(const json& object) {
+  return object.dump(-1, ' ', false, json::error_handler_t::replace);
+}
 
 }  // namespace tcpadvisor::watch

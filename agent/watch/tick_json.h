@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One tick as the object that `watch --json` prints. Queues and buffers are bytes, times have their unit in the name. Pure.
+// One tick as the object that `watch --json` prints. Queues and buffers are bytes, times have their unit in the name.
+// Pure.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -11,7 +11,9 @@ namespace tcpadvisor::watch {
 
 using Time = std::chrono::steady_clock::time_point;
 
-Time next_due(Time due, std::chrono::milliseconds interval, Time now) { return std::max(due + interval, now); }
+Time next_due(Time due, std::chrono::milliseconds interval, Time now) {
+  return std::max(due + interval, now);
+}
 
 Result<std::unique_ptr<Ticker>> Ticker::start(Tick tick, std::chrono::milliseconds interval) {
   os::UniqueFd ready(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));

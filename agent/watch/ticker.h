@@ -18,9 +18,10 @@ namespace tcpadvisor::watch {
 
 using Tick = std::function<Result<SamplePtr>()>;
 
-/// When the next of a series of ticks is due. A tick that took longer than the interval delays the next, ticks are never
-/// made up for.
-std::chrono::steady_clock::time_point next_due(std::chrono::steady_clock::time_point due, std::chrono::milliseconds interval,
+/// When the next of a series of ticks is due. A tick that took longer than the interval delays the next, ticks are
+/// never made up for.
+std::chrono::steady_clock::time_point next_due(std::chrono::steady_clock::time_point due,
+                                               std::chrono::milliseconds interval,
                                                std::chrono::steady_clock::time_point now);
 
 class Ticker {

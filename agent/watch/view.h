@@ -29,7 +29,9 @@ enum class List : std::uint8_t { connections, processes, listeners, build_up, fi
 inline constexpr std::size_t kListCount = 5;
 inline constexpr std::array<std::string_view, kListCount> kListNames = {"connections", "processes", "listeners",
                                                                         "build-up", "findings"};
-constexpr std::size_t index_of(List list) { return static_cast<std::size_t>(list); }
+constexpr std::size_t index_of(List list) {
+  return static_cast<std::size_t>(list);
+}
 
 enum class Page : std::uint8_t { list, details, report, help };
 

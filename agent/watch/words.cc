@@ -15,10 +15,14 @@ std::string owner_text(const SocketRow& row) {
       if (!row.owner) return "?";
       return row.owner->holders > 1 ? fmt::format("{}[{}]+{}", row.owner->comm, row.owner->pid, row.owner->holders - 1)
                                     : fmt::format("{}[{}]", row.owner->comm, row.owner->pid);
-    case Holder::unaccepted: return "(not accepted)";
-    case Holder::orphan: return "(orphan)";
-    case Holder::kernel: return "(kernel)";
-    case Holder::unknown: break;
+    case Holder::unaccepted:
+      return "(not accepted)";
+    case Holder::orphan:
+      return "(orphan)";
+    case Holder::kernel:
+      return "(kernel)";
+    case Holder::unknown:
+      break;
   }
   return row.kind == SocketKind::full ? "?" : "-";
 }
@@ -27,9 +31,13 @@ std::string_view state_text(TcpState state) {
   return name_of(state == TcpState::new_syn_recv ? TcpState::syn_recv : state);
 }
 
-std::string queue_text(std::uint64_t bytes) { return bytes < 1'000'000 ? with_commas(bytes) : human_bytes(bytes); }
+std::string queue_text(std::uint64_t bytes) {
+  return bytes < 1'000'000 ? with_commas(bytes) : human_bytes(bytes);
+}
 
-std::string age_text(std::uint64_t ms) { return human_duration(std::chrono::milliseconds(ms)); }
+std::string age_text(std::uint64_t ms) {
+  return human_duration(std::chrono::milliseconds(ms));
+}
 
 std::string age_text(const Age& age) {
   if (age.value.count() == 0 && age.lower_bound) return "-";
@@ -41,7 +49,9 @@ std::string change_text(double per_second) {
   return std::abs(per_second) < 100 ? fmt::format("{:+.1f}/s", per_second) : fmt::format("{:+.0f}/s", per_second);
 }
 
-std::string count_or_dash(std::optional<std::uint64_t> value) { return value ? with_commas(*value) : "-"; }
+std::string count_or_dash(std::optional<std::uint64_t> value) {
+  return value ? with_commas(*value) : "-";
+}
 
 std::string key_of(const SocketRow& row) {
   if (row.cookie != 0) return fmt::format("c{}", row.cookie);

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// One function per command. Each returns the exit code; what went wrong is on stderr by then.
+#pragma once
+
+#include <memory>
+
+#include "agent/cli/options.h"
+#include "agent/os/signals.h"
+
+namespace tcpadvisor::cli {
+
+int run_watch(const Options& options, os::StopSignals& signals);
+int run_report(const Options& options, os::StopSignals& signals);
+int run_doctor(const Options& options);
+
+struct CollectorNeeds {
+  bool show_all = false;         ///< rows for every socket
+  bool keep_privileges = false;  ///< something later needs more than the collector does
+};
+/// The collector as the options want it.
+Result<std::unique_ptr<collect::Collector>> open_collector(const Options& options, CollectorNeeds needs);
+
+/// 128 + the signal that ended us, or 0.
+int exit_code_after(os::StopSignals& signals);
+
+}  // namespace tcpadvisor::cli

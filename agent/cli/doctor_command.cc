@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "agent/cli/commands.h"
+#include "agent/cli/output.h"
+#include "agent/cli/privileges.h"
+#include "agent/watch/doctor.h"
+#include "agent/watch/tick_json.h"
+
+namespace tcpadvisor::cli {
+
+int run_doctor(const Options& options) {
+  std::string privileges = privileges_text();  // before the collector drops what it does not need
+  auto collector = open_collector(options, {});
+  if (!collector) {
+    print_error(collector.error());
+    return exit_code_of(collector.error());
+  }
+  utsname name{};
+  uname(&name);
+  watch::Checkup checkup{name.nodename, name.release, privileges, (*collector)->coverage()};
+  Status status = write_stdout(options.doctor.json ? watch::one_line(watch::doctor_json(checkup)) + "\n"
+                                                   : watch::doctor_text(checkup, text_width()));
+  if (!status) print_error(status.error());
+  return status ? 0 : exit_code_of(status.error());
+}
+
+}  // namespace tcpadvisor::cli

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/cli/options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <initializer_list>
+#include <utility>
+
+#include "advisor/base/text.h"
+#include "agent/cli/policy_file.h"
+#include "agent/cli/toml_file.h"
+
+namespace tcpadvisor::cli {
+namespace {
+
+using std::chrono::milliseconds;
+
+template <typename T>
+using Words = std::initializer_list<std::pair<const char*, T>>;
+
+template <typename T>
+Result<T> one_of(const std::string& text, Words<T> words) {
+  std::string known;
+  for (const auto& [word, value] : words) {
+    if (text == word) return value;
+    known += (known.empty() ? "" : ", ") + std::string(word);
+  }
+  return fail(ErrorCode::bad_input, fmt::format("'{}' is not known: write one of {}", printable(text), known));
+}
+
+/// "1%", "0.5%" of one core.
+Result<double> parse_percent(const std::string& text) {
+  double value = 0;
+  const char* end = text.data() + text.size();
+  auto [rest, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || std::string_view(rest, static_cast<std::size_t>(end - rest)) != "%") {
+    return fail(ErrorCode::bad_input,
+                fmt::format("'{}' is not a share of one core: write for example 1% or 0.5%", printable(text)));
+  }
+  if (!(value > 0 && value <= 100))
+    return fail(ErrorCode::bad_input, fmt::format("'{}' is out of range: more than 0%, at most 100%", text));
+  return value;
+}
+
+Result<milliseconds> parse_interval(const std::string& text) {
+  Result<milliseconds> value = parse_duration(text);
+  if (value && *value < milliseconds(100)) {
+    return fail(ErrorCode::bad_input,
+                fmt::format("'{}' is too short: at least 100ms, or the agent would watch itself", printable(text)));
+  }
+  return value;
+}
+
+/// An option whose text goes through `parse`; its error becomes the usage error.
+template <typename Target, typename Parse>
+CLI::Option* add_parsed(CLI::App& app, const std::string& name, Target& target, Parse parse, const std::string& help,
+                        const std::string& type) {
+  auto store = [&target, parse, name](const std::string& text) {
+    auto value = parse(text);
+    if (!value) throw CLI::ValidationError(name, value.error().message);
+    target = *value;
+  };
+  return app.add_option_function<std::string>(name, store, help)
+      ->type_name(type)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+}
+
+/// All options of the program, bound to one Options.
+class Definition {
+ public:
+  explicit Definition(Options& options) : options_(options) {
+    app_.require_subcommand(0, 1);
+    app_.set_version_flag("--version", "tcpadvisor " + std::string(kVersion), "print the version and end");
+    app_.get_formatter()->column_width(32);
+    add_globals();
+    add_watch();
+    add_report();
+    add_doctor();
+    app_.footer("Exit codes: 0 it ran, 1 it failed, 2 wrong usage, 4 the host does not allow it, 130/143 interrupted.");
+  }
+
+  CLI::App& app() { return app_; }
+  const std::string& config() const { return config_; }
+
+ private:
+  CLI::App* add_command(const std::string& name, const std::string& help, Command command) {
+    CLI::App* added = app_.add_subcommand(name, help);
+    added->fallthrough();  // global options may come after the command
+    added->callback([this, command] { options_.command = command; });
+    return added;
+  }
+
+  void add_globals() {
+    auto& collector = options_.collector;
+    add_parsed(
+        app_, "--netns", collector.netns, [](const std::string& text) { return collect::NetnsChoice::parse(text); },
+        "network namespaces to look at: host, all, pid:N or a name of 'ip netns' (default: all that can be entered)",
+        "WHICH");
+    add_parsed(
+        app_, "--sources", collector.sources,
+        [](const std::string& text) {
+          using collect::Sources;
+          return one_of<Sources>(text, {{"auto", Sources::any},
+                                        {"bpf", Sources::bpf},
+                                        {"netlink", Sources::netlink},
+                                        {"procfs", Sources::procfs}});
+        },
+        "where snapshots come from: auto, bpf, netlink or procfs (default: auto, the best that works)", "SOURCE");
+    add_parsed(
+        app_, "--hooks", collector.hooks,
+        [](const std::string& text) {
+          using kernel::Hooks;
+          return one_of<Hooks>(text, {{"auto", Hooks::any},
+                                      {"fentry", Hooks::fentry},
+                                      {"kprobe", Hooks::kprobe},
+                                      {"tp_btf", Hooks::tp_btf},
+                                      {"none", Hooks::none}});
+        },
+        "kind of kernel hooks: auto, fentry, kprobe, tp_btf or none (default: auto)", "KIND");
+    add_parsed(
+        app_, "--calls", collector.calls,
+        [](const std::string& text) {
+          using kernel::Calls;
+          return one_of<Calls>(text, {{"auto", Calls::any}, {"on", Calls::on}, {"off", Calls::off}});
+        },
+        "hooks on each send and receive call: auto (off above the budget), on or off (default: auto)", "WHEN");
+    add_parsed(app_, "--budget", collector.budget_percent, parse_percent,
+               "what they may cost, of one core (default: 1%)", "PERCENT");
+    add_parsed(app_, "--interval", options_.interval, parse_interval,
+               "time between ticks, with a unit: ms, s, m or h (default: 1s, or half a window of a policy with shorter "
+               "windows)",
+               "DURATION");
+    add_parsed(app_, "--policy", options_.policy, policy_from,
+               "thresholds: default, lab (short and sensitive) or a TOML file with window, windows, age, min-count",
+               "POLICY");
+    app_.add_option("--config", config_,
+                    "TOML file; every option has a key of the same name, those of a command below [COMMAND]")
+        ->type_name("FILE")
+        ->configurable(false);
+    add_parsed(
+        app_, "--log-level", options_.log_level,
+        [](const std::string& text) {
+          return one_of<std::string>(
+              text, {{"debug", "debug"}, {"info", "info"}, {"warn", "warn"}, {"error", "error"}, {"off", "off"}});
+        },
+        "messages on stderr: debug, info, warn, error or off (default: warn)", "LEVEL");
+    add_parsed(
+        app_, "--color", options_.color,
+        [](const std::string& text) {
+          return one_of<Color>(text, {{"auto", Color::automatic}, {"always", Color::always}, {"never", Color::never}});
+        },
+        "auto (a terminal, and NO_COLOR is not set), always or never", "WHEN");
+  }
+
+  void add_watch() {
+    CLI::App& app =
+        *add_command("watch", "live screen of queues, owners, listeners, build-ups and findings", Command::watch);
+    app.add_flag("--once", options_.watch.once, "print one screen as text and end");
+    app.add_flag("--json", options_.watch.json, "print one JSON object per tick");
+    add_parsed(
+        app, "--for", options_.watch.length, [](const std::string& text) { return parse_duration(text); },
+        "end after this time, with a unit: ms, s, m or h", "DURATION");
+  }
+
+  void add_report() {
+    CLI::App& app = *add_command("report", "observe, judge, and say what to change", Command::report);
+    auto& report = options_.report;
+    add_parsed(
+        app, "--for", report.length, [](const std::string& text) { return parse_duration(text); },
+        "how long to observe, with a unit: ms, s, m or h (default: 10s)", "DURATION");
+    add_parsed(
+        app, "--format", report.format,
+        [](const std::string& text) {
+          return one_of<ReportFormat>(text, {{"text", ReportFormat::text}, {"json", ReportFormat::json}});
+        },
+        "text or json (default: text)", "FORMAT");
+    app.add_option("-o,--output", report.output, "write to this file instead of stdout; it is complete or not there")
+        ->type_name("FILE");
+    add_ids(app, "--only", report.only, "judge only these rules");
+    add_ids(app, "--skip", report.skip, "leave these rules out");
+    app.add_flag("--exit-code", report.exit_code,
+                 "end with 10 for advice, 11 for critical findings, 12 for not enough data");
+  }
+
+  void add_doctor() {
+    CLI::App& app =
+        *add_command("doctor", "what this host lets us see, and what would let us see more", Command::doctor);
+    app.add_flag("--json", options_.doctor.json, "print one JSON object");
+  }
+
+  static void add_ids(CLI::App& app, const std::string& name, std::vector<std::string>& target,
+                      const std::string& help) {
+    app.add_option(name, target, help + " (comma between several)")
+        ->type_name("ID")
+        ->delimiter(',')
+        ->allow_extra_args(false);
+  }
+
+  Options& options_;
+  std::string config_;
+  CLI::App app_{"tcpadvisor watches how TCP behaves from inside the kernel and says what to change, with proof",
+                "tcpadvisor"};
+};
+
+/// The command a usage error is about, for "tcpadvisor watch --help".
+std::string help_hint(CLI::App& app) {
+  auto chosen = app.get_subcommands();
+  return fmt::format("tcpadvisor {}--help", chosen.empty() ? "" : chosen.front()->get_name() + " ");
+}
+
+std::string usage_text(CLI::App& app, const CLI::ParseError& error) {
+  if (std::vector<std::string> extras = app.remaining(true); !extras.empty()) {
+    std::string first = printable(extras.front());
+    bool wants_command = app.get_subcommands().empty() && !first.starts_with("-");
+    if (wants_command) return fmt::format("unknown command '{}': write watch, report or doctor", first);
+    return fmt::format("{} '{}'; {} lists what there is",
+                       first.starts_with("-") ? "unknown option" : "unexpected argument", first, help_hint(app));
+  }
+  std::string text = printable(error.what());
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) text += "; see " + help_hint(app);
+  return text;
+}
+
+Status apply_entry(CLI::App& app, const TomlEntry& entry) {
+  CLI::App* owner = &app;
+  if (!entry.section.empty()) {
+    auto named = app.get_subcommands([&](const CLI::App* command) { return command->get_name() == entry.section; });
+    if (named.empty()) {
+      return fail(ErrorCode::bad_input, fmt::format("unknown section [{}]: there are [watch], [report] and [doctor]",
+                                                    printable(entry.section)));
+    }
+    owner = named.front();
+  }
+  CLI::Option* option = owner->get_option_no_throw("--" + entry.key);
+  if (option == nullptr || !option->get_configurable() || entry.key == "help" || entry.key == "version") {
+    return fail(ErrorCode::bad_input,
+                fmt::format("unknown key '{}'; {} lists the options that are keys", printable(entry.key),
+                            entry.section.empty() ? "tcpadvisor --help" : "tcpadvisor " + entry.section + " --help"));
+  }
+  if (option->count() > 0) return {};  // the command line wins
+  try {
+    if (option->get_expected_min() == 0) {
+      if (entry.values.size() != 1 || (entry.values.front() != "true" && entry.values.front() != "false")) {
+        return fail(ErrorCode::bad_input, entry.key + ": write true or false");
+      }
+      option->add_result(option->get_flag_value(entry.key, entry.values.front()));
+    } else {
+      option->add_result(entry.values);
+    }
+    option->run_callback();
+  } catch (const CLI::ParseError& error) {
+    std::string text = printable(error.what());
+    return fail(ErrorCode::bad_input, text.starts_with("--") ? text.substr(2) : text);
+  }
+  return {};
+}
+
+Status apply_config(CLI::App& app, const std::string& path) {
+  Result<std::vector<TomlEntry>> entries = read_toml(path);
+  if (!entries) return std::unexpected(entries.error());
+  for (const TomlEntry& entry : *entries) {
+    if (Status status = apply_entry(app, entry); !status)
+      return std::unexpected(at_line(path, entry.line, status.error().message));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Parsed> parse_options(int argc, const char* const* argv) {
+  Options options;
+  Definition definition(options);
+  CLI::App& app = definition.app();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    auto chosen = app.get_subcommands();
+    return Parsed{std::nullopt, (chosen.empty() ? app : *chosen.front()).help()};
+  } catch (const CLI::CallForVersion& version) {
+    return Parsed{std::nullopt, std::string(version.what()) + "\n"};
+  } catch (const CLI::ParseError& error) {
+    return fail(ErrorCode::bad_input, usage_text(app, error));
+  }
+  if (!definition.config().empty()) {
+    if (Status status = apply_config(app, definition.config()); !status) return std::unexpected(status.error());
+  }
+  if (app.get_subcommands().empty()) return Parsed{std::nullopt, app.help()};
+  return Parsed{std::move(options), {}};
+}
+
+milliseconds interval_for(const Options& options) {
+  return options.interval.value_or(std::clamp(options.policy.window / 2, milliseconds(100), milliseconds(1000)));
+}
+
+}  // namespace tcpadvisor::cli

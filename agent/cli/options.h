@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line and the configuration file as data.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "advisor/base/result.h"
+#include "advisor/rules/policy.h"
+#include "agent/collect/collector.h"
+
+namespace tcpadvisor::cli {
+
+inline constexpr std::string_view kVersion = TCPADVISOR_VERSION;
+
+enum class Command { watch, report, doctor };
+enum class Color { automatic, always, never };
+enum class ReportFormat { text, json };
+
+struct Options {
+  Command command = Command::watch;
+  collect::CollectorOptions collector;
+  std::optional<std::chrono::milliseconds> interval;  ///< nothing: interval_for() decides
+  Policy policy;
+  std::string log_level = "warn";
+  Color color = Color::automatic;
+
+  struct {
+    bool once = false, json = false;
+    std::optional<std::chrono::milliseconds> length;
+  } watch;
+  struct {
+    std::chrono::milliseconds length{10'000};
+    ReportFormat format = ReportFormat::text;
+    std::string output;  ///< empty: stdout
+    std::vector<std::string> only, skip;
+    bool exit_code = false;
+  } report;
+  struct {
+    bool json = false;
+  } doctor;
+};
+
+/// The options, or a text to print (help, version) and end with success. An error is bad_input and one line.
+struct Parsed {
+  std::optional<Options> options;
+  std::string text;
+};
+Result<Parsed> parse_options(int argc, const char* const* argv);
+
+/// What the user chose; else 1 s, or less if a window of the policy would hold fewer than two ticks.
+std::chrono::milliseconds interval_for(const Options& options);
+
+}  // namespace tcpadvisor::cli

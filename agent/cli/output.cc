@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/cli/output.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "advisor/base/text.h"
+#include "agent/os/unique_fd.h"
+
+namespace tcpadvisor::cli {
+namespace {
+
+std::unexpected<Error> cannot_write(const std::string& path, int error) {
+  return fail(ErrorCode::failed, fmt::format("cannot write {}: {}", printable(path), std::strerror(error)), error);
+}
+
+/// 0 or an errno.
+int write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    ssize_t written = write(fd, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return errno;
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return 0;
+}
+
+Status write_directly(const std::string& path, std::string_view text) {
+  os::UniqueFd file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!file) return cannot_write(path, errno);
+  if (int error = write_all(file.get(), text); error != 0) return cannot_write(path, error);
+  return {};
+}
+
+/// What open(O_CREAT, 0666) would give; mkstemp() gives 0600.
+mode_t mode_of_new_files() {
+  mode_t mask = umask(0);
+  umask(mask);
+  return 0666 & ~mask;
+}
+
+}  // namespace
+
+bool is_terminal(int fd) {
+  return isatty(fd) == 1;
+}
+
+bool wants_color(Color color, int fd) {
+  if (color != Color::automatic) return color == Color::always;
+  const char* no_color = std::getenv("NO_COLOR");
+  const char* term = std::getenv("TERM");
+  bool refused = (no_color != nullptr && *no_color != '\0') || term == nullptr || std::strcmp(term, "dumb") == 0;
+  return is_terminal(fd) && !refused;
+}
+
+std::size_t text_width() {
+  constexpr std::size_t kLeast = 40, kMost = 1000;
+  winsize size{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= kLeast) return size.ws_col;
+  const char* columns = std::getenv("COLUMNS");
+  Result<std::uint64_t> wanted = parse_u64(columns != nullptr ? columns : "");
+  return wanted && *wanted >= kLeast && *wanted <= kMost ? static_cast<std::size_t>(*wanted) : 80;
+}
+
+Status write_file(const std::string& path, std::string_view text) {
+  struct stat there{};
+  bool exists = stat(path.c_str(), &there) == 0;
+  if (exists && !S_ISREG(there.st_mode)) return write_directly(path, text);
+
+  std::string temporary = path + ".XXXXXX";
+  os::UniqueFd file(mkostemp(temporary.data(), O_CLOEXEC));
+  if (!file) return cannot_write(path, errno);
+  int error = write_all(file.get(), text);
+  if (error == 0 && fchmod(file.get(), exists ? there.st_mode & 07777 : mode_of_new_files()) != 0) error = errno;
+  if (error == 0 && fsync(file.get()) != 0) error = errno;
+  if (error == 0 && rename(temporary.c_str(), path.c_str()) != 0) error = errno;
+  if (error == 0) return {};
+  unlink(temporary.c_str());
+  return cannot_write(path, error);
+}
+
+bool owns_directory_of(const std::string& path) {
+  std::size_t slash = path.find_last_of('/');
+  std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  struct stat there{};
+  return stat(directory.c_str(), &there) == 0 && there.st_uid == geteuid();
+}
+
+Status write_stdout(std::string_view text) {
+  if (int error = write_all(STDOUT_FILENO, text); error != 0) return cannot_write("stdout", error);
+  return {};
+}
+
+void print_error(const Error& error) {
+  fmt::print(stderr, "tcpadvisor: {}\n", error.message);
+}
+
+int exit_code_of(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::bad_input:
+    case ErrorCode::not_found:
+      return 2;
+    case ErrorCode::denied:
+    case ErrorCode::unsupported:
+      return 4;
+    case ErrorCode::failed:
+      break;
+  }
+  return 1;
+}
+
+}  // namespace tcpadvisor::cli

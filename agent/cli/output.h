@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where output goes: terminals, their width and colours, and files that are whole or not there.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "advisor/base/result.h"
+#include "agent/cli/options.h"
+
+namespace tcpadvisor::cli {
+
+bool is_terminal(int fd);
+/// auto: the descriptor is a terminal, NO_COLOR is not set, TERM is not "dumb".
+bool wants_color(Color color, int fd);
+/// Columns of stdout's terminal, else COLUMNS, else 80.
+std::size_t text_width();
+
+/// Writes next to the file and renames, so that nobody ever sees half of it. A device or pipe is written directly.
+Status write_file(const std::string& path, std::string_view text);
+/// The directory is ours, so writing there needs no capability.
+bool owns_directory_of(const std::string& path);
+Status write_stdout(std::string_view text);
+
+/// The one line that a failed command leaves on stderr.
+void print_error(const Error& error);
+/// 2 bad input, 4 not allowed or not offered here, 1 everything else.
+int exit_code_of(const Error& error);
+
+}  // namespace tcpadvisor::cli

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include "agent/cli/commands.h"
+#include "agent/cli/output.h"
+#include "agent/watch/live.h"
+#include "agent/watch/terminal.h"
+
+namespace tcpadvisor::cli {
+namespace {
+
+watch::Output output_of(const Options& options) {
+  if (options.watch.json) return watch::Output::json;
+  bool interactive = !options.watch.once && is_terminal(STDIN_FILENO) && is_terminal(STDOUT_FILENO);
+  return interactive ? watch::Output::screen : watch::Output::plain;
+}
+
+}  // namespace
+
+int run_watch(const Options& options, os::StopSignals& signals) {
+  auto collector = open_collector(options, {.show_all = true});
+  if (!collector) {
+    print_error(collector.error());
+    return exit_code_of(collector.error());
+  }
+  watch::LiveOptions live;
+  live.interval = interval_for(options);
+  live.length = options.watch.length;
+  live.once = options.watch.once;
+  live.output = output_of(options);
+  live.colour = wants_color(options.color, STDOUT_FILENO);
+  live.utf8 = watch::use_environment_charset();
+  live.width = text_width();
+  live.policy = options.policy;
+  live.tool_version = kVersion;
+  auto complain = [](const std::string& text) { spdlog::warn("a tick failed: {}", text); };
+  Status status = watch::run([&] { return (*collector)->tick(); }, live, signals, complain);
+  if (!status) {
+    print_error(status.error());
+    return exit_code_of(status.error());
+  }
+  return exit_code_after(signals);
+}
+
+}  // namespace tcpadvisor::cli
