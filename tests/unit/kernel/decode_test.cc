@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/kernel/decode.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "agent/kernel/facts.h"
+
+namespace tcpadvisor::kernel {
+namespace {
+
+template <typename Record>
+void append(std::vector<std::byte>& bytes, const Record& record) {
+  const auto* start = reinterpret_cast<const std::byte*>(&record);
+  bytes.insert(bytes.end(), start, start + sizeof record);
+}
+
+abi::ta_row established() {
+  abi::ta_row row = {};
+  row.cookie = 42;
+  row.family = 2;
+  row.state = 1;
+  row.local[0] = 10, row.local[3] = 1, row.local_port = 80;
+  row.remote[0] = 10, row.remote[3] = 2, row.remote_port = 5000;
+  row.inode = 7;
+  row.min_rtt_us = ~0u;
+  return row;
+}
+
+TEST(JiffiesPerSecond, FollowsFromTheClockAndTheFirstJiffy) {
+  for (unsigned hz : {100u, 250u, 300u, 1000u}) {
+    std::uint64_t first = static_cast<std::uint32_t>(-300 * static_cast<int>(hz));
+    for (double uptime_s : {5.0, 3600.0, 86400.0 * 100}) {
+      auto jiffies = first + static_cast<std::uint64_t>(uptime_s * hz);
+      EXPECT_EQ(jiffies_per_second(jiffies, static_cast<std::uint64_t>(uptime_s * 1e9)), hz) << uptime_s;
+    }
+  }
+}
+
+TEST(DecodeRow, KernelUnitsAreConvertedOnce) {
+  abi::ta_row row = established();
+  row.srtt_us8 = 8000;
+  row.chrono_busy_j = 250, row.chrono_rwnd_j = 25;
+  row.bytes_sent = 1, row.last_sent_j = 500;
+  SocketRow out = decode_row(row, 250);
+  EXPECT_EQ(out.local.text(), "10.0.0.1:80");
+  EXPECT_EQ(out.remote.text(), "10.0.0.2:5000");
+  EXPECT_EQ(out.srtt_us, 1000u);
+  EXPECT_EQ(out.busy_us, 1'000'000u);
+  EXPECT_EQ(out.rwnd_limited_us, 100'000u);
+  EXPECT_EQ(out.last_data_sent_ms, 2000u);
+  EXPECT_EQ(out.holder, Holder::process);
+}
+
+TEST(DecodeRow, WhatWasNeverMeasuredIsAbsent) {
+  SocketRow out = decode_row(established(), 250);
+  EXPECT_FALSE(out.min_rtt_us);
+  EXPECT_FALSE(out.srtt_us);
+  EXPECT_FALSE(out.rcv_rtt_us);
+  EXPECT_FALSE(out.last_data_sent_ms);
+  EXPECT_FALSE(out.last_data_recv_ms);
+  EXPECT_FALSE(out.scaling_ratio);
+  EXPECT_FALSE(out.calls);
+  EXPECT_FALSE(out.blocked_us);
+  EXPECT_FALSE(out.accept_queue);
+}
+
+TEST(DecodeRow, AgeComesFromTheHookElseFromTheLastSegmentAsALowerBound) {
+  abi::ta_row row = established();
+  row.state = 8;
+  row.last_ack_j = 1000;
+  SocketRow sampled = decode_row(row, 250);
+  EXPECT_EQ(sampled.state_age_ms, 4000u);
+  EXPECT_TRUE(sampled.state_age_is_lower_bound);
+  row.flags = abi::TA_ROW_HAS_SOCK;
+  row.state_ns = 9'000'000'000;
+  SocketRow seen = decode_row(row, 250);
+  EXPECT_EQ(seen.state_age_ms, 9000u);
+  EXPECT_FALSE(seen.state_age_is_lower_bound);
+}
+
+TEST(DecodeRow, AListenerHasItsQueueAndNoTcpInfo) {
+  abi::ta_row row = established();
+  row.state = 10;
+  row.accept_queue = 3, row.accept_limit = 128;
+  SocketRow out = decode_row(row, 250);
+  EXPECT_EQ(out.accept_queue, 3u);
+  EXPECT_EQ(out.accept_limit, 128u);
+  EXPECT_FALSE(out.accept_peak);
+  EXPECT_FALSE(out.snd_wnd);
+}
+
+TEST(DecodeRow, AMiniSocketHasOnlyItsAddresses) {
+  abi::ta_row row = established();
+  row.state = 5, row.kind = abi::TA_KIND_TIMEWAIT, row.holder = abi::TA_HOLDER_ORPHAN;
+  SocketRow out = decode_row(row, 250);
+  EXPECT_EQ(out.kind, SocketKind::timewait);
+  EXPECT_EQ(out.holder, Holder::orphan);
+  EXPECT_FALSE(out.rcvbuf);
+}
+
+TEST(DecodeRow, NamesAreMadePrintable) {
+  abi::ta_held held = {};
+  std::memcpy(held.comm, "a\x1b[2Jb\nfull-16-byt", sizeof held.comm);
+  Owner owner = decode_held(held);
+  EXPECT_EQ(owner.comm.find('\x1b'), std::string::npos);
+  EXPECT_EQ(owner.comm.find('\n'), std::string::npos);
+  EXPECT_LE(owner.comm.size(), 16u);
+}
+
+TEST(DecodeRows, HalfARecordIsAnError) {
+  std::vector<std::byte> bytes;
+  append(bytes, established());
+  append(bytes, established());
+  EXPECT_EQ(decode_rows(bytes, 250)->size(), 2u);
+  bytes.pop_back();
+  EXPECT_FALSE(decode_rows(bytes, 250));
+}
+
+TEST(DecodeFiles, ASocketOfTwoProcessesHasOneOwnerAndTwoHolders) {
+  std::vector<std::byte> bytes;
+  abi::ta_held held = {};
+  held.record = abi::TA_RECORD_HELD;
+  held.cookie = 9, held.fd = 3;
+  for (unsigned tgid : {100u, 100u, 200u}) {  // a duplicate descriptor, then a forked worker
+    held.tgid = tgid;
+    append(bytes, held);
+  }
+  abi::ta_owner owner = {};
+  owner.record = abi::TA_RECORD_OWNER;
+  owner.tgid = 100, owner.fds = 12, owner.sockets[8] = 2;
+  append(bytes, owner);
+  auto records = decode_files(bytes);
+  ASSERT_TRUE(records);
+  ASSERT_EQ(records->owners.size(), 1u);
+  EXPECT_EQ(records->owners[0].sockets[index_of(TcpState::close_wait)], 2u);
+  EXPECT_EQ(records->by_cookie.at(9).pid, 100u);
+  EXPECT_EQ(records->by_cookie.at(9).holders, 2u);
+}
+
+TEST(DecodeFiles, GarbageIsAnErrorNotACrash) {
+  std::vector<std::byte> bytes(64, std::byte{0x5a});
+  EXPECT_FALSE(decode_files(bytes));
+  for (std::size_t cut = 1; cut < sizeof(abi::ta_held); ++cut) {
+    std::vector<std::byte> part;
+    abi::ta_held held = {};
+    held.record = abi::TA_RECORD_HELD;
+    append(part, held);
+    part.resize(cut);
+    EXPECT_FALSE(decode_files(part)) << cut;
+  }
+}
+
+TEST(Facts, AForcedKindTakesAwayTheOthersButNotWhatHasNoOtherForm) {
+  TracerOptions options;
+  options.hooks = Hooks::kprobe;
+  for (const Fact& fact : facts()) {
+    for (const Candidate& candidate : fact.candidates) {
+      if (fact.name == "calls") EXPECT_EQ(allowed(fact, candidate, options), candidate.kind == HookKind::kprobe) << candidate.source;
+      if (fact.name == "snapshot" || fact.name == "refusals") EXPECT_TRUE(allowed(fact, candidate, options));
+    }
+  }
+  options.hooks = Hooks::none;
+  for (const Fact& fact : facts()) {
+    for (const Candidate& candidate : fact.candidates) {
+      bool is_hook = candidate.kind != HookKind::iterator && candidate.kind != HookKind::passive;
+      EXPECT_EQ(allowed(fact, candidate, options), !is_hook) << candidate.source;
+    }
+  }
+}
+
+TEST(Facts, CallsOffSwitchesOffOnlyTheCallHooks) {
+  TracerOptions options;
+  options.calls = Calls::off;
+  for (const Fact& fact : facts()) {
+    for (const Candidate& candidate : fact.candidates) EXPECT_EQ(allowed(fact, candidate, options), fact.name != "calls");
+  }
+}
+
+}  // namespace
+}  // namespace tcpadvisor::kernel
