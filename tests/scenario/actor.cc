@@ -27,7 +27,9 @@ struct Message {
 
 }  // namespace
 
-void fail_errno(const std::string& what) { throw std::system_error(errno, std::generic_category(), what); }
+void fail_errno(const std::string& what) {
+  throw std::system_error(errno, std::generic_category(), what);
+}
 
 int check(int value, const char* what) {
   if (value < 0) {
@@ -120,7 +122,9 @@ bool Stage::is_complete() const {
   });
 }
 
-void sleep_for(Millis time) { std::this_thread::sleep_for(time); }
+void sleep_for(Millis time) {
+  std::this_thread::sleep_for(time);
+}
 
 void wait_until(const std::string& what, const std::function<bool()>& done, Millis timeout) {
   const auto deadline = Clock::now() + timeout;

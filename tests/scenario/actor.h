@@ -52,8 +52,8 @@ class Stage {
   Stage& operator=(const Stage&) = delete;
   ~Stage();
 
-  /// Forks. The child is called `name` (15 characters at most), joins the network namespace `netns_fd` unless it is -1, dies
-  /// with its parent, runs `role`, and afterwards sleeps with everything that it holds.
+  /// Forks. The child is called `name` (15 characters at most), joins the network namespace `netns_fd` unless it is -1,
+  /// dies with its parent, runs `role`, and afterwards sleeps with everything that it holds.
   Actor start(const char* name, const std::function<void(const Channel&)>& role, int netns_fd = -1);
 
   void at_end(std::function<void()> undo) { undo_.push_back(std::move(undo)); }

@@ -48,7 +48,8 @@ FarSide add_far_side(Stage& stage, const Request& request) {
   return {here, there};
 }
 
-/// One bulk flow from one side to the other; `receiver_is_here` says on which side the culprit, and so our namespace, is.
+/// One bulk flow from one side to the other; `receiver_is_here` says on which side the culprit, and so our namespace,
+/// is.
 Scene make_long_flow(Stage& stage, const Request& request, const char* name, bool receiver_is_here, int rcvbuf_bytes,
                      int sndbuf_bytes) {
   const FarSide sides = add_far_side(stage, request);

@@ -11,7 +11,8 @@
 namespace tcpfault {
 namespace {
 
-/// Descriptors beside the connections themselves: standard streams, the listener, the channel, what the shell left open.
+/// Descriptors beside the connections themselves: standard streams, the listener, the channel, what the shell left
+/// open.
 constexpr std::size_t kSpareDescriptors = 64;
 
 std::size_t descriptors_for(const Request& request) {
@@ -61,8 +62,12 @@ Actor start_closing_client(Stage& stage, const Request& request, std::uint16_t p
   });
 }
 
-bool all_close_wait(const std::vector<int>& fds) { return all_in_state(fds, kCloseWait); }
-bool all_dead(const std::vector<int>& fds) { return all_in_state(fds, kClose); }
+bool all_close_wait(const std::vector<int>& fds) {
+  return all_in_state(fds, kCloseWait);
+}
+bool all_dead(const std::vector<int>& fds) {
+  return all_in_state(fds, kClose);
+}
 void leave_as_it_is(int) {}
 
 void short_keepalive(int fd) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every fault that tcpfault can make. A maker returns when its fault stands; the actors on the stage then keep it standing.
+// Every fault that tcpfault can make. A maker returns when its fault stands; the actors on the stage then keep it
+// standing.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +13,11 @@
 namespace tcpfault {
 
 struct Request {
-  int count = 0;            ///< connections (or what the fault counts)
-  std::uint16_t port = 0;   ///< 0: any free one
-  double grow_per_s = 0;    ///< faults that leak: so many more connections every second, up to kMaxGrown
-  bool private_netns = false;  ///< we are in a namespace of our own: its settings and interfaces are ours
-  bool is_guest = false;       ///< the whole machine is ours
+  int count = 0;                   ///< connections (or what the fault counts)
+  std::uint16_t port = 0;          ///< 0: any free one
+  double grow_per_s = 0;           ///< faults that leak: so many more connections every second, up to kMaxGrown
+  bool private_netns = false;      ///< we are in a namespace of our own: its settings and interfaces are ours
+  bool is_guest = false;           ///< the whole machine is ours
   std::string congestion_control;  ///< of bulk senders; empty: the kernel's choice
 };
 
@@ -53,6 +54,7 @@ Scene make_mem_pressure(Stage& stage, const Request& request);
 // Nothing wrong at all (healthy.cc).
 Scene make_healthy(Stage& stage, const Request& request);
 Scene make_bulk(Stage& stage, const Request& request);
+Scene make_idle(Stage& stage, const Request& request);
 
 struct FaultKind {
   std::string_view name;

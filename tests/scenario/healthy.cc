@@ -51,8 +51,8 @@ void ask(int fd) {
 }  // namespace
 
 Scene make_healthy(Stage& stage, const Request& request) {
-  const Actor server = stage.start(
-      "tcpfault-server", [=](const Channel& channel) { serve_requests(channel, request.port); });
+  const Actor server =
+      stage.start("tcpfault-server", [=](const Channel& channel) { serve_requests(channel, request.port); });
   const auto port = static_cast<std::uint16_t>(server.channel.hear());
   const Actor client = stage.start("tcpfault-client", [=](const Channel& channel) {
     for (int i = 0;; ++i) {
@@ -79,6 +79,12 @@ Scene make_healthy(Stage& stage, const Request& request) {
   });
   client.channel.hear();
   return {{"healthy", server.pid, client.pid, port, request.count}};
+}
+
+Scene make_idle(Stage& stage, const Request& request) {
+  const Actor server = stage.start(
+      "tcpfault-server", [=](const Channel& channel) { channel.say(listen_on({.port = request.port}).port); });
+  return {{"idle", server.pid, 0, static_cast<std::uint16_t>(server.channel.hear()), 0}};
 }
 
 Scene make_bulk(Stage& stage, const Request& request) {

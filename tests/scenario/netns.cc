@@ -26,15 +26,19 @@ void enter_new_netns() {
   bring_up("lo");
 }
 
-int this_netns() { return check(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), "open our network namespace"); }
+int this_netns() {
+  return check(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), "open our network namespace");
+}
 
 std::uint64_t netns_inode(int netns_fd) {
-  struct stat status {};
+  struct stat status{};
   check(fstat(netns_fd, &status), "stat a network namespace");
   return status.st_ino;
 }
 
-void join_netns(int netns_fd) { check(setns(netns_fd, CLONE_NEWNET), "join a network namespace"); }
+void join_netns(int netns_fd) {
+  check(setns(netns_fd, CLONE_NEWNET), "join a network namespace");
+}
 
 void bring_up(const std::string& interface, const std::string& address, const std::string& netmask) {
   const int fd = check(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), "socket");

@@ -46,7 +46,9 @@ Listening listen_on(const ListenOptions& options) {
   return {fd, ntohs(address.sin_port)};
 }
 
-int accept_one(int listener) { return check(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC), "accept"); }
+int accept_one(int listener) {
+  return check(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC), "accept");
+}
 
 int connect_to(std::uint16_t port, const char* address) {
   const int fd = check(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The few socket calls that faults are made of. Descriptors are plain integers on purpose: a fault consists of descriptors
-// that stay open until their process ends.
+// The few socket calls that faults are made of. Descriptors are plain integers on purpose: a fault consists of
+// descriptors that stay open until their process ends.
 #pragma once
 
 #include <cstddef>

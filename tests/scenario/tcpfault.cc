@@ -51,8 +51,7 @@ const std::vector<FaultKind>& fault_kinds() {
       {"closed-fd-leak", "leaked sockets that keepalive has killed: the descriptors stay", 80, 10'000,
        make_closed_fd_leak},
       {"slow-reader", "readers that take 4 KiB every 200 ms from eager senders", 3, 100, make_slow_reader},
-      {"accept-slow", "listen(64), 50 ms of work per accept, COUNT connections a second", 110, 1'000,
-       make_accept_slow},
+      {"accept-slow", "listen(64), 50 ms of work per accept, COUNT connections a second", 110, 1'000, make_accept_slow},
       {"backlog-small", "listen(8), a stall of 0.3 s at each burst of COUNT connections", 200, 1'000,
        make_backlog_small},
       {"rcvbuf-locked", "bulk over 20 ms into SO_RCVBUF 65536", 1, 1, make_rcvbuf_locked},
@@ -61,6 +60,7 @@ const std::vector<FaultKind>& fault_kinds() {
       {"healthy", "nothing wrong: COUNT short connections, then 200 a second, and a steady one", 3'000, 20'000,
        make_healthy},
       {"bulk", "nothing wrong: one loopback flow at full speed", 1, 1, make_bulk},
+      {"idle", "nothing wrong: a listener that nobody visits", 1, 1, make_idle},
       {"demo", "several harmless faults at once, always in a namespace of its own", 1, 1, make_demo},
   };
   return kinds;
@@ -87,7 +87,7 @@ void print(const nlohmann::json& line) {
 
 /// True if this is not the namespace of the machine's first process. Unprivileged callers cannot tell and get false.
 bool in_private_netns() {
-  struct stat first {}, ours {};
+  struct stat first{}, ours{};
   return stat("/proc/1/ns/net", &first) == 0 && stat("/proc/self/ns/net", &ours) == 0 && first.st_ino != ours.st_ino;
 }
 
@@ -137,9 +137,10 @@ int run(const FaultKind& kind, Request request, bool own_netns, Millis time, con
 int main(int argc, char** argv) {
   using namespace tcpfault;
 
-  CLI::App app("Makes one real TCP fault with real processes and holds it, in this network namespace or in a new one.\n"
-               "Prints one line of JSON when the fault stands. Exit codes: 0 held to the end, 1 failed, 2 wrong usage,\n"
-               "77 this host cannot make it (the JSON line says why).");
+  CLI::App app(
+      "Makes one real TCP fault with real processes and holds it, in this network namespace or in a new one.\n"
+      "Prints one line of JSON when the fault stands. Exit codes: 0 held to the end, 1 failed, 2 wrong usage,\n"
+      "77 this host cannot make it (the JSON line says why).");
   std::string name;
   std::uint64_t hold_ms = 0;
   bool own_netns = false;
@@ -149,7 +150,8 @@ int main(int argc, char** argv) {
     names.emplace_back(kind.name);
   }
   app.add_option("fault", name, "which one")->required()->check(CLI::IsMember(names));
-  app.add_option("--hold", hold_ms, "for how long, for example 20s (the default) or 5m; a demo lasts until its parent ends")
+  app.add_option("--hold", hold_ms,
+                 "for how long, for example 20s (the default) or 5m; a demo lasts until its parent ends")
       ->transform(CLI::AsNumberWithUnit(
           std::map<std::string, std::uint64_t>{{"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}}))
       ->check(CLI::Range(std::uint64_t{1}, kMaxHoldMs));

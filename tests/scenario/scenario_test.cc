@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ground truth: one real fault, and exactly the findings that belong to it. Faults that do not disturb each other stand
+// at the same time and share one report; each is judged only by what is said about its own namespaces and processes.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/scenario/agent_report.h"
+
+namespace tcpadvisor::scenario {
+namespace {
+
+using nlohmann::json;
+
+/// What must be said about a fault: the rule, whose process it names, and whether it counts the fault's connections and
+/// tells their age.
+enum class Who { culprit, peer, nobody };
+struct Wanted {
+  std::string id;
+  Who who = Who::culprit;
+  bool counted = true;
+  bool aged = true;
+};
+
+/// One fault, what must be said about it, and what must not be said even in passing.
+struct Row {
+  std::string name;  ///< of the fault, as tcpfault calls it
+  std::string batch;
+  std::vector<Wanted> wanted;
+  std::vector<std::string> never;
+};
+
+const std::vector<Row>& rows() {
+  static const std::vector<Row> all{
+      {"close-wait", "leaks", {{"close-wait-leak"}}, {"fin-wait2-orphan-buildup", "reader-too-slow"}},
+      {"close-wait-unaccepted",
+       "leaks",
+       {{"close-wait-unaccepted"}},
+       {"close-wait-leak", "accept-queue-app-slow", "backlog-too-small"}},
+      {"fin-wait2-held",
+       "leaks",
+       {{"fin-wait2-app-held"}, {"close-wait-leak", Who::peer}},
+       {"fin-wait2-orphan-buildup"}},
+      {"closed-fd-leak", "leaks", {{"closed-socket-fd-leak", Who::culprit, true, false}}, {"close-wait-leak"}},
+      {"fin-wait2-orphan",
+       "leaks",
+       {{"fin-wait2-orphan-buildup", Who::nobody, true, false}, {"close-wait-leak", Who::peer}},
+       {"fin-wait2-app-held"}},
+      {"slow-reader",
+       "leaks",
+       {{"reader-too-slow", Who::culprit, false, false}},
+       {"rcvbuf-locked-by-app", "sndbuf-locked-by-app", "tcp-mem-pressure-global"}},
+      {"accept-slow",
+       "loads",
+       {{"accept-queue-app-slow", Who::culprit, false, false}},
+       {"backlog-too-small", "close-wait-leak", "close-wait-unaccepted"}},
+      {"backlog-small",
+       "loads",
+       {{"backlog-too-small", Who::culprit, false, false}},
+       {"accept-queue-app-slow", "close-wait-leak"}},
+      {"rcvbuf-locked",
+       "paths",
+       {{"rcvbuf-locked-by-app", Who::culprit, false, false}},
+       {"reader-too-slow", "sndbuf-locked-by-app"}},
+      {"sndbuf-locked",
+       "paths",
+       {{"sndbuf-locked-by-app", Who::culprit, false, false}},
+       {"reader-too-slow", "rcvbuf-locked-by-app"}},
+      {"healthy", "fine", {}, {"fin-wait2-orphan-buildup", "backlog-too-small"}},
+      {"bulk", "fine", {}, {"reader-too-slow", "rcvbuf-locked-by-app", "sndbuf-locked-by-app"}},
+      {"idle", "fine", {}, {}},
+  };
+  return all;
+}
+
+std::vector<Expected> expected_of(const Row& row, const Fault& fault) {
+  std::vector<Expected> expected;
+  for (const Wanted& wanted : row.wanted) {
+    Expected one{.id = wanted.id, .pid = {}, .count = {}, .aged = wanted.aged};
+    if (wanted.who != Who::nobody) {
+      one.pid = wanted.who == Who::culprit ? fault.pid() : fault.peer_pid();
+    }
+    if (wanted.counted) {
+      one.count = fault.count();
+    }
+    expected.push_back(one);
+  }
+  return expected;
+}
+
+/// The faults of one batch and the report about all of them.
+struct Batch {
+  std::map<std::string, std::unique_ptr<Fault>> faults;
+  json said;
+};
+
+/// Made once, when its first row is asked for; its faults end with it.
+const Batch& batch_of(const Row& wanted) {
+  static std::string current;
+  static std::unique_ptr<Batch> batch;
+  if (current != wanted.batch) {
+    batch = std::make_unique<Batch>();
+    current = wanted.batch;
+    bool any = false;
+    for (const Row& row : rows()) {
+      if (row.batch == wanted.batch) {
+        auto fault = std::make_unique<Fault>(std::vector<std::string>{row.name, "--own-netns"});
+        any = any || fault->stands();
+        batch->faults.emplace(row.name, std::move(fault));
+      }
+    }
+    if (any) {
+      batch->said = report();
+    }
+  }
+  return *batch;
+}
+
+class GroundTruth : public testing::TestWithParam<Row> {
+ protected:
+  void SetUp() override {
+    if (const std::string why = why_not_root(); !why.empty()) {
+      GTEST_SKIP() << why;
+    }
+  }
+};
+
+TEST_P(GroundTruth, GivesExactlyTheseFindings) {
+  const Row& row = GetParam();
+  const Batch& batch = batch_of(row);
+  const Fault& fault = *batch.faults.at(row.name);
+  if (!fault.skipped().empty()) {
+    GTEST_SKIP() << fault.skipped();
+  }
+  ASSERT_TRUE(fault.stands()) << fault.error();
+  expect_alarms(batch.said, fault.subject(), expected_of(row, fault));
+  for (const json& finding : batch.said.value("findings", json::array())) {
+    if (concerns(finding, fault.subject())) {
+      EXPECT_EQ(std::ranges::count(row.never, finding.value("id", "")), 0) << finding.dump(2);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Faults, GroundTruth, testing::ValuesIn(rows()), [](const auto& tested) {
+  std::string name = tested.param.name;
+  std::erase_if(name, [](char letter) { return letter == '-'; });
+  return name;
+});
+
+TEST(GroundTruthInGuest, MemoryPressureOfTheWholeMachine) {
+  if (!in_guest()) {
+    GTEST_SKIP() << "lowers tcp_mem of the whole machine: only in a guest";
+  }
+  const Fault fault({"mem-pressure", "--i-am-a-guest"});
+  ASSERT_TRUE(fault.stands()) << fault.skipped() << fault.error();
+  const json said = report();
+  bool found = false;
+  for (const json& finding : said.value("findings", json::array())) {
+    const std::string id = finding.value("id", "");
+    if (finding.value("severity", "") != "info") {
+      // Whoever causes it may be named as well.
+      EXPECT_TRUE(id == "tcp-mem-pressure-global" || id == "reader-too-slow") << finding.dump(2);
+    }
+    if (id == "tcp-mem-pressure-global") {
+      found = true;
+      EXPECT_EQ(finding.value("severity", ""), "critical");
+    }
+  }
+  EXPECT_TRUE(found) << said.dump(2);
+}
+
+TEST(GrowingLeak, IsReportedWithItsGrowth) {
+  if (const std::string why = why_not_root(); !why.empty()) {
+    GTEST_SKIP() << why;
+  }
+  const Fault fault({"close-wait", "--own-netns", "--grow", "10"});
+  ASSERT_TRUE(fault.stands()) << fault.skipped() << fault.error();
+  const json said = report();
+  expect_alarms(said, fault.subject(), {{.id = "close-wait-leak", .pid = fault.pid(), .count = {}, .aged = true}});
+  for (const json& finding : alarms(said, fault.subject())) {
+    EXPECT_GT(finding["scope"].value("count", std::uint64_t{0}), fault.count() + 30) << finding.dump(2);
+    const json evidence = finding.value("evidence", json::array());
+    const auto growth = std::ranges::find_if(
+        evidence, [](const json& one) { return one.value("metric", "").find("growth") != std::string::npos; });
+    ASSERT_NE(growth, evidence.end()) << finding.dump(2);
+    // 600 a minute are made; opening and closing takes its time, too.
+    EXPECT_GT(growth->value("value", 0.0), 300) << finding.dump(2);
+    EXPECT_LT(growth->value("value", 0.0), 700) << finding.dump(2);
+  }
+}
+
+TEST(OneNamespace, IsAllThatIsJudgedWhenAskedFor) {
+  if (const std::string why = why_not_root(); !why.empty()) {
+    GTEST_SKIP() << why;
+  }
+  const Fault leak({"close-wait", "--own-netns"});
+  const Fault idle({"idle", "--own-netns"});
+  ASSERT_TRUE(leak.stands() && idle.stands()) << leak.error() << idle.error();
+  const json said = report({"--netns", "pid:" + std::to_string(idle.process())});
+  EXPECT_TRUE(alarms(said, leak.subject()).empty()) << "a finding about another namespace";
+  EXPECT_TRUE(alarms(said, idle.subject()).empty());
+  EXPECT_TRUE(is_checked_and_fine(said, "close-wait-leak")) << said.dump(2);
+}
+
+}  // namespace
+}  // namespace tcpadvisor::scenario
