@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each structure of the Sample described once, for writing and reading alike: describe(archive, value) calls
+// archive(name, member) for every member. A test counts the members, so that none can be forgotten.
+#pragma once
+
+#include <concepts>
+#include <type_traits>
+
+#include "advisor/evidence/sample.h"
+
+namespace tcpadvisor {
+
+/// T or const T.
+template <typename T, typename Wanted>
+concept Is = std::same_as<std::remove_const_t<T>, Wanted>;
+
+#define FIELD(name) a(#name, v.name)
+
+void describe(auto& a, Is<Owner> auto& v) {
+  FIELD(pid);
+  FIELD(comm);
+  FIELD(fd);
+  FIELD(holders);
+}
+
+void describe(auto& a, Is<CallStats> auto& v) {
+  FIELD(slots);
+  FIELD(last_ms_ago);
+}
+
+void describe(auto& a, Is<SocketCalls> auto& v) {
+  FIELD(send);
+  FIELD(recv);
+  FIELD(small_write_runs);
+}
+
+void describe(auto& a, Is<BufferLocks> auto& v) {
+  FIELD(sndbuf);
+  FIELD(rcvbuf);
+}
+
+void describe(auto& a, Is<SocketRow> auto& v) {
+  FIELD(cookie);
+  FIELD(netns);
+  FIELD(local);
+  FIELD(remote);
+  FIELD(state);
+  FIELD(kind);
+  FIELD(holder);
+  FIELD(owner);
+  FIELD(inode);
+  FIELD(uid);
+  FIELD(cgroup_id);
+  FIELD(cgroup);
+  FIELD(state_age_ms);
+  FIELD(state_age_is_lower_bound);
+  FIELD(recv_q);
+  FIELD(send_q);
+  FIELD(not_sent);
+  FIELD(rcvbuf);
+  FIELD(sndbuf);
+  FIELD(rmem_alloc);
+  FIELD(wmem_queued);
+  FIELD(fwd_alloc);
+  FIELD(backlog_bytes);
+  FIELD(locks);
+  FIELD(drops);
+  FIELD(accept_queue);
+  FIELD(accept_limit);
+  FIELD(accept_peak);
+  FIELD(bytes_sent);
+  FIELD(bytes_retrans);
+  FIELD(bytes_acked);
+  FIELD(bytes_received);
+  FIELD(snd_wnd);
+  FIELD(rcv_wnd);
+  FIELD(snd_cwnd);
+  FIELD(mss);
+  FIELD(srtt_us);
+  FIELD(min_rtt_us);
+  FIELD(rcv_rtt_us);
+  FIELD(snd_wscale);
+  FIELD(rcv_wscale);
+  FIELD(busy_us);
+  FIELD(rwnd_limited_us);
+  FIELD(sndbuf_limited_us);
+  FIELD(last_data_sent_ms);
+  FIELD(last_data_recv_ms);
+  FIELD(last_ack_recv_ms);
+  FIELD(total_retrans);
+  FIELD(probes_out);
+  FIELD(backoff);
+  FIELD(scaling_ratio);
+  FIELD(app_limited);
+  FIELD(timer);
+  FIELD(congestion_control);
+  FIELD(blocked_us);
+  FIELD(blocked_count);
+  FIELD(nospace);
+  FIELD(calls);
+}
+
+void describe(auto& a, Is<StateTotals> auto& v) {
+  FIELD(count);
+  FIELD(recv_q);
+  FIELD(send_q);
+  FIELD(rmem);
+  FIELD(wmem);
+}
+
+void describe(auto& a, Is<OwnerTotals> auto& v) {
+  FIELD(pid);
+  FIELD(comm);
+  FIELD(cgroup);
+  FIELD(cgroup_id);
+  FIELD(netns);
+  FIELD(fds);
+  FIELD(fd_limit);
+  FIELD(sockets);
+  FIELD(old_close_wait);
+  FIELD(old_fin_wait_2);
+  FIELD(recv_q);
+  FIELD(send_q);
+  FIELD(rmem);
+  FIELD(wmem);
+}
+
+void describe(auto& a, Is<CgroupTotals> auto& v) {
+  FIELD(id);
+  FIELD(path);
+  FIELD(sockets);
+  FIELD(recv_q);
+  FIELD(send_q);
+  FIELD(rmem);
+  FIELD(wmem);
+  FIELD(sock_bytes);
+  FIELD(memory_current);
+  FIELD(memory_max);
+  FIELD(events_max);
+}
+
+void describe(auto& a, Is<PortTotals> auto& v) {
+  FIELD(netns);
+  FIELD(port);
+  FIELD(sockets);
+  FIELD(unaccepted_close_wait);
+  FIELD(recv_q);
+  FIELD(send_q);
+}
+
+void describe(auto& a, Is<Sysctl> auto& v) {
+  FIELD(values);
+  FIELD(text);
+  FIELD(host_global);
+}
+
+void describe(auto& a, Is<Sockstat> auto& v) {
+  FIELD(tcp_inuse);
+  FIELD(tw);
+  FIELD(orphan);
+  FIELD(alloc);
+  FIELD(mem_pages);
+}
+
+void describe(auto& a, Is<NetnsSample> auto& v) {
+  FIELD(id);
+  FIELD(name);
+  FIELD(is_host);
+  FIELD(error);
+  FIELD(states);
+  FIELD(counters);
+  FIELD(sysctls);
+  FIELD(sockstat);
+}
+
+void describe(auto& a, Is<TcpMemory> auto& v) {
+  FIELD(pages);
+  FIELD(limits_pages);
+  FIELD(under_pressure);
+  FIELD(pressure_ms);
+  FIELD(page_size);
+}
+
+void describe(auto& a, Is<BufferRefusals> auto& v) {
+  FIELD(host_send);
+  FIELD(host_recv);
+  FIELD(cgroup_send);
+  FIELD(cgroup_recv);
+}
+
+void describe(auto& a, Is<LifecycleTotals> auto& v) {
+  FIELD(opened);
+  FIELD(closed);
+  FIELD(closed_by_us);
+  FIELD(closed_by_peer);
+  FIELD(reset);
+  FIELD(unread_at_close);
+  FIELD(unread_bytes_at_close);
+  FIELD(unsent_at_close);
+  FIELD(unsent_bytes_at_close);
+  FIELD(bytes_sent);
+  FIELD(bytes_received);
+  FIELD(send_calls);
+  FIELD(recv_calls);
+  FIELD(dwell_log2_ms);
+  FIELD(resets_sent);
+  FIELD(closed_by_pid);
+}
+
+void describe(auto& a, Is<Attempt> auto& v) {
+  FIELD(source);
+  FIELD(works);
+  FIELD(why_not);
+  FIELD(cure);
+  FIELD(sys_errno);
+}
+
+void describe(auto& a, Is<FactCoverage> auto& v) {
+  FIELD(fact);
+  FIELD(in_use);
+  FIELD(exact);
+  FIELD(remark);
+  FIELD(attempts);
+}
+
+void describe(auto& a, Is<SelfCost> auto& v) {
+  FIELD(snapshot_ms);
+  FIELD(snapshot_age_ms);
+  FIELD(sockets_walked);
+  FIELD(partial);
+  FIELD(partial_why);
+  FIELD(cpu_percent);
+  FIELD(rss_bytes);
+  FIELD(hook_ns_per_s);
+  FIELD(lost);
+}
+
+void describe(auto& a, Is<HostFacts> auto& v) {
+  FIELD(name);
+  FIELD(kernel);
+  FIELD(cpus);
+  FIELD(mem_bytes);
+  FIELD(mem_available_bytes);
+  FIELD(uptime_s);
+}
+
+void describe(auto& a, Is<Sample> auto& v) {
+  FIELD(mono_ms);
+  FIELD(wall_ms);
+  FIELD(host);
+  FIELD(memory);
+  FIELD(host_sockstat);
+  FIELD(netns);
+  FIELD(sockets);
+  FIELD(rows_suppressed);
+  FIELD(owners);
+  FIELD(cgroups);
+  FIELD(ports);
+  FIELD(refusals);
+  FIELD(lifecycle);
+  FIELD(coverage);
+  FIELD(self);
+}
+#undef FIELD
+
+}  // namespace tcpadvisor

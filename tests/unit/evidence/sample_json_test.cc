@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "advisor/evidence/sample_json.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "advisor/evidence/sample_fields.h"
+
+namespace tcpadvisor {
+namespace {
+
+using nlohmann::json;
+
+// ---- how many members a structure has, as the compiler sees it ----
+
+struct Anything {
+  template <typename T>
+  operator T() const;  // never defined: only asked whether it would convert
+};
+
+template <typename T, typename... Given>
+constexpr std::size_t members_of() {
+  if constexpr (requires { T{Given{}..., Anything{}}; }) {
+    return members_of<T, Given..., Anything>();
+  } else {
+    return sizeof...(Given);
+  }
+}
+
+struct Counter {
+  std::size_t members = 0;
+  template <typename T>
+  void operator()(const char*, const T&) {
+    ++members;
+  }
+};
+
+template <typename T>
+class Described : public testing::Test {};
+using Structures = testing::Types<Owner, CallStats, SocketCalls, BufferLocks, SocketRow, StateTotals, OwnerTotals,
+                                  CgroupTotals, PortTotals, Sysctl, Sockstat, NetnsSample, TcpMemory, BufferRefusals,
+                                  LifecycleTotals, Attempt, FactCoverage, SelfCost, HostFacts, Sample>;
+TYPED_TEST_SUITE(Described, Structures);
+
+TYPED_TEST(Described, every_member_is_described) {
+  Counter counter;
+  const TypeParam value{};
+  describe(counter, value);
+  EXPECT_EQ(counter.members, members_of<TypeParam>()) << "a member was added: describe it in sample_fields.h, too";
+}
+
+// ---- a Sample in which every member has a value of its own ----
+
+class Filler {
+ public:
+  template <typename T>
+  void operator()(const char*, T& value) {
+    fill(value);
+  }
+
+ private:
+  std::uint64_t next() { return ++last_; }
+  void fill(bool& value) { value = next() % 2 == 0; }
+  void fill(double& value) { value = static_cast<double>(next()) + 0.1; }
+  void fill(std::string& value) { value = "text " + std::to_string(next()); }
+  void fill(Endpoint& value) {
+    value = Endpoint::v4(10, 0, 0, static_cast<std::uint8_t>(next()), static_cast<std::uint16_t>(next()));
+    if (next() % 2 == 0) {
+      value.v6 = true;
+      value.ip[15] = 9;
+    }
+  }
+  template <std::integral T>
+  void fill(T& value) {
+    value = static_cast<T>(next());
+  }
+  template <typename T>
+    requires std::is_enum_v<T>
+  void fill(T& value) {
+    value = static_cast<T>(1 + next() % 2);
+  }
+  template <typename T>
+  void fill(std::optional<T>& value) {
+    fill(value.emplace());
+  }
+  template <typename T>
+  void fill(std::vector<T>& value) {
+    value.resize(2);
+    for (T& item : value) fill(item);
+  }
+  template <typename T, std::size_t N>
+  void fill(std::array<T, N>& value) {
+    for (T& item : value) fill(item);
+  }
+  void fill(StateTable& value) {
+    for (std::size_t state = 1; state < kStateCount; ++state) fill(value[state]);
+  }
+  template <typename K, typename V>
+  void fill(std::map<K, V>& value) {
+    for (int i = 0; i < 2; ++i) {
+      K key;
+      fill(key);
+      fill(value[key]);
+    }
+  }
+  template <typename T>
+    requires requires(Filler& filler, T& value) { describe(filler, value); }
+  void fill(T& value) {
+    describe(*this, value);
+  }
+  std::uint64_t last_ = 0;
+};
+
+Sample full_sample() {
+  Sample sample;
+  Filler filler;
+  describe(filler, sample);
+  return sample;
+}
+
+TEST(SampleJson, a_full_sample_survives_the_round_trip_as_text) {
+  Sample sample = full_sample();
+  auto back = sample_from_json(json::parse(to_json(sample).dump()));
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_TRUE(*back == sample);
+}
+
+TEST(SampleJson, the_comparison_above_can_fail) {
+  Sample sample = full_sample();
+  json changed = to_json(sample);
+  changed["sockets"][1]["calls"]["send"]["slots"][3] = 999'999;
+  auto back = sample_from_json(changed);
+  ASSERT_TRUE(back);
+  EXPECT_FALSE(*back == sample);
+}
+
+TEST(SampleJson, an_empty_sample_and_extreme_numbers_survive) {
+  Sample sample;
+  sample.mono_ms = ~0ull;
+  sample.wall_ms = -5;
+  sample.sockets.emplace_back().owner = Owner{1, "x", -1, 1};
+  sample.sockets[0].recv_q = ~0ull;
+  auto back = sample_from_json(json::parse(to_json(sample).dump()));
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_TRUE(*back == sample);
+}
+
+TEST(SampleJson, what_is_not_known_is_left_out) {
+  Sample sample;
+  sample.sockets.emplace_back();
+  json object = to_json(sample);
+  EXPECT_FALSE(object["sockets"][0].contains("srtt_us"));
+  EXPECT_FALSE(object.contains("lifecycle"));
+  EXPECT_EQ(object["version"], kSampleJsonVersion);
+}
+
+TEST(SampleJson, a_name_that_is_no_utf8_does_not_break_the_text) {
+  Sample sample;
+  sample.owners.emplace_back().comm = "\xff\x1b[2J";
+  EXPECT_NO_THROW((void)to_json(sample).dump());
+}
+
+struct BadCase {
+  const char* pointer;
+  json value;
+  const char* message;
+};
+
+TEST(SampleJson, errors_name_the_place) {
+  const BadCase cases[] = {
+      {"/version", 7, "version: 7 is not readable"},
+      {"/sockets/1/state", "OPEN", "sockets[1].state: 'OPEN' is none of"},
+      {"/sockets/1/state", "?", "sockets[1].state: '?' is none of"},
+      {"/sockets/0/recv_q", -1, "sockets[0].recv_q: should be a whole number of 64 bits"},
+      {"/sockets/0/uid", 4294967296ull, "sockets[0].uid: should be a whole number of 32 bits"},
+      {"/sockets/0/local/ip", "10.0.0", "sockets[0].local.ip: '10.0.0' is not an IP address"},
+      {"/netns/0/states/OPEN", json::object(), "netns[0].states.OPEN: is no TCP state"},
+      {"/memory/limits_pages", json::array({1, 2}), "memory.limits_pages: should be an array of 3"},
+      {"/owners", 5, "owners: should be an array"},
+      {"/lifecycle/closed_by_pid/abc", json::array(), "lifecycle.closed_by_pid.abc: is not a number"},
+      {"/self/partial", "yes", "self.partial: should be true or false"},
+      {"/self/cpu_percent", "much", "self.cpu_percent: should be a number"},
+      {"/host", json::array(), "host: should be an object"},
+      {"/host/name", 3, "host.name: should be a text"},
+  };
+  for (const BadCase& bad : cases) {
+    json object = to_json(full_sample());
+    object[json::json_pointer(bad.pointer)] = bad.value;
+    auto back = sample_from_json(object);
+    ASSERT_FALSE(back) << bad.pointer;
+    EXPECT_EQ(back.error().code, ErrorCode::bad_input);
+    EXPECT_NE(back.error().message.find(bad.message), std::string::npos) << back.error().message;
+  }
+}
+
+TEST(SampleJson, a_missing_member_is_named) {
+  json object = to_json(full_sample());
+  object["ports"][1].erase("port");
+  auto back = sample_from_json(object);
+  ASSERT_FALSE(back);
+  EXPECT_EQ(back.error().message, "ports[1].port: is missing");
+  EXPECT_FALSE(sample_from_json(json::array()));
+  EXPECT_FALSE(sample_from_json(json::object()));
+}
+
+}  // namespace
+}  // namespace tcpadvisor
