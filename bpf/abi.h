@@ -49,7 +49,7 @@ struct ta_sock {
   ta_u32 send[TA_SLOTS];
   ta_u32 recv[TA_SLOTS];
   ta_u32 last_send_j, last_recv_j; /* jiffies of the last call, low 32 bits; 0: none */
-  ta_u32 tgid;                     /* last process that made a call or closed, from process context only; 0: not known */
+  ta_u32 tgid;                     /* who sends, else who first read, else who closed; from process context only; 0: not known */
   ta_u32 small_run;                /* small writes since the last read or large write */
   char comm[TA_COMM];
   ta_u64 since_ns;   /* CLOCK_MONOTONIC when the present state began; 0: not seen */

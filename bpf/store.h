@@ -74,9 +74,23 @@ static __always_inline void note_owner(struct ta_sock *state) {
   bpf_get_current_comm(state->comm, sizeof(state->comm));
 }
 
+/* A tree of comparisons with constants: half the instructions of shifting, on a path that every call takes. 0 and 1 give 0. */
 static __always_inline u32 log2_u32(u32 value) {
-  u32 log = 0;
-  if (value >> 16) { value >>= 16; log += 16; }
+  if (value < 1 << 8) {
+    if (value < 1 << 4) return value < 1 << 2 ? value >> 1 : value < 1 << 3 ? 2 : 3;
+    if (value < 1 << 6) return value < 1 << 5 ? 4 : 5;
+    return value < 1 << 7 ? 6 : 7;
+  }
+  if (value < 1 << 16) {
+    if (value < 1 << 12) {
+      if (value < 1 << 10) return value < 1 << 9 ? 8 : 9;
+      return value < 1 << 11 ? 10 : 11;
+    }
+    if (value < 1 << 14) return value < 1 << 13 ? 12 : 13;
+    return value < 1 << 15 ? 14 : 15;
+  }
+  u32 log = 16;
+  value >>= 16;
   if (value >> 8) { value >>= 8; log += 8; }
   if (value >> 4) { value >>= 4; log += 4; }
   if (value >> 2) { value >>= 2; log += 2; }
