@@ -1,14 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# run.sh BUILD_DIR [--only cost|snapshot] [--sockets N]: the benchmarks, as Markdown on stdout; progress on stderr.
+# run.sh [BUILD_DIR] [--only cost|snapshot] [--sockets N]: the benchmarks, as Markdown on stdout; progress on stderr.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-usage="usage: run.sh BUILD_DIR [--only cost|snapshot] [--sockets N]"
+usage="usage: run.sh [BUILD_DIR] [--only cost|snapshot] [--sockets N]"
 wrong() { echo "bench: $*; $usage" >&2; exit 2; }
 
-build=${1-} only='' sockets=198000
-[[ -d $build ]] || wrong "'$build' is no build directory"
-shift
+build=$here/../../build/dev only='' sockets=198000
+if (($#)) && [[ $1 != -* ]]; then
+  build=$1
+  shift
+fi
 arguments=("$@")
 while (($#)); do
   case $1 in
@@ -22,6 +24,8 @@ while (($#)); do
   esac
   shift 2
 done
+
+[[ -x $build/tcpadvisor ]] || wrong "'$build' is no build directory with a tcpadvisor in it"
 
 echo "# Benchmarks"
 echo
