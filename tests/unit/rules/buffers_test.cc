@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "advisor/rules/locked_buffers.h"
+#include "advisor/rules/reader.h"
+#include "tests/unit/rules/expect.h"
+
+namespace tcpadvisor {
+namespace {
+
+using namespace std::chrono_literals;
+using build::a_socket;
+using build::a_window;
+using build::SampleBuilder;
+using build::SocketBuilder;
+using testing::HasSubstr;
+
+SocketBuilder stalled() {
+  return a_socket().pid(12, "worker").recv_q(300'000).rcvbuf(400'000, 390'000);
+}
+
+TEST(ReaderTooSlow, fires_on_a_buffer_that_stays_full) {
+  Window window = a_window(
+      8, [](SampleBuilder& sample, std::size_t i) { sample.add(stalled()).counter("TcpExt.TCPToZeroWindowAdv", i); });
+  auto finding = only_finding(reader_too_slow(window, lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->scope.pid, 12u);
+  EXPECT_EQ(value_of(*finding, "full_for"), 7);
+  EXPECT_EQ(value_of(*finding, "unread_bytes"), 300'000);
+  EXPECT_EQ(value_of(*finding, "zero_windows_announced"), 7);
+}
+
+TEST(ReaderTooSlow, five_seconds_are_enough_under_a_longer_policy) {
+  auto with = [](std::size_t samples) {
+    return a_window(samples, [](SampleBuilder& s, std::size_t) { s.add(stalled()); });
+  };
+  EXPECT_TRUE(only_finding(reader_too_slow(with(6), Policy{})));
+}
+
+TEST(ReaderTooSlow, knows_a_closed_window_and_well_packed_data) {
+  Window zero = a_window(8, [](SampleBuilder& s, std::size_t) {
+    s.add(stalled().rcvbuf(400'000, 190'000).set([](SocketRow& row) { row.rcv_wnd = 0; }));
+  });
+  EXPECT_TRUE(only_finding(reader_too_slow(zero, lab())));
+  Window packed = a_window(8, [](SampleBuilder& s, std::size_t) {
+    s.add(a_socket().pid(12, "worker").recv_q(180'000).rcvbuf(400'000, 190'000).set([](SocketRow& row) {
+      row.scaling_ratio = 128;
+    }));
+  });
+  EXPECT_TRUE(only_finding(reader_too_slow(packed, lab())));
+}
+
+TEST(ReaderTooSlow, a_half_full_buffer_or_a_fast_reader_is_fine) {
+  expect_fine(reader_too_slow(
+      a_window(8, [](SampleBuilder& s, std::size_t) { s.add(stalled().rcvbuf(400'000, 290'000)); }), lab()));
+  expect_fine(reader_too_slow(
+      a_window(8,
+               [](SampleBuilder& s, std::size_t i) { s.add(stalled().rcvbuf(400'000, i % 3 == 1 ? 390'000 : 9'000)); }),
+      lab()));
+  expect_fine(reader_too_slow(a_window(8, [](SampleBuilder& s, std::size_t) { s.add(stalled().recv_q(0)); }), lab()));
+}
+
+TEST(ReaderTooSlow, clears_and_ignores_closing_and_unaccepted_sockets) {
+  expect_fine(reader_too_slow(
+      a_window(8, [](SampleBuilder& s,
+                     std::size_t i) { s.add(i < 7 ? stalled() : stalled().recv_q(0).rcvbuf(400'000, 0)); }),
+      lab()));
+  expect_fine(
+      reader_too_slow(a_window(8,
+                               [](SampleBuilder& s, std::size_t) {
+                                 s.add(stalled().close_wait()).add(stalled().cookie(3).holder(Holder::unaccepted));
+                               }),
+                      lab()));
+}
+
+TEST(ReaderTooSlow, is_not_assessed_without_buffers_rows_or_samples) {
+  Window procfs = a_window(8, [](SampleBuilder& s, std::size_t) { s.add(a_socket().recv_q(300'000)); });
+  expect_unknown(reader_too_slow(procfs, lab()), "does not show receive buffers");
+  Window capped = a_window(8, [](SampleBuilder& s, std::size_t) { s.set([](Sample& x) { x.rows_suppressed = 10; }); });
+  expect_unknown(reader_too_slow(capped, lab()), "limit of rows");
+  Window brief = a_window(2, [](SampleBuilder& s, std::size_t) { s.add(stalled()); });
+  expect_unknown(reader_too_slow(brief, lab()), "not enough data");
+}
+
+/// 4 MB/s over 20 ms against an advertised window of 80,480 bytes: one window per round trip.
+SocketBuilder locked_receiver(std::size_t i, std::uint64_t bytes_per_s = 4'000'000) {
+  return a_socket().pid(3, "sink").locks(false, true).rcvbuf(131'072, 10'000).set([=](SocketRow& row) {
+    row.bytes_received = bytes_per_s * i;
+    row.rcv_rtt_us = 20'000;
+    row.rcv_wnd = 80'480;
+  });
+}
+
+void one_flow(SampleBuilder& sample, const SocketRow& row) {
+  sample.count(TcpState::established, 1).add(row);
+}
+
+TEST(RcvbufLocked, fires_when_the_window_is_used_up) {
+  auto finding = only_finding(rcvbuf_locked_by_app(
+      a_window(8, [](SampleBuilder& s, std::size_t i) { one_flow(s, locked_receiver(i)); }), lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->scope.pid, 3u);
+  EXPECT_EQ(finding->recommendation.kind, RecommendationKind::application);
+  EXPECT_NEAR(*value_of(*finding, "window_used_per_rtt"), 0.994, 0.001);
+  EXPECT_THAT(finding->title, HasSubstr("128 KiB with SO_RCVBUF"));
+  EXPECT_EQ(finding->not_useful.front().knob, "net.ipv4.tcp_rmem");
+}
+
+TEST(RcvbufLocked, a_lock_that_does_not_bind_is_fine) {
+  auto with = [](auto change) {
+    return a_window(8, [=](SampleBuilder& s, std::size_t i) {
+      SocketRow row = locked_receiver(i);
+      change(row, i);
+      one_flow(s, row);
+    });
+  };
+  expect_fine(rcvbuf_locked_by_app(with([](SocketRow& row, std::size_t i) { row.bytes_received = 3'000'000 * i; }),
+                                   lab()));  // 75 %
+  expect_fine(rcvbuf_locked_by_app(with([](SocketRow& row, std::size_t) { row.rcv_rtt_us = 900; }), lab()));
+  expect_fine(rcvbuf_locked_by_app(with([](SocketRow& row, std::size_t) { row.rmem_alloc = 60'000; }),
+                                   lab()));  // a slow reader
+  expect_fine(rcvbuf_locked_by_app(with([](SocketRow& row, std::size_t) { row.locks->rcvbuf = false; }), lab()));
+}
+
+TEST(RcvbufLocked, clears_when_the_flow_stops_within_the_windows) {
+  expect_fine(rcvbuf_locked_by_app(
+      a_window(8, [](SampleBuilder& s, std::size_t i) { one_flow(s, locked_receiver(std::min<std::size_t>(i, 6))); }),
+      lab()));
+}
+
+TEST(RcvbufLocked, a_short_look_is_less_sure_and_a_request_that_was_cut_is_named) {
+  Window window = a_window(10, [](SampleBuilder& s, std::size_t i) {
+    one_flow(s, locked_receiver(i));
+    s.sysctl("net.core.rmem_max", {65'536});
+  });
+  auto finding = only_finding(rcvbuf_locked_by_app(window, Policy{}));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->confidence, Confidence::medium);
+  EXPECT_THAT(finding->recommendation.steps.back(), HasSubstr("cut to net.core.rmem_max = 65,536"));
+}
+
+TEST(LockedBuffers, are_not_assessed_where_locks_are_not_visible) {
+  Window diag = a_window(8, [](SampleBuilder& s, std::size_t i) {
+    SocketRow row = locked_receiver(i);
+    row.locks.reset();
+    s.cover("snapshot", "sock_diag");
+    one_flow(s, row);
+  });
+  expect_unknown(rcvbuf_locked_by_app(diag, lab()), "sock_diag does not show whether a socket has SO_RCVBUF set");
+  expect_unknown(sndbuf_locked_by_app(diag, lab()), "SO_SNDBUF");
+  Window brief = a_window(2, [](SampleBuilder& s, std::size_t i) { one_flow(s, locked_receiver(i)); });
+  expect_unknown(rcvbuf_locked_by_app(brief, lab()), "not enough data");
+  // The kernel walk writes rows only for sockets that matter: none is an answer.
+  expect_fine(sndbuf_locked_by_app(
+      a_window(8, [](SampleBuilder& s, std::size_t) { s.count(TcpState::established, 5); }), lab()));
+}
+
+SocketBuilder locked_sender(std::size_t i, double limited_share) {
+  return a_socket().pid(4, "source").locks(true, false).sndbuf(131'072, 130'000).set([=](SocketRow& row) {
+    row.busy_us = 1'000'000 * i;
+    row.sndbuf_limited_us = static_cast<std::uint64_t>(limited_share * 1e6 * static_cast<double>(i));
+    row.bytes_acked = 5'000'000 * i;
+    row.srtt_us = 20'500;
+  });
+}
+
+TEST(SndbufLocked, fires_when_it_is_what_limits) {
+  auto finding = only_finding(sndbuf_locked_by_app(
+      a_window(8, [](SampleBuilder& s, std::size_t i) { one_flow(s, locked_sender(i, 0.41)); }), lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_NEAR(*value_of(*finding, "sndbuf_limited_of_busy_time"), 0.41, 0.01);
+  EXPECT_EQ(value_of(*finding, "rate"), 40);
+}
+
+TEST(SndbufLocked, a_lock_that_hardly_ever_binds_is_fine) {
+  expect_fine(sndbuf_locked_by_app(
+      a_window(8, [](SampleBuilder& s, std::size_t i) { one_flow(s, locked_sender(i, 0.033)); }), lab()));
+}
+
+TEST(SndbufLocked, clears_when_the_sender_is_idle) {
+  expect_fine(sndbuf_locked_by_app(
+      a_window(8,
+               [](SampleBuilder& s, std::size_t i) { one_flow(s, locked_sender(std::min<std::size_t>(i, 6), 0.41)); }),
+      lab()));
+}
+
+}  // namespace
+}  // namespace tcpadvisor

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every rule test asks of an outcome.
+#pragma once
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "advisor/rules/rule.h"
+#include "tests/unit/builders.h"
+
+namespace tcpadvisor {
+
+inline Policy lab() {
+  return *Policy::named("lab");
+}
+
+inline std::optional<double> value_of(const Finding& finding, std::string_view metric) {
+  auto found = std::ranges::find(finding.evidence, metric, &Evidence::metric);
+  if (found == finding.evidence.end()) return std::nullopt;
+  return found->value;
+}
+
+/// A finding that a person can use: evidence, words, no sysctl unless it is one.
+inline void expect_complete(const Finding& finding) {
+  EXPECT_FALSE(finding.evidence.empty()) << finding.id;
+  EXPECT_FALSE(finding.title.empty());
+  EXPECT_FALSE(finding.meaning.empty());
+  EXPECT_FALSE(finding.recommendation.text.empty());
+  EXPECT_FALSE(finding.not_useful.empty());
+  for (const Evidence& evidence : finding.evidence) {
+    EXPECT_FALSE(evidence.metric.empty());
+    EXPECT_FALSE(evidence.source.empty()) << evidence.metric;
+  }
+  bool sysctl = finding.recommendation.kind == RecommendationKind::sysctl;
+  EXPECT_EQ(sysctl, !finding.recommendation.knob.empty());
+  if (!sysctl) return;
+  for (const std::string* text :
+       {&finding.recommendation.current, &finding.recommendation.target, &finding.recommendation.formula,
+        &finding.recommendation.apply, &finding.recommendation.rollback, &finding.recommendation.scope}) {
+    EXPECT_FALSE(text->empty()) << finding.id;
+  }
+}
+
+inline std::optional<Finding> only_finding(const Outcome& outcome) {
+  EXPECT_EQ(outcome.findings.size(), 1u) << outcome.not_assessed << outcome.fine_value;
+  EXPECT_EQ(outcome.fine_metric, "") << "not fine and not well at once";
+  if (outcome.findings.size() != 1) return std::nullopt;
+  expect_complete(outcome.findings.front());
+  return outcome.findings.front();
+}
+
+inline void expect_fine(const Outcome& outcome) {
+  EXPECT_TRUE(outcome.findings.empty()) << outcome.findings.front().title;
+  EXPECT_EQ(outcome.not_assessed, "");
+  EXPECT_FALSE(outcome.fine_metric.empty());
+  EXPECT_FALSE(outcome.fine_value.empty());
+}
+
+inline void expect_unknown(const Outcome& outcome, const std::string& reason) {
+  EXPECT_TRUE(outcome.findings.empty());
+  EXPECT_EQ(outcome.fine_metric, "") << "a false OK";
+  EXPECT_THAT(outcome.not_assessed, testing::HasSubstr(reason));
+}
+
+}  // namespace tcpadvisor
