@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/sources/owners.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <limits>
+
+#include "agent/sources/cgroups.h"
+#include "agent/sources/processes.h"
+#include "tests/unit/os/temp_tree.h"
+#include "tests/unit/sources/fixture.h"
+
+namespace tcpadvisor::sources {
+namespace {
+
+TEST(Owners, links) {
+  EXPECT_EQ(parse_socket_link("socket:[12345]"), 12345u);
+  for (const char* bad : {"", "socket:[]", "pipe:[12]", "socket:[12", "socket:[1 2]"})
+    EXPECT_FALSE(parse_socket_link(bad)) << bad;
+}
+
+TEST(Owners, holders_by_inode_several_descriptors_and_processes) {
+  auto scan = scan_owners(fixture::root("proc-5.10"));
+  ASSERT_TRUE(scan);
+  ASSERT_EQ(scan->of(5002).size(), 2u);
+  EXPECT_EQ(scan->of(5002)[0], (SocketHolder{5002, 900, 7}));
+  EXPECT_TRUE(scan->of(1).empty());
+  EXPECT_EQ(scan->files, 3u);
+  EXPECT_EQ(scan->unreadable, 0u);
+
+  os::TempTree tree;
+  tree.link("/proc/20/fd/3", "socket:[9]").link("/proc/10/fd/5", "socket:[9]").link("/proc/10/fd/0", "/dev/null");
+  auto shared = scan_owners(tree.root());
+  ASSERT_EQ(shared->of(9).size(), 2u);
+  EXPECT_EQ(shared->of(9)[0].pid, 10u) << "sorted by process";
+}
+
+TEST(Owners, the_number_of_holders_is_bounded_and_the_rest_counted) {
+  auto scan = scan_owners(fixture::root("proc-5.10"), 1);
+  EXPECT_EQ(scan->holders.size(), 1u);
+  EXPECT_EQ(scan->over_limit, 2u);
+}
+
+TEST(Owners, a_process_without_readable_descriptors_is_counted) {
+  os::TempTree tree;
+  tree.link("/proc/10/fd/5", "socket:[9]");
+  std::filesystem::permissions(tree.path(), std::filesystem::perms(0755));
+  std::filesystem::permissions(tree.path() + "/proc/10/fd", std::filesystem::perms::none);
+  bool root = geteuid() == 0;  // root may read everything: look as nobody
+  if (root) {
+    ASSERT_EQ(seteuid(65534), 0);
+  }
+  auto scan = scan_owners(tree.root());
+  if (root) {
+    ASSERT_EQ(seteuid(0), 0);
+  }
+  std::filesystem::permissions(tree.path() + "/proc/10/fd", std::filesystem::perms::owner_all);
+  ASSERT_TRUE(scan);
+  EXPECT_EQ(scan->unreadable, 1u);
+}
+
+TEST(Processes, everything_about_one) {
+  ProcessFacts facts = read_process(fixture::root("proc-6.18"), 700);
+  EXPECT_EQ(facts.comm, "leaky");
+  EXPECT_EQ(facts.netns, 4026531840u);
+  EXPECT_EQ(facts.fd_limit, 1024u);
+  EXPECT_EQ(facts.fds, 7u);
+  EXPECT_EQ(facts.cgroups.unified, "/system.slice/leaky.service");
+  EXPECT_EQ(facts.cgroups.memory, "/lab");
+}
+
+TEST(Processes, what_is_not_there_stays_empty) {
+  ProcessFacts facts = read_process(fixture::root("proc-6.18"), 99999);
+  EXPECT_EQ(facts.comm, "");
+  EXPECT_FALSE(facts.fds || facts.fd_limit);
+}
+
+TEST(Processes, limits_and_cgroups) {
+  EXPECT_EQ(read_process(fixture::root("proc-5.10"), 900).fd_limit, std::numeric_limits<std::uint64_t>::max());
+  EXPECT_EQ(parse_fd_limit("Max open files soon x files\n").error().message,
+            "limits:1: 'soon' is not a number of files");
+  EXPECT_FALSE(parse_fd_limit(""));
+  EXPECT_EQ(parse_process_cgroups("8:cpu,memory:/docker/a:b\n").memory, "/docker/a:b");
+  EXPECT_EQ(parse_process_cgroups("nonsense\n0::\n").unified, "");
+}
+
+TEST(Processes, a_name_that_moves_the_terminal_becomes_harmless) {
+  os::TempTree tree;
+  tree.file("/proc/5/comm", "\x1b[2Jx\n");
+  EXPECT_EQ(read_process(tree.root(), 5).comm, "?[2Jx");
+}
+
+TEST(Cgroups, mounts) {
+  auto v2 = parse_cgroup_mounts("cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n");
+  EXPECT_EQ(v2.unified, "/sys/fs/cgroup");
+  EXPECT_FALSE(v2.hybrid || v2.v1_memory);
+  auto hybrid = parse_cgroup_mounts(
+      "c /sys/fs/cgroup/memory cgroup rw,memory 0 0\nc /sys/fs/cgroup/uni\\040fied cgroup2 rw 0 0\n");
+  EXPECT_TRUE(hybrid.hybrid);
+  EXPECT_EQ(hybrid.unified, "/sys/fs/cgroup/uni fied");
+  EXPECT_EQ(hybrid.v1_memory, "/sys/fs/cgroup/memory");
+  EXPECT_FALSE(parse_cgroup_mounts("").unified);
+}
+
+TEST(Cgroups, ids_to_paths) {
+  os::TempTree tree;
+  tree.file("/sys/fs/cgroup/a/b/x", "");
+  std::uint64_t root_id = tree.root().inode("/sys/fs/cgroup").value();
+  std::uint64_t b_id = tree.root().inode("/sys/fs/cgroup/a/b").value();
+  CgroupTree known;
+  known.walk(tree.root(), {.unified = "/sys/fs/cgroup", .v1_memory = {}, .hybrid = false});
+  EXPECT_EQ(known.path(root_id), "/");
+  EXPECT_EQ(known.path(b_id), "/a/b");
+  EXPECT_EQ(known.path(~0ull), "");
+  known.walk(tree.root(), {.unified = "/sys/fs/cgroup", .v1_memory = {}, .hybrid = true});
+  EXPECT_EQ(known.path(root_id), "") << "on hybrid hosts every socket carries the root";
+}
+
+TEST(Cgroups, memory_of_v2_and_v1) {
+  CgroupTotals v2;
+  v2.path = "/system.slice/leaky.service";
+  read_memory_v2(fixture::root("proc-6.18"), "/sys/fs/cgroup", v2);
+  EXPECT_EQ(v2.sock_bytes, 73728u);
+  EXPECT_EQ(v2.memory_current, 5'000'000u);
+  EXPECT_FALSE(v2.memory_max) << "max is no limit";
+  EXPECT_EQ(v2.events_max, 3u);
+  CgroupTotals v1;
+  v1.path = "/docker/abc";
+  read_memory_v1(fixture::root("proc-5.10"), "/sys/fs/cgroup/memory", v1);
+  EXPECT_EQ(v1.memory_current, 4'194'304u);
+  EXPECT_EQ(v1.memory_max, 4'194'304u);
+  CgroupTotals gone;
+  gone.path = "/gone";
+  read_memory_v2(fixture::root("proc-6.18"), "/sys/fs/cgroup", gone);
+  EXPECT_FALSE(gone.sock_bytes || gone.memory_current || gone.events_max);
+}
+
+}  // namespace
+}  // namespace tcpadvisor::sources
