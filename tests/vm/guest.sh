@@ -83,7 +83,7 @@ for program in ip ss tc; do
 done
 words=()
 for word in $*; do  # COMMAND is a command line: split it as the guest's shell will
-  word=${word//[\'\"]/}
+  word=${word//[\'\";]/}
   [[ $word == /* && -f $word && -x $word ]] && words+=("$word")
 done
 for path in "${words[@]}" "${with[@]}"; do
