@@ -49,9 +49,10 @@ key == "" && match(line, /^ *[0-9]+\/[0-9]+ Test +#[0-9]+: [^ ]+ /) {
   lost(number)
   if (outcome == "Failed" && !bad[number]) { failed++; print name ": " substr(line, index(line, "***") + 3) "\n" plain[number] }
   if (!cases[number] && outcome == "Passed") passed++
-  if (!cases[number] && outcome == "Skipped") { skipped++; print "skip: " name ": the whole program" }
+  if (!cases[number] && outcome == "Skipped") { skipped++; print "skip: " name ": " last[number] }
   delete plain[number]
 }
+key != "" && line != "" { last[key] = line }
 key != "" && running[key] == "" { plain[key] = substr(plain[key] "  " line "\n", length(plain[key]) > 6000 ? 2000 : 1) }
 
 END {
