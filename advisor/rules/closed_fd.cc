@@ -40,6 +40,13 @@ Outcome closed_socket_fd_leak(const Window& window, const Policy& policy) {
     return Outcome::unknown(
         "dead sockets are in no list: only the owners of descriptors show them, and those are not known");
   }
+  // A descriptor below /proc/*/fd only says "socket": a dead one looks like one of UDP.
+  const std::string source = source_of(now, "owners");
+  const bool seen = std::ranges::any_of(
+      now.owners, [](const OwnerTotals& owner) { return owner.sockets[index_of(TcpState::close)] > 0; });
+  if (!seen && source.starts_with("/proc")) {
+    return Outcome::unknown(source + " does not tell dead sockets from sockets of other protocols");
+  }
   Outcome outcome;
   std::uint64_t most = 0;
   for (const OwnerTotals& owner : now.owners) {
@@ -74,7 +81,6 @@ Outcome closed_socket_fd_leak(const Window& window, const Policy& policy) {
                                  ? "they were CLOSE_WAIT before: the connections ended, the descriptors stayed"
                              : growing ? "the number grows"
                                        : "the number is steady; sockets that were never connected look the same";
-    std::string source = source_of(now, "owners");
     finding.evidence.push_back(measured(window, "closed_sockets_held", source, count, "sockets", policy.min_count));
     finding.evidence.push_back(measured(window, "closed_sockets_growth", source, dead.per_minute(), "per_min"));
     if (auto gap = unlisted_sockets(now)) {

@@ -128,6 +128,12 @@ TEST(ClosedSocketFdLeak, is_quiet_about_few_and_about_those_that_are_being_close
                                     lab()));
 }
 
+TEST(ClosedSocketFdLeak, is_not_assessed_when_descriptors_only_say_socket) {
+  expect_unknown(
+      closed_socket_fd_leak(a_window(6, [](SampleBuilder& s, std::size_t) { s.cover("owners", "/proc/*/fd"); }), lab()),
+      "does not tell dead sockets");
+}
+
 TEST(ClosedSocketFdLeak, is_not_assessed_without_owners) {
   expect_unknown(
       closed_socket_fd_leak(a_window(6, [](SampleBuilder& s, std::size_t) { s.cover("owners", ""); }), lab()),
