@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/scenario/agent_report.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -36,6 +37,14 @@ std::vector<std::string> fault_command(const std::vector<std::string>& arguments
   command.insert(command.end(), arguments.begin(), arguments.end());
   command.insert(command.end(), {"--hold", "10m"});
   return command;
+}
+
+/// A namespace without a name is called after one of its processes: "pid:4242". 0: another name, or gone.
+std::uint64_t inode_of_netns(const std::string& name) {
+  struct stat status{};
+  return name.rfind("pid:", 0) == 0 && stat(("/proc/" + name.substr(4) + "/ns/net").c_str(), &status) == 0
+             ? status.st_ino
+             : 0;
 }
 
 std::string id_of(const json& finding) {
@@ -116,10 +125,7 @@ bool concerns(const json& finding, const Subject& subject) {
   if (pid.is_number() && std::ranges::count(subject.pids, pid.get<std::uint32_t>()) > 0) {
     return true;
   }
-  // A namespace is its inode, possibly within a name such as "net:[4026532177]".
-  const std::string where = scope.value("netns", json()).dump() + scope.value("netns_id", json()).dump();
-  return std::ranges::any_of(
-      subject.netns, [&](std::uint64_t inode) { return where.find(std::to_string(inode)) != std::string::npos; });
+  return std::ranges::count(subject.netns, inode_of_netns(scope.value("netns", ""))) > 0;
 }
 
 json report(const std::vector<std::string>& arguments, const ChildOptions& options) {

@@ -5,6 +5,7 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -89,8 +90,15 @@ class Lane {
   std::deque<Packet> queue_;
 };
 
+/// Carried late, a packet has another round-trip time: on a busy machine we go first. A few percent of one processor.
+void go_first() {
+  const sched_param first{.sched_priority = 1};
+  (void)sched_setscheduler(0, SCHED_FIFO, &first);  // where it is not allowed, the time is less exact
+  prctl(PR_SET_TIMERSLACK, 1'000UL);                // the default of 50 us would be added to every packet
+}
+
 void carry_for_ever(int tun_a, int tun_b, const DelayLinkOptions& options) {
-  prctl(PR_SET_TIMERSLACK, 1'000UL);  // the default of 50 us would be added to every packet
+  go_first();
   std::array lanes{Lane(tun_a, tun_b, options), Lane(tun_b, tun_a, options)};
   for (;;) {
     const auto now = Clock::now();
