@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The checkers themselves, on made-up text: each rule must be able to fail.
-#include "tests/contract/include_table.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/contract/include_table.h"
 #include "tests/contract/text_rules.h"
 
 namespace tcpadvisor::contract {
