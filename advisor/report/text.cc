@@ -19,6 +19,7 @@ namespace {
 constexpr std::size_t kWidth = 100;
 constexpr std::size_t kMaxLines = 12;  // of one finding; the rest is behind `explain` and in the JSON form
 constexpr std::size_t kLabel = 12;
+constexpr std::size_t kTextWidth = kWidth - kLabel - 2;
 
 std::size_t columns(std::string_view text) {
   return static_cast<std::size_t>(
@@ -43,12 +44,11 @@ std::vector<std::string> wrap(std::string_view text, std::size_t width) {
 
 /// At most `most` lines; the last one then ends with "…".
 void add_labelled(std::vector<std::string>& out, std::string_view label, std::string_view text, std::size_t most) {
-  std::size_t width = kWidth - kLabel - 2;
-  std::vector<std::string> lines = wrap(text, width);
+  std::vector<std::string> lines = wrap(text, kTextWidth);
   if (lines.size() > most) {
     lines.resize(most);
     std::string& last = lines.back();
-    while (columns(last) + 2 > width && last.contains(' ')) last.resize(last.find_last_of(' '));
+    while (columns(last) + 2 > kTextWidth && last.contains(' ')) last.resize(last.find_last_of(' '));
     last += " …";
   }
   for (std::size_t i = 0; i < lines.size(); ++i) {
@@ -85,16 +85,16 @@ std::string evidence_text(const std::vector<Evidence>& evidence) {
     std::string metric = part.metric;
     std::ranges::replace(metric, '_', ' ');
     out += fmt::format("{}{} {}", out.empty() ? "" : "; ", metric, value_text(part.value, part.unit));
-    if (part.threshold) out += fmt::format(" (mark {})", value_text(*part.threshold, part.unit));
+    if (part.threshold.value_or(0) != 0) out += fmt::format(" (threshold {})", value_text(*part.threshold, part.unit));
   }
   return out;
 }
 
 std::string do_text(const Recommendation& cure) {
-  std::string out = cure.text;
-  for (const std::string& step : cure.steps)
-    out += fmt::format("{}{}", out.ends_with('.') || out.empty() ? " " : "; ", step);
-  return out;
+  std::string steps = fmt::format("{}", fmt::join(cure.steps, "; "));
+  if (steps.empty()) return cure.text;
+  steps[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(steps[0])));
+  return fmt::format("{}{} {}", cure.text, cure.text.ends_with('.') ? "" : ".", steps);
 }
 
 std::string upper(std::string_view text) {
@@ -109,32 +109,57 @@ std::string painted(Severity severity, const std::string& text, bool color) {
   return fmt::format("\x1b[{}m{}\x1b[0m", code, text);
 }
 
-/// Title, scope, evidence, meaning, do, (apply,) not useful, verify: cli.md's order, in at most kMaxLines lines.
-std::vector<std::string> finding_lines(const Finding& finding, const ReportOptions& options) {
-  std::vector<std::string> out;
-  std::string severity = upper(name_of(finding.severity));
-  std::vector<std::string> title = wrap(fmt::format("{}  {}", severity, finding.title), kWidth);
-  if (title.size() > 1) title = {title[0] + (columns(title[0]) < kWidth ? "…" : "")};
-  title[0].replace(0, severity.size(), painted(finding.severity, severity, options.color));
-  out.push_back(title[0]);
-  std::string id =
-      fmt::format("{}, {}, confidence {}", scope_text(finding.scope), finding.id, name_of(finding.confidence));
-  if (finding.confidence != Confidence::high) id += " (" + finding.confidence_why + ")";
-  if (!finding.cause.empty()) id += ", caused by " + finding.cause;
-  const Recommendation& cure = finding.recommendation;
-  bool sysctl = cure.kind == RecommendationKind::sysctl;
-  std::string useless;
-  for (const NotUseful& entry : finding.not_useful) {
-    useless += fmt::format("{}{} ({})", useless.empty() ? "" : "; ", entry.knob, entry.why);
+std::string who_text(const Finding& finding) {
+  std::string out = fmt::format("{}; {}", scope_text(finding.scope), finding.id);
+  if (finding.confidence != Confidence::high) {
+    out += fmt::format("; confidence {}: {}", name_of(finding.confidence), finding.confidence_why);
   }
-  add_labelled(out, "Scope", id, 2);
-  add_labelled(out, "Evidence", evidence_text(finding.evidence), sysctl ? 2 : 3);
-  add_labelled(out, "Means", finding.meaning, 2);
-  add_labelled(out, "Do", do_text(cure), 2);
-  if (sysctl) add_labelled(out, "Formula", cure.formula, 1);
-  auto room = kMaxLines - out.size() - (cure.verify.empty() ? 0 : 1);
-  if (!useless.empty()) add_labelled(out, "Not useful", useless, std::min<std::size_t>(room, 2));
-  if (!cure.verify.empty()) add_labelled(out, "Verify", cure.verify, kMaxLines - out.size());
+  if (!finding.cause.empty()) out += "; caused by finding " + finding.cause;
+  return out;
+}
+
+std::string not_useful_text(const Finding& finding) {
+  std::string out;
+  for (const NotUseful& entry : finding.not_useful) {
+    out += fmt::format("{}{}: {}", out.empty() ? "" : "; ", entry.knob, entry.why);
+  }
+  return out;
+}
+
+/// cli.md's order, in at most kMaxLines lines. Each part first gets what it needs at least; what is left goes to the
+/// parts that help most to act.
+std::vector<std::string> finding_lines(const Finding& finding, const ReportOptions& options) {
+  struct Part {
+    std::string_view label;
+    std::string text;
+    std::size_t lines;  ///< to print
+  };
+  const Recommendation& cure = finding.recommendation;
+  std::vector<Part> parts = {{"Scope", who_text(finding), 1},
+                             {"Evidence", evidence_text(finding.evidence), 2},
+                             {"Means", finding.meaning, 1},
+                             {"Do", do_text(cure), 2},
+                             {"Formula", cure.kind == RecommendationKind::sysctl ? cure.formula : "", 1},
+                             {"Not useful", not_useful_text(finding), 1},
+                             {"Verify", cure.verify, 1}};
+  std::erase_if(parts, [](const Part& part) { return part.text.empty(); });
+  std::size_t left = kMaxLines - 1;
+  for (const Part& part : parts) left -= part.lines;
+  for (std::string_view label : {"Do", "Means", "Formula", "Evidence", "Scope", "Not useful", "Verify", "Do"}) {
+    auto part = std::ranges::find(parts, label, &Part::label);
+    if (part == parts.end()) continue;
+    std::size_t wanted = wrap(part->text, kTextWidth).size();
+    std::size_t more = wanted > part->lines ? std::min<std::size_t>({wanted - part->lines, left, 1}) : 0;
+    part->lines += more;
+    left -= more;
+  }
+
+  std::string severity = upper(name_of(finding.severity));
+  std::string title = wrap(fmt::format("{}  {}", severity, finding.title), kWidth - 1).front();
+  if (columns(title) < columns(severity) + 2 + columns(finding.title)) title += "…";
+  title.replace(0, severity.size(), painted(finding.severity, severity, options.color));
+  std::vector<std::string> out = {title};
+  for (const Part& part : parts) add_labelled(out, part.label, part.text, part.lines);
   return out;
 }
 

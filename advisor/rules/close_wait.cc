@@ -83,7 +83,7 @@ Finding leak_of(const Window& window, const Policy& policy, const Holding& holdi
       "Fix the application: close the socket when a read returns 0, on every path, also after errors and time-outs.";
   std::string remotes = common_remote(holding.rows);
   cure.steps.push_back(fmt::format("find them: {}ss -tnp state close-wait{}", in_netns(now, finding.scope.netns),
-                                   finding.scope.pid ? fmt::format(" | grep pid={}", *finding.scope.pid) : ""));
+                                   finding.scope.pid ? fmt::format(" | grep 'pid={},'", *finding.scope.pid) : ""));
   if (!remotes.empty()) cure.steps.push_back("look at the code that talks to " + remotes);
   cure.steps.push_back("until then, a restart of the process frees them");
   cure.verify = fmt::format("tcpadvisor report --only close-wait-leak: no CLOSE_WAIT socket older than {}",

@@ -42,7 +42,7 @@ Finding held_finding(const Window& window, const Policy& policy, const Holding& 
   std::string remotes = common_remote(holding.rows);
   cure.steps.push_back(fmt::format("find them: {}ss -tnp state fin-wait-2{}",
                                    in_netns(window.latest(), finding.scope.netns),
-                                   finding.scope.pid ? fmt::format(" | grep pid={}", *finding.scope.pid) : ""));
+                                   finding.scope.pid ? fmt::format(" | grep 'pid={},'", *finding.scope.pid) : ""));
   if (!remotes.empty()) {
     cure.steps.push_back(fmt::format("the peers ({}) are in CLOSE_WAIT: see why they do not close", remotes));
   }
@@ -163,8 +163,9 @@ Outcome fin_wait2_orphan_buildup(const Window& window, const Policy& policy) {
     }
     finding.meaning = fmt::format(
         "The peers got our FIN and have not closed their end. Each entry ends by itself after "
-        "tcp_fin_timeout; there are many because closes come fast. Most peers: {}.",
-        peers.empty() ? "not listed" : most_frequent(peers));
+        "tcp_fin_timeout; there are many because closes come fast. {}",
+        peers.empty() ? ""
+                      : fmt::format("Peers of the {} listed: {}.", with_commas(peers.size()), most_frequent(peers)));
     recommend_timeout(now, netns, orphans, finding);
     finding.recommendation.verify = "the count falls to tcp_fin_timeout x closes per second or below";
     finding.not_useful = {{"net.ipv4.tcp_tw_reuse", "concerns TIME_WAIT of outgoing connections"},

@@ -22,7 +22,7 @@ std::uint64_t total(const Sample& sample, TcpState state) {
 std::string now_is(const Sample& sample, const std::string& name) {
   const NetnsSample* host = sample.host_netns();
   auto value = host == nullptr ? std::nullopt : sysctl_value(sample, host->id, name);
-  return value ? fmt::format(" (now {})", *value) : "";
+  return value ? fmt::format(" (now {})", with_commas(static_cast<std::uint64_t>(*value))) : "";
 }
 
 void on_time_wait(const Sample& sample, std::vector<NotRecommended>& out) {
@@ -57,10 +57,9 @@ void on_listeners(const Sample& sample, std::vector<NotRecommended>& out) {
     fullest = std::max(fullest, static_cast<double>(*row.accept_queue) / std::max(*row.accept_limit, 1u));
   }
   if (listeners > 0 && fullest < 0.5) {
-    out.push_back(
-        {"net.core.somaxconn=65535",
-         fmt::format("the fullest of {} is at {:.0f} % of its limit{}; acts only at listen()",
-                     counted(listeners, "accept queue"), fullest * 100, now_is(sample, "net.core.somaxconn"))});
+    out.push_back({"net.core.somaxconn=65535",
+                   fmt::format("no accept queue is fuller than {:.0f} % of its limit ({}){}; it acts only at listen()",
+                               fullest * 100, counted(listeners, "listener"), now_is(sample, "net.core.somaxconn"))});
   }
   const NetnsSample* host = sample.host_netns();
   auto cookies = host == nullptr ? std::nullopt : sysctl_value(sample, host->id, "net.ipv4.tcp_syncookies");

@@ -61,6 +61,15 @@ void explain(Finding& finding, const Finding& cause, const std::string& why) {
   finding.confidence_why += (finding.confidence_why.empty() ? "" : "; ") + why;
 }
 
+/// No setting is changed for what a faulty process causes.
+void fix_first(Finding& finding, std::string text) {
+  Recommendation cure;
+  cure.kind = RecommendationKind::application;
+  cure.text = std::move(text);
+  cure.verify = finding.recommendation.verify;
+  finding.recommendation = std::move(cure);
+}
+
 /// Both ends of half-closed connections are on this host. The end that called shutdown(SHUT_WR) and keeps its
 /// descriptor asks for more data; an end that still owes data is right not to close, so its CLOSE_WAIT proves nothing.
 /// The end in FIN_WAIT_2 can end the connection by itself at any time: it is the finding. (A peer that closed fully is
@@ -79,7 +88,8 @@ void relate_half_closed(const Sample& sample, std::vector<Finding>& findings) {
   }
 }
 
-/// The orphans' peers leak on this same host: one fault, seen from both ends.
+/// The orphans' peers leak on this same host: no timer needs to be shorter for them. The build-up stays as severe as it
+/// is, because entries beyond tcp_max_tw_buckets harm other connections.
 void relate_orphans(const Sample& sample, std::vector<Finding>& findings) {
   for (Finding& buildup : findings) {
     if (buildup.id != "fin-wait2-orphan-buildup") continue;
@@ -88,7 +98,9 @@ void relate_orphans(const Sample& sample, std::vector<Finding>& findings) {
     });
     for (const Finding& leak : findings) {
       if (leak.id != "close-wait-leak" || !most_ends_are(sample, leak, orphans)) continue;
-      explain(buildup, leak, fmt::format("the peers are sockets of {} on this host", process_text(leak.scope)));
+      buildup.cause = leak.instance;
+      fix_first(buildup,
+                fmt::format("Fix {} on this host first: it does not close the other ends.", process_text(leak.scope)));
       break;
     }
   }
@@ -134,12 +146,8 @@ void relate_memory(const Sample& sample, std::vector<Finding>& findings) {
       if (!is_application_fault(fault) || owner == nullptr || total == 0) continue;
       if (static_cast<double>(owner->rmem + owner->wmem) < kMostOfThem * static_cast<double>(total)) continue;
       memory.cause = fault.instance;  // pressure hurts every connection: it stays as severe as it is
-      Recommendation cure;
-      cure.kind = RecommendationKind::application;
-      cure.text = fmt::format("Fix {} first ({}): it holds {} of {}.", process_text(fault.scope), fault.id,
-                              human_bytes(owner->rmem + owner->wmem), human_bytes(total));
-      cure.verify = memory.recommendation.verify;
-      memory.recommendation = std::move(cure);
+      fix_first(memory, fmt::format("Fix {} first ({}): it holds {} of {}.", process_text(fault.scope), fault.id,
+                                    human_bytes(owner->rmem + owner->wmem), human_bytes(total)));
       break;
     }
   }

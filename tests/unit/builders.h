@@ -25,6 +25,7 @@ class SocketBuilder {
     row_.remote = Endpoint::v4(10, 0, 0, 2, 40000);
     row_.inode = 1000;
     row_.cookie = 1;
+    row_.locks = BufferLocks{};
   }
   SocketBuilder& state(TcpState state) {
     return set([&](SocketRow& r) { r.state = state; });

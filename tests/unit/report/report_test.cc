@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole report against golden files. TCPADVISOR_GOLDEN=write rewrites them.
+#include "advisor/report/report.h"
+
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <ranges>
+#include <sstream>
+
+#include "advisor/report/finding_json.h"
+#include "tests/unit/builders.h"
+
+namespace tcpadvisor {
+namespace {
+
+using namespace std::chrono_literals;
+using build::a_process;
+using build::a_socket;
+using build::a_window;
+using build::SampleBuilder;
+using testing::HasSubstr;
+using testing::Not;
+
+const ReportOptions kOptions{.tool_version = "0.0.0-test", .color = false};
+const std::filesystem::path kRoot = TCPADVISOR_SOURCE_DIR;
+
+Policy lab() {
+  return *Policy::named("lab");
+}
+
+Window quiet_window() {
+  return a_window(9, [](SampleBuilder& sample, std::size_t) {
+    sample.add(a_socket().listen(22, 0, 128).pid(700, "sshd").drops(0)).count(TcpState::listen, 1);
+  });
+}
+
+/// A leak, a slow reader, a capped backlog and harmless TIME_WAIT on one host; a namespace that could not be entered.
+Window mixed_window() {
+  return a_window(9, [](SampleBuilder& sample, std::size_t i) {
+    Endpoint service = Endpoint::v4(10, 0, 0, 1, 8443);
+    sample.add(a_socket().listen(8443, 0, 16).pid(4242, "payments").drops(i < 5 ? 0 : 347));
+    sample.add(50, a_socket().close_wait().age(49s + 1s * i).pid(4242, "payments").local(service).recv_q(12), 100);
+    sample.add(a_process(4242, "payments").close_wait(static_cast<std::uint32_t>(42 + i), 42).fds(212, 1024));
+    sample.add(a_socket().cookie(9000).pid(5151, "batch").recv_q(1'200'000).rcvbuf(2'000'000, 1'990'000));
+    sample.count(TcpState::time_wait, 12'000).count(TcpState::close_wait, 50).count(TcpState::established, 1);
+    sample.count(TcpState::listen, 1).sysctl("net.core.somaxconn", {16});
+    sample.cover("calls", "").set([](Sample& s) {
+      NetnsSample blue;
+      blue.id = 7;
+      blue.name = "blue";
+      blue.error = "cannot enter: Operation not permitted (needs CAP_SYS_ADMIN)";
+      s.netns.push_back(blue);
+      s.self.lost = {{"events", 3}, {"samples", 0}};
+    });
+  });
+}
+
+/// Two findings that take the most words: a small machine under pressure, orphans of many peers.
+Window pressed_window() {
+  return a_window(9, [](SampleBuilder& sample, std::size_t i) {
+    sample.set([](Sample& s) {
+      s.memory.pages = 420'000;
+      s.memory.under_pressure = true;
+      s.memory.pressure_ms = 91'000;
+    });
+    sample.counter("TcpExt.TCPMemoryPressures", i / 4)
+        .counter("TcpExt.TCPRcvQDrop", 130 * i)
+        .counter("TcpExt.TCPAbortOnMemory", i);
+    for (Pid pid = 1; pid < 5; ++pid)
+      sample.add(a_process(pid, "consumer-with-a-long").memory(400'000'000 + pid, 10'000'000));
+    sample.add(40, a_socket().fin_wait_2().holder(Holder::orphan)).count(TcpState::fin_wait_2, 40'000);
+  });
+}
+
+std::string read(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+void compare_with_golden(const std::string& name, const std::string& text) {
+  std::filesystem::path path = kRoot / "tests/golden" / name;
+  const char* mode = std::getenv("TCPADVISOR_GOLDEN");
+  if (mode != nullptr && std::string_view(mode) == "write") std::ofstream(path) << text;
+  EXPECT_EQ(read(path), text) << "if the change is wanted: TCPADVISOR_GOLDEN=write";
+}
+
+struct Case {
+  const char* name;
+  Window (*window)();
+};
+const Case kCases[] = {{"quiet", quiet_window}, {"mixed", mixed_window}, {"pressed", pressed_window}};
+
+TEST(ReportGolden, text) {
+  for (const Case& one : kCases) {
+    Window window = one.window();
+    compare_with_golden(std::string("report-") + one.name + ".txt",
+                        report_text(window, lab(), judge(window, lab()), kOptions));
+  }
+}
+
+TEST(ReportGolden, json) {
+  for (const Case& one : kCases) {
+    Window window = one.window();
+    compare_with_golden(std::string("report-") + one.name + ".json",
+                        report_json(window, lab(), judge(window, lab()), kOptions).dump(2) + "\n");
+  }
+}
+
+TEST(ReportText, lines_are_at_most_100_columns_and_findings_12_lines) {
+  for (const Case& one : kCases) {
+    Window window = one.window();
+    Verdict verdict = judge(window, lab());
+    std::string text = report_text(window, lab(), verdict, kOptions);
+    std::size_t lines = 0, longest_finding = 0;
+    for (auto part : std::views::split(text, '\n')) {
+      std::string_view line(part.begin(), part.end());
+      auto columns = std::ranges::count_if(line, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; });
+      EXPECT_LE(columns, 100) << line;
+      lines = line.empty() ? 0 : lines + 1;
+      bool in_finding = !line.starts_with("CHECKED") && !line.starts_with("NOT ");
+      if (in_finding) longest_finding = std::max(longest_finding, lines);
+      if (!in_finding) break;
+    }
+    EXPECT_LE(longest_finding, 12u) << one.name;
+  }
+}
+
+TEST(ReportText, colours_only_when_asked) {
+  Window window = mixed_window();
+  Verdict verdict = judge(window, lab());
+  EXPECT_THAT(report_text(window, lab(), verdict, kOptions), Not(HasSubstr("\x1b")));
+  EXPECT_THAT(report_text(window, lab(), verdict, {.tool_version = "1", .color = true}),
+              HasSubstr("\x1b[1;33mWARNING\x1b[0m"));
+}
+
+TEST(ReportText, says_when_the_observation_was_too_short) {
+  Window window = a_window(1, [](SampleBuilder&, std::size_t) {});
+  EXPECT_THAT(report_text(window, lab(), judge(window, lab()), kOptions), HasSubstr("NOT ENOUGH DATA"));
+}
+
+TEST(ReportJson, a_finding_is_the_same_object_everywhere) {
+  Window window = mixed_window();
+  Verdict verdict = judge(window, lab());
+  nlohmann::json report = report_json(window, lab(), verdict, kOptions);
+  ASSERT_FALSE(verdict.findings.empty());
+  EXPECT_EQ(report["findings"][0], to_json(verdict.findings[0]));
+}
+
+TEST(ReportJson, numbers_that_are_not_numbers_become_null) {
+  Finding finding;
+  finding.evidence.push_back(
+      {.metric = "m", .source = "s", .value = std::nan(""), .unit = "", .threshold = {}, .window_s = 1, .samples = 2});
+  EXPECT_TRUE(to_json(finding)["evidence"][0]["value"].is_null());
+}
+
+/// The shipped schema accepts every golden report, and refuses one without evidence (so the check itself works).
+TEST(ReportJson, follows_the_schema) {
+  if (std::system("/usr/bin/python3 -c 'import jsonschema' 2>/dev/null") != 0) {
+    GTEST_SKIP() << "python3-jsonschema is not installed";
+  }
+  auto validates = [](const std::filesystem::path& instance) {
+    std::string command = "/usr/bin/python3 -W ignore -m jsonschema -i '" + instance.string() + "' '" +
+                          (kRoot / "docs/report.schema.json").string() + "'";
+    return std::system(command.c_str()) == 0;
+  };
+  for (const Case& one : kCases)
+    EXPECT_TRUE(validates(kRoot / "tests/golden" / (std::string("report-") + one.name + ".json"))) << one.name;
+
+  nlohmann::json broken = nlohmann::json::parse(read(kRoot / "tests/golden/report-mixed.json"));
+  broken["findings"][0]["evidence"] = nlohmann::json::array();
+  std::filesystem::path path =
+      std::filesystem::path(testing::TempDir()) / ("report-broken-" + std::to_string(getpid()) + ".json");
+  std::ofstream(path) << broken.dump();
+  testing::internal::CaptureStderr();
+  EXPECT_FALSE(validates(path));
+  testing::internal::GetCapturedStderr();
+  std::filesystem::remove(path);
+}
+
+}  // namespace
+}  // namespace tcpadvisor
