@@ -18,8 +18,9 @@
 namespace tcpadvisor::collect {
 namespace {
 
-constexpr std::uint64_t kFindNetnsEveryMs = 5'000;    // one readlink a process
-constexpr std::uint64_t kReadSysctlsEveryMs = 5'000;  // some sixty files a namespace
+constexpr std::uint64_t kFindNetnsEveryMs = 5'000;        // one readlink a process
+constexpr std::uint64_t kFindNetnsAtMostEveryMs = 1'000;  // when one has vanished: another process may still be in it
+constexpr std::uint64_t kReadSysctlsEveryMs = 5'000;      // some sixty files a namespace
 
 void mark_failed(std::vector<Attempt>& attempts, const Error& error) {
   auto at = std::ranges::find(attempts, true, &Attempt::works);
@@ -79,6 +80,7 @@ class HostCollector final : public Collector {
   std::vector<FactCoverage> coverage_;
   os::NetnsList netns_;
   std::optional<std::uint64_t> netns_found_ms_, sysctls_read_ms_;
+  bool netns_vanished_ = false;
   std::map<NetnsId, Sysctls> sysctls_;
   StateAges ages_;
   ProcessBook processes_;
@@ -143,7 +145,8 @@ Status HostCollector::try_chosen_netns() {
 }
 
 void HostCollector::find_netns_again(std::uint64_t now_ms) {
-  if (netns_found_ms_ && now_ms - *netns_found_ms_ < kFindNetnsEveryMs) return;
+  std::uint64_t every_ms = netns_vanished_ ? kFindNetnsAtMostEveryMs : kFindNetnsEveryMs;
+  if (netns_found_ms_ && now_ms - *netns_found_ms_ < every_ms) return;
   netns_found_ms_ = now_ms;
   auto chosen = choose_netns(parts_.root, os::find_netns(parts_.root), parts_.options.netns);
   if (chosen) netns_ = std::move(*chosen);  // else: the chosen one has vanished; entering it says so at every tick
@@ -311,6 +314,7 @@ void HostCollector::measure_hooks(std::uint64_t now_ms) {
 
 void HostCollector::describe_netns(const Readings& readings, Sample& sample) {
   not_entered_ = 0;
+  netns_vanished_ = false;
   bool any_counters = false, any_settings = false;
   std::string first_refusal;
   own_facts_.counters_problem.clear();
@@ -322,6 +326,7 @@ void HostCollector::describe_netns(const Readings& readings, Sample& sample) {
     netns.is_host = reading.ref.is_host;
     if (reading.not_entered) {
       ++not_entered_;
+      netns_vanished_ |= reading.not_entered->code == ErrorCode::not_found;
       netns.error = reading.not_entered->message;
       if (first_refusal.empty()) first_refusal = netns.error;
       sample.netns.push_back(std::move(netns));

@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pace, ages, rows, sums and coverage: everything that decides without asking the machine.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "agent/collect/coverage.h"
+#include "agent/collect/join.h"
+#include "agent/collect/pace.h"
+#include "agent/collect/row_keeper.h"
+#include "agent/collect/state_ages.h"
+#include "agent/collect/tally.h"
+
+namespace tcpadvisor::collect {
+namespace {
+
+using namespace std::chrono_literals;
+
+SocketRow row(TcpState state, std::uint64_t cookie = 1) {
+  SocketRow made;
+  made.state = state;
+  made.cookie = cookie;
+  made.inode = 100 + cookie;
+  made.holder = Holder::process;
+  return made;
+}
+
+// ---- pace ----
+
+TEST(WalkPace, cheap_walks_come_with_every_tick) {
+  WalkPace pace(1.0, 1000ms);
+  EXPECT_TRUE(pace.due(0));
+  pace.walked(0, 40'000'000);  // 40 ms: 4 % of a core at one walk a second, below five budgets
+  EXPECT_EQ(pace.period(), 1000ms);
+  EXPECT_TRUE(pace.due(1));
+}
+
+TEST(WalkPace, dear_walks_become_rarer_and_recover) {
+  WalkPace pace(1.0, 1000ms);
+  pace.walked(0, 200'000'000);  // 200 ms need 4 s at five times 1 %
+  EXPECT_EQ(pace.period(), 4000ms);
+  EXPECT_FALSE(pace.due(3000));
+  EXPECT_TRUE(pace.due(3900)) << "a tick that is a little early is on time";
+  pace.walked(4000, 10'000'000);
+  EXPECT_TRUE(pace.due(5000));
+}
+
+TEST(WalkPace, never_rarer_than_the_longest) {
+  WalkPace pace(0, 1000ms);
+  pace.walked(0, 100'000'000'000);
+  EXPECT_EQ(pace.period(), WalkPace::kLongest);
+  WalkPace slow_ticks(1.0, 60'000ms);
+  slow_ticks.walked(0, 100'000'000'000);
+  EXPECT_EQ(slow_ticks.period(), 60'000ms);
+}
+
+TEST(HookMeter, one_short_slice_now_and_then) {
+  HookMeter meter(1.0);
+  EXPECT_TRUE(meter.should_start(0));
+  meter.started(0, {.calls_ns = 1000, .all_ns = 2000});
+  EXPECT_FALSE(meter.should_start(50));
+  EXPECT_FALSE(meter.should_finish(199));
+  EXPECT_TRUE(meter.should_finish(1000));
+  HookMeter::Cost cost = meter.finished(1000, {.calls_ns = 9'001'000, .all_ns = 12'002'000});
+  EXPECT_DOUBLE_EQ(cost.calls_ns_per_s, 9e6);
+  EXPECT_DOUBLE_EQ(cost.all_ns_per_s, 12e6);
+  EXPECT_FALSE(cost.calls_over_budget) << "9 ms a second are 0.9 %";
+  EXPECT_FALSE(meter.should_start(30'999));
+  EXPECT_TRUE(meter.should_start(31'000));
+}
+
+TEST(HookMeter, over_the_budget_and_detached_programs) {
+  HookMeter meter(1.0);
+  meter.started(0, {});
+  EXPECT_TRUE(meter.finished(1000, {.calls_ns = 10'100'000, .all_ns = 10'100'000}).calls_over_budget);
+  meter.started(40'000, {.calls_ns = 10'100'000, .all_ns = 20'000'000});
+  HookMeter::Cost cost = meter.finished(41'000, {.calls_ns = 0, .all_ns = 9'000'000});
+  EXPECT_EQ(cost.calls_ns_per_s, 0);
+  EXPECT_EQ(cost.all_ns_per_s, 0);
+  meter.give_up();
+  EXPECT_FALSE(meter.should_start(1'000'000));
+}
+
+// ---- ages ----
+
+TEST(StateAges, counts_from_the_first_sight) {
+  StateAges ages;
+  SocketRow first = row(TcpState::close_wait);
+  ages.observe(first, 1000);
+  EXPECT_EQ(first.state_age_ms, 0u);
+  EXPECT_TRUE(first.state_age_is_lower_bound);
+  ages.end_walk();
+  SocketRow later = row(TcpState::close_wait);
+  ages.observe(later, 6000);
+  EXPECT_EQ(later.state_age_ms, 5000u);
+}
+
+TEST(StateAges, the_last_ack_is_a_better_bound_for_close_wait_but_not_for_last_ack) {
+  StateAges ages;
+  SocketRow waiting = row(TcpState::close_wait, 1), closing = row(TcpState::last_ack, 2);
+  waiting.last_ack_recv_ms = closing.last_ack_recv_ms = 70'000;
+  ages.observe(waiting, 1000);
+  ages.observe(closing, 1000);
+  EXPECT_EQ(waiting.state_age_ms, 70'000u);
+  EXPECT_EQ(closing.state_age_ms, 0u);
+}
+
+TEST(StateAges, an_exact_age_stays_and_another_state_starts_again) {
+  StateAges ages;
+  SocketRow exact = row(TcpState::fin_wait_2);
+  exact.state_age_ms = 5;
+  ages.observe(exact, 1000);
+  EXPECT_EQ(exact.state_age_ms, 5u);
+  EXPECT_FALSE(exact.state_age_is_lower_bound);
+  SocketRow before = row(TcpState::fin_wait_1, 9);
+  ages.observe(before, 1000);
+  ages.end_walk();
+  SocketRow after = row(TcpState::fin_wait_2, 9);
+  ages.observe(after, 3000);
+  EXPECT_EQ(after.state_age_ms, 0u);
+}
+
+TEST(StateAges, forgets_what_is_gone_and_is_bounded) {
+  StateAges ages(2);
+  for (std::uint64_t cookie : {1, 2, 3}) {
+    SocketRow seen = row(TcpState::close_wait, cookie);
+    ages.observe(seen, 0);
+  }
+  EXPECT_EQ(ages.size(), 2u);
+  EXPECT_EQ(ages.not_remembered(), 1u);
+  ages.end_walk();
+  SocketRow seen = row(TcpState::close_wait, 2);
+  ages.observe(seen, 10);
+  ages.end_walk();
+  EXPECT_EQ(ages.size(), 1u);
+  SocketRow other = row(TcpState::established, 5), mini = row(TcpState::fin_wait_2, 6);
+  mini.kind = SocketKind::timewait;
+  ages.observe(other, 10);
+  ages.observe(mini, 10);
+  EXPECT_FALSE(other.state_age_ms || mini.state_age_ms);
+}
+
+// ---- rows ----
+
+TEST(RowKeeper, what_matters) {
+  kernel::RowFilter filter;
+  for (TcpState state : {TcpState::listen, TcpState::close_wait, TcpState::fin_wait_2})
+    EXPECT_TRUE(matters(row(state), filter));
+  for (TcpState state : {TcpState::established, TcpState::last_ack, TcpState::syn_sent})
+    EXPECT_FALSE(matters(row(state), filter));
+  SocketRow queued = row(TcpState::established);
+  queued.recv_q = 65'535;
+  EXPECT_FALSE(matters(queued, filter));
+  queued.recv_q = 65'536;
+  EXPECT_TRUE(matters(queued, filter));
+  SocketRow unsent = row(TcpState::last_ack);
+  unsent.send_q = 1;
+  EXPECT_TRUE(matters(unsent, filter));
+  SocketRow locked = row(TcpState::established);
+  locked.locks = BufferLocks{.sndbuf = false, .rcvbuf = true};
+  EXPECT_TRUE(matters(locked, filter));
+  SocketRow mini = row(TcpState::fin_wait_2);
+  mini.kind = SocketKind::timewait;
+  EXPECT_FALSE(matters(mini, filter));
+}
+
+TEST(RowKeeper, keeps_the_biggest_and_the_listeners) {
+  kernel::RowFilter filter;
+  filter.all = true;
+  RowKeeper keeper(filter, 10);
+  keeper.offer(row(TcpState::listen));
+  for (std::uint64_t i = 1; i <= 1000; ++i) {
+    SocketRow next = row(TcpState::established, i);
+    next.recv_q = i * 100;
+    keeper.offer(std::move(next));
+  }
+  auto rows = keeper.take();
+  ASSERT_EQ(rows.size(), 10u);
+  int listeners = 0;
+  for (const SocketRow& kept : rows) {
+    listeners += kept.state == TcpState::listen;
+    EXPECT_TRUE(kept.state == TcpState::listen || kept.recv_q > 99'000);
+  }
+  EXPECT_EQ(listeners, 1);
+  EXPECT_EQ(keeper.suppressed(), 345u - 9) << "those with 65,536 bytes or more that have no row";
+}
+
+TEST(RowKeeper, a_few_orphans_in_fin_wait_2_are_kept_as_examples) {
+  RowKeeper keeper({}, 1000);
+  for (std::uint64_t i = 1; i <= 500; ++i) {
+    SocketRow mini = row(i % 2 ? TcpState::fin_wait_2 : TcpState::time_wait, i);
+    mini.kind = SocketKind::timewait;
+    keeper.offer(std::move(mini));
+  }
+  EXPECT_EQ(keeper.take().size(), RowKeeper::kTimewaitExamples);
+  EXPECT_EQ(keeper.suppressed(), 0u);
+}
+
+// ---- sums in user space ----
+
+struct TallyTest : testing::Test {
+  StateAges ages;
+  OwnerTable owners;
+  sources::OwnerScan scan;
+  TallyContext context;
+  TallyTest() {
+    scan.holders = {{101, 7, 3}, {101, 7, 4}, {101, 8, 3}, {102, 8, 5}};
+    context.netns = 42;
+    context.owners = &scan;
+    context.filter.old = 5000ms;
+  }
+};
+
+TEST_F(TallyTest, a_socket_with_three_descriptors_in_two_processes) {
+  Tally tally(context, ages, owners);
+  SocketRow leaked = row(TcpState::close_wait, 1);
+  leaked.recv_q = 10;
+  leaked.rmem_alloc = 768;
+  leaked.last_ack_recv_ms = 6000;
+  tally.add(std::move(leaked));
+  kernel::SocketWalk walk = tally.take();
+  ASSERT_EQ(walk.rows.size(), 1u);
+  EXPECT_EQ(walk.rows[0].owner, (Owner{7, "", 3, 2}));
+  EXPECT_EQ(walk.rows[0].netns, 42u);
+  EXPECT_EQ(owners.at(7).sockets[index_of(TcpState::close_wait)], 2u) << "descriptors count";
+  EXPECT_EQ(owners.at(7).old_close_wait, 2u);
+  EXPECT_EQ(owners.at(8).recv_q, 10u);
+  EXPECT_EQ(walk.states[index_of(TcpState::close_wait)], (StateTotals{1, 10, 0, 768, 0}));
+}
+
+TEST_F(TallyTest, a_young_one_is_not_old_and_a_twin_counts_once) {
+  Tally tally(context, ages, owners);
+  tally.add(row(TcpState::close_wait, 2));
+  tally.add(row(TcpState::close_wait, 2));
+  kernel::SocketWalk walk = tally.take();
+  EXPECT_EQ(walk.walked, 1u);
+  EXPECT_EQ(owners.at(8).old_close_wait, 0u);
+  EXPECT_EQ(owners.at(8).tcp_sockets(), 1u);
+}
+
+TEST_F(TallyTest, listening_ports_and_their_connections) {
+  Tally tally(context, ages, owners);
+  SocketRow listener = row(TcpState::listen, 1);
+  listener.local.port = 80;
+  SocketRow unaccepted = row(TcpState::close_wait, 2);
+  unaccepted.local.port = 80;
+  unaccepted.inode = 0;
+  unaccepted.holder = Holder::unaccepted;
+  SocketRow other = row(TcpState::established, 3);
+  other.local.port = 5000;
+  tally.add(std::move(listener));
+  tally.add(std::move(unaccepted));
+  tally.add(std::move(other));
+  kernel::SocketWalk walk = tally.take();
+  ASSERT_EQ(walk.ports.size(), 1u);
+  EXPECT_EQ(walk.ports[0].port, 80);
+  EXPECT_EQ(walk.ports[0].netns, 42u);
+  EXPECT_EQ(walk.ports[0].unaccepted_close_wait, 1u);
+  EXPECT_EQ(walk.ports[0].sockets[index_of(TcpState::listen)], 1u);
+}
+
+TEST_F(TallyTest, cgroups_by_id) {
+  Tally tally(context, ages, owners);
+  for (std::uint64_t cookie : {1, 2, 3}) {
+    SocketRow member = row(TcpState::established, cookie);
+    member.cgroup_id = cookie == 3 ? 0 : 77;
+    member.send_q = 5;
+    tally.add(std::move(member));
+  }
+  kernel::SocketWalk walk = tally.take();
+  ASSERT_EQ(walk.cgroups.size(), 1u);
+  EXPECT_EQ(walk.cgroups[0].id, 77u);
+  EXPECT_EQ(walk.cgroups[0].sockets, 2u);
+  EXPECT_EQ(walk.cgroups[0].send_q, 10u);
+}
+
+// ---- joining ----
+
+NetnsReading reading_with(NetnsId id, std::vector<SocketRow> rows) {
+  NetnsReading reading;
+  reading.ref.id = id;
+  reading.walk.emplace();
+  reading.walk->walked = rows.size();
+  reading.walk->rows = std::move(rows);
+  return reading;
+}
+
+TEST(Join, owners_by_cookie) {
+  std::vector<NetnsReading> readings;
+  SocketRow accepted = row(TcpState::close_wait, 5);
+  accepted.holder = Holder::unaccepted;  // accepted between the two walks
+  readings.push_back(reading_with(1, {accepted, row(TcpState::listen, 6)}));
+  OwnerEvidence evidence;
+  evidence.walk.emplace();
+  evidence.walk->by_cookie[5] = Owner{33, "beam", 9, 1};
+  evidence.walk->owners.emplace_back().pid = 33;
+  Picture picture = join(readings, std::move(evidence), {}, 100);
+  ASSERT_EQ(picture.rows.size(), 2u);
+  for (const SocketRow& joined : picture.rows) {
+    EXPECT_EQ(joined.owner.has_value(), joined.cookie == 5);
+    EXPECT_EQ(joined.holder, Holder::process);
+  }
+  EXPECT_EQ(picture.owners.size(), 1u);
+  EXPECT_EQ(picture.why_partial(), "");
+}
+
+TEST(Join, several_namespaces_share_the_limit_of_rows_and_failures_are_told) {
+  std::vector<NetnsReading> readings;
+  for (NetnsId id : {1, 2}) {
+    std::vector<SocketRow> rows;
+    for (std::uint64_t cookie = 1; cookie <= 8; ++cookie) rows.push_back(row(TcpState::close_wait, id * 100 + cookie));
+    readings.push_back(reading_with(id, rows));
+    readings.back().walk->cgroups.push_back({.id = 7,
+                                             .path = "",
+                                             .sockets = 3,
+                                             .recv_q = 1,
+                                             .send_q = 0,
+                                             .rmem = 0,
+                                             .wmem = 0,
+                                             .sock_bytes = {},
+                                             .memory_current = {},
+                                             .memory_max = {},
+                                             .events_max = {}});
+  }
+  NetnsReading broken;
+  broken.ref.id = 3;
+  broken.walk_failed = Error{ErrorCode::failed, "iter/tcp: Bad address", EFAULT};
+  readings.push_back(std::move(broken));
+  Picture picture = join(readings, {}, {}, 10);
+  EXPECT_EQ(picture.rows.size(), 10u);
+  EXPECT_EQ(picture.rows_suppressed, 6u);
+  EXPECT_EQ(picture.walked, 16u);
+  ASSERT_EQ(picture.cgroups.size(), 1u);
+  EXPECT_EQ(picture.cgroups[0].sockets, 6u);
+  EXPECT_EQ(picture.why_partial(), "6 more sockets that matter have no row; iter/tcp: Bad address");
+}
+
+// ---- coverage ----
+
+std::vector<Attempt> both_ways() {
+  return {works("sock_diag"), works("/proc/net/tcp")};
+}
+
+TEST(Coverage, ranks_bpf_first_and_obeys_the_forced_source) {
+  std::vector<FactCoverage> tracer = {{"snapshot", "iter/tcp", true, "", {works("iter/tcp")}}};
+  auto source = [&](Sources sources) { return first_working(rank_attempts(tracer, "snapshot", sources, both_ways())); };
+  EXPECT_EQ(source(Sources::any), "iter/tcp");
+  EXPECT_EQ(source(Sources::bpf), "iter/tcp");
+  EXPECT_EQ(source(Sources::netlink), "sock_diag");
+  EXPECT_EQ(source(Sources::procfs), "/proc/net/tcp");
+  tracer[0].attempts[0] = works_not("iter/tcp", "Operation not permitted", "CAP_BPF");
+  EXPECT_EQ(source(Sources::any), "sock_diag");
+  EXPECT_EQ(source(Sources::bpf), "");
+}
+
+const FactCoverage& fact(const std::vector<FactCoverage>& all, std::string_view name) {
+  return *std::ranges::find(all, name, &FactCoverage::fact);
+}
+
+TEST(Coverage, what_the_snapshot_gives_depends_on_its_source) {
+  OwnFacts own;
+  own.snapshot = {works("iter/tcp"), works("sock_diag"), works("/proc/net/tcp")};
+  auto best = cover({}, own);
+  for (const char* name : {"snapshot", "accept-queue", "buffer-locks", "socket-memory", "tcp-info"}) {
+    EXPECT_EQ(fact(best, name).in_use, "iter/tcp") << name;
+    EXPECT_TRUE(fact(best, name).exact);
+  }
+  own.snapshot = {works_not("iter/tcp", "no"), works("sock_diag"), works("/proc/net/tcp")};
+  auto second = cover({}, own);
+  EXPECT_EQ(fact(second, "buffer-locks").in_use, "");
+  EXPECT_EQ(fact(second, "socket-memory").in_use, "sock_diag");
+  own.snapshot = {works_not("iter/tcp", "no"), works_not("sock_diag", "no"), works("/proc/net/tcp")};
+  auto last = cover({}, own);
+  EXPECT_EQ(fact(last, "accept-queue").in_use, "/proc/net/tcp");
+  EXPECT_FALSE(fact(last, "accept-queue").exact);
+  EXPECT_EQ(fact(last, "tcp-info").in_use, "");
+  EXPECT_EQ(fact(last, "socket-memory").in_use, "");
+}
+
+TEST(Coverage, every_fact_of_ours_is_listed_and_the_tracers_are_kept) {
+  auto all = cover({{"calls", "fexit", true, "", {}}, {"snapshot", "iter/tcp", true, "", {}}}, {});
+  std::vector<std::string> names;
+  for (const FactCoverage& one : all) names.push_back(one.fact);
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"calls", "snapshot", "owners", "accept-queue", "buffer-locks", "socket-memory",
+                                      "tcp-info", "counters", "settings", "memory", "cgroups", "namespaces"}));
+}
+
+TEST(Coverage, owners_that_are_not_exact_say_why) {
+  OwnFacts own;
+  own.owners = {works_not("iter/task_file", "no"), works("/proc/*/fd")};
+  own.unreadable_processes = 12;
+  auto all = cover({}, own);
+  EXPECT_FALSE(fact(all, "owners").exact);
+  EXPECT_TRUE(fact(all, "owners")
+                  .remark.starts_with("12 processes not readable: needs CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"));
+}
+
+}  // namespace
+}  // namespace tcpadvisor::collect
