@@ -230,7 +230,9 @@ struct Attempt {
 
 /// How one fact is obtained now. `in_use` is empty when there is no way.
 struct FactCoverage {
-  std::string fact;     ///< "calls", "waiting", "state-changes", "close", "pressure", "refusals", "resets", "accept-peak", "snapshot", "owners" …
+  /// From hooks: calls, waiting, state-changes, close, resets, refusals, pressure, accept-peak. From the walk over sockets:
+  /// snapshot, accept-queue, buffer-locks, socket-memory, tcp-info. Others: owners, counters, settings, memory, cgroups, namespaces.
+  std::string fact;
   std::string in_use;   ///< source of the attempt in use
   bool exact = true;    ///< false: sampled or a lower bound
   std::string remark;   ///< what the user should know, in a few words
@@ -246,7 +248,7 @@ struct SelfCost {
   std::string partial_why;
   double cpu_percent = 0;     ///< of one core, since the last sample
   std::uint64_t rss_bytes = 0;
-  double hook_ns_per_s = 0;   ///< time in our BPF programs while it is measured, else 0
+  double hook_ns_per_s = 0;   ///< time in our BPF programs, as measured last (one slice in 30 s); 0 before the first
   std::map<std::string, std::uint64_t> lost;  ///< by kind; every kind that can happen is present, 0 when nothing was lost
   auto operator<=>(const SelfCost&) const = default;
 };
