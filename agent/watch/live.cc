@@ -89,7 +89,7 @@ Status run_lines(const Tick& tick, const LiveOptions& options, os::StopSignals& 
     }
     due = next_due(due, options.interval, Clock::now());
     if (options.length && due > start + *options.length) {
-      signals.wait(std::chrono::ceil<milliseconds>(start + *options.length - Clock::now()));
+      signals.wait(std::max(milliseconds(0), std::chrono::ceil<milliseconds>(start + *options.length - Clock::now())));
       return {};
     }
     if (signals.wait(std::max(milliseconds(0), std::chrono::ceil<milliseconds>(due - Clock::now()))) != 0) return {};
