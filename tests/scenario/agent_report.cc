@@ -9,6 +9,7 @@
 #include <climits>
 #include <cstdlib>
 #include <filesystem>
+#include <utility>
 
 #include "tests/scenario/netns.h"
 
@@ -51,9 +52,11 @@ std::string id_of(const json& finding) {
   return finding.value("id", "");
 }
 
-bool has_setting(const json& finding) {
+/// The setting that a finding proposes to change; empty if none.
+std::string setting_of(const json& finding) {
   const json recommendation = finding.value("recommendation", json::object());
-  return recommendation.value("kind", "") == "sysctl" || !recommendation.value("knob", "").empty();
+  const std::string knob = recommendation.value("knob", "");
+  return knob.empty() && recommendation.value("kind", "") == "sysctl" ? "a sysctl without a name" : knob;
 }
 
 std::string brief(const std::vector<json>& findings) {
@@ -128,6 +131,10 @@ bool concerns(const json& finding, const Subject& subject) {
   return std::ranges::count(subject.netns, inode_of_netns(scope.value("netns", ""))) > 0;
 }
 
+Expected leaked(std::string id, std::uint32_t pid, std::uint64_t count) {
+  return {.id = std::move(id), .pid = pid, .count = count, .aged = true, .knob = {}};
+}
+
 json report(const std::vector<std::string>& arguments, const ChildOptions& options) {
   std::vector<std::string> command{agent_binary(), "report", "--for", "8s", "--policy", "lab", "--format", "json"};
   const bool hooks_chosen = std::ranges::find(arguments, "--hooks") != arguments.end();
@@ -185,7 +192,7 @@ void expect_alarms(const json& report, const Subject& subject, const std::vector
                one.value("value", 0.0) >= kLabAgeSeconds;
       })) << "no age";
     }
-    EXPECT_FALSE(has_setting(finding)) << "no setting cures this";
+    EXPECT_EQ(setting_of(finding), wanted.knob) << "no other setting cures this";
   }
 }
 

@@ -62,7 +62,11 @@ struct Expected {
   std::optional<std::uint32_t> pid;
   std::optional<std::uint64_t> count;
   bool aged = false;  ///< it gives an age of at least the lab policy's 5 s
+  std::string knob;   ///< the only setting that may be proposed; empty: none, the application must change
 };
+
+/// So many sockets of one process in one state for too long.
+Expected leaked(std::string id, std::uint32_t pid, std::uint64_t count);
 
 /// Runs `report --for 8s --policy lab --format json` and adds `arguments`. Fails the test when it does not give JSON.
 nlohmann::json report(const std::vector<std::string>& arguments = {}, const ChildOptions& options = {});

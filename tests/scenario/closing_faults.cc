@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/scenario/farpeer.h"
 #include "tests/scenario/faults.h"
 #include "tests/scenario/netns.h"
 #include "tests/scenario/sockets.h"
@@ -42,10 +43,11 @@ Actor start_leaking_server(Stage& stage, const Request& request, void (*prepare)
 }
 
 /// Opens and closes `count` connections and then `grow_per_s` more every second.
-Actor start_closing_client(Stage& stage, const Request& request, std::uint16_t port, int linger2_s = 0) {
+Actor start_closing_client(Stage& stage, const Request& request, std::uint16_t port, int linger2_s = 0,
+                           const char* address = kLoopback) {
   return stage.start("tcpfault-client", [=](const Channel& channel) {
     const auto open_and_close = [&] {
-      const int fd = connect_to(port);
+      const int fd = connect_to(port, address);
       if (linger2_s > 0) {
         set_option(fd, IPPROTO_TCP, TCP_LINGER2, linger2_s, "TCP_LINGER2");
       }
@@ -119,16 +121,15 @@ Scene make_fin_wait2_held(Stage& stage, const Request& request) {
 
 Scene make_fin_wait2_orphan(Stage& stage, const Request& request) {
   if (!request.private_netns) {
-    throw Skip("fin-wait2-orphan lowers tcp_max_tw_buckets: it needs a network namespace of its own (--own-netns)");
+    throw Skip("fin-wait2-orphan lowers tcp_max_tw_buckets: it needs a namespace of its own (--own-netns)");
   }
   // Orphans in FIN_WAIT_2 count against this limit; 40 % of it is far more than a busy host shows.
   set_sysctl("net/ipv4/tcp_max_tw_buckets", std::to_string(request.count * 5 / 2));
-  const Actor server = start_leaking_server(stage, request, leave_as_it_is, all_close_wait);
-  const auto port = static_cast<std::uint16_t>(server.channel.hear());
-  const Actor client = start_closing_client(stage, request, port);
+  const Actor peer = start_far_peer(stage, this_netns());
+  const std::uint16_t port = request.port == 0 ? 443 : request.port;
+  const Actor client = start_closing_client(stage, request, port, 0, kFarPeerAddress);
   client.channel.hear();
-  server.channel.hear();
-  return {{"fin-wait2-orphan", client.pid, server.pid, port, request.count}};
+  return {{"fin-wait2-orphan", client.pid, peer.pid, port, request.count}};
 }
 
 Scene make_closed_fd_leak(Stage& stage, const Request& request) {

@@ -1,44 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/scenario/delaylink.h"
 
-#include <fcntl.h>
-#include <linux/if_tun.h>
-#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
 #include <deque>
 #include <optional>
 #include <vector>
 
-#include "tests/scenario/netns.h"
+#include "tests/scenario/tun.h"
 
 namespace tcpfault {
 namespace {
 
 constexpr std::size_t kMaxPacketBytes = 2048;
 constexpr const char* kDevice = "fault0";
-
-int open_tun(int netns_fd, const char* address) {
-  join_netns(netns_fd);
-  const int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-  if (fd < 0) {
-    throw Skip(std::string("no round-trip time without /dev/net/tun: ") + std::strerror(errno));
-  }
-  ifreq request{};
-  request.ifr_flags = IFF_TUN | IFF_NO_PI;
-  std::strncpy(request.ifr_name, kDevice, IFNAMSIZ - 1);
-  check(ioctl(fd, TUNSETIFF, &request), "make a TUN device");
-  bring_up(kDevice, address, "255.255.255.252");
-  return fd;
-}
 
 /// Packets on their way in one direction.
 class Lane {
@@ -119,8 +99,8 @@ void carry_for_ever(int tun_a, int tun_b, const DelayLinkOptions& options) {
 
 void start_delay_link(Stage& stage, int netns_a, int netns_b, const DelayLinkOptions& options) {
   const Actor link = stage.start("tcpfault-link", [=](const Channel& channel) {
-    const int tun_a = open_tun(netns_a, kLinkAddressA);
-    const int tun_b = open_tun(netns_b, kLinkAddressB);
+    const int tun_a = open_tun(netns_a, kDevice, kLinkAddressA);
+    const int tun_b = open_tun(netns_b, kDevice, kLinkAddressB);
     channel.say(1);
     carry_for_ever(tun_a, tun_b, options);
   });

@@ -26,6 +26,7 @@ struct Wanted {
   Who who = Who::culprit;
   bool counted = true;
   bool aged = true;
+  std::string knob{};
 };
 
 /// One fault, what must be said about it, and what must not be said even in passing.
@@ -36,7 +37,9 @@ struct Row {
   std::vector<std::string> never;
 };
 
-void PrintTo(const Row& row, std::ostream* out) { *out << row.name; }
+void PrintTo(const Row& row, std::ostream* out) {
+  *out << row.name;
+}
 
 const std::vector<Row>& rows() {
   static const std::vector<Row> all{
@@ -47,13 +50,13 @@ const std::vector<Row>& rows() {
        {"close-wait-leak", "accept-queue-app-slow", "backlog-too-small"}},
       {"fin-wait2-held",
        "leaks",
-       {{"fin-wait2-app-held"}},  // its peer in CLOSE_WAIT may still owe data; see below
+       {{"fin-wait2-app-held"}},  // the peer in CLOSE_WAIT may still owe data: it is explained, not accused
        {"fin-wait2-orphan-buildup"}},
       {"closed-fd-leak", "leaks", {{"closed-socket-fd-leak", Who::culprit, true, false}}, {"close-wait-leak"}},
       {"fin-wait2-orphan",
        "leaks",
-       {{"fin-wait2-orphan-buildup", Who::nobody, true, false}, {"close-wait-leak", Who::peer}},
-       {"fin-wait2-app-held"}},
+       {{.id = "fin-wait2-orphan-buildup", .who = Who::nobody, .aged = false, .knob = "net.ipv4.tcp_fin_timeout"}},
+       {"fin-wait2-app-held", "close-wait-leak"}},
       {"slow-reader",
        "leaks",
        {{"reader-too-slow", Who::culprit, false, false}},
@@ -84,7 +87,7 @@ const std::vector<Row>& rows() {
 std::vector<Expected> expected_of(const Row& row, const Fault& fault) {
   std::vector<Expected> expected;
   for (const Wanted& wanted : row.wanted) {
-    Expected one{.id = wanted.id, .pid = {}, .count = {}, .aged = wanted.aged};
+    Expected one{.id = wanted.id, .pid = {}, .count = {}, .aged = wanted.aged, .knob = wanted.knob};
     if (wanted.who != Who::nobody) {
       one.pid = wanted.who == Who::culprit ? fault.pid() : fault.peer_pid();
     }
@@ -184,7 +187,8 @@ TEST(GrowingLeak, IsReportedWithItsGrowth) {
   const Fault fault({"close-wait", "--own-netns", "--grow", "10"});
   ASSERT_TRUE(fault.stands()) << fault.skipped() << fault.error();
   const json said = report();
-  expect_alarms(said, fault.subject(), {{.id = "close-wait-leak", .pid = fault.pid(), .count = {}, .aged = true}});
+  expect_alarms(said, fault.subject(),
+                {{.id = "close-wait-leak", .pid = fault.pid(), .count = {}, .aged = true, .knob = {}}});
   for (const json& finding : alarms(said, fault.subject())) {
     EXPECT_GT(finding["scope"].value("count", std::uint64_t{0}), fault.count() + 30) << finding.dump(2);
     const json evidence = finding.value("evidence", json::array());
