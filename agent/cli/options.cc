@@ -134,7 +134,7 @@ class Definition {
                "windows)",
                "DURATION");
     add_parsed(app_, "--policy", options_.policy, policy_from,
-               "thresholds: default, lab (short and sensitive) or a TOML file with window, windows, age, min-count",
+               "thresholds: default, lab (short and sensitive) or a TOML file with window, windows, age, min_count",
                "POLICY");
     app_.add_option("--config", config_,
                     "TOML file; every option has a key of the same name, those of a command below [COMMAND]")

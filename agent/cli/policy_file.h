@@ -9,8 +9,7 @@
 
 namespace tcpadvisor::cli {
 
-/// A known name, or a TOML file with the keys window, windows, age and min-count; what it leaves out is as in the
-/// default policy.
+/// A known name, or a file as Policy::parse() reads it.
 Result<Policy> policy_from(const std::string& name_or_path);
 
 }  // namespace tcpadvisor::cli

@@ -4,31 +4,13 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <sstream>
 
 #include "advisor/base/text.h"
+#include "agent/cli/input_file.h"
 
 namespace tcpadvisor::cli {
 namespace {
-
-Result<std::string> read_file(const std::string& path) {
-  constexpr std::size_t kMaxBytes = 1 << 20;
-  errno = 0;
-  std::ifstream file(path);
-  std::string text(kMaxBytes + 1, '\0');
-  if (file) file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (!file.is_open() || file.bad() || (file.fail() && !file.eof())) {
-    int error = errno != 0 ? errno : EIO;
-    return fail(ErrorCode::bad_input, fmt::format("cannot read {}: {}", printable(path), std::strerror(error)), error);
-  }
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  if (text.size() > kMaxBytes)
-    return fail(ErrorCode::bad_input, fmt::format("{} is larger than 1 MiB", printable(path)));
-  return text;
-}
 
 std::string trimmed(std::string_view text) {
   return CLI::detail::trim_copy(std::string(text));
@@ -66,7 +48,7 @@ Error at_line(const std::string& path, std::size_t line, const std::string& text
 }
 
 Result<std::vector<TomlEntry>> read_toml(const std::string& path) {
-  Result<std::string> text = read_file(path);
+  Result<std::string> text = read_input_file(path);
   if (!text) return std::unexpected(text.error());
   std::vector<CLI::ConfigItem> items;
   try {

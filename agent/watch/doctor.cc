@@ -11,7 +11,7 @@
 namespace tcpadvisor::watch {
 namespace {
 
-constexpr std::size_t kFactWidth = 15, kSourceWidth = 34;
+constexpr std::size_t kFactWidth = 15, kQualityWidth = 8;
 
 /// The sources that rank above the one in use and do not work.
 std::vector<const Attempt*> failed_better(const FactCoverage& fact) {
@@ -54,14 +54,13 @@ class Text {
 std::string why_text(const Attempt& attempt) {
   std::string why = attempt.why_not.empty() ? "does not work" : attempt.why_not;
   const char* name = attempt.sys_errno > 0 ? strerrorname_np(attempt.sys_errno) : nullptr;
-  bool named = name == nullptr || why.find(name) != std::string::npos;
+  bool named = name == nullptr || why.find(name) != why.npos || why.find(std::strerror(attempt.sys_errno)) != why.npos;
   return fmt::format("{}: {}{}", attempt.source, why, named ? "" : fmt::format(" ({})", name));
 }
 
 void add_fact(Text& text, const FactCoverage& fact) {
-  std::string row = fmt::format("{:<{}} {:<{}} {}", fact.fact, kFactWidth, fact.in_use.empty() ? "none" : fact.in_use,
-                                kSourceWidth, quality_of(fact));
-  text.add_line(row);
+  text.add_line(fmt::format("{:<{}} {:<{}} {}", fact.fact, kFactWidth, quality_of(fact), kQualityWidth,
+                            fact.in_use.empty() ? "no source" : fact.in_use));
   if (!fact.remark.empty()) text.add("    ", fact.remark);
   for (const Attempt* attempt : failed_better(fact)) {
     text.add("    not ", why_text(*attempt));
@@ -81,7 +80,7 @@ std::string doctor_text(const Checkup& checkup, std::size_t width) {
   text.add_line(fmt::format("What {} (Linux {}) lets tcpadvisor see", checkup.host, checkup.kernel));
   text.add("privileges: ", checkup.privileges);
   text.add_line("");
-  text.add_line(fmt::format("{:<{}} {:<{}} {}", "FACT", kFactWidth, "SOURCE IN USE", kSourceWidth, "QUALITY"));
+  text.add_line(fmt::format("{:<{}} {:<{}} {}", "FACT", kFactWidth, "QUALITY", kQualityWidth, "SOURCE IN USE"));
   for (const FactCoverage& fact : checkup.facts) add_fact(text, fact);
   text.add_line("");
   text.add("",

@@ -10,7 +10,7 @@ namespace tcpadvisor::watch {
 namespace {
 
 constexpr std::array<Column, 4> kColumns = {
-    {{"SEVERITY", 8}, {"FINDING"}, {"SOCKETS", 7, true}, {"RULE", 26, false, 110}}};
+    {{"SEVERITY", 8}, {"FINDING", 0, false, 0, true}, {"SOCKETS", 7, true}, {"RULE", 26, false, 110}}};
 
 Attr attr_of(Severity severity) {
   return severity == Severity::critical ? Attr::critical : severity == Severity::warning ? Attr::warning : Attr::good;

@@ -45,12 +45,12 @@ Span lost_text(const SelfCost& self) {
 Line self_line(const Picture& picture, const View& view) {
   const SelfCost& self = picture.now().self;
   const Glyphs& g = glyphs(view.utf8);
-  Line line(fmt::format("{:.0f} ms old {} walked {} sockets in {:.1f} ms {} cpu {:.1f}% rss {}", self.snapshot_age_ms,
-                        g.dot, with_commas(self.sockets_walked), self.snapshot_ms, g.dot, self.cpu_percent,
-                        human_bytes(self.rss_bytes)));
-  if (self.hook_ns_per_s > 0) line.add(fmt::format(" {} hooks {:.2f}%", g.dot, self.hook_ns_per_s / 1e7));
+  Line line(fmt::format("{:.0f} ms old {} {} sockets in {:.1f} ms {} cpu {:.1f}% {} {} {} ", self.snapshot_age_ms,
+                        g.dot, with_commas(self.sockets_walked), self.snapshot_ms, g.dot, self.cpu_percent, g.dot,
+                        human_bytes(self.rss_bytes), g.dot));
   Span lost = lost_text(self);
-  line.add(fmt::format(" {} ", g.dot)).add(lost.text, lost.attr);
+  line.add(lost.text, lost.attr);
+  if (self.hook_ns_per_s > 0) line.add(fmt::format(" {} hooks {:.2f}%", g.dot, self.hook_ns_per_s / 1e7));
   return line;
 }
 
@@ -85,11 +85,14 @@ Line memory_line(const Sample& now, const View& view) {
                     Attr::dim);
   }
   const auto& [low, pressure, high] = *memory.limits_pages;
-  std::string text = fmt::format(" {}  min {}  pressure {}  max {}", pages_text(*memory.pages, memory),
-                                 pages_text(low, memory), pages_text(pressure, memory), pages_text(high, memory));
   bool squeezed = memory.under_pressure.value_or(false);
+  std::string text = " " + pages_text(*memory.pages, memory);
   if (squeezed) text += "  UNDER PRESSURE";
   if (squeezed && memory.pressure_ms.value_or(0) > 0) text += " " + age_text(*memory.pressure_ms);
+  std::string lowest = pages_text(low, memory), mark = pages_text(pressure, memory), highest = pages_text(high, memory);
+  bool narrow = squeezed && view.width < 100;
+  text += narrow ? fmt::format("  ({}, {}, {})", lowest, mark, highest)
+                 : fmt::format("  min {}  pressure {}  max {}", lowest, mark, highest);
 
   std::size_t taken = line.width() + columns_of(text);
   std::size_t bar = view.width > taken + 12 ? view.width - taken : 12;
@@ -102,32 +105,33 @@ Line memory_line(const Sample& now, const View& view) {
               : *memory.pages >= low                ? Attr::warning
                                                     : Attr::good;
   for (std::size_t i = 0; i < bar; ++i) {
-    bool mark = i == position(low) || i == position(pressure) || i + 1 == bar;
-    line.add(std::string(mark       ? g.mark
-                         : i < used ? g.full
-                                    : g.empty),
-             mark       ? Attr::title
-             : i < used ? attr
-                        : Attr::dim);
+    bool limit = i == position(low) || i == position(pressure) || i + 1 == bar;
+    if (limit) {
+      line.add(std::string(g.mark), Attr::title);
+    } else {
+      line.add(std::string(i < used ? g.full : g.empty), i < used ? attr : Attr::dim);
+    }
   }
   return line.add(std::move(text), squeezed ? Attr::critical : Attr::normal);
 }
 
 Line state_cell(std::string_view name, std::uint64_t count, std::optional<double> change, std::size_t width,
                 const Glyphs& g) {
-  Line cell(left(name, 12, g), count > 0 ? Attr::label : Attr::dim);
-  std::size_t rest = width > 12 ? width - 12 : 0, change_width = std::min<std::size_t>(8, rest);
+  constexpr std::size_t kName = 12, kChange = 7;
+  Line cell(left(name, std::min(kName, width), g), count > 0 ? Attr::label : Attr::dim);
+  if (width <= kName + kChange) return cell;
+  std::size_t number_width = width - kName - kChange;
   std::string number = with_commas(count);
-  if (columns_of(number) > rest - change_width) number = std::to_string(count);
-  cell.add(right(number, rest - change_width, g), count > 0 ? Attr::title : Attr::dim);
-  return cell.add(right(change ? change_text(*change) : "", change_width, g));
+  if (number.size() > number_width) number = std::to_string(count);
+  cell.add(right(number, number_width, g), count > 0 ? Attr::title : Attr::dim);
+  return cell.add(right(change ? change_text(*change) : "", kChange, g));
 }
 
 std::vector<Line> state_lines(const Picture& picture, const View& view) {
   const Glyphs& g = glyphs(view.utf8);
   const Sample& now = picture.now();
   std::size_t per_line = view.width >= 110 ? 4 : 3;
-  std::size_t cell_width = (view.width - (per_line - 1)) / per_line;
+  std::size_t cell_width = (std::max(view.width, per_line) - (per_line - 1)) / per_line;
   auto counts = state_counts(now);
   auto old_counts = picture.before() != nullptr ? state_counts(*picture.before()) : counts;
   auto change = [&](std::uint64_t old_value, std::uint64_t new_value) -> std::optional<double> {

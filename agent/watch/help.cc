@@ -12,7 +12,7 @@ constexpr std::array<std::pair<const char*, const char*>, 9> kKeys = {{
     {"1 2 3 4 5", "connections, processes, listeners, build-up of states, findings"},
     {"arrows", "select; PgUp, PgDn, Home, End move further"},
     {"Enter", "everything that is known of what is selected; Esc goes back"},
-    {"/", "filter by any word of a line: a name, a port, a state (Esc clears it)"},
+    {"/", "filter by a name, a port, a state ...; Esc clears it"},
     {"s", "next order of this list"},
     {"p", "pause: the screen stands still, the agent goes on"},
     {"r", "the report on what was seen so far"},

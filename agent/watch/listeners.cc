@@ -17,7 +17,7 @@ constexpr std::array<Column, 9> kColumns = {{{"LISTENS ON"},
                                              {"LIMIT", 6, true},
                                              {"DROPS", 7, true},
                                              {"CONNS", 7, true},
-                                             {"LEFT", 6, true, 110},
+                                             {"GAVE UP", 7, true, 110},
                                              {"NETNS", 10, false, 110}}};
 
 struct Listener {

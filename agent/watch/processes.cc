@@ -11,19 +11,19 @@ namespace tcpadvisor::watch {
 namespace {
 
 constexpr std::array<Column, 12> kColumns = {{{"PROCESS"},
-                                              {"TCP", 6, true},
-                                              {"ESTAB", 6, true},
+                                              {"TCP", 7, true},
+                                              {"ESTAB", 7, true},
                                               {"LISTEN", 6, true},
                                               {"CLOSE-W", 7, true},
                                               {"FIN-W-2", 7, true},
                                               {"RECV-Q", 9, true},
                                               {"SEND-Q", 9, true},
-                                              {"FDS", 9, true, 90},
+                                              {"FDS", 11, true, 90},
                                               {"MEMORY", 8, true, 110},
                                               {"NETNS", 10, false, 110},
                                               {"CGROUP", 30, false, 150}}};
 
-/// Descriptors in use of those allowed, "812/1024": near the limit accept() begins to fail.
+/// Descriptors and their share of those allowed, "980 96%": at the limit accept() fails.
 Span descriptors(const OwnerTotals& owner) {
   if (!owner.fds) return {"-"};
   if (!owner.fd_limit || *owner.fd_limit == 0) return {with_commas(*owner.fds)};

@@ -24,7 +24,9 @@ Line row_of(std::span<const Column> columns, std::span<const Span> cells, std::s
     if (screen_width < column.from) continue;
     if (!line.spans.empty()) line.add(" ");
     std::size_t width = width_of(columns, column, screen_width);
-    std::string text = cut_middle(cells[i].text, width, g);
+    std::string text = cells[i].text;
+    if (column.at_right && columns_of(text) > width) std::erase(text, ',');  // a number: better without commas than cut
+    text = column.prose ? cut(text, width, g) : cut_middle(text, width, g);
     line.add(column.at_right ? right(text, width, g) : left(text, width, g), cells[i].attr);
   }
   return line;

@@ -19,6 +19,7 @@ struct Column {
   std::size_t width = 0;  ///< 0: takes what the others leave
   bool at_right = false;
   std::size_t from = 0;  ///< shown on screens at least this wide
+  bool prose = false;    ///< cut at the end; names and addresses are cut in the middle
 };
 
 Line heading_of(std::span<const Column> columns, std::size_t screen_width, const Glyphs& g);

@@ -45,8 +45,11 @@ std::string age_text(const Age& age) {
 }
 
 std::string change_text(double per_second) {
-  if (std::abs(per_second) < 0.05) return {};
-  return std::abs(per_second) < 100 ? fmt::format("{:+.1f}/s", per_second) : fmt::format("{:+.0f}/s", per_second);
+  double size = std::abs(per_second);
+  if (size < 0.05) return {};
+  if (size < 10) return fmt::format("{:+.1f}/s", per_second);
+  if (size < 1'000) return fmt::format("{:+.0f}/s", per_second);
+  return size < 1e6 ? fmt::format("{:+.0f}k/s", per_second / 1e3) : fmt::format("{:+.0f}M/s", per_second / 1e6);
 }
 
 std::string count_or_dash(std::optional<std::uint64_t> value) {

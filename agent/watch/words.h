@@ -19,7 +19,7 @@ std::string queue_text(std::uint64_t bytes);
 std::string age_text(std::uint64_t ms);
 /// ">4.2 s" when it is only a lower bound; "-" when nothing is known yet.
 std::string age_text(const Age& age);
-/// "+12.3/s", "-0.5/s", empty for no change.
+/// "+2.3/s", "-120/s", "+4k/s", empty for no change. At most six columns.
 std::string change_text(double per_second);
 /// "-" when there is no value.
 std::string count_or_dash(std::optional<std::uint64_t> value);

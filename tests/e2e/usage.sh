@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+# Help, version, and what happens to wrong input: one line on stderr, nothing on stdout, exit code 2.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+run --help
+expect "--help ends" 0 "$code"
+expect_match "--help lists the commands" 'watch.*report.*doctor' "${out//$'\n'/ }"
+expect "--help writes to stdout only" "" "$err"
+run
+expect "no command ends" 0 "$code"
+expect_match "no command gives the help" 'tcpadvisor watches' "$out"
+for command in watch report doctor; do
+  run $command --help
+  expect "$command --help ends" 0 "$code"
+done
+run --version
+expect_match "--version" '^tcpadvisor [0-9]+\.[0-9]+\.[0-9]+$' "$out"
+
+# wrong MESSAGE ARGS...
+wrong() {
+  local message=$1
+  shift
+  run "$@"
+  expect "exit code of: $*" 2 "$code"
+  expect "message of: $*" "tcpadvisor: $message" "$err"
+  expect "stdout of: $*" "" "$out"
+}
+
+wrong "unknown option '--nope'; tcpadvisor watch --help lists what there is" watch --nope
+wrong "unknown command 'wach': write watch, report or doctor" wach
+wrong "--for: '2' is not a duration: write a number and ms, s, m or h, for example 500ms or 8s" report --for 2
+wrong "--interval: '0s' is out of range: more than 0, at most 365 days" watch --interval 0s
+wrong "--hooks: 'perf' is not known: write one of auto, fentry, kprobe, tp_btf, none" doctor --hooks perf
+wrong "--policy: cannot read $work/none.toml: No such file or directory" report --policy "$work/none.toml"
+wrong "cannot read $work/none.toml: No such file or directory" --config "$work/none.toml" doctor
+
+printf 'interval = "1s"\ncolour = "never"\n' >"$work/bad.toml"
+wrong "$work/bad.toml, line 2: unknown key 'colour'; tcpadvisor --help lists the options that are keys" --config "$work/bad.toml" doctor
+printf '[report]\n\nfor = "soon"\n' >"$work/bad.toml"
+wrong "$work/bad.toml, line 3: for: 'soon' is not a duration: write a number and ms, s, m or h, for example 500ms or 8s" \
+  --config "$work/bad.toml" report
+
+run --policy strict watch
+expect "exit code of an unknown policy" 2 "$code"
+expect_match "an unknown policy" "policy 'strict' is not known" "$err"
+run report --only no-such-rule
+expect "exit code of an unknown rule" 2 "$code"
+expect_match "an unknown rule is told with the known ones" 'no-such-rule.*close-wait-leak' "$err"
+run doctor --netns no-such-namespace
+expect "exit code of an unknown namespace" 2 "$code"
+expect_match "an unknown namespace" 'no-such-namespace' "$err"
+expect "an unknown namespace takes one line" 1 "$(wc -l <"$work/err")"
+finish

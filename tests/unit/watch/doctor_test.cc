@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/watch/doctor.h"
+
+#include <gmock/gmock.h>
+
+#include "agent/watch/line.h"
+#include "agent/watch/tick_json.h"
+#include "tests/unit/watch/golden.h"
+
+namespace tcpadvisor::watch {
+namespace {
+
+Checkup locked_down_host() {
+  Checkup checkup{.host = "db1",
+                  .kernel = "6.18.0",
+                  .privileges = "uid 0; holds cap_bpf, cap_perfmon; lacks cap_sys_admin",
+                  .facts = {}};
+  checkup.facts = {
+      {.fact = "snapshot",
+       .in_use = "iter/tcp",
+       .exact = true,
+       .remark = {},
+       .attempts = {{.source = "iter/tcp", .works = true, .why_not = {}, .cure = {}, .sys_errno = 0},
+                    {.source = "sock_diag", .works = true, .why_not = {}, .cure = {}, .sys_errno = 0}}},
+      {.fact = "calls",
+       .in_use = "tp_btf sock_send_length",
+       .exact = true,
+       .remark = "sizes and errors of every call; the owner is the process that called",
+       .attempts =
+           {{.source = "fexit tcp_sendmsg",
+             .works = false,
+             .why_not = "attaching was refused",
+             .cure =
+                 "boot without lockdown=integrity: trampolines on kernel functions count as a way to change the kernel",
+             .sys_errno = EPERM},
+            {.source = "kprobe tcp_sendmsg",
+             .works = false,
+             .why_not = "this kernel has no kprobes",
+             .cure = "a kernel built with CONFIG_KPROBES",
+             .sys_errno = ENOENT},
+            {.source = "tp_btf sock_send_length", .works = true, .why_not = {}, .cure = {}, .sys_errno = 0}}},
+      {.fact = "waiting", .in_use = "SOCK_NOSPACE", .exact = false, .remark = "sampled once a tick", .attempts = {}},
+      {.fact = "resets",
+       .in_use = {},
+       .exact = true,
+       .remark = {},
+       .attempts = {{.source = "tp_btf tcp_send_reset",
+                     .works = false,
+                     .why_not = "not in this kernel's BTF (ESRCH)",
+                     .cure = {},
+                     .sys_errno = ESRCH}}}};
+  return checkup;
+}
+
+TEST(Doctor, Golden) {
+  for (std::size_t width : {80, 120}) {
+    std::string text = doctor_text(locked_down_host(), width);
+    for (std::size_t at = 0, end = 0; (end = text.find('\n', at)) != std::string::npos; at = end + 1) {
+      EXPECT_LE(columns_of(text.substr(at, end - at)), width);
+    }
+    test::expect_golden("doctor/locked-down-" + std::to_string(width) + ".txt", text);
+  }
+}
+
+TEST(Doctor, JsonNamesTheFailedSourcesAndTheirCure) {
+  nlohmann::json json = nlohmann::json::parse(one_line(doctor_json(locked_down_host())));
+  ASSERT_EQ(json["facts"].size(), 4u);
+  EXPECT_EQ(json["facts"][1]["in_use"], "tp_btf sock_send_length");
+  EXPECT_EQ(json["facts"][1]["attempts"][0]["errno"], EPERM);
+  EXPECT_EQ(json["facts"][2]["quality"], "partial");
+  EXPECT_TRUE(json["facts"][3]["in_use"].is_null());
+  EXPECT_EQ(json["facts"][3]["quality"], "unknown");
+}
+
+}  // namespace
+}  // namespace tcpadvisor::watch

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/watch/screen.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/unit/watch/golden.h"
+#include "tests/unit/watch/hosts.h"
+
+namespace tcpadvisor::watch {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::string text_of(const std::vector<Line>& lines) {
+  std::string text;
+  for (const Line& line : lines) text += (line.selected ? ">" : " ") + line.text() + "\n";
+  return text;
+}
+
+std::string draw(const Picture& picture, View& view, const std::string& report = "") {
+  std::vector<Line> lines = screen_lines(picture, view, report);
+  EXPECT_EQ(lines.size(), view.height);
+  for (const Line& line : lines) EXPECT_LE(line.width(), view.width) << line.text();
+  return text_of(lines);
+}
+
+struct Size {
+  std::size_t width, height;
+};
+
+class GoldenScreen : public ::testing::TestWithParam<Size> {
+ protected:
+  View view() const {
+    View view;
+    view.width = GetParam().width;
+    view.height = GetParam().height;
+    return view;
+  }
+  std::string name(const std::string& what) const {
+    return "watch/" + what + "-" + std::to_string(GetParam().width) + "x" + std::to_string(GetParam().height) + ".txt";
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Sizes, GoldenScreen, ::testing::Values(Size{80, 24}, Size{120, 40}),
+                         [](const auto& size) { return std::to_string(size.param.width); });
+
+TEST_P(GoldenScreen, QuietHost) {
+  View one = view();
+  test::expect_golden(name("quiet"), draw(test::quiet_host(), one));
+}
+
+TEST_P(GoldenScreen, Unprivileged) {
+  View one = view();
+  test::expect_golden(name("unprivileged"), draw(test::unprivileged(), one));
+}
+
+TEST_P(GoldenScreen, EachListOfABusyHost) {
+  Picture picture = test::busy_host();
+  for (std::size_t i = 0; i < kListCount; ++i) {
+    View one = view();
+    one.list = static_cast<List>(i);
+    test::expect_golden(name("busy-" + std::string(kListNames[i])), draw(picture, one));
+  }
+}
+
+TEST_P(GoldenScreen, DetailsOfEachList) {
+  Picture picture = test::busy_host();
+  for (std::size_t i = 0; i < kListCount; ++i) {
+    View one = view();
+    one.list = static_cast<List>(i);
+    press({Key::enter, 0}, one, picture);
+    test::expect_golden(name("details-" + std::string(kListNames[i])), draw(picture, one));
+  }
+}
+
+TEST_P(GoldenScreen, Help) {
+  View one = view();
+  one.page = Page::help;
+  test::expect_golden(name("help"), draw(test::quiet_host(), one));
+}
+
+TEST_P(GoldenScreen, WithoutUtf8) {
+  View one = view();
+  one.utf8 = false;
+  std::string screen = draw(test::busy_host(), one);
+  for (char c : screen) ASSERT_LT(static_cast<unsigned char>(c), 0x80u);
+  test::expect_golden(name("ascii"), screen);
+}
+
+TEST_P(GoldenScreen, PlainLines) {
+  std::vector<Line> lines = plain_lines(test::busy_host(), view(), 20);
+  for (const Line& line : lines) EXPECT_LE(line.width(), GetParam().width) << line.text();
+  test::expect_golden(name("once"), text_of(lines));
+}
+
+TEST(Screen, FitsIntoAnySize) {
+  Picture picture = test::busy_host();
+  for (std::size_t width = 1; width <= 200; width += 7) {
+    for (std::size_t height = 1; height <= 60; height += 11) {
+      for (std::size_t list = 0; list < kListCount; ++list) {
+        View view;
+        view.width = width;
+        view.height = height;
+        view.list = static_cast<List>(list);
+        draw(picture, view);
+      }
+    }
+  }
+}
+
+void type(View& view, const Picture& picture, std::string_view text) {
+  for (char c : text) press({Key::character, c}, view, picture);
+}
+
+TEST(Keys, FilterKeepsWhatMatchesAndEscapeClearsIt) {
+  Picture picture = test::busy_host();
+  View view;
+  type(view, picture, "/PYTHON3");
+  EXPECT_TRUE(view.typing_filter);
+  press({Key::enter, 0}, view, picture);
+  std::string screen = draw(picture, view);
+  EXPECT_THAT(screen, HasSubstr("beam.smp[2001]"));  // the other end of its connection
+  EXPECT_THAT(screen, Not(HasSubstr("postgres")));
+  press({Key::escape, 0}, view, picture);
+  EXPECT_THAT(draw(picture, view), HasSubstr("postgres"));
+}
+
+TEST(Keys, FilterTakesDigitsAndQAsText) {
+  Picture picture = test::busy_host();
+  View view;
+  type(view, picture, "/q2");
+  EXPECT_EQ(view.filter, "q2");
+  EXPECT_EQ(view.list, List::connections);
+  press({Key::backspace, 0}, view, picture);
+  EXPECT_EQ(view.filter, "q");
+  EXPECT_THAT(draw(picture, view), HasSubstr("filter: q_"));
+}
+
+TEST(Keys, NumbersChooseTheListAndSTheOrder) {
+  Picture picture = test::busy_host();
+  View view;
+  type(view, picture, "3");
+  EXPECT_EQ(view.list, List::listeners);
+  EXPECT_THAT(draw(picture, view), HasSubstr("by queue"));
+  type(view, picture, "s");
+  EXPECT_THAT(draw(picture, view), HasSubstr("by port"));
+  type(view, picture, "sss");
+  EXPECT_THAT(draw(picture, view), HasSubstr("by queue"));
+}
+
+TEST(Keys, SelectionStaysOnTheItemWhenTheOrderChanges) {
+  Picture picture = test::busy_host();
+  View view;
+  view.list = List::processes;
+  press({Key::down, 0}, view, picture);
+  std::string selected = view.selected;
+  EXPECT_EQ(selected, "p4711");
+  type(view, picture, "ss");  // by closing: it is the first now
+  draw(picture, view);
+  EXPECT_EQ(view.selected, selected);
+  EXPECT_EQ(view.position, 0u);
+}
+
+TEST(Keys, TheEndOfALongListIsVisible) {
+  Picture picture;
+  picture.window =
+      build::a_window(1, [](build::SampleBuilder& sample, std::size_t) { sample.add(200, build::a_socket()); });
+  View view;
+  press({Key::end, 0}, view, picture);
+  std::string screen = draw(picture, view);
+  EXPECT_EQ(view.position, 199u);
+  EXPECT_THAT(screen, HasSubstr(">ESTAB"));
+  press({Key::home, 0}, view, picture);
+  draw(picture, view);
+  EXPECT_EQ(view.top, 0u);
+  press({Key::up, 0}, view, picture);
+  EXPECT_EQ(view.position, 0u);
+}
+
+TEST(Keys, QuitReportPauseHelp) {
+  Picture picture = test::quiet_host();
+  View view;
+  EXPECT_EQ(press({Key::character, 'q'}, view, picture), Action::quit);
+  EXPECT_EQ(press({Key::character, 'r'}, view, picture), Action::make_report);
+  EXPECT_THAT(draw(picture, view, "first line\nsecond line"), HasSubstr("second line"));
+  press({Key::escape, 0}, view, picture);
+  EXPECT_EQ(view.page, Page::list);
+  press({Key::character, 'p'}, view, picture);
+  EXPECT_THAT(draw(picture, view), HasSubstr("PAUSED"));
+}
+
+TEST(Keys, LongPagesScrollToTheirEndAndNotFurther) {
+  Picture picture = test::quiet_host();
+  View view;
+  press({Key::character, 'r'}, view, picture);
+  std::string report;
+  for (int i = 1; i <= 100; ++i) report += "line " + std::to_string(i) + "\n";
+  press({Key::end, 0}, view, picture);
+  EXPECT_THAT(draw(picture, view, report), HasSubstr("line 100"));
+  press({Key::up, 0}, view, picture);
+  press({Key::up, 0}, view, picture);
+  EXPECT_THAT(draw(picture, view, report), Not(HasSubstr("line 100\n")));
+}
+
+TEST(Keys, NothingToSelectIsNoTrouble) {
+  Picture picture;
+  picture.window = build::a_window(1, [](build::SampleBuilder&, std::size_t) {});
+  for (std::size_t list = 0; list < kListCount; ++list) {
+    View view;
+    view.list = static_cast<List>(list);
+    for (Key key : {Key::enter, Key::down, Key::end, Key::page_up, Key::escape}) press({key, 0}, view, picture);
+    EXPECT_EQ(view.page, Page::list);
+    draw(picture, view);
+  }
+}
+
+TEST(Screen, AVanishedItemLeavesTheSelectionInItsPlace) {
+  Picture before = test::busy_host(), after = test::quiet_host();
+  View view;
+  press({Key::end, 0}, view, before);
+  press({Key::enter, 0}, view, before);
+  EXPECT_THAT(draw(after, view), HasSubstr("sshd"));
+  EXPECT_EQ(view.position, 0u);
+}
+
+}  // namespace
+}  // namespace tcpadvisor::watch
