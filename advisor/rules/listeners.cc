@@ -69,6 +69,9 @@ QueueHistory history_of(const Window& window, const SocketRow& listener) {
 std::string listener_problem(const Window& window, const std::vector<QueueHistory>& queues) {
   const Sample& now = window.latest();
   if (std::string problem = snapshot_problem(now); !problem.empty()) return problem;
+  if (now.fact("accept-queue") != nullptr && !now.knows("accept-queue")) {
+    return source_of(now, "snapshot") + " does not show accept queues and their limits";
+  }
   auto unknown = static_cast<std::uint64_t>(
       std::ranges::count_if(queues, [](const QueueHistory& queue) { return !queue.known(); }));
   if (unknown == 0) return "";

@@ -144,10 +144,11 @@ bool locked(const SocketRow& row, Side side) {
   return row.locks && (side == Side::receive ? row.locks->rcvbuf : row.locks->sndbuf);
 }
 
-/// Locks come with rows, but a source that can see them may have had no reason to write a row.
-bool sees_locks(const Sample& sample) {
+/// The collector says whether locks are visible. A recording that does not say so shows it by its rows.
+bool sees_locks(const Sample& sample, std::uint64_t connections) {
+  if (sample.fact("buffer-locks") != nullptr) return sample.knows("buffer-locks");
   bool seen = std::ranges::any_of(sample.sockets, [](const SocketRow& row) { return row.locks.has_value(); });
-  return seen || (sample.sockets.empty() && source_of(sample, "snapshot").starts_with("iter/tcp"));
+  return seen || connections == 0 || (sample.sockets.empty() && source_of(sample, "snapshot").starts_with("iter/tcp"));
 }
 
 Outcome locked_by_app(const Window& window, const Policy& policy, Side side) {
@@ -155,7 +156,7 @@ Outcome locked_by_app(const Window& window, const Policy& policy, Side side) {
   if (std::string problem = snapshot_problem(now); !problem.empty()) return Outcome::unknown(problem);
   std::uint64_t connections = 0;
   for (const NetnsSample& netns : now.netns) connections += netns.states[index_of(TcpState::established)].count;
-  if (connections > 0 && !sees_locks(now)) {
+  if (!sees_locks(now, connections)) {
     return Outcome::unknown(fmt::format("{} does not show whether a socket has {} set", source_of(now, "snapshot"),
                                         side == Side::receive ? "SO_RCVBUF" : "SO_SNDBUF"));
   }

@@ -46,6 +46,16 @@ void sort_findings(std::vector<Finding>& findings) {
   });
 }
 
+/// Why namespaces that may exist beside the ones we read were not looked at; empty when the best way to find them
+/// works.
+std::string unseen_namespaces(const Sample& sample) {
+  const FactCoverage* fact = sample.fact("namespaces");
+  if (fact == nullptr || fact->attempts.empty() || fact->attempts.front().works) return "";
+  const Attempt& best = fact->attempts.front();
+  return fmt::format("only {} could be read: {}{}", fact->in_use.empty() ? "ours" : fact->in_use, best.why_not,
+                     best.cure.empty() ? "" : "; needs " + best.cure);
+}
+
 Status known_ids(const std::vector<std::string>& ids, std::string_view option) {
   for (const std::string& id : ids) {
     if (find_rule(id) != nullptr) continue;
@@ -75,6 +85,9 @@ Verdict judge(const Window& window, const Policy& policy) {
     }
     if (!outcome.not_assessed.empty())
       verdict.not_assessed.push_back({std::string(rule.id), std::move(outcome.not_assessed)});
+  }
+  if (std::string why = unseen_namespaces(window.latest()); !why.empty()) {
+    verdict.not_assessed.push_back({"netns:others", std::move(why)});
   }
   for (const NetnsSample& netns : window.latest().netns) {
     if (!netns.error.empty()) verdict.not_assessed.push_back({"netns:" + netns.name, netns.error});

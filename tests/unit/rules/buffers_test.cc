@@ -148,6 +148,8 @@ TEST(LockedBuffers, are_not_assessed_where_locks_are_not_visible) {
   expect_unknown(sndbuf_locked_by_app(diag, lab()), "SO_SNDBUF");
   Window brief = a_window(2, [](SampleBuilder& s, std::size_t i) { one_flow(s, locked_receiver(i)); });
   expect_unknown(rcvbuf_locked_by_app(brief, lab()), "not enough data");
+  Window blind = a_window(8, [](SampleBuilder& s, std::size_t) { s.cover("buffer-locks", ""); });
+  expect_unknown(rcvbuf_locked_by_app(blind, lab()), "SO_RCVBUF set");
   // The kernel walk writes rows only for sockets that matter: none is an answer.
   expect_fine(sndbuf_locked_by_app(
       a_window(8, [](SampleBuilder& s, std::size_t) { s.count(TcpState::established, 5); }), lab()));

@@ -71,6 +71,12 @@ TEST(Listeners, are_not_assessed_where_the_limit_is_not_visible) {
   expect_unknown(backlog_too_small(window, lab()), "1 listener not visible through /proc/net/tcp");
 }
 
+TEST(Listeners, are_not_assessed_without_the_fact) {
+  Window window = a_window(3, [](SampleBuilder& sample, std::size_t) { sample.cover("accept-queue", ""); });
+  expect_unknown(accept_queue_app_slow(window, lab()), "does not show accept queues");
+  expect_unknown(backlog_too_small(window, lab()), "does not show accept queues");
+}
+
 TEST(Listeners, none_at_all_is_fine) {
   Window window = a_window(3, [](SampleBuilder&, std::size_t) {});
   expect_fine(accept_queue_app_slow(window, lab()));

@@ -262,6 +262,25 @@ TEST(Verdict, an_unread_namespace_is_not_assessed) {
   EXPECT_EQ(verdict.not_assessed[0].id, "netns:blue");
 }
 
+TEST(Verdict, namespaces_that_cannot_be_entered_are_not_assessed) {
+  Verdict verdict = judge(a_window(3,
+                                   [](SampleBuilder& sample, std::size_t) {
+                                     sample.cover("namespaces", "own namespace").set([](Sample& s) {
+                                       Attempt all{.source = "setns",
+                                                   .works = false,
+                                                   .why_not = "Operation not permitted",
+                                                   .cure = "CAP_SYS_ADMIN",
+                                                   .sys_errno = 1};
+                                       s.coverage.back().attempts = {all};
+                                     });
+                                   }),
+                          lab());
+  ASSERT_EQ(verdict.not_assessed.size(), 1u);
+  EXPECT_EQ(verdict.not_assessed[0].id, "netns:others");
+  EXPECT_EQ(verdict.not_assessed[0].reason,
+            "only own namespace could be read: Operation not permitted; needs CAP_SYS_ADMIN");
+}
+
 TEST(Verdict, one_sample_is_not_enough) {
   Verdict one = judge(a_window(1, [](SampleBuilder&, std::size_t) {}), lab());
   EXPECT_FALSE(one.enough_data);
