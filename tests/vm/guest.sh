@@ -149,14 +149,16 @@ chmod +x "$root/init"
 
 # The CPU model without cmpxchg16b: qemu 7.2 emulates it wrongly, and 6.12 stumbles over that in its allocator.
 accel=(-accel tcg,thread=multi -smp "$smp")
+clock='clocksource=hpet tsc=unstable'  # the guest measures its TSC's speed at boot, wrongly by a lot when the host is busy
 if [[ $icount ]]; then
+  clock='tsc=reliable'  # counts instructions there
   accel=(-accel tcg,thread=single -smp 1 -icount shift=0,sleep=off)
 fi
 status=0
 timeout --foreground -k 5 "$timeout" \
   qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot "${accel[@]}" -cpu qemu64,-cx16 -m "$mem" \
   -kernel "$kernel/vmlinuz" -initrd "$work/initrd" \
-  -append "console=ttyS0 quiet loglevel=4 panic=-1 oops=panic mitigations=off tsc=reliable $append" \
+  -append "console=ttyS0 quiet loglevel=4 panic=-1 oops=panic mitigations=off $clock $append" \
   -serial "file:$work/console" -chardev stdio,id=output,signal=off -serial chardev:output \
   </dev/null 2>"$work/qemu.err" || status=$?
 
