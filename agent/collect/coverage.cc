@@ -65,6 +65,28 @@ FactCoverage read_from(std::string name, std::string source, bool read, const st
   return fact;
 }
 
+/// What a snapshot without BPF, and /proc, still say about a fact that the tracer could not get.
+FactCoverage help_out(FactCoverage fact, const OwnFacts& own) {
+  auto use = [&fact](std::string source, bool exact, std::string remark) {
+    auto tried = std::ranges::find(fact.attempts, source, &Attempt::source);
+    if (tried == fact.attempts.end()) tried = fact.attempts.insert(tried, Attempt{});
+    *tried = works(source);
+    fact.in_use = std::move(source);
+    fact.exact = exact;
+    fact.remark = std::move(remark);
+  };
+  if (!fact.in_use.empty()) return fact;
+  bool snapshot = !first_working(own.snapshot).empty();
+  if (fact.fact == "state-changes" && snapshot) {
+    use("age from the snapshot", false, "ages are lower bounds, short connections are missed");
+  } else if (fact.fact == "accept-peak" && snapshot) {
+    use("sampled accept queue", false, "sampled at each snapshot: a short peak between two may be missed");
+  } else if (fact.fact == "pressure" && own.memory_read) {
+    use("/proc/net/protocols", false, "whether there is pressure, not since when");
+  }
+  return fact;
+}
+
 FactCoverage owners_fact(const OwnFacts& own) {
   FactCoverage fact = fact_from("owners", own.owners);
   if (fact.in_use != kProcFd) return fact;
@@ -133,7 +155,7 @@ std::vector<Attempt> rank_attempts(const std::vector<FactCoverage>& of_tracer, s
 std::vector<FactCoverage> cover(const std::vector<FactCoverage>& of_tracer, const OwnFacts& own) {
   std::vector<FactCoverage> all;
   for (const FactCoverage& fact : of_tracer) {
-    if (fact.fact != "snapshot" && fact.fact != "owners") all.push_back(fact);
+    if (fact.fact != "snapshot" && fact.fact != "owners") all.push_back(help_out(fact, own));
   }
   all.push_back(fact_from("snapshot", own.snapshot));
   all.push_back(owners_fact(own));

@@ -387,6 +387,33 @@ TEST(Coverage, every_fact_of_ours_is_listed_and_the_tracers_are_kept) {
                                       "tcp-info", "counters", "settings", "memory", "cgroups", "namespaces"}));
 }
 
+TEST(Coverage, what_the_tracer_cannot_get_comes_from_the_snapshot_as_far_as_it_goes) {
+  std::vector<FactCoverage> tracer = {
+      {"state-changes",
+       "",
+       false,
+       "",
+       {works_not("tp_btf", "no"), works_not("age from the snapshot", "needs snapshot")}},
+      {"accept-peak", "", false, "", {}},
+      {"pressure", "", false, "", {}},
+      {"waiting", "", false, "", {}},
+      {"close", "fentry", true, "", {}}};
+  OwnFacts own;
+  own.snapshot = {works("sock_diag")};
+  auto all = cover(tracer, own);
+  EXPECT_EQ(fact(all, "state-changes").in_use, "age from the snapshot");
+  EXPECT_FALSE(fact(all, "state-changes").exact);
+  EXPECT_EQ(fact(all, "state-changes").attempts.size(), 2u);
+  EXPECT_EQ(fact(all, "accept-peak").in_use, "sampled accept queue");
+  EXPECT_EQ(fact(all, "pressure").in_use, "/proc/net/protocols");
+  EXPECT_EQ(fact(all, "waiting").in_use, "");
+  EXPECT_EQ(fact(all, "close").in_use, "fentry");
+  own = {};
+  own.memory_read = false;
+  for (const char* name : {"state-changes", "accept-peak", "pressure"})
+    EXPECT_EQ(fact(cover(tracer, own), name).in_use, "") << name;
+}
+
 TEST(Coverage, owners_that_are_not_exact_say_why) {
   OwnFacts own;
   own.owners = {works_not("iter/task_file", "no"), works("/proc/*/fd")};
