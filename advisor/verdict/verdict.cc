@@ -52,8 +52,9 @@ std::string unseen_namespaces(const Sample& sample) {
   const FactCoverage* fact = sample.fact("namespaces");
   if (fact == nullptr || fact->attempts.empty() || fact->attempts.front().works) return "";
   const Attempt& best = fact->attempts.front();
+  bool says_cure = best.cure.empty() || best.why_not.contains("needs ");
   return fmt::format("only {} could be read: {}{}", fact->in_use.empty() ? "ours" : fact->in_use, best.why_not,
-                     best.cure.empty() ? "" : "; needs " + best.cure);
+                     says_cure ? "" : "; needs " + best.cure);
 }
 
 Status known_ids(const std::vector<std::string>& ids, std::string_view option) {
