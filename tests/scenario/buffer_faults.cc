@@ -125,8 +125,8 @@ Scene make_slow_reader(Stage& stage, const Request& request) {
     for (int i = 0; i < request.count; ++i) {
       held.push_back(accept_one(listening.fd));
     }
-    std::array<char, 4 * 1024> buffer;
-    for (;;) {
+    std::vector<char> buffer(static_cast<std::size_t>(request.read_bytes));
+    while (!buffer.empty()) {
       sleep_for(kPause);
       for (const int fd : held) {
         check(static_cast<int>(recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT)), "read a little");

@@ -16,6 +16,7 @@ struct Request {
   int count = 0;                   ///< connections (or what the fault counts)
   std::uint16_t port = 0;          ///< 0: any free one
   double grow_per_s = 0;           ///< faults that leak: so many more connections every second, up to kMaxGrown
+  int read_bytes = 0;              ///< slow readers: so much every 200 ms; 0: nothing at all
   bool private_netns = false;      ///< we are in a namespace of our own: its settings and interfaces are ours
   bool is_guest = false;           ///< the whole machine is ours
   std::string congestion_control;  ///< of bulk senders; empty: the kernel's choice

@@ -93,9 +93,8 @@ TEST(PythonUser, SeesExactlyTheLeakThatWasMade) {
   }
   for (const Leak& leak : half_closed) {
     SCOPED_TRACE(leak.netns == 0 ? "shuts down and holds, on the host" : "shuts down and holds");
-    expect_alarms(said, leak.subject(),
-                  {leaked("fin-wait2-app-held", leak.client_pid(), kConnections),
-                   leaked("close-wait-leak", leak.server_pid(), kConnections)});
+    // The server in CLOSE_WAIT may still owe data to such a client: it is explained, not accused.
+    expect_alarms(said, leak.subject(), {leaked("fin-wait2-app-held", leak.client_pid(), kConnections)});
   }
 }
 

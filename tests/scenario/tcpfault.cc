@@ -50,7 +50,7 @@ const std::vector<FaultKind>& fault_kinds() {
        make_fin_wait2_orphan},
       {"closed-fd-leak", "leaked sockets that keepalive has killed: the descriptors stay", 80, 10'000,
        make_closed_fd_leak},
-      {"slow-reader", "readers that take 4 KiB every 200 ms from eager senders", 3, 100, make_slow_reader},
+      {"slow-reader", "readers that take nothing (or --read) from eager senders", 3, 100, make_slow_reader},
       {"accept-slow", "listen(64), 50 ms of work per accept, COUNT connections a second", 110, 1'000, make_accept_slow},
       {"backlog-small", "listen(8), a stall of 0.3 s at each burst of COUNT connections", 200, 1'000,
        make_backlog_small},
@@ -160,6 +160,8 @@ int main(int argc, char** argv) {
   app.add_option("--port", request.port, "the server's port; any free one if not given");
   app.add_option("--grow", request.grow_per_s, "leaks: so many more connections a second")
       ->check(CLI::Range(0.01, 1'000.0));
+  app.add_option("--read", request.read_bytes, "slow readers: take so many bytes every 200 ms (0: none)")
+      ->check(CLI::Range(0, 65'536));
   app.add_option("--congestion-control", request.congestion_control, "of the bulk senders");
   app.add_flag("--own-netns", own_netns, "make the fault in a network namespace of its own");
   app.add_flag("--i-am-a-guest", request.is_guest, "this machine exists for the test only: mem-pressure is allowed");
