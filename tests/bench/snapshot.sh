@@ -73,21 +73,19 @@ with_sockets() {
   rm "$work/ready"
   say "snapshot: $line"
   pid=${line##*=}
-  : >"$work/ss"; : >"$work/ssp"; : >"$work/ticks"; : >"$work/once"
+  : >"$work/ss"; : >"$work/ticks"
   for ((round = 1; round <= rounds; round++)); do
     timed nsenter -t "$pid" -n ss -tinmoe >>"$work/ss"
     "$tcpadvisor" watch --json --for 4s --netns "pid:$pid" >>"$work/ticks" 2>"$work/err" || fail "watch failed: $(<"$work/err")"
-    timed "$tcpadvisor" watch --once --netns "pid:$pid" >>"$work/once"
   done
-  timed nsenter -t "$pid" -n ss -tinmoep >>"$work/ssp"
+  timed nsenter -t "$pid" -n ss -tinmoep >"$work/ssp"
   agent_at_work "pid:$pid"
   [[ ${sockets_walked:-0} -ge $sockets ]] || fail "the agent walked ${sockets_walked:-no} sockets of $sockets: no result"
   local ss snapshot
   ss=$(median <"$work/ss")
   snapshot=$(numbers snapshot_duration_ms "$work/ticks" | median)
-  printf '| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n' "$sockets" "$ss" "$(median <"$work/ssp")" "$snapshot" \
-    "$(awk -v a="$snapshot" -v b="$ss" 'BEGIN { printf "%.3f", a / b }')" "$(median <"$work/once")" "$cpu_percent" \
-    "$rss_mib" "$peak_mib"
+  printf '| %s | %s | %s | %.1f | %s | %s | %s | %s |\n' "$sockets" "$ss" "$(<"$work/ssp")" "$snapshot" \
+    "$(awk -v a="$snapshot" -v b="$ss" 'BEGIN { printf "%.3f", a / b }')" "$cpu_percent" "$rss_mib" "$peak_mib"
   stop
 }
 
@@ -97,11 +95,11 @@ echo "Established loopback sockets in a network namespace of their own, $rounds 
 echo "A snapshot includes the owners; its time is the agent's own \`self.snapshot_duration_ms\` in \`watch --json\`. Memory and"
 echo "processor time (of one core, ticks of 1 s) are read from /proc while \`watch --json\` runs."
 echo
-echo "| sockets | ss -tinmoe, ms | ss -tinmoep, ms | snapshot, ms | snapshot / ss -tinmoe (target ≤ $limit) | watch --once, all of it, ms | CPU % | RSS, MiB | peak RSS, MiB |"
-echo "|---|---|---|---|---|---|---|---|---|"
+echo "| sockets | ss -tinmoe, ms | the same with -p, one run, ms | snapshot, ms | snapshot / ss -tinmoe (target ≤ $limit) | CPU % | RSS, MiB | peak RSS, MiB |"
+echo "|---|---|---|---|---|---|---|---|"
 say "snapshot: at rest"
 agent_at_work host
-printf '| at rest (%s on this host) | – | – | %s | – | – | %s | %s | %s |\n' "${sockets_walked:-?}" \
+printf '| at rest (%s on this host) | – | – | %.1f | – | %s | %s | %s |\n' "${sockets_walked:-?}" \
   "$(numbers snapshot_duration_ms "$work/long" | median)" "$cpu_percent" "$rss_mib" "$peak_mib"
 with_sockets 1000
 with_sockets "$most"
