@@ -125,11 +125,12 @@ Scene make_slow_reader(Stage& stage, const Request& request) {
     for (int i = 0; i < request.count; ++i) {
       held.push_back(accept_one(listening.fd));
     }
-    std::vector<char> buffer(static_cast<std::size_t>(request.read_bytes));
-    while (!buffer.empty()) {
+    std::array<char, kMaxReadBytes> buffer;
+    const auto wanted = static_cast<std::size_t>(request.read_bytes);
+    while (wanted > 0) {
       sleep_for(kPause);
       for (const int fd : held) {
-        check(static_cast<int>(recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT)), "read a little");
+        check(static_cast<int>(recv(fd, buffer.data(), wanted, MSG_DONTWAIT)), "read a little");
       }
     }
   });

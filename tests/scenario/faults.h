@@ -23,6 +23,7 @@ struct Request {
 };
 
 inline constexpr int kMaxGrown = 2'000;
+inline constexpr int kMaxReadBytes = 65'536;
 
 /// What stands: `pid` is the process that a finding should name.
 struct Standing {

@@ -161,7 +161,7 @@ int main(int argc, char** argv) {
   app.add_option("--grow", request.grow_per_s, "leaks: so many more connections a second")
       ->check(CLI::Range(0.01, 1'000.0));
   app.add_option("--read", request.read_bytes, "slow readers: take so many bytes every 200 ms (0: none)")
-      ->check(CLI::Range(0, 65'536));
+      ->check(CLI::Range(0, kMaxReadBytes));
   app.add_option("--congestion-control", request.congestion_control, "of the bulk senders");
   app.add_flag("--own-netns", own_netns, "make the fault in a network namespace of its own");
   app.add_flag("--i-am-a-guest", request.is_guest, "this machine exists for the test only: mem-pressure is allowed");
