@@ -110,8 +110,8 @@ std::vector<Line> chain_lines(const Link& link, const Glyphs& g) {
   if (leaving(near, far) > 0 || far_tells) {
     Line line = chain(near, far, g);
     if (far != nullptr) {
-      if (far->state != near->state) line.add(fmt::format(" {}", state_text(far->state)));
       line.add(" " + owner_text(*far), Attr::dim);
+      if (far->state != near->state) line.add(fmt::format(" {}", state_text(far->state)));
     }
     lines.push_back(std::move(line));
   }

@@ -105,9 +105,12 @@ std::vector<Line> page_lines(View& view, std::vector<Line> all, std::size_t room
   return all;
 }
 
+/// The report's texts stand beside labels of this width, so do their continuations on a narrow screen.
+constexpr std::size_t kReportIndent = 14;
+
 std::vector<Line> text_lines(const std::string& text, std::size_t width) {
   std::vector<Line> lines;
-  for (std::string& part : wrap(text, width, 2)) lines.emplace_back(std::move(part));
+  for (std::string& part : wrap(text, width, kReportIndent)) lines.emplace_back(std::move(part));
   return lines;
 }
 

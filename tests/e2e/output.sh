@@ -22,7 +22,9 @@ for section in 'connections (' 'processes (' 'listeners (' 'build-up (' 'finding
   [[ $out == *"$section"* ]] || fail "watch --once has no section '$section'"
 done
 expect "plain text has no escape sequences" "" "$(tr -cd '\033' <"$work/out")"
-expect "no line is wider than 80 columns" "" "$(LC_ALL=C.UTF-8 awk 'length($0) > 80' "$work/out")"
+expect "no line is wider than 80 columns" "" \
+  "$(python3 -c 'import sys; print("".join(l for l in open(sys.argv[1], encoding="utf-8") if len(l.rstrip("
+")) > 80), end="")' "$work/out")"
 COLUMNS=120 run watch --once --interval 200ms
 expect_match "a wider one shows more columns" 'NETNS' "$out"
 NO_COLOR=1 run watch --once --interval 200ms --color always

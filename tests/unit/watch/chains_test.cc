@@ -96,7 +96,7 @@ TEST(Chains, AFarEndInAnotherStateIsShown) {
   std::vector<Link> links = links_of(*sample);
   ASSERT_EQ(links.size(), 1u);
   EXPECT_EQ(links[0].near->cookie, 2u) << "the line is about the end that a process holds";
-  EXPECT_THAT(chains(sample), ElementsAre("  Send-Q 0 → wire → Recv-Q 0 FIN_WAIT_2 (orphan)"));
+  EXPECT_THAT(chains(sample), ElementsAre("  Send-Q 0 → wire → Recv-Q 0 (orphan) FIN_WAIT_2"));
 }
 
 TEST(Chains, ASocketConnectedToItselfIsItsOwnConnection) {
