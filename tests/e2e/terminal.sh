@@ -3,15 +3,16 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 need tmux
 
-socket=$work/tmux
-tm() { tmux -S "$socket" -f /dev/null "$@"; }
-trap 'tm kill-server 2>/dev/null; rm -rf "$work"' EXIT
+terminals=0
+tm() { tmux -S "$work/tmux$terminals" -f /dev/null "$@" 2>/dev/null; }
+trap 'tm kill-server; rm -rf "$work"' EXIT
 
 # start WIDTH HEIGHT COMMAND: a shell in a fresh terminal that runs it
 start() {
-  tm kill-server 2>/dev/null
+  tm kill-server
+  terminals=$((terminals + 1))  # a server that is about to end would still take the next session
   TERM=xterm-256color tm -u new-session -d -x "$1" -y "$2" "env LC_ALL=C.UTF-8 PS1='\$ ' bash --norc --noprofile"
-  tm set -g status off 2>/dev/null
+  tm set -g status off
   tm resize-window -x "$1" -y "$2"
   sleep 0.5
   tm send-keys "echo before; $3; echo code=\$?" Enter
