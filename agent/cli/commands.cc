@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/cli/commands.h"
 
+#include <string>
+#include <utility>
+
 namespace tcpadvisor::cli {
 
 Result<std::unique_ptr<collect::Collector>> open_collector(const Options& options, CollectorNeeds needs) {
@@ -9,7 +12,15 @@ Result<std::unique_ptr<collect::Collector>> open_collector(const Options& option
   wanted.old_age = options.policy.age;
   wanted.show_all = needs.show_all;
   wanted.drop_privileges = !needs.keep_privileges;
-  return collect::Collector::open(wanted);
+  auto collector = collect::Collector::open(wanted);
+  if (!collector && collector.error().code == ErrorCode::denied) {
+    Error error = collector.error();
+    bool says_what_would_do =
+        error.message.find("CAP_") != std::string::npos || error.message.find("root") != std::string::npos;
+    if (!says_what_would_do) error.message += "; root may do that, or look only at your own namespace";
+    return std::unexpected(std::move(error));
+  }
+  return collector;
 }
 
 int exit_code_after(os::StopSignals& signals) {

@@ -59,7 +59,12 @@ std::optional<Line> caveat_line(const Sample& now) {
   std::string text;
   auto also = [&](const std::string& what) { text += (text.empty() ? "" : "; ") + what; };
   for (std::string_view fact : {"snapshot", "owners"}) {
-    if (!now.knows(fact)) also(fmt::format("{} not known", fact));
+    const FactCoverage* coverage = now.fact(fact);
+    if (!now.knows(fact)) {
+      also(fmt::format("{} not known", fact));
+    } else if (!coverage->exact) {
+      also(fmt::format("{} incomplete: {}", fact, coverage->remark.empty() ? coverage->in_use : coverage->remark));
+    }
   }
   if (now.self.partial)
     also("partial: " + (now.self.partial_why.empty() ? "not everything was read" : now.self.partial_why));

@@ -215,6 +215,21 @@ TEST(Keys, NothingToSelectIsNoTrouble) {
   }
 }
 
+TEST(Screen, IncompleteOwnersAreNotPassedOffAsNone) {
+  Picture picture;
+  picture.window = build::a_window(1, [](build::SampleBuilder& sample, std::size_t) {
+    sample.set([](Sample& s) {
+      s.coverage[1].exact = false;
+      s.coverage[1].remark = "only our own processes";
+    });
+  });
+  View view;
+  view.list = List::processes;
+  std::string screen = draw(picture, view);
+  EXPECT_THAT(screen, HasSubstr("! owners incomplete: only our own processes"));
+  EXPECT_THAT(screen, HasSubstr("no process that we may look into"));
+}
+
 TEST(Screen, AVanishedItemLeavesTheSelectionInItsPlace) {
   Picture before = test::busy_host(), after = test::quiet_host();
   View view;
