@@ -31,12 +31,14 @@ static __always_inline struct queues queues_of(u8 state, u64 sk_flags, u32 rcv_n
   return q;
 }
 
-/* The same question for both walks, so that a row finds its owner. */
-static __always_inline bool matters(u8 state, const struct queues *q, u32 locks, bool active, u32 min_recv_q, u32 min_send_q) {
+/* The same question for both walks, so that a row finds its owner. Locks are asked for last: most sockets are idle. */
+static __always_inline bool matters(struct sock *sk, struct tcp_sock *tp, u8 state, const struct queues *q, u32 now_j,
+                                    u32 min_recv_q, u32 min_send_q, u32 active_j) {
   if (state == TCP_LISTEN || state == TCP_CLOSE_WAIT || state == TCP_FIN_WAIT2) return true;
   if (q->recv_q >= min_recv_q || q->send_q >= min_send_q) return true;
   if ((state == TCP_FIN_WAIT1 || state == TCP_LAST_ACK || state == TCP_CLOSING) && q->send_q) return true;
-  return locks && active;
+  bool active = now_j - tp->lsndtime <= active_j || now_j - tp->inet_conn.icsk_ack.lrcvtime <= active_j;
+  return active && sock_locks(sk);
 }
 
 static __always_inline void add_sums(struct ta_sums *sums, const struct queues *q, u64 rmem, u64 wmem) {
@@ -210,19 +212,18 @@ int walk_tcp(struct bpf_iter__tcp *ctx) {
   struct queues q = queues_of(state, skc->skc_flags, tp->rcv_nxt, tp->copied_seq, tp->write_seq, tp->snd_una, tp->snd_nxt);
   struct socket *socket = sk->sk_socket;
   u8 holder = socket ? TA_HOLDER_APP : (skc->skc_flags & (1ul << SOCK_DEAD)) ? TA_HOLDER_ORPHAN : TA_HOLDER_UNACCEPTED;
-  u32 locks = sock_locks(sk);
   u32 now_j = (u32)bpf_jiffies64();
+  u64 cgroup_id = sock_cgroup_id(sk);
   u64 rmem = (u32)sk->sk_backlog.rmem_alloc.counter, wmem = (u32)sk->sk_wmem_queued;
-  bool active = locks && (now_j - tp->lsndtime <= walk.active_j || now_j - tp->inet_conn.icsk_ack.lrcvtime <= walk.active_j);
 
-  if (walk.all || matters(state, &q, locks, active, walk.min_recv_q, walk.min_send_q)) {
+  if (walk.all || matters(sk, tp, state, &q, now_j, walk.min_recv_q, walk.min_send_q, walk.active_j)) {
     if (walk.rows < cfg.max_rows) {
       __builtin_memset(&row, 0, sizeof(row));
       row.cookie = bpf_get_socket_cookie(sk);
       row.state = state;
       row.uid = ctx->uid;
-      row.cgroup_id = sock_cgroup_id(sk);
-      row.locks = locks;
+      row.cgroup_id = cgroup_id;
+      row.locks = sock_locks(sk);
       row.recv_q = q.recv_q;
       row.send_q = q.send_q;
       row.not_sent = q.not_sent;
@@ -267,7 +268,7 @@ int walk_tcp(struct bpf_iter__tcp *ctx) {
   walk.walked++;
   add_sums(&walk.states[state], &q, rmem, wmem);
   add_port(state, skc->skc_num, holder == TA_HOLDER_UNACCEPTED, &q);
-  add_cgroup(sock_cgroup_id(sk), &q, rmem, wmem);
+  add_cgroup(cgroup_id, &q, rmem, wmem);
   return 0;
 }
 
@@ -318,9 +319,7 @@ int walk_files(struct bpf_iter__task_file *ctx) {
   u8 state = sk->__sk_common.skc_state;
   struct queues q = queues_of(state, sk->__sk_common.skc_flags, tp->rcv_nxt, tp->copied_seq, tp->write_seq, tp->snd_una, tp->snd_nxt);
   u32 now_j = (u32)bpf_jiffies64();
-  u32 locks = sock_locks(sk);
-  bool active = locks && (now_j - tp->lsndtime <= files.active_j || now_j - tp->inet_conn.icsk_ack.lrcvtime <= files.active_j);
-  if (files.all || matters(state, &q, locks, active, files.min_recv_q, files.min_send_q)) {
+  if (files.all || matters(sk, tp, state, &q, now_j, files.min_recv_q, files.min_send_q, files.active_j)) {
     if (files.held < files.max_held) {
       held.record = TA_RECORD_HELD;
       held.tgid = task->tgid;

@@ -22,9 +22,9 @@ struct sock___drop_counters {
 };
 #pragma clang attribute pop
 
-static __always_inline u32 sock_locks(const struct sock *sk) {
+static __always_inline u32 sock_locks(struct sock *sk) {
   /* a 4-bit field of a shared byte before 6.9, a byte of its own since */
-  return BPF_CORE_READ_BITFIELD_PROBED(sk, sk_userlocks) & (SOCK_SNDBUF_LOCK | SOCK_RCVBUF_LOCK);
+  return BPF_CORE_READ_BITFIELD(sk, sk_userlocks) & (SOCK_SNDBUF_LOCK | SOCK_RCVBUF_LOCK);
 }
 
 static __always_inline u32 sock_drops(const struct sock *sk) {
@@ -49,10 +49,10 @@ static __always_inline bool is_mptcp_subflow(const struct tcp_sock *tp) {
 }
 
 /* Before 5.14 the pointer was packed into sk_cgrp_data.val: no group then. */
-static __always_inline u64 sock_cgroup_id(const struct sock *sk) {
+static __always_inline u64 sock_cgroup_id(struct sock *sk) {
   if (!bpf_core_field_exists(sk->sk_cgrp_data.cgroup)) return 0;
   struct cgroup *group = sk->sk_cgrp_data.cgroup;
-  return group ? BPF_CORE_READ(group, kn, id) : 0;
+  return group && group->kn ? group->kn->id : 0;
 }
 
 #endif
