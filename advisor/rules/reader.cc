@@ -17,6 +17,8 @@ constexpr double kFullShare = 0.75;  // of the receive buffer
 constexpr double kShareOfSamples = 0.5;
 constexpr double kStuckForS = 5;  // full all this time is enough by itself
 constexpr std::uint64_t kMuchUnread = 65'536;
+constexpr double kSliver = 1.0 / 64;    // of the receive buffer
+constexpr double kSmallestRatio = 0.5;  // of window to buffer
 
 // Sockets in closing states belong to the leak rules.
 bool may_receive(const SocketRow& row) {
@@ -27,12 +29,19 @@ std::optional<double> fill_of(const SocketRow& row) {
   if (row.rcvbuf.value_or(0) == 0 || !row.rmem_alloc) return std::nullopt;
   // Nothing unread means that the memory is in flight to the reader or out of order, not waiting for it.
   if (row.recv_q == 0) return 0.0;
-  if (row.rcv_wnd && *row.rcv_wnd == 0) return 1.0;
   auto room = static_cast<double>(*row.rcvbuf);
+  // A sender does not use a sliver of a window: it waits as if it were closed (RFC 9293 section 3.8.6.2.1).
+  if (row.rcv_wnd && *row.rcv_wnd <= room * kSliver) return 1.0;
   double memory = static_cast<double>(*row.rmem_alloc) / room;
   // The window closes at rcvbuf * scaling_ratio bytes of payload: well-packed data never fills the buffer's memory.
   if (row.scaling_ratio.value_or(0) == 0) return memory;
   return std::max(memory, static_cast<double>(row.recv_q) / (room * *row.scaling_ratio / 256));
+}
+
+/// So much unread that the window may be closed, and nothing tells: before 6.6 it closes at half of the buffer.
+bool may_be_closed(const SocketRow& row) {
+  if (row.rcv_wnd || row.scaling_ratio.value_or(0) != 0) return false;
+  return static_cast<double>(row.recv_q) >= kFullShare * kSmallestRatio * static_cast<double>(row.rcvbuf.value_or(0));
 }
 
 bool full(double fill) {
@@ -123,14 +132,25 @@ Finding finding_for(const Window& window, const PolicyWindows& windows, Reader& 
 /// What hides a slow reader from us; empty if nothing does.
 std::string blind_spot(const Window& window) {
   const Sample& now = window.latest();
-  std::uint64_t unmeasured = 0;
+  std::uint64_t unmeasured = 0, undecided = 0;
   for (const SocketRow& row : now.sockets) {
-    if (may_receive(row) && row.recv_q >= kMuchUnread && row.holder != Holder::unaccepted && !fill_of(row))
+    if (!may_receive(row) || row.recv_q < kMuchUnread || row.holder == Holder::unaccepted) continue;
+    std::optional<double> fill = fill_of(row);
+    if (!fill) {
       ++unmeasured;
+    } else if (!full(*fill)) {
+      Series closed = window.socket_series(
+          row, [](const SocketRow& then) { return std::optional<double>(may_be_closed(then) ? 1 : 0); });
+      if (closed.share([](double yes) { return yes > 0; }) >= kShareOfSamples) ++undecided;
+    }
   }
   if (unmeasured > 0) {
     return fmt::format("{} with {} or more unread, but {} does not show receive buffers", counted(unmeasured, "socket"),
                        human_bytes(kMuchUnread), source_of(now, "snapshot"));
+  }
+  if (undecided > 0) {
+    return fmt::format("{} with {} or more unread, but {} does not show whether the window is closed",
+                       counted(undecided, "socket"), human_bytes(kMuchUnread), source_of(now, "snapshot"));
   }
   if (now.rows_suppressed > 0) {
     return fmt::format("{} over the limit of rows", counted(now.rows_suppressed, "socket"));

@@ -49,8 +49,14 @@ TEST(ReaderTooSlow, knows_a_closed_window_and_well_packed_data) {
 }
 
 TEST(ReaderTooSlow, a_half_full_buffer_or_a_fast_reader_is_fine) {
-  expect_fine(reader_too_slow(
-      a_window(8, [](SampleBuilder& s, std::size_t) { s.add(stalled().rcvbuf(400'000, 290'000)); }), lab()));
+  auto half_full = [](std::optional<std::uint32_t> window_bytes) {
+    return a_window(8, [=](SampleBuilder& s, std::size_t) {
+      s.add(stalled().rcvbuf(400'000, 290'000).set([=](SocketRow& row) { row.rcv_wnd = window_bytes; }));
+    });
+  };
+  expect_fine(reader_too_slow(half_full(100'000), lab()));
+  EXPECT_TRUE(only_finding(reader_too_slow(half_full(50), lab()))) << "a sliver of a window is a closed one";
+  expect_unknown(reader_too_slow(half_full(std::nullopt), lab()), "whether the window is closed");
   expect_fine(reader_too_slow(
       a_window(8,
                [](SampleBuilder& s, std::size_t i) { s.add(stalled().rcvbuf(400'000, i % 3 == 1 ? 390'000 : 9'000)); }),
