@@ -33,7 +33,7 @@ class Channel {
   explicit Channel(int fd) : fd_(fd) {}
   void say(std::uint64_t number) const;
   void say_error(const std::string& text, bool skip) const;
-  std::uint64_t hear(Millis timeout = Millis{20'000}) const;
+  std::uint64_t hear(Millis timeout = Millis{60'000}) const;
 
  private:
   int fd_;

@@ -18,7 +18,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr Millis kFaultPatience{60'000};  // software-emulated guests are slow
+constexpr Millis kFaultPatience{120'000};  // software-emulated guests are slow
 constexpr Millis kReportPatience{150'000};
 constexpr int kSkipCode = 77;
 constexpr double kLabAgeSeconds = 5;

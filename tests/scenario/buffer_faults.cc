@@ -171,7 +171,13 @@ Scene make_rcvbuf_locked(Stage& stage, const Request& request) {
 }
 
 Scene make_sndbuf_locked(Stage& stage, const Request& request) {
-  return make_long_flow(stage, request, "sndbuf-locked", false, 0, kLockedBufferBytes);
+  // Under loss-based control the kernel often appends to a buffer that is nominally full: with bbr the limit binds.
+  Request paced = request;
+  if (paced.congestion_control.empty() &&
+      get_sysctl("net/ipv4/tcp_available_congestion_control").find("bbr") != std::string::npos) {
+    paced.congestion_control = "bbr";
+  }
+  return make_long_flow(stage, paced, "sndbuf-locked", false, 0, kLockedBufferBytes);
 }
 
 Scene make_mem_pressure(Stage& stage, const Request& request) {

@@ -136,7 +136,9 @@ TEST_F(LimitedView, SaysWhatItKnowsAndWhatNot) {
   };
   for (const View& view : views) {
     SCOPED_TRACE(view.name);
-    expect_alarms(view.said, ours, view.expected);
+    // Before 6.2 sock_diag does not tell the window: then the slow reader is one of the unknowns.
+    const bool no_window = in_guest() && not_assessed(view.said, "reader-too-slow").has_value();
+    expect_alarms(view.said, ours, no_window ? leaks : view.expected);
     EXPECT_LE(alarms(view.said, here).size(), view.expected.size());
     expect_whole(view.said);
     expect_unknown(view.said, view.unknown);

@@ -66,7 +66,7 @@ const std::vector<Row>& rows() {
        {{"accept-queue-app-slow", Who::culprit, false, false}},
        {"backlog-too-small", "close-wait-leak", "close-wait-unaccepted"}},
       {"backlog-small",
-       "loads",
+       "bursts",
        {{"backlog-too-small", Who::culprit, false, false}},
        {"accept-queue-app-slow", "close-wait-leak"}},
       {"rcvbuf-locked",
@@ -115,7 +115,11 @@ const Batch& batch_of(const Row& wanted) {
     bool any = false;
     for (const Row& row : rows()) {
       if (row.batch == wanted.batch) {
-        auto fault = std::make_unique<Fault>(std::vector<std::string>{row.name, "--own-netns"});
+        std::vector<std::string> arguments{row.name, "--own-netns"};
+        if (row.name == "healthy" && in_guest()) {
+          arguments.insert(arguments.end(), {"--count", "500"});  // emulated processors take their time
+        }
+        auto fault = std::make_unique<Fault>(arguments);
         any = any || fault->stands();
         batch->faults.emplace(row.name, std::move(fault));
       }
