@@ -41,7 +41,7 @@ void run_at_once() {
   (void)setpriority(PRIO_PROCESS, 0, -20);  // needs a right; without it the measurement is less exact
 }
 
-/// A second namespace behind a round-trip time of 30 ms.
+/// A second namespace behind a round-trip time of 40 ms.
 FarSide add_far_side(Stage& stage, const Request& request) {
   if (!request.private_netns) {
     throw Skip("a path with a round-trip time needs network namespaces of its own (--own-netns)");
@@ -50,7 +50,7 @@ FarSide add_far_side(Stage& stage, const Request& request) {
   enter_new_netns();
   const int there = this_netns();
   join_netns(here);
-  start_delay_link(stage, here, there, {.one_way_delay = std::chrono::milliseconds(15)});
+  start_delay_link(stage, here, there, {.one_way_delay = std::chrono::milliseconds(20)});
   return {here, there};
 }
 
@@ -118,6 +118,7 @@ TcpPressure read_pressure() {
 
 Scene make_slow_reader(Stage& stage, const Request& request) {
   constexpr Millis kPause{200};
+  constexpr std::size_t kReadBeforeStall = 512 * 1024;
   const Actor reader = stage.start("tcpfault-reader", [=](const Channel& channel) {
     const Listening listening = listen_on({.port = request.port});
     channel.say(listening.port);
@@ -126,6 +127,12 @@ Scene make_slow_reader(Stage& stage, const Request& request) {
       held.push_back(accept_one(listening.fd));
     }
     std::array<char, kMaxReadBytes> buffer;
+    // It begins as a good reader, so that the windows have opened beyond their first 64 KiB when it stops.
+    for (const int fd : held) {
+      for (std::size_t taken = 0; taken < kReadBeforeStall;) {
+        taken += static_cast<std::size_t>(check(static_cast<int>(recv(fd, buffer.data(), buffer.size(), 0)), "read"));
+      }
+    }
     const auto wanted = static_cast<std::size_t>(request.read_bytes);
     while (wanted > 0) {
       sleep_for(kPause);

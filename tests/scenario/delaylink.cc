@@ -17,7 +17,8 @@
 namespace tcpfault {
 namespace {
 
-constexpr std::size_t kMaxPacketBytes = 2048;
+constexpr int kMtuBytes = 9000;  // few and large packets: each costs two system calls
+constexpr std::size_t kMaxPacketBytes = 9216;
 constexpr const char* kDevice = "fault0";
 
 /// Packets on their way in one direction.
@@ -99,8 +100,8 @@ void carry_for_ever(int tun_a, int tun_b, const DelayLinkOptions& options) {
 
 void start_delay_link(Stage& stage, int netns_a, int netns_b, const DelayLinkOptions& options) {
   const Actor link = stage.start("tcpfault-link", [=](const Channel& channel) {
-    const int tun_a = open_tun(netns_a, kDevice, kLinkAddressA);
-    const int tun_b = open_tun(netns_b, kDevice, kLinkAddressB);
+    const int tun_a = open_tun(netns_a, kDevice, kLinkAddressA, kMtuBytes);
+    const int tun_b = open_tun(netns_b, kDevice, kLinkAddressB, kMtuBytes);
     channel.say(1);
     carry_for_ever(tun_a, tun_b, options);
   });

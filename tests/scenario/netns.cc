@@ -61,6 +61,15 @@ void bring_up(const std::string& interface, const std::string& address, const st
   close(fd);
 }
 
+void set_mtu(const std::string& interface, int bytes) {
+  const int fd = check(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), "socket");
+  ifreq request{};
+  std::strncpy(request.ifr_name, interface.c_str(), IFNAMSIZ - 1);
+  request.ifr_mtu = bytes;
+  check(ioctl(fd, SIOCSIFMTU, &request), "set an interface's MTU");
+  close(fd);
+}
+
 void set_sysctl(const std::string& path, const std::string& value) {
   std::ofstream file("/proc/sys/" + path);
   if (!(file << value << std::flush)) {

@@ -17,6 +17,8 @@ void join_netns(int netns_fd);
 /// Address, netmask and up-flag of an interface of this namespace. `address` empty: only up.
 void bring_up(const std::string& interface, const std::string& address = "", const std::string& netmask = "");
 
+void set_mtu(const std::string& interface, int bytes);
+
 /// Writes a setting of *this* namespace, for example "net/ipv4/tcp_max_tw_buckets".
 void set_sysctl(const std::string& path, const std::string& value);
 std::string get_sysctl(const std::string& path);

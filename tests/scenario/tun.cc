@@ -15,7 +15,7 @@
 
 namespace tcpfault {
 
-int open_tun(int netns_fd, const char* device, const char* address) {
+int open_tun(int netns_fd, const char* device, const char* address, int mtu_bytes) {
   join_netns(netns_fd);
   const int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) {
@@ -25,6 +25,7 @@ int open_tun(int netns_fd, const char* device, const char* address) {
   request.ifr_flags = IFF_TUN | IFF_NO_PI;
   std::strncpy(request.ifr_name, device, IFNAMSIZ - 1);
   check(ioctl(fd, TUNSETIFF, &request), "make a TUN device");
+  set_mtu(device, mtu_bytes);
   bring_up(device, address, kSmallNet);
   return fd;
 }
