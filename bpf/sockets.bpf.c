@@ -18,27 +18,28 @@ struct queues {
   u32 recv_q, send_q, not_sent;
 };
 
-/* Sequence numbers count SYN and FIN as one byte each: they are not data. */
-static __always_inline struct queues queues_of(u8 state, u64 sk_flags, u32 rcv_nxt, u32 copied_seq, u32 write_seq, u32 snd_una,
-                                               u32 snd_nxt) {
+/* Data that waits in a queue is charged to the socket, so a socket without charges has empty queues. Most sockets of a large
+ * host are like that, and the walk then need not touch the four cache lines that hold the sequence numbers.
+ * Sequence numbers count SYN and FIN as one byte each: they are not data. */
+static __always_inline struct queues queues_of(struct sock *sk, struct tcp_sock *tp, u8 state, u64 rmem, u64 wmem) {
   struct queues q = {0};
+  if (!rmem && !wmem) return q;
   if (state == TCP_LISTEN || state == TCP_SYN_SENT || state == TCP_SYN_RECV || state == TCP_CLOSE) return q;
   u32 our_fin = state == TCP_FIN_WAIT1 || state == TCP_LAST_ACK || state == TCP_CLOSING;
-  q.recv_q = positive(rcv_nxt - copied_seq - ((sk_flags >> SOCK_DONE) & 1));
-  q.send_q = positive(write_seq - snd_una - our_fin);
-  q.not_sent = positive(write_seq - snd_nxt);
+  q.recv_q = positive(tp->rcv_nxt - tp->copied_seq - ((sk->__sk_common.skc_flags >> SOCK_DONE) & 1));
+  q.send_q = positive(tp->write_seq - tp->snd_una - our_fin);
+  q.not_sent = positive(tp->write_seq - tp->snd_nxt);
   if (q.not_sent && our_fin) q.not_sent--;
   return q;
 }
 
-/* The same question for both walks, so that a row finds its owner. Locks are asked for last: most sockets are idle. */
+/* The same question for both walks, so that a row finds its owner. */
 static __always_inline bool matters(struct sock *sk, struct tcp_sock *tp, u8 state, const struct queues *q, u32 now_j,
                                     u32 min_recv_q, u32 min_send_q, u32 active_j) {
   if (state == TCP_LISTEN || state == TCP_CLOSE_WAIT || state == TCP_FIN_WAIT2) return true;
   if (q->recv_q >= min_recv_q || q->send_q >= min_send_q) return true;
   if ((state == TCP_FIN_WAIT1 || state == TCP_LAST_ACK || state == TCP_CLOSING) && q->send_q) return true;
-  bool active = now_j - tp->lsndtime <= active_j || now_j - tp->inet_conn.icsk_ack.lrcvtime <= active_j;
-  return active && sock_locks(sk);
+  return sock_locks(sk) && (now_j - tp->lsndtime <= active_j || now_j - tp->inet_conn.icsk_ack.lrcvtime <= active_j);
 }
 
 static __always_inline void add_sums(struct ta_sums *sums, const struct queues *q, u64 rmem, u64 wmem) {
@@ -156,11 +157,12 @@ static __always_inline int walk_request(struct sock_common *skc) {
   return 0;
 }
 
-static __always_inline void fill_tcp(struct tcp_sock *tp, u32 now_j) {
+static __always_inline void fill_tcp(struct tcp_sock *tp, u64 sk_flags, u32 now_j) {
   row.bytes_sent = tp->bytes_sent;
   row.bytes_retrans = tp->bytes_retrans;
   row.bytes_acked = tp->bytes_acked;
   row.bytes_received = tp->bytes_received;
+  if (row.bytes_received && (sk_flags >> SOCK_DONE) & 1) row.bytes_received--; /* the FIN counts as one */
   row.mss = tp->mss_cache;
   row.snd_wnd = tp->snd_wnd;
   row.rcv_wnd = tp->rcv_wnd;
@@ -209,12 +211,12 @@ int walk_tcp(struct bpf_iter__tcp *ctx) {
   struct sock *sk = (struct sock *)tp;
   if (!walk.mem_known) note_memory(skc);
 
-  struct queues q = queues_of(state, skc->skc_flags, tp->rcv_nxt, tp->copied_seq, tp->write_seq, tp->snd_una, tp->snd_nxt);
+  u64 rmem = (u32)sk->sk_backlog.rmem_alloc.counter, wmem = (u32)sk->sk_wmem_queued;
+  struct queues q = queues_of(sk, tp, state, rmem, wmem);
   struct socket *socket = sk->sk_socket;
   u8 holder = socket ? TA_HOLDER_APP : (skc->skc_flags & (1ul << SOCK_DEAD)) ? TA_HOLDER_ORPHAN : TA_HOLDER_UNACCEPTED;
   u32 now_j = (u32)bpf_jiffies64();
   u64 cgroup_id = sock_cgroup_id(sk);
-  u64 rmem = (u32)sk->sk_backlog.rmem_alloc.counter, wmem = (u32)sk->sk_wmem_queued;
 
   if (walk.all || matters(sk, tp, state, &q, now_j, walk.min_recv_q, walk.min_send_q, walk.active_j)) {
     if (walk.rows < cfg.max_rows) {
@@ -247,7 +249,7 @@ int walk_tcp(struct bpf_iter__tcp *ctx) {
         row.accept_queue = sk->sk_ack_backlog;
         row.accept_limit = sk->sk_max_ack_backlog;
       } else {
-        fill_tcp(tp, now_j);
+        fill_tcp(tp, skc->skc_flags, now_j);
       }
       struct ta_sock *kept = find_sock(sk);
       if (kept) {
@@ -317,7 +319,8 @@ int walk_files(struct bpf_iter__task_file *ctx) {
     return 0;
   }
   u8 state = sk->__sk_common.skc_state;
-  struct queues q = queues_of(state, sk->__sk_common.skc_flags, tp->rcv_nxt, tp->copied_seq, tp->write_seq, tp->snd_una, tp->snd_nxt);
+  u64 rmem = (u32)sk->sk_backlog.rmem_alloc.counter, wmem = (u32)sk->sk_wmem_queued;
+  struct queues q = queues_of(sk, tp, state, rmem, wmem);
   u32 now_j = (u32)bpf_jiffies64();
   if (files.all || matters(sk, tp, state, &q, now_j, files.min_recv_q, files.min_send_q, files.active_j)) {
     if (files.held < files.max_held) {
@@ -343,7 +346,7 @@ int walk_files(struct bpf_iter__task_file *ctx) {
   }
   files.now.recv_q += q.recv_q;
   files.now.send_q += q.send_q;
-  files.now.rmem += (u32)sk->sk_backlog.rmem_alloc.counter;
-  files.now.wmem += (u32)sk->sk_wmem_queued;
+  files.now.rmem += rmem;
+  files.now.wmem += wmem;
   return 0;
 }

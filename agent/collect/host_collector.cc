@@ -30,6 +30,7 @@ void mark_failed(std::vector<Attempt>& attempts, const Error& error) {
 HookMeter::RunTime run_time_of(const kernel::HookCost& cost) {
   HookMeter::RunTime sum;
   for (const auto& program : cost.programs) {
+    if (program.fact == "snapshot" || program.fact == "owners") continue;  // our own walks, not what traffic pays
     sum.all_ns += program.run_time_ns;
     if (program.fact == "calls") sum.calls_ns += program.run_time_ns;
   }
@@ -44,7 +45,6 @@ class HostCollector final : public Collector {
         pace_(parts_.options.budget_percent, parts_.options.interval),
         owner_pace_(parts_.options.budget_percent, parts_.options.interval),
         meter_(parts_.options.budget_percent) {
-    filter_.all = parts_.options.show_all;
     filter_.old = parts_.options.old_age;
   }
 
@@ -91,6 +91,7 @@ class HostCollector final : public Collector {
   std::optional<sources::OwnerScan> owner_scan_;
   Picture picture_;
   std::uint64_t last_cpu_ns_ = 0, last_mono_ns_ = 0;
+  std::uint64_t host_sockets_ = 0;  ///< TCP sockets of the whole host at the last look
   std::uint64_t not_entered_ = 0, bad_texts_ = 0;
   // Started at the first tick: threads keep the capabilities they start with, and privileges are dropped before.
   std::unique_ptr<os::Worker> netns_worker_, owner_worker_;
@@ -117,6 +118,7 @@ Status HostCollector::prepare() {
     return fail(denied ? ErrorCode::denied : ErrorCode::bad_input, "--sources: no such source works here: " + why);
   }
   if (auto status = try_chosen_netns(); !status) return status;
+  if (auto sockstat = sources::read_net_files(parts_.root).sockstat) host_sockets_ = sockstat->alloc;
   refresh_coverage();
   // /proc/*/fd of other users needs CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH at every scan: then there is nothing to
   // drop.
@@ -190,6 +192,8 @@ Result<SamplePtr> HostCollector::tick() {
   measure_hooks(now_ms);
 
   bool walk = pace_.due(now_ms);
+  // A row for every socket would cost more than the walk itself on a busy host: there only those that matter get one.
+  filter_.all = parts_.options.show_all && host_sockets_ <= parts_.options.max_rows;
   bool sysctls = !sysctls_read_ms_ || now_ms - *sysctls_read_ms_ >= kReadSysctlsEveryMs;
   if (sysctls) sysctls_read_ms_ = now_ms;
 
@@ -372,6 +376,7 @@ void HostCollector::describe_memory(const Readings& readings, Sample& sample) {
       if (!sample.memory.under_pressure) sample.memory.under_pressure = protocol->under_pressure;
     }
   }
+  if (sample.host_sockstat) host_sockets_ = sample.host_sockstat->alloc;
   if (!sample.memory.pages && sample.host_sockstat) sample.memory.pages = sample.host_sockstat->mem_pages;
   for (const NetnsSample& netns : sample.netns) {
     auto limits = netns.sysctls.find("net.ipv4.tcp_mem");

@@ -49,7 +49,10 @@ CallStats call_stats(std::span<const abi::ta_u32> slots, std::uint32_t last_j, s
 void decode_tcp(const abi::ta_row& row, unsigned hz, SocketRow& out) {
   out.bytes_sent = row.bytes_sent;
   out.bytes_retrans = row.bytes_retrans;
-  out.bytes_acked = row.bytes_acked;
+  // The kernel's count takes SYN and FIN for a byte each; what is acknowledged cannot be more than what was sent and is not in flight.
+  std::uint64_t in_flight = row.send_q > row.not_sent ? row.send_q - row.not_sent : 0;
+  std::uint64_t sent_once = row.bytes_sent - std::min(row.bytes_sent, row.bytes_retrans);
+  out.bytes_acked = std::min<std::uint64_t>(row.bytes_acked, sent_once - std::min(sent_once, in_flight));
   out.bytes_received = row.bytes_received;
   out.snd_wnd = row.snd_wnd;
   out.rcv_wnd = row.rcv_wnd;

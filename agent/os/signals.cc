@@ -4,7 +4,10 @@
 #include <poll.h>
 #include <sys/signalfd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
+#include <cstdint>
 
 namespace tcpadvisor::os {
 
@@ -32,7 +35,7 @@ StopSignals::~StopSignals() {
 int StopSignals::wait(std::chrono::milliseconds timeout) {
   if (first_ == 0) {
     pollfd waiting{fd_.get(), POLLIN, 0};
-    poll(&waiting, 1, static_cast<int>(timeout.count()));
+    poll(&waiting, 1, static_cast<int>(std::clamp<std::int64_t>(timeout.count(), 0, INT_MAX)));  // below 0 it would wait for ever
   }
   signalfd_siginfo info{};
   while (read(fd_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {

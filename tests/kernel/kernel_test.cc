@@ -131,6 +131,7 @@ TEST_F(KernelTest, BytesAndCallsOfALiveConnectionAreExact) {
   ASSERT_TRUE(sender && receiver);
   EXPECT_EQ(*sender->bytes_sent - *sender->bytes_retrans, bytes);
   EXPECT_EQ(*receiver->bytes_received, bytes);
+  EXPECT_EQ(*sender->bytes_acked, bytes);
   ASSERT_TRUE(sender->calls && receiver->calls);
   EXPECT_EQ(sender->calls->send.calls(), 40u);
   EXPECT_EQ(sender->calls->send.slots[3], 5u) << "1 byte";
