@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the BPF programs and the agent (agent/kernel) say to each other. Both sides include exactly this file; every struct
- * has fixed-size fields, explicit padding and an asserted size. */
+/* What the BPF programs and the agent (agent/kernel) say to each other. Both sides include exactly this file; every
+ * struct has fixed-size fields, explicit padding and an asserted size. */
 #ifndef TCPADVISOR_ABI_H
 #define TCPADVISOR_ABI_H
 
@@ -23,10 +23,10 @@ typedef __s64 ta_s64;
 #endif
 
 enum {
-  TA_STATES = 13,      /* TCP states 1..12, index 0 unused (include/net/tcp_states.h) */
-  TA_SLOTS = 24,       /* call sizes: 0 error, 1 EAGAIN, 2 empty, 3+k: 2^k <= size < 2^(k+1) */
-  TA_COMM = 16,        /* TASK_COMM_LEN */
-  TA_CA_NAME = 16,     /* TCP_CA_NAME_MAX */
+  TA_STATES = 13,  /* TCP states 1..12, index 0 unused (include/net/tcp_states.h) */
+  TA_SLOTS = 24,   /* call sizes: 0 error, 1 EAGAIN, 2 empty, 3+k: 2^k <= size < 2^(k+1) */
+  TA_COMM = 16,    /* TASK_COMM_LEN */
+  TA_CA_NAME = 16, /* TCP_CA_NAME_MAX */
   TA_RESET_REASONS = 32,
   TA_DWELL_STATES = 16, /* both rounded up to powers of two, so that a mask bounds the index for the verifier */
   TA_DWELL_SLOTS = 32,
@@ -37,9 +37,9 @@ enum {
 
 /* Settings, fixed when an object is loaded (section .rodata.cfg): what is off is pruned by the verifier. */
 struct ta_config {
-  ta_u32 in_hash;      /* 1: per-socket state lives in the hash `flows`, because socket storage is not to be had */
-  ta_u32 max_rows;     /* rows per walk */
-  ta_u32 max_tw_rows;  /* of those, at most so many mini-sockets (peers of orphan FIN_WAIT_2) */
+  ta_u32 in_hash;     /* 1: per-socket state lives in the hash `flows`, because socket storage is not to be had */
+  ta_u32 max_rows;    /* rows per walk */
+  ta_u32 max_tw_rows; /* of those, at most so many mini-sockets (peers of orphan FIN_WAIT_2) */
   ta_u32 reset_has_reason;
 };
 TA_ASSERT_SIZE(struct ta_config, 16);
@@ -49,8 +49,8 @@ struct ta_sock {
   ta_u32 send[TA_SLOTS];
   ta_u32 recv[TA_SLOTS];
   ta_u32 last_send_j, last_recv_j; /* jiffies of the last call, low 32 bits; 0: none */
-  ta_u32 tgid;                     /* who sends, else who first read, else who closed; from process context only; 0: not known */
-  ta_u32 small_run;                /* small writes since the last read or large write */
+  ta_u32 tgid;      /* who sends, else who first read, else who closed; from process context only; 0: not known */
+  ta_u32 small_run; /* small writes since the last read or large write */
   char comm[TA_COMM];
   ta_u64 since_ns;   /* CLOCK_MONOTONIC when the present state began; 0: not seen */
   ta_u64 blocked_ns; /* time in which at least one sender waited for memory */
@@ -58,8 +58,8 @@ struct ta_sock {
   ta_u32 blocked_count;
   ta_u32 waiters;
   ta_u32 small_runs;
-  ta_u32 accept_peak; /* listeners */
-  ta_u8 ended_by;     /* enum ta_ended_by */
+  ta_u32 accept_peak;  /* listeners */
+  ta_u8 ended_by;      /* enum ta_ended_by */
   ta_u8 closed_by_app; /* the tcp_close hook has seen it */
   ta_u8 was_open;      /* reached ESTABLISHED under our eyes */
   ta_u8 pad[5];
@@ -71,14 +71,15 @@ enum ta_ended_by { TA_ENDED_UNKNOWN = 0, TA_ENDED_BY_US = 1, TA_ENDED_BY_PEER = 
 enum ta_holder { TA_HOLDER_APP = 0, TA_HOLDER_UNACCEPTED = 1, TA_HOLDER_ORPHAN = 2, TA_HOLDER_KERNEL = 3 };
 enum ta_kind { TA_KIND_FULL = 0, TA_KIND_TIMEWAIT = 1, TA_KIND_REQUEST = 2 };
 enum ta_row_flags {
-  TA_ROW_HAS_SOCK = 1,     /* `sock` below is filled in */
-  TA_ROW_NOSPACE = 2,      /* SOCK_NOSPACE: a sender wants room */
+  TA_ROW_HAS_SOCK = 1, /* `sock` below is filled in */
+  TA_ROW_NOSPACE = 2,  /* SOCK_NOSPACE: a sender wants room */
   TA_ROW_APP_LIMITED = 4,
   TA_ROW_KEEPALIVE = 8,    /* the keepalive timer is pending */
   TA_ROW_HAS_SCALING = 16, /* scaling_ratio exists in this kernel */
 };
 
-/* One socket, written by the walk over a namespace. Addresses in network order, ports in host order. Times are ages in jiffies. */
+/* One socket, written by the walk over a namespace. Addresses in network order, ports in host order. Times are ages in
+ * jiffies. */
 struct ta_row {
   ta_u64 cookie; /* made on demand, so every row has one; joins with struct ta_held */
   ta_u64 inode;
@@ -100,7 +101,7 @@ struct ta_row {
   ta_u8 snd_wscale, rcv_wscale, probes_out, backoff;
   ta_u8 scaling_ratio, icsk_pending, pad[2];
   char ca_name[TA_CA_NAME];
-  ta_u64 state_ns; /* age of the state, 0: not seen by a hook */
+  ta_u64 state_ns;                   /* age of the state, 0: not seen by a hook */
   ta_u32 since_send_j, since_recv_j; /* age of the last call */
   struct ta_sock sock;
 };
@@ -209,9 +210,9 @@ struct ta_refusals {
 
 /* Map `lost`, one counter a kind, per CPU. */
 enum ta_lost {
-  TA_LOST_SOCK = 0,      /* socket storage could not be made, or the hash was full */
-  TA_LOST_BY_PID = 1,    /* the table of processes was full: counted in the totals only */
-  TA_LOST_WAIT = 2,      /* a wait whose end was not seen */
+  TA_LOST_SOCK = 0,   /* socket storage could not be made, or the hash was full */
+  TA_LOST_BY_PID = 1, /* the table of processes was full: counted in the totals only */
+  TA_LOST_WAIT = 2,   /* a wait whose end was not seen */
   TA_LOST_KINDS = 3,
 };
 

@@ -29,7 +29,8 @@ static __always_inline void on_receive(void *sk, long result) {
   u32 slot = slot_of(result);
   if (slot < TA_SLOTS) __sync_fetch_and_add(&state->recv[slot], 1);
   state->last_recv_j = (u32)bpf_jiffies64();
-  if (!state->tgid) note_owner(state); /* who only reads is noted once; asking on each read costs as much as the count */
+  if (!state->tgid)
+    note_owner(state);    /* who only reads is noted once; asking on each read costs as much as the count */
   if (state->small_run) { /* write, write, read: what Nagle and delayed ACKs turn into a stall */
     if (state->small_run > 1) state->small_runs++;
     state->small_run = 0;
@@ -58,7 +59,8 @@ int BPF_PROG(x_recvmsg4, struct sock *sk, void *msg, unsigned long size, int fla
 
 /* The same before 5.19, when the function still had `nonblock`. */
 SEC("fexit/tcp_recvmsg")
-int BPF_PROG(x_recvmsg6, struct sock *sk, void *msg, unsigned long size, int nonblock, int flags, void *addr_len, int result) {
+int BPF_PROG(x_recvmsg6, struct sock *sk, void *msg, unsigned long size, int nonblock, int flags, void *addr_len,
+             int result) {
   on_receive(sk, result);
   return 0;
 }
@@ -81,8 +83,9 @@ int BPF_PROG(t_recv, struct sock *sk, int result, int flags) {
   return 0;
 }
 
-/* Kprobes see the call, not its result (a return probe would cost as much again and miss sleepers): the size is what was
- * asked for, cut to what lies ready for a read; EAGAIN is what a non-blocking read of an empty queue must become. */
+/* Kprobes see the call, not its result (a return probe would cost as much again and miss sleepers): the size is what
+ * was asked for, cut to what lies ready for a read; EAGAIN is what a non-blocking read of an empty queue must become.
+ */
 SEC("kprobe/tcp_sendmsg")
 int BPF_KPROBE(k_sendmsg, struct sock *sk, void *msg, unsigned long size) {
   on_send(sk, size > 0x7fffffff ? 0x7fffffff : (long)size);

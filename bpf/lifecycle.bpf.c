@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Who closes how, how long each state lasts, what a connection moved in its life. */
-#include "bpf/vmlinux/flavors.h"
 #include "bpf/store.h"
+#include "bpf/vmlinux/flavors.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -28,7 +28,9 @@ static __always_inline bool had_fin(const struct sock *sk) {
   return sk->__sk_common.skc_flags & (1ul << SOCK_DONE); /* tcp_fin() sets it, nothing else on a TCP socket */
 }
 
-static __always_inline u32 positive(u32 difference) { return (int)difference > 0 ? difference : 0; }
+static __always_inline u32 positive(u32 difference) {
+  return (int)difference > 0 ? difference : 0;
+}
 
 static __always_inline u32 unread_bytes(struct tcp_sock *tp, const struct sock *sk) {
   return positive(tp->rcv_nxt - tp->copied_seq - (had_fin(sk) ? 1 : 0));
@@ -99,7 +101,8 @@ static __always_inline void last_look(struct sock *sk, struct ta_sock *state, st
   } else if ((state && state->ended_by == TA_ENDED_BY_US) || old == TCP_ESTABLISHED) {
     sum->closed_by_us++;
   }
-  /* Straight from here to CLOSE without an error: only close() does that (unread data, or linger 0), in its own context. */
+  /* Straight from here to CLOSE without an error: only close() does that (unread data, or linger 0), in its own
+   * context. */
   if (!tgid && !by_error && (old == TCP_ESTABLISHED || old == TCP_CLOSE_WAIT)) tgid = bpf_get_current_pid_tgid() >> 32;
   add_by_pid(tgid, &mine);
 }
@@ -125,7 +128,8 @@ int BPF_PROG(on_state, struct sock *sk, int old, int new) {
       sum->dwell[old & (TA_DWELL_STATES - 1)][slot & (TA_DWELL_SLOTS - 1)]++;
     }
     state->since_ns = now;
-    /* Only tcp_close_state() makes these two steps, in the context of close() or shutdown(): the current task is the owner. */
+    /* Only tcp_close_state() makes these two steps, in the context of close() or shutdown(): the current task is the
+     * owner. */
     if ((new == TCP_FIN_WAIT1 || new == TCP_LAST_ACK) && !state->tgid) note_owner(state);
     if (new == TCP_ESTABLISHED) state->was_open = 1;
     if (new == TCP_FIN_WAIT1 && state->ended_by == TA_ENDED_UNKNOWN) state->ended_by = TA_ENDED_BY_US;

@@ -4,8 +4,8 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Both hooks run with the listener, for IPv4 and IPv6 alike, just before a child is queued; where one calls the other, the
- * second sees the same length. */
+/* Both hooks run with the listener, for IPv4 and IPv6 alike, just before a child is queued; where one calls the other,
+ * the second sees the same length. */
 static __always_inline void child_queued(void *listener, u32 queued_before) {
   struct ta_sock *state = find_or_make_sock(listener);
   if (!state) return;

@@ -25,9 +25,15 @@ int BPF_PROG(on_refusal, struct sock *sk, struct proto *prot, long allocated, in
   long floor = 0;
   bpf_probe_read_kernel(&floor, sizeof(floor), prot->sysctl_mem);
   if (allocated < floor) {
-    if (kind == 0) sum->cgroup_send++; else sum->cgroup_recv++;
+    if (kind == 0)
+      sum->cgroup_send++;
+    else
+      sum->cgroup_recv++;
   } else {
-    if (kind == 0) sum->host_send++; else sum->host_recv++;
+    if (kind == 0)
+      sum->host_send++;
+    else
+      sum->host_recv++;
   }
   return 0;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The snapshot. walk_tcp: every TCP socket of one namespace; walk_files: every descriptor of every process, for owners.
- * Both add up in the kernel and write a record only for sockets that matter. A record that does not fit into the reader's
- * buffer makes the kernel show the same socket again, so nothing is added up before its record is written. */
-#include "bpf/vmlinux/flavors.h"
+ * Both add up in the kernel and write a record only for sockets that matter. A record that does not fit into the
+ * reader's buffer makes the kernel show the same socket again, so nothing is added up before its record is written. */
 #include "bpf/store.h"
+#include "bpf/vmlinux/flavors.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -12,14 +12,16 @@ struct ta_row row; /* one walk at a time; too large for the stack */
 struct ta_files files;
 struct ta_held held;
 
-static __always_inline u32 positive(u32 difference) { return (int)difference > 0 ? difference : 0; }
+static __always_inline u32 positive(u32 difference) {
+  return (int)difference > 0 ? difference : 0;
+}
 
 struct queues {
   u32 recv_q, send_q, not_sent;
 };
 
-/* Data that waits in a queue is charged to the socket, so a socket without charges has empty queues. Most sockets of a large
- * host are like that, and the walk then need not touch the four cache lines that hold the sequence numbers.
+/* Data that waits in a queue is charged to the socket, so a socket without charges has empty queues. Most sockets of a
+ * large host are like that, and the walk then need not touch the four cache lines that hold the sequence numbers.
  * Sequence numbers count SYN and FIN as one byte each: they are not data. */
 static __always_inline struct queues queues_of(struct sock *sk, struct tcp_sock *tp, u8 state, u64 rmem, u64 wmem) {
   struct queues q = {0};
@@ -341,7 +343,10 @@ int walk_files(struct bpf_iter__task_file *ctx) {
   if (state == TCP_CLOSE_WAIT || state == TCP_FIN_WAIT2) {
     u32 age_j = now_j - tp->rcv_tstamp; /* the last segment from the peer: at or after the FIN or its ACK */
     if (age_j >= files.old_j) {
-      if (state == TCP_CLOSE_WAIT) files.now.old_close_wait++; else files.now.old_fin_wait_2++;
+      if (state == TCP_CLOSE_WAIT)
+        files.now.old_close_wait++;
+      else
+        files.now.old_fin_wait_2++;
     }
   }
   files.now.recv_q += q.recv_q;

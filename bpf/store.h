@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Maps that several objects share (the loader gives them all the same instance) and the accessors of per-socket state. */
+/* Maps that several objects share (the loader gives them all the same instance) and the accessors of per-socket state.
+ */
 #ifndef TCPADVISOR_STORE_H
 #define TCPADVISOR_STORE_H
 
-#include "bpf/vmlinux/vmlinux.h"
 #include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
-#include <bpf/bpf_endian.h>
 
 #include "bpf/abi.h"
+#include "bpf/vmlinux/vmlinux.h"
 
 const volatile struct ta_config cfg SEC(".rodata.cfg") = {0};
 
@@ -74,7 +75,8 @@ static __always_inline void note_owner(struct ta_sock *state) {
   bpf_get_current_comm(state->comm, sizeof(state->comm));
 }
 
-/* A tree of comparisons with constants: half the instructions of shifting, on a path that every call takes. 0 and 1 give 0. */
+/* A tree of comparisons with constants: half the instructions of shifting, on a path that every call takes. 0 and 1
+ * give 0. */
 static __always_inline u32 log2_u32(u32 value) {
   if (value < 1 << 8) {
     if (value < 1 << 4) return value < 1 << 2 ? value >> 1 : value < 1 << 3 ? 2 : 3;
@@ -91,9 +93,18 @@ static __always_inline u32 log2_u32(u32 value) {
   }
   u32 log = 16;
   value >>= 16;
-  if (value >> 8) { value >>= 8; log += 8; }
-  if (value >> 4) { value >>= 4; log += 4; }
-  if (value >> 2) { value >>= 2; log += 2; }
+  if (value >> 8) {
+    value >>= 8;
+    log += 8;
+  }
+  if (value >> 4) {
+    value >>= 4;
+    log += 4;
+  }
+  if (value >> 2) {
+    value >>= 2;
+    log += 2;
+  }
   return log + (value >> 1);
 }
 

@@ -31,7 +31,11 @@ Result<NumberAndUnit> split_unit(std::string_view text, std::string_view wanted)
 /// Length of the valid UTF-8 sequence at the start of `text`, 0 when there is none.
 std::size_t utf8_length(std::string_view text) {
   auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  std::size_t need = byte(0) < 0x80 ? 1 : (byte(0) >> 5) == 6 ? 2 : (byte(0) >> 4) == 14 ? 3 : (byte(0) >> 3) == 30 ? 4 : 0;
+  std::size_t need = byte(0) < 0x80         ? 1
+                     : (byte(0) >> 5) == 6  ? 2
+                     : (byte(0) >> 4) == 14 ? 3
+                     : (byte(0) >> 3) == 30 ? 4
+                                            : 0;
   if (need == 0 || need > text.size()) return 0;
   for (std::size_t i = 1; i < need; ++i) {
     if ((byte(i) >> 6) != 2) return 0;
@@ -79,7 +83,7 @@ Result<milliseconds> parse_duration(std::string_view text) {
   static constexpr std::string_view kWanted = "a duration: write a number and ms, s, m or h, for example 500ms or 8s";
   auto parts = split_unit(text, kWanted);
   if (!parts) return std::unexpected(parts.error());
-  std::uint64_t factor = parts->unit == "ms" ? 1
+  std::uint64_t factor = parts->unit == "ms"  ? 1
                          : parts->unit == "s" ? 1000
                          : parts->unit == "m" ? 60'000
                          : parts->unit == "h" ? 3'600'000
@@ -87,7 +91,8 @@ Result<milliseconds> parse_duration(std::string_view text) {
   static constexpr std::uint64_t kMaxMs = 365ull * 86400 * 1000;
   if (factor == 0) return fail(ErrorCode::bad_input, fmt::format("'{}' is not {}", printable(text), kWanted));
   if (parts->number == 0 || parts->number > kMaxMs / factor) {
-    return fail(ErrorCode::bad_input, fmt::format("'{}' is out of range: more than 0, at most 365 days", printable(text)));
+    return fail(ErrorCode::bad_input,
+                fmt::format("'{}' is out of range: more than 0, at most 365 days", printable(text)));
   }
   return milliseconds(parts->number * factor);
 }
@@ -97,11 +102,11 @@ Result<std::uint64_t> parse_size(std::string_view text) {
   auto parts = split_unit(text, kWanted);
   if (!parts) return std::unexpected(parts.error());
   std::string_view unit = parts->unit;
-  int shift = unit.empty() || unit == "B"      ? 0
-              : unit == "K" || unit == "KiB"   ? 10
-              : unit == "M" || unit == "MiB"   ? 20
-              : unit == "G" || unit == "GiB"   ? 30
-                                               : -1;
+  int shift = unit.empty() || unit == "B"    ? 0
+              : unit == "K" || unit == "KiB" ? 10
+              : unit == "M" || unit == "MiB" ? 20
+              : unit == "G" || unit == "GiB" ? 30
+                                             : -1;
   if (shift < 0) return fail(ErrorCode::bad_input, fmt::format("'{}' is not {}", printable(text), kWanted));
   if (parts->number > (std::numeric_limits<std::uint64_t>::max() >> shift)) {
     return fail(ErrorCode::bad_input, fmt::format("'{}' is too large", printable(text)));
@@ -142,6 +147,8 @@ std::uint64_t stable_hash(std::string_view text) {
   return hash;
 }
 
-std::string hex64(std::uint64_t value) { return fmt::format("{:016x}", value); }
+std::string hex64(std::uint64_t value) {
+  return fmt::format("{:016x}", value);
+}
 
 }  // namespace tcpadvisor

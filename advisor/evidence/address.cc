@@ -31,7 +31,9 @@ std::string Endpoint::ip_text() const {
   return buffer;
 }
 
-std::string Endpoint::text() const { return v6 ? fmt::format("[{}]:{}", ip_text(), port) : fmt::format("{}:{}", ip_text(), port); }
+std::string Endpoint::text() const {
+  return v6 ? fmt::format("[{}]:{}", ip_text(), port) : fmt::format("{}:{}", ip_text(), port);
+}
 
 bool Endpoint::is_loopback() const {
   if (!v6) return ip[0] == 127;

@@ -19,10 +19,10 @@ struct Endpoint {
   /// `ip` has 4 or 16 bytes in network order. An IPv4-mapped IPv6 address becomes IPv4 (that is how ss users know it).
   static Endpoint from_bytes(std::span<const std::uint8_t> ip, std::uint16_t port);
 
-  std::string ip_text() const;    ///< "10.0.0.1", "::1"
-  std::string text() const;       ///< "10.0.0.1:80", "[::1]:80"
-  bool is_loopback() const;       ///< 127.0.0.0/8 or ::1
-  bool is_unspecified() const;    ///< 0.0.0.0 or ::
+  std::string ip_text() const;  ///< "10.0.0.1", "::1"
+  std::string text() const;     ///< "10.0.0.1:80", "[::1]:80"
+  bool is_loopback() const;     ///< 127.0.0.0/8 or ::1
+  bool is_unspecified() const;  ///< 0.0.0.0 or ::
   auto operator<=>(const Endpoint&) const = default;
 };
 

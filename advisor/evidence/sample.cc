@@ -6,9 +6,13 @@
 
 namespace tcpadvisor {
 
-std::uint64_t CallStats::calls() const { return std::accumulate(slots.begin(), slots.end(), std::uint64_t{0}); }
+std::uint64_t CallStats::calls() const {
+  return std::accumulate(slots.begin(), slots.end(), std::uint64_t{0});
+}
 
-std::uint32_t OwnerTotals::tcp_sockets() const { return std::accumulate(sockets.begin(), sockets.end(), 0u); }
+std::uint32_t OwnerTotals::tcp_sockets() const {
+  return std::accumulate(sockets.begin(), sockets.end(), 0u);
+}
 
 const FactCoverage* Sample::fact(std::string_view name) const {
   auto at = std::ranges::find(coverage, name, &FactCoverage::fact);

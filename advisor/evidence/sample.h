@@ -33,8 +33,8 @@ enum class SocketKind : std::uint8_t { full, timewait, request };
 
 struct Owner {
   Pid pid = 0;
-  std::string comm;         ///< made printable
-  int fd = -1;              ///< one descriptor of that process, -1 if not known
+  std::string comm;           ///< made printable
+  int fd = -1;                ///< one descriptor of that process, -1 if not known
   std::uint32_t holders = 1;  ///< processes that hold it (forked workers share listeners)
   auto operator<=>(const Owner&) const = default;
 };
@@ -64,7 +64,8 @@ struct BufferLocks {
 
 enum class Timer : std::uint8_t { none, retransmit, keepalive, timewait, persist };
 
-/// One socket that matters or is shown. Byte counts are payload bytes; buffers and memory are bytes as the kernel charges them.
+/// One socket that matters or is shown. Byte counts are payload bytes; buffers and memory are bytes as the kernel
+/// charges them.
 struct SocketRow {
   std::uint64_t cookie = 0;  ///< socket cookie: identity over time (0 for mini-sockets that have none)
   NetnsId netns = 0;
@@ -81,12 +82,12 @@ struct SocketRow {
   std::optional<std::uint64_t> state_age_ms;  ///< time in this state
   bool state_age_is_lower_bound = false;      ///< true when the agent did not see the transition itself
 
-  std::uint64_t recv_q = 0;  ///< bytes that the application has not read (a queued FIN is not counted)
-  std::uint64_t send_q = 0;  ///< bytes not yet acknowledged by the peer, sent or not
+  std::uint64_t recv_q = 0;               ///< bytes that the application has not read (a queued FIN is not counted)
+  std::uint64_t send_q = 0;               ///< bytes not yet acknowledged by the peer, sent or not
   std::optional<std::uint64_t> not_sent;  ///< the part of send_q that was never sent
 
-  std::optional<std::uint64_t> rcvbuf, sndbuf;             ///< sk_rcvbuf, sk_sndbuf
-  std::optional<std::uint64_t> rmem_alloc, wmem_queued;    ///< memory in use against them
+  std::optional<std::uint64_t> rcvbuf, sndbuf;           ///< sk_rcvbuf, sk_sndbuf
+  std::optional<std::uint64_t> rmem_alloc, wmem_queued;  ///< memory in use against them
   std::optional<std::uint64_t> fwd_alloc, backlog_bytes;
   std::optional<BufferLocks> locks;  ///< not visible through sock_diag
   std::optional<std::uint64_t> drops;
@@ -111,7 +112,7 @@ struct SocketRow {
 
   std::optional<std::uint64_t> blocked_us;     ///< time senders spent in sk_stream_wait_memory, hook only
   std::optional<std::uint32_t> blocked_count;  ///< how many times
-  std::optional<bool> nospace;  ///< the sampled estimate: SOCK_NOSPACE is set, a sender wants room now
+  std::optional<bool> nospace;                 ///< the sampled estimate: SOCK_NOSPACE is set, a sender wants room now
   std::optional<SocketCalls> calls;
 
   auto operator<=>(const SocketRow&) const = default;
@@ -128,12 +129,12 @@ using StateTable = std::array<StateTotals, kStateCount>;
 struct OwnerTotals {
   Pid pid = 0;
   std::string comm, cgroup;
-  std::uint64_t cgroup_id = 0;  ///< cgroup v2 inode, 0 if not known
-  NetnsId netns = 0;            ///< of the process itself
-  std::optional<std::uint32_t> fds;       ///< all descriptors, of any kind
-  std::optional<std::uint64_t> fd_limit;  ///< RLIMIT_NOFILE, soft
+  std::uint64_t cgroup_id = 0;                       ///< cgroup v2 inode, 0 if not known
+  NetnsId netns = 0;                                 ///< of the process itself
+  std::optional<std::uint32_t> fds;                  ///< all descriptors, of any kind
+  std::optional<std::uint64_t> fd_limit;             ///< RLIMIT_NOFILE, soft
   std::array<std::uint32_t, kStateCount> sockets{};  ///< TCP sockets by state; [close] are dead sockets still held
-  std::uint32_t old_close_wait = 0;  ///< of those, older than the collector's age mark
+  std::uint32_t old_close_wait = 0;                  ///< of those, older than the collector's age mark
   std::uint32_t old_fin_wait_2 = 0;
   std::uint64_t recv_q = 0, send_q = 0, rmem = 0, wmem = 0;
   std::uint32_t tcp_sockets() const;
@@ -144,7 +145,8 @@ struct CgroupTotals {
   std::uint64_t id = 0;
   std::string path;
   std::uint64_t sockets = 0, recv_q = 0, send_q = 0, rmem = 0, wmem = 0;
-  std::optional<std::uint64_t> sock_bytes, memory_current, memory_max, events_max;  ///< memory cgroup v2, or kmem.tcp of v1
+  std::optional<std::uint64_t> sock_bytes, memory_current, memory_max,
+      events_max;  ///< memory cgroup v2, or kmem.tcp of v1
   auto operator<=>(const CgroupTotals&) const = default;
 };
 
@@ -164,14 +166,14 @@ using Counters = std::map<std::string, std::uint64_t>;
 /// A setting as the kernel holds it. Triples such as tcp_rmem have three values.
 struct Sysctl {
   std::vector<std::int64_t> values;
-  std::string text;            ///< as read; for settings that are words
-  bool host_global = false;    ///< one value for the host, whatever the namespace
+  std::string text;          ///< as read; for settings that are words
+  bool host_global = false;  ///< one value for the host, whatever the namespace
   auto operator<=>(const Sysctl&) const = default;
 };
 using Sysctls = std::map<std::string, Sysctl>;  ///< by full name, "net.ipv4.tcp_rmem"
 
 struct Sockstat {
-  std::uint64_t tcp_inuse = 0, tw = 0;              ///< of this namespace (IPv4 + IPv6); tw also counts orphan FIN_WAIT_2
+  std::uint64_t tcp_inuse = 0, tw = 0;  ///< of this namespace (IPv4 + IPv6); tw also counts orphan FIN_WAIT_2
   std::uint64_t orphan = 0, alloc = 0, mem_pages = 0;  ///< of the whole host
   auto operator<=>(const Sockstat&) const = default;
 };
@@ -189,7 +191,7 @@ struct NetnsSample {
 };
 
 struct TcpMemory {
-  std::optional<std::uint64_t> pages;  ///< allocated now, host-wide
+  std::optional<std::uint64_t> pages;                        ///< allocated now, host-wide
   std::optional<std::array<std::uint64_t, 3>> limits_pages;  ///< tcp_mem: min, pressure, max
   std::optional<bool> under_pressure;
   std::optional<std::uint64_t> pressure_ms;  ///< how long pressure has lasted
@@ -209,12 +211,13 @@ struct LifecycleTotals {
   std::uint64_t closed_by_us = 0, closed_by_peer = 0, reset = 0;  ///< who ended it first
   std::uint64_t unread_at_close = 0, unread_bytes_at_close = 0;   ///< closes that threw away received data (RST)
   std::uint64_t unsent_at_close = 0, unsent_bytes_at_close = 0;   ///< closes with data not acknowledged
-  std::uint64_t bytes_sent = 0, bytes_received = 0;               ///< of closed connections, payload, without retransmits
+  std::uint64_t bytes_sent = 0, bytes_received = 0;  ///< of closed connections, payload, without retransmits
   std::uint64_t send_calls = 0, recv_calls = 0;
   /// dwell[state][k]: times that a connection stayed 2^k ms <= t < 2^(k+1) ms in a state (k = 0 also takes < 1 ms)
   std::array<std::array<std::uint64_t, 24>, kStateCount> dwell_log2_ms{};
   std::map<std::string, std::uint64_t> resets_sent;  ///< by the kernel's reason; key "unknown" before 6.10
-  std::map<Pid, std::array<std::uint64_t, 5>> closed_by_pid;  ///< {closes, bytes_sent, bytes_received, send_calls, recv_calls}
+  std::map<Pid, std::array<std::uint64_t, 5>>
+      closed_by_pid;  ///< {closes, bytes_sent, bytes_received, send_calls, recv_calls}
   auto operator<=>(const LifecycleTotals&) const = default;
 };
 
@@ -230,26 +233,28 @@ struct Attempt {
 
 /// How one fact is obtained now. `in_use` is empty when there is no way.
 struct FactCoverage {
-  /// From hooks: calls, waiting, state-changes, close, resets, refusals, pressure, accept-peak. From the walk over sockets:
-  /// snapshot, accept-queue, buffer-locks, socket-memory, tcp-info. Others: owners, counters, settings, memory, cgroups, namespaces.
+  /// From hooks: calls, waiting, state-changes, close, resets, refusals, pressure, accept-peak. From the walk over
+  /// sockets: snapshot, accept-queue, buffer-locks, socket-memory, tcp-info. Others: owners, counters, settings,
+  /// memory, cgroups, namespaces.
   std::string fact;
-  std::string in_use;   ///< source of the attempt in use
-  bool exact = true;    ///< false: sampled or a lower bound
-  std::string remark;   ///< what the user should know, in a few words
+  std::string in_use;             ///< source of the attempt in use
+  bool exact = true;              ///< false: sampled or a lower bound
+  std::string remark;             ///< what the user should know, in a few words
   std::vector<Attempt> attempts;  ///< best first
   auto operator<=>(const FactCoverage&) const = default;
 };
 
 struct SelfCost {
-  double snapshot_ms = 0;     ///< duration of the last walk over all sockets and owners
-  double snapshot_age_ms = 0; ///< age of that walk when the sample was made
+  double snapshot_ms = 0;      ///< duration of the last walk over all sockets and owners
+  double snapshot_age_ms = 0;  ///< age of that walk when the sample was made
   std::uint64_t sockets_walked = 0;
-  bool partial = false;       ///< the walk, or the list of rows, is not complete; `partial_why` says how
+  bool partial = false;  ///< the walk, or the list of rows, is not complete; `partial_why` says how
   std::string partial_why;
-  double cpu_percent = 0;     ///< of one core, since the last sample
+  double cpu_percent = 0;  ///< of one core, since the last sample
   std::uint64_t rss_bytes = 0;
-  double hook_ns_per_s = 0;   ///< time in our BPF programs, as measured last (one slice in 30 s); 0 before the first
-  std::map<std::string, std::uint64_t> lost;  ///< by kind; every kind that can happen is present, 0 when nothing was lost
+  double hook_ns_per_s = 0;  ///< time in our BPF programs, as measured last (one slice in 30 s); 0 before the first
+  std::map<std::string, std::uint64_t>
+      lost;  ///< by kind; every kind that can happen is present, 0 when nothing was lost
   auto operator<=>(const SelfCost&) const = default;
 };
 
@@ -266,8 +271,8 @@ struct Sample {
   HostFacts host;
   TcpMemory memory;
   std::optional<Sockstat> host_sockstat;
-  std::vector<NetnsSample> netns;  ///< the host's first
-  std::vector<SocketRow> sockets;  ///< the ones that matter or are shown; see self.partial
+  std::vector<NetnsSample> netns;     ///< the host's first
+  std::vector<SocketRow> sockets;     ///< the ones that matter or are shown; see self.partial
   std::uint64_t rows_suppressed = 0;  ///< mattered, but over the limit of rows (still in the totals)
   std::vector<OwnerTotals> owners;
   std::vector<CgroupTotals> cgroups;

@@ -32,8 +32,12 @@ inline constexpr std::array<std::string_view, kStateCount> kStateNames = {
     "?",     "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT_1", "FIN_WAIT_2",  "TIME_WAIT",
     "CLOSE", "CLOSE_WAIT",  "LAST_ACK", "LISTEN",   "CLOSING",    "NEW_SYN_RECV"};
 
-constexpr std::size_t index_of(TcpState state) { return static_cast<std::size_t>(state); }
-constexpr std::string_view name_of(TcpState state) { return kStateNames[index_of(state)]; }
+constexpr std::size_t index_of(TcpState state) {
+  return static_cast<std::size_t>(state);
+}
+constexpr std::string_view name_of(TcpState state) {
+  return kStateNames[index_of(state)];
+}
 
 /// Nothing when the kernel sends a number that no kernel up to 7.x knows.
 constexpr std::optional<TcpState> tcp_state_from(unsigned number) {

@@ -17,7 +17,7 @@ enum class Sources { any, bpf, netlink, procfs };
 
 struct NetnsChoice {
   enum class Kind { all, host, named, pid } kind = Kind::all;
-  std::string name;   ///< Kind::named: below /run/netns
+  std::string name;       ///< Kind::named: below /run/netns
   std::uint32_t pid = 0;  ///< Kind::pid
 
   /// "host", "all", "pid:N" or a name below /run/netns.
@@ -29,19 +29,20 @@ struct CollectorOptions {
   kernel::Hooks hooks = kernel::Hooks::any;
   kernel::Calls calls = kernel::Calls::any;
   NetnsChoice netns;
-  double budget_percent = 1.0;                   ///< of one core, for ourselves (hooks and walks)
-  std::chrono::milliseconds interval{1'000};     ///< between ticks; only used to judge the budget
-  std::chrono::milliseconds old_age{60'000};     ///< Policy::age: sockets older than this count as old
+  double budget_percent = 1.0;                ///< of one core, for ourselves (hooks and walks)
+  std::chrono::milliseconds interval{1'000};  ///< between ticks; only used to judge the budget
+  std::chrono::milliseconds old_age{60'000};  ///< Policy::age: sockets older than this count as old
   std::uint32_t max_rows = 4'096;
-  bool show_all = false;                         ///< rows for all sockets (watch), up to max_rows
+  bool show_all = false;  ///< rows for all sockets (watch), up to max_rows
   bool drop_privileges = true;
 };
 
-/// One thread may call tick(); it is not reentrant. Sources that fail later are marked in the Sample; tick() itself fails
-/// only when nothing at all could be read.
+/// One thread may call tick(); it is not reentrant. Sources that fail later are marked in the Sample; tick() itself
+/// fails only when nothing at all could be read.
 class Collector {
  public:
-  /// Fails with `denied` or `bad_input` only if the chosen namespace cannot be entered or a forced source does not exist.
+  /// Fails with `denied` or `bad_input` only if the chosen namespace cannot be entered or a forced source does not
+  /// exist.
   static Result<std::unique_ptr<Collector>> open(const CollectorOptions& options);
   virtual ~Collector() = default;
 

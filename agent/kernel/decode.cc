@@ -16,10 +16,16 @@ namespace {
 
 constexpr std::uint16_t kFamilyV6 = 10;  // AF_INET6
 
-std::string text_of(std::span<const char> field) { return printable(std::string_view(field.data(), strnlen(field.data(), field.size()))); }
+std::string text_of(std::span<const char> field) {
+  return printable(std::string_view(field.data(), strnlen(field.data(), field.size())));
+}
 
-std::uint32_t ms_from(std::uint32_t jiffies, unsigned hz) { return static_cast<std::uint32_t>(std::uint64_t{jiffies} * 1000 / hz); }
-std::uint64_t us_from(std::uint32_t jiffies, unsigned hz) { return std::uint64_t{jiffies} * 1'000'000 / hz; }
+std::uint32_t ms_from(std::uint32_t jiffies, unsigned hz) {
+  return static_cast<std::uint32_t>(std::uint64_t{jiffies} * 1000 / hz);
+}
+std::uint64_t us_from(std::uint32_t jiffies, unsigned hz) {
+  return std::uint64_t{jiffies} * 1'000'000 / hz;
+}
 
 Endpoint endpoint(const abi::ta_u8 (&address)[16], std::uint16_t family, std::uint16_t port) {
   return Endpoint::from_bytes(std::span(address, family == kFamilyV6 ? 16 : 4), port);
@@ -49,7 +55,8 @@ CallStats call_stats(std::span<const abi::ta_u32> slots, std::uint32_t last_j, s
 void decode_tcp(const abi::ta_row& row, unsigned hz, SocketRow& out) {
   out.bytes_sent = row.bytes_sent;
   out.bytes_retrans = row.bytes_retrans;
-  // The kernel's count takes SYN and FIN for a byte each; what is acknowledged cannot be more than what was sent and is not in flight.
+  // The kernel's count takes SYN and FIN for a byte each; what is acknowledged cannot be more than what was sent and is
+  // not in flight.
   std::uint64_t in_flight = row.send_q > row.not_sent ? row.send_q - row.not_sent : 0;
   std::uint64_t sent_once = row.bytes_sent - std::min(row.bytes_sent, row.bytes_retrans);
   out.bytes_acked = std::min<std::uint64_t>(row.bytes_acked, sent_once - std::min(sent_once, in_flight));
@@ -97,7 +104,7 @@ SocketRow decode_row(const abi::ta_row& row, unsigned hz) {
   out.local = endpoint(row.local, row.family, row.local_port);
   out.remote = endpoint(row.remote, row.family, row.remote_port);
   out.state = tcp_state_from(row.state).value_or(TcpState::close);
-  out.kind = row.kind == abi::TA_KIND_TIMEWAIT ? SocketKind::timewait
+  out.kind = row.kind == abi::TA_KIND_TIMEWAIT  ? SocketKind::timewait
              : row.kind == abi::TA_KIND_REQUEST ? SocketKind::request
                                                 : SocketKind::full;
   out.holder = row.holder == abi::TA_HOLDER_ORPHAN       ? Holder::orphan
@@ -149,7 +156,9 @@ SocketRow decode_row(const abi::ta_row& row, unsigned hz) {
   return out;
 }
 
-StateTotals decode_sums(const abi::ta_sums& sums) { return {sums.count, sums.recv_q, sums.send_q, sums.rmem, sums.wmem}; }
+StateTotals decode_sums(const abi::ta_sums& sums) {
+  return {sums.count, sums.recv_q, sums.send_q, sums.rmem, sums.wmem};
+}
 
 OwnerTotals decode_owner(const abi::ta_owner& owner) {
   OwnerTotals out;
@@ -170,7 +179,9 @@ OwnerTotals decode_owner(const abi::ta_owner& owner) {
   return out;
 }
 
-Owner decode_held(const abi::ta_held& held) { return {.pid = held.tgid, .comm = text_of(held.comm), .fd = static_cast<int>(held.fd), .holders = 1}; }
+Owner decode_held(const abi::ta_held& held) {
+  return {.pid = held.tgid, .comm = text_of(held.comm), .fd = static_cast<int>(held.fd), .holders = 1};
+}
 
 PortTotals decode_port(const abi::ta_port& port) {
   PortTotals out;
@@ -195,7 +206,8 @@ CgroupTotals decode_cgroup(const abi::ta_cgroup& group) {
 
 Result<std::vector<SocketRow>> decode_rows(std::span<const std::byte> bytes, unsigned hz) {
   if (bytes.size() % sizeof(abi::ta_row) != 0) {
-    return fail(ErrorCode::failed, fmt::format("socket walk: {} bytes are not whole records of {}", bytes.size(), sizeof(abi::ta_row)));
+    return fail(ErrorCode::failed,
+                fmt::format("socket walk: {} bytes are not whole records of {}", bytes.size(), sizeof(abi::ta_row)));
   }
   std::vector<SocketRow> rows;
   rows.reserve(bytes.size() / sizeof(abi::ta_row));
@@ -224,7 +236,8 @@ Result<FilesRecords> decode_files(std::span<const std::byte> bytes) {
       if (!is_new && at->second.pid != held.tgid) ++at->second.holders;
       bytes = bytes.subspan(sizeof held);
     } else {
-      return fail(ErrorCode::failed, fmt::format("walk over descriptors: record of kind {} with {} bytes left", kind, bytes.size()));
+      return fail(ErrorCode::failed,
+                  fmt::format("walk over descriptors: record of kind {} with {} bytes left", kind, bytes.size()));
     }
   }
   return out;

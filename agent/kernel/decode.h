@@ -12,8 +12,8 @@
 
 namespace tcpadvisor::kernel {
 
-/// Jiffies per second. The kernel does not say; it follows from jiffies64 and the monotonic clock, because jiffies start at
-/// -300 s (INITIAL_JIFFIES) and only a few rates exist. Returns the one that fits best.
+/// Jiffies per second. The kernel does not say; it follows from jiffies64 and the monotonic clock, because jiffies
+/// start at -300 s (INITIAL_JIFFIES) and only a few rates exist. Returns the one that fits best.
 unsigned jiffies_per_second(std::uint64_t jiffies64, std::uint64_t monotonic_ns);
 
 SocketRow decode_row(const abi::ta_row& row, unsigned hz);

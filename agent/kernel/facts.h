@@ -13,15 +13,15 @@ namespace tcpadvisor::kernel {
 
 enum class HookKind { fentry, kprobe, tp_btf, iterator, passive };
 
-/// Some kernels changed the arguments of a function without changing its name; a program for the wrong form would load and
-/// read nonsense. `function` must have exactly `arguments` parameters in the running kernel's BTF.
+/// Some kernels changed the arguments of a function without changing its name; a program for the wrong form would load
+/// and read nonsense. `function` must have exactly `arguments` parameters in the running kernel's BTF.
 struct Arity {
   std::string_view function;
   int arguments = 0;
 };
 
-/// One way to obtain a fact. `programs` all load and attach, or the candidate fails. A passive candidate has no program of its
-/// own: it reads what the named other fact delivers.
+/// One way to obtain a fact. `programs` all load and attach, or the candidate fails. A passive candidate has no program
+/// of its own: it reads what the named other fact delivers.
 struct Candidate {
   std::string_view source;
   HookKind kind = HookKind::passive;

@@ -8,14 +8,17 @@
 
 namespace tcpadvisor::kernel {
 
-void KernelTypes::Free::operator()(btf* types) const { btf__free(types); }
+void KernelTypes::Free::operator()(btf* types) const {
+  btf__free(types);
+}
 
 Result<KernelTypes> KernelTypes::open() {
   KernelTypes result;
   result.types_.reset(btf__load_vmlinux_btf());
   if (!result.types_) {
     int error = errno;
-    return fail(ErrorCode::unsupported, std::string("no kernel type information (/sys/kernel/btf/vmlinux): ") + std::strerror(error), error);
+    return fail(ErrorCode::unsupported,
+                std::string("no kernel type information (/sys/kernel/btf/vmlinux): ") + std::strerror(error), error);
   }
   return result;
 }

@@ -19,7 +19,8 @@ class KernelTypes {
   /// `unsupported` when the kernel was built without CONFIG_DEBUG_INFO_BTF.
   static Result<KernelTypes> open();
 
-  /// Number of parameters of a kernel function, or of a tracepoint's `btf_trace_NAME` type (that one counts its first void*).
+  /// Number of parameters of a kernel function, or of a tracepoint's `btf_trace_NAME` type (that one counts its first
+  /// void*).
   std::optional<int> arguments_of(std::string_view function) const;
   /// value -> name, for example of enum sk_rst_reason; empty when the kernel has no such enum.
   std::map<unsigned, std::string> enum_names(std::string_view enum_name) const;

@@ -46,7 +46,8 @@ class Planner {
       auto arguments = types_.arguments_of(candidate.arity.function);
       if (!arguments) return fmt::format("this kernel has no {}", candidate.arity.function);
       if (*arguments != candidate.arity.arguments) {
-        return fmt::format("{} has {} arguments here, not {}", candidate.arity.function, *arguments, candidate.arity.arguments);
+        return fmt::format("{} has {} arguments here, not {}", candidate.arity.function, *arguments,
+                           candidate.arity.arguments);
       }
     }
     return std::nullopt;
@@ -105,9 +106,11 @@ class Planner {
     return true;
   }
 
-  Result<Object> load_object(std::string_view name, const std::vector<const Candidate*>& candidates, Loaded& result) const {
+  Result<Object> load_object(std::string_view name, const std::vector<const Candidate*>& candidates,
+                             Loaded& result) const {
     std::vector<std::string_view> programs;
-    for (const Candidate* candidate : candidates) programs.insert(programs.end(), candidate->programs.begin(), candidate->programs.end());
+    for (const Candidate* candidate : candidates)
+      programs.insert(programs.end(), candidate->programs.begin(), candidate->programs.end());
     abi::ta_config config = {};
     config.in_hash = result.in_hash;
     config.max_rows = options_.max_rows;
@@ -115,7 +118,8 @@ class Planner {
     return Object::load(name, programs, config, options_.max_flows, result.shared);
   }
 
-  void blame_one_by_one(std::string_view name, const std::vector<const Candidate*>& candidates, Loaded& result, const Error& all) {
+  void blame_one_by_one(std::string_view name, const std::vector<const Candidate*>& candidates, Loaded& result,
+                        const Error& all) {
     bool found = false;
     for (const Candidate* candidate : candidates) {
       Error error = all;
@@ -126,7 +130,8 @@ class Planner {
       }
       found = true;
       // Kernels before 5.11 have no socket storage for tracing programs: the hash does it, with a bound.
-      bool storage_may_be_missing = !result.in_hash && (candidate->kind == HookKind::tp_btf || candidate->kind == HookKind::iterator);
+      bool storage_may_be_missing =
+          !result.in_hash && (candidate->kind == HookKind::tp_btf || candidate->kind == HookKind::iterator);
       if (storage_may_be_missing && error.code != ErrorCode::denied && !no_storage_) {
         no_storage_ = true;
         return;
@@ -189,12 +194,15 @@ std::string cure_for(HookKind kind, const Error& error, bool have_bpf_capabiliti
   bool denied = error.sys_errno == EPERM || error.sys_errno == EACCES;
   bool attaching = error.message.starts_with("attaching");
   if (denied && !have_bpf_capabilities) return "run as root, or with CAP_BPF and CAP_PERFMON";
-  if (denied && kind == HookKind::fentry) return "boot without kernel lockdown (it, or a security module, forbids trampolines)";
+  if (denied && kind == HookKind::fentry)
+    return "boot without kernel lockdown (it, or a security module, forbids trampolines)";
   if (denied) return "kernel lockdown or a security module forbids it";
   if (attaching && kind == HookKind::kprobe) return "a kernel with CONFIG_KPROBES and CONFIG_KPROBE_EVENTS";
   return "a newer kernel: this one refuses the program";
 }
 
-Loaded load_all(const TracerOptions& options, const KernelTypes& types) { return Planner(options, types).run(); }
+Loaded load_all(const TracerOptions& options, const KernelTypes& types) {
+  return Planner(options, types).run();
+}
 
 }  // namespace tcpadvisor::kernel

@@ -16,7 +16,7 @@ namespace tcpadvisor::kernel {
 /// The outcome: objects by name with their programs attached, and what was tried for each fact.
 struct Loaded {
   std::map<std::string, Object, std::less<>> objects;
-  std::vector<FactCoverage> coverage;  ///< in the order of facts()
+  std::vector<FactCoverage> coverage;                           ///< in the order of facts()
   std::map<std::string, const Candidate*, std::less<>> in_use;  ///< by fact; absent if there is no source
   SharedMaps shared;
   bool in_hash = false;  ///< per-socket state is in the bounded hash, not in socket storage

@@ -4,8 +4,8 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
-#include <fmt/format.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -16,8 +16,8 @@
 
 #include "advisor/base/text.h"
 
-#define TA_EMBEDDED(name)                          \
-  extern "C" const std::byte bpf_object_##name[];  \
+#define TA_EMBEDDED(name)                         \
+  extern "C" const std::byte bpf_object_##name[]; \
   extern "C" const std::byte bpf_object_##name##_end[]
 TA_EMBEDDED(flows);
 TA_EMBEDDED(lifecycle);
@@ -39,19 +39,24 @@ int keep_warning(libbpf_print_level level, const char* format, va_list arguments
   std::string_view text(line);
   if (text.starts_with("libbpf: ")) text.remove_prefix(8);
   while (!text.empty() && text.back() == '\n') text.remove_suffix(1);
-  // The verifier's whole log follows the one line that matters; that line comes first. The other two only repeat the errno.
-  if (text.starts_with("Error in bpf_object__probe_loading") || text.find("BPF program load failed") != std::string_view::npos) return 0;
+  // The verifier's whole log follows the one line that matters; that line comes first. The other two only repeat the
+  // errno.
+  if (text.starts_with("Error in bpf_object__probe_loading") ||
+      text.find("BPF program load failed") != std::string_view::npos)
+    return 0;
   if (last_warning.empty()) last_warning = printable(text.substr(0, text.find('\n')));
   return 0;
 }
 
 std::string reason(int error) {
-  return last_warning.empty() ? std::string(std::strerror(error)) : fmt::format("{} ({})", std::strerror(error), last_warning);
+  return last_warning.empty() ? std::string(std::strerror(error))
+                              : fmt::format("{} ({})", std::strerror(error), last_warning);
 }
 
 ErrorCode code_for(int error) {
   if (error == EPERM || error == EACCES) return ErrorCode::denied;
-  if (error == ENOENT || error == EINVAL || error == ESRCH || error == EOPNOTSUPP || error == ENOTSUP || error == ENOSYS)
+  if (error == ENOENT || error == EINVAL || error == ESRCH || error == EOPNOTSUPP || error == ENOTSUP ||
+      error == ENOSYS)
     return ErrorCode::unsupported;
   return ErrorCode::failed;
 }
@@ -59,8 +64,10 @@ ErrorCode code_for(int error) {
 }  // namespace
 
 std::span<const std::byte> embedded_object(std::string_view name) {
-#define TA_EMBEDDED(object) \
-  if (name == #object) return {bpf_object_##object, bpf_object_##object##_end}
+#define TA_EMBEDDED(object)                          \
+  if (name == #object) return {                      \
+      bpf_object_##object, bpf_object_##object##_end \
+    }
   TA_EMBEDDED(flows);
   TA_EMBEDDED(lifecycle);
   TA_EMBEDDED(listen);
@@ -95,8 +102,8 @@ Object::Object(Object&&) noexcept = default;
 Object& Object::operator=(Object&&) noexcept = default;
 Object::~Object() = default;
 
-Result<Object> Object::load(std::string_view name, std::span<const std::string_view> programs, const abi::ta_config& config,
-                            std::uint32_t max_flows, SharedMaps& shared) {
+Result<Object> Object::load(std::string_view name, std::span<const std::string_view> programs,
+                            const abi::ta_config& config, std::uint32_t max_flows, SharedMaps& shared) {
   libbpf_set_print(keep_warning);
   last_warning.clear();
   auto image = embedded_object(name);
@@ -126,12 +133,15 @@ Result<Object> Object::load(std::string_view name, std::span<const std::string_v
     std::string_view map_name = bpf_map__name(map);
     bool to_share = std::ranges::find(kShared, map_name) != std::end(kShared) && !shared.contains(map_name);
     if (to_share && bpf_map__fd(map) >= 0) {
-      if (int copy = fcntl(bpf_map__fd(map), F_DUPFD_CLOEXEC, 3); copy >= 0) shared.emplace(map_name, os::UniqueFd(copy));
+      if (int copy = fcntl(bpf_map__fd(map), F_DUPFD_CLOEXEC, 3); copy >= 0)
+        shared.emplace(map_name, os::UniqueFd(copy));
     }
     if (map_name.ends_with(".bss")) {
       parts.bss_size = (bpf_map__value_size(map) + 4095) / 4096 * 4096;
       parts.bss = mmap(nullptr, parts.bss_size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
-      if (parts.bss == MAP_FAILED) return fail(ErrorCode::failed, fmt::format("BPF object {}: mapping its variables: {}", name, reason(errno)), errno);
+      if (parts.bss == MAP_FAILED)
+        return fail(ErrorCode::failed, fmt::format("BPF object {}: mapping its variables: {}", name, reason(errno)),
+                    errno);
     }
   }
   return result;
@@ -155,7 +165,8 @@ void Object::detach(std::string_view program) {
 
 Result<os::UniqueFd> Object::iterate(std::string_view program) const {
   auto at = parts_->links.find(program);
-  if (at == parts_->links.end()) return fail(ErrorCode::unsupported, fmt::format("iterator {} is not attached", program));
+  if (at == parts_->links.end())
+    return fail(ErrorCode::unsupported, fmt::format("iterator {} is not attached", program));
   int fd = bpf_iter_create(bpf_link__fd(at->second.get()));
   if (fd < 0) return fail(code_for(-fd), fmt::format("starting iterator {}: {}", program, std::strerror(-fd)), -fd);
   return os::UniqueFd(fd);
@@ -179,7 +190,8 @@ void* Object::variable(std::string_view name) const {
   const btf_var_secinfo* info = btf_var_secinfos(type);
   for (int i = 0; i < btf_vlen(type); ++i) {
     const btf_type* variable = btf__type_by_id(types, info[i].type);
-    if (name == btf__name_by_offset(types, variable->name_off)) return static_cast<std::byte*>(parts_->bss) + info[i].offset;
+    if (name == btf__name_by_offset(types, variable->name_off))
+      return static_cast<std::byte*>(parts_->bss) + info[i].offset;
   }
   return nullptr;
 }

@@ -28,9 +28,10 @@ using SharedMaps = std::map<std::string, os::UniqueFd, std::less<>>;
 
 class Object {
  public:
-  /// Loads the named programs of an embedded object, and no others. The Error holds the kernel's errno and what libbpf said.
-  static Result<Object> load(std::string_view name, std::span<const std::string_view> programs, const abi::ta_config& config,
-                             std::uint32_t max_flows, SharedMaps& shared);
+  /// Loads the named programs of an embedded object, and no others. The Error holds the kernel's errno and what libbpf
+  /// said.
+  static Result<Object> load(std::string_view name, std::span<const std::string_view> programs,
+                             const abi::ta_config& config, std::uint32_t max_flows, SharedMaps& shared);
   Object(Object&&) noexcept;
   Object& operator=(Object&&) noexcept;
   ~Object();

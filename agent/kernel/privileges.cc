@@ -55,7 +55,8 @@ void raise_effective() {
   Caps caps(cap_get_proc());
   for (cap_value_t which = 0; caps && which <= CAP_LAST_CAP; ++which) {
     cap_flag_value_t permitted = CAP_CLEAR;
-    if (cap_get_flag(caps.get(), which, CAP_PERMITTED, &permitted) == 0) cap_set_flag(caps.get(), CAP_EFFECTIVE, 1, &which, permitted);
+    if (cap_get_flag(caps.get(), which, CAP_PERMITTED, &permitted) == 0)
+      cap_set_flag(caps.get(), CAP_EFFECTIVE, 1, &which, permitted);
   }
   if (caps) cap_set_proc(caps.get());
 }

@@ -89,7 +89,8 @@ class LiveTracer : public Tracer {
     SocketWalk result;
     result.rows = std::move(*rows);
     for (std::size_t state = 0; state < kStateCount; ++state) result.states[state] = decode_sums(walk_->states[state]);
-    for (std::size_t i = 0; i < std::min<std::size_t>(walk_->ports, abi::TA_PORT_SLOTS); ++i) result.ports.push_back(decode_port(walk_->port[i]));
+    for (std::size_t i = 0; i < std::min<std::size_t>(walk_->ports, abi::TA_PORT_SLOTS); ++i)
+      result.ports.push_back(decode_port(walk_->port[i]));
     for (const abi::ta_cgroup& group : walk_->cgroup) {
       if (group.id != 0) result.cgroups.push_back(decode_cgroup(group));
     }
@@ -151,7 +152,8 @@ class LiveTracer : public Tracer {
     out.recv_calls = life->recv_calls;
     for (std::size_t state = 0; state < kStateCount; ++state) {
       auto& dwell = out.dwell_log2_ms[state];
-      for (std::size_t slot = 0; slot < abi::TA_DWELL_SLOTS; ++slot) dwell[std::min(slot, dwell.size() - 1)] += life->dwell[state][slot];
+      for (std::size_t slot = 0; slot < abi::TA_DWELL_SLOTS; ++slot)
+        dwell[std::min(slot, dwell.size() - 1)] += life->dwell[state][slot];
     }
     for (unsigned reason = 0; reason < abi::TA_RESET_REASONS; ++reason) {
       if (life->resets_sent[reason] != 0) out.resets_sent[reason_name(reason)] += life->resets_sent[reason];
@@ -232,7 +234,9 @@ class LiveTracer : public Tracer {
  private:
   static constexpr std::uint32_t kMaxHeld = 65'536;  // owners of rows: shared sockets have several
 
-  static std::uint32_t clamp32(std::uint64_t value) { return static_cast<std::uint32_t>(std::min<std::uint64_t>(value, UINT32_MAX)); }
+  static std::uint32_t clamp32(std::uint64_t value) {
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(value, UINT32_MAX));
+  }
 
   const Object* find_object(std::string_view name) const {
     auto at = loaded_.objects.find(name);
@@ -264,7 +268,8 @@ class LiveTracer : public Tracer {
       first = false;
       key = next;
       if (bpf_map_lookup_elem(map_fd, &key, &value) == 0) {
-        out.closed_by_pid[key] = {value.closed, value.bytes_sent, value.bytes_received, value.send_calls, value.recv_calls};
+        out.closed_by_pid[key] = {value.closed, value.bytes_sent, value.bytes_received, value.send_calls,
+                                  value.recv_calls};
       }
     }
   }
@@ -294,18 +299,21 @@ Loaded nothing_loaded(const std::string& why, const std::string& cure) {
 
 void raise_memory_lock_limit() {
   rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
-  setrlimit(RLIMIT_MEMLOCK, &unlimited);  // kernels before 5.11 charge maps to it; refused without CAP_SYS_RESOURCE, which is fine
+  setrlimit(RLIMIT_MEMLOCK,
+            &unlimited);  // kernels before 5.11 charge maps to it; refused without CAP_SYS_RESOURCE, which is fine
 }
 
 }  // namespace
 
 std::unique_ptr<Tracer> Tracer::open(const TracerOptions& options) {
   if (options.hooks == Hooks::none && !options.iterators) {
-    return std::make_unique<LiveTracer>(nothing_loaded("not tried: --hooks none and no BPF sources", ""), std::map<unsigned, std::string>{});
+    return std::make_unique<LiveTracer>(nothing_loaded("not tried: --hooks none and no BPF sources", ""),
+                                        std::map<unsigned, std::string>{});
   }
   auto types = KernelTypes::open();
   if (!types) {
-    return std::make_unique<LiveTracer>(nothing_loaded(types.error().message, "a kernel with CONFIG_DEBUG_INFO_BTF"), std::map<unsigned, std::string>{});
+    return std::make_unique<LiveTracer>(nothing_loaded(types.error().message, "a kernel with CONFIG_DEBUG_INFO_BTF"),
+                                        std::map<unsigned, std::string>{});
   }
   raise_memory_lock_limit();
   return std::make_unique<LiveTracer>(load_all(options, *types), types->enum_names("sk_rst_reason"));

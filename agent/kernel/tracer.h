@@ -18,21 +18,27 @@
 
 namespace tcpadvisor::kernel {
 
-enum class Hooks { any, fentry, kprobe, tp_btf, none };  ///< which kind the event hooks may use; iterators are not hooks
-enum class Calls { any, on, off };                      ///< the hooks on every send and receive call
+enum class Hooks {
+  any,
+  fentry,
+  kprobe,
+  tp_btf,
+  none
+};                                  ///< which kind the event hooks may use; iterators are not hooks
+enum class Calls { any, on, off };  ///< the hooks on every send and receive call
 
 struct TracerOptions {
   Hooks hooks = Hooks::any;
   Calls calls = Calls::any;
-  bool iterators = true;                          ///< false: no BPF walk, the caller uses sock_diag or /proc
-  std::uint32_t max_flows = 65'536;               ///< bound of the hash that replaces socket storage under kprobes
-  std::uint32_t max_rows = 4'096;                 ///< rows per walk; the rest is counted as suppressed
+  bool iterators = true;             ///< false: no BPF walk, the caller uses sock_diag or /proc
+  std::uint32_t max_flows = 65'536;  ///< bound of the hash that replaces socket storage under kprobes
+  std::uint32_t max_rows = 4'096;    ///< rows per walk; the rest is counted as suppressed
 };
 
 /// Which sockets get a row of their own. The totals are complete whatever this says.
 struct RowFilter {
-  bool all = false;                      ///< every socket, up to the limit of rows
-  std::uint64_t min_recv_q = 65'536;     ///< bytes; at or above, the socket matters
+  bool all = false;                   ///< every socket, up to the limit of rows
+  std::uint64_t min_recv_q = 65'536;  ///< bytes; at or above, the socket matters
   std::uint64_t min_send_q = 65'536;
   std::chrono::milliseconds old{60'000};  ///< age from which a CLOSE_WAIT or FIN_WAIT_2 counts as old in OwnerTotals
 };
@@ -44,17 +50,17 @@ struct SocketWalk {
   std::vector<PortTotals> ports;
   std::vector<CgroupTotals> cgroups;  ///< by id; the caller finds path and memory
   std::uint64_t walked = 0;
-  std::uint64_t suppressed = 0;  ///< mattered, but over max_rows
+  std::uint64_t suppressed = 0;    ///< mattered, but over max_rows
   std::uint64_t unaggregated = 0;  ///< sockets whose cgroup or port did not fit into the tables
-  TcpMemory memory;              ///< as the first socket sees it; empty fields if there was no socket
+  TcpMemory memory;                ///< as the first socket sees it; empty fields if there was no socket
 };
 
 /// One pass over the descriptors of all processes, in all namespaces.
 struct OwnerWalk {
-  std::vector<OwnerTotals> owners;  ///< only processes that hold TCP sockets
+  std::vector<OwnerTotals> owners;                     ///< only processes that hold TCP sockets
   std::unordered_map<std::uint64_t, Owner> by_cookie;  ///< of the sockets that match the filter
-  std::uint64_t files = 0;       ///< descriptors visited
-  std::uint64_t suppressed = 0;  ///< matched the filter, but over max_rows
+  std::uint64_t files = 0;                             ///< descriptors visited
+  std::uint64_t suppressed = 0;                        ///< matched the filter, but over max_rows
 };
 
 /// Time that our programs took, from the kernel's own statistics.
@@ -76,7 +82,8 @@ class Tracer {
   virtual bool can_walk_sockets() const = 0;
   virtual bool can_walk_owners() const = 0;
 
-  /// All TCP sockets (IPv4, IPv6, TIME_WAIT, request) of the network namespace of the *calling thread*. One walk at a time.
+  /// All TCP sockets (IPv4, IPv6, TIME_WAIT, request) of the network namespace of the *calling thread*. One walk at a
+  /// time.
   virtual Result<SocketWalk> walk_sockets(const RowFilter& filter) = 0;
   /// All descriptors of all processes that our pid namespace shows. May run beside walk_sockets() in another thread.
   virtual Result<OwnerWalk> walk_owners(const RowFilter& filter) = 0;
@@ -97,8 +104,9 @@ class Tracer {
   virtual HookCost cost() const = 0;
 };
 
-/// Gives up, in all threads started later and this one, every capability that the work ahead does not need. `keep_netns` keeps
-/// CAP_SYS_ADMIN and CAP_SYS_PTRACE for entering namespaces that appear later. Returns what is still held, for `doctor`.
+/// Gives up, in all threads started later and this one, every capability that the work ahead does not need.
+/// `keep_netns` keeps CAP_SYS_ADMIN and CAP_SYS_PTRACE for entering namespaces that appear later. Returns what is still
+/// held, for `doctor`.
 Result<std::string> drop_privileges(Tracer& tracer, bool keep_netns);
 
 }  // namespace tcpadvisor::kernel

@@ -35,7 +35,8 @@ StopSignals::~StopSignals() {
 int StopSignals::wait(std::chrono::milliseconds timeout) {
   if (first_ == 0) {
     pollfd waiting{fd_.get(), POLLIN, 0};
-    poll(&waiting, 1, static_cast<int>(std::clamp<std::int64_t>(timeout.count(), 0, INT_MAX)));  // below 0 it would wait for ever
+    poll(&waiting, 1,
+         static_cast<int>(std::clamp<std::int64_t>(timeout.count(), 0, INT_MAX)));  // below 0 it would wait for ever
   }
   signalfd_siginfo info{};
   while (read(fd_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {

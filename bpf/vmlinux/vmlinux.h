@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The kernel types that our programs read, with only the fields that they read. CO-RE (preserve_access_index) finds the real
- * offsets in the running kernel's BTF, so order, gaps and bit widths here mean nothing. Kept by hand; no BTF is needed to build. */
+/* The kernel types that our programs read, with only the fields that they read. CO-RE (preserve_access_index) finds the
+ * real offsets in the running kernel's BTF, so order, gaps and bit widths here mean nothing. Kept by hand; no BTF is
+ * needed to build. */
 #ifndef __VMLINUX_H__
 #define __VMLINUX_H__
 
@@ -244,16 +245,26 @@ enum {
   EAGAIN = 11,
   MSG_DONTWAIT = 0x40,
   RLIMIT_NOFILE = 7,
-  SOCK_NOSPACE = 2,  /* bit in socket->flags (include/linux/net.h) */
-  SOCK_DEAD = 0,     /* bits in sk_flags (include/net/sock.h) */
+  SOCK_NOSPACE = 2, /* bit in socket->flags (include/linux/net.h) */
+  SOCK_DEAD = 0,    /* bits in sk_flags (include/net/sock.h) */
   SOCK_DONE = 1,
   SOCK_SNDBUF_LOCK = 1,
   SOCK_RCVBUF_LOCK = 2,
   RCV_SHUTDOWN = 1,
 };
 enum {
-  TCP_ESTABLISHED = 1, TCP_SYN_SENT, TCP_SYN_RECV, TCP_FIN_WAIT1, TCP_FIN_WAIT2, TCP_TIME_WAIT, TCP_CLOSE,
-  TCP_CLOSE_WAIT, TCP_LAST_ACK, TCP_LISTEN, TCP_CLOSING, TCP_NEW_SYN_RECV,
+  TCP_ESTABLISHED = 1,
+  TCP_SYN_SENT,
+  TCP_SYN_RECV,
+  TCP_FIN_WAIT1,
+  TCP_FIN_WAIT2,
+  TCP_TIME_WAIT,
+  TCP_CLOSE,
+  TCP_CLOSE_WAIT,
+  TCP_LAST_ACK,
+  TCP_LISTEN,
+  TCP_CLOSING,
+  TCP_NEW_SYN_RECV,
 };
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tracer on the running kernel: what it counts against what the test itself did. Needs root; runs in a network namespace
-// of its own. TCPADVISOR_TEST_HOOKS=fentry|kprobe|tp_btf forces the kind of the hooks.
+// The tracer on the running kernel: what it counts against what the test itself did. Needs root; runs in a network
+// namespace of its own. TCPADVISOR_TEST_HOOKS=fentry|kprobe|tp_btf forces the kind of the hooks.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -103,8 +103,10 @@ class KernelTest : public testing::Test {
 
 TEST_F(KernelTest, EveryFactHasASourceOrSaysWhy) {
   for (const FactCoverage& line : tracer_->coverage()) {
-    EXPECT_FALSE(line.in_use.empty()) << line.fact << ": " << (line.attempts.empty() ? "" : line.attempts.back().why_not);
-    for (const Attempt& attempt : line.attempts) EXPECT_TRUE(attempt.works || !attempt.why_not.empty()) << line.fact << " " << attempt.source;
+    EXPECT_FALSE(line.in_use.empty()) << line.fact << ": "
+                                      << (line.attempts.empty() ? "" : line.attempts.back().why_not);
+    for (const Attempt& attempt : line.attempts)
+      EXPECT_TRUE(attempt.works || !attempt.why_not.empty()) << line.fact << " " << attempt.source;
   }
 }
 
@@ -206,8 +208,8 @@ TEST_F(KernelTest, TwentyThousandShortConnectionsAreTwentyThousandClosesOrCounte
 
 TEST_F(KernelTest, StatesHoldersAndAges) {
   auto listener = traffic::listen_on_loopback(8);
-  auto leaked = traffic::make_pair(listener);        // CLOSE_WAIT, owned
-  auto half_closed = traffic::make_pair(listener);   // FIN_WAIT_2, owned
+  auto leaked = traffic::make_pair(listener);       // CLOSE_WAIT, owned
+  auto half_closed = traffic::make_pair(listener);  // FIN_WAIT_2, owned
   auto unaccepted = traffic::connect_to(listener.port);
   std::uint16_t unaccepted_port = traffic::local_port(unaccepted.get());
   std::uint16_t orphan_port = traffic::local_port(leaked.client.get());
@@ -287,7 +289,8 @@ TEST_F(KernelTest, QueuesAddUp) {
 }
 
 TEST_F(KernelTest, WaitingSendersAreTimed) {
-  if (in_use("waiting").find("sampled") != std::string::npos) GTEST_SKIP() << "no hook for waiting here: " << in_use("waiting");
+  if (in_use("waiting").find("sampled") != std::string::npos)
+    GTEST_SKIP() << "no hook for waiting here: " << in_use("waiting");
   auto listener = traffic::listen_on_loopback(8, 4096);
   auto pair = traffic::make_pair(listener);
   int small = 4096;
@@ -350,7 +353,9 @@ TEST_F(KernelTest, NothingIsCountedTwiceWhenRowsFillTheBuffer) {
   unread.min_recv_q = 1;
   ASSERT_TRUE(eventually([&] { return walk(unread).rows.size() == 301; }));
   auto held = owners(unread).by_cookie;
-  EXPECT_EQ(std::ranges::count_if(held, [](const auto& entry) { return entry.second.pid == static_cast<Pid>(getpid()); }), 301);
+  EXPECT_EQ(
+      std::ranges::count_if(held, [](const auto& entry) { return entry.second.pid == static_cast<Pid>(getpid()); }),
+      301);
 }
 
 TEST_F(KernelTest, MoreRowsThanTheLimitAreCounted) {
@@ -394,7 +399,8 @@ TEST_F(KernelTest, AcceptQueuePeakIsKept) {
 
 TEST_F(KernelTest, AFullTableIsCountedAndNothingElseSuffers) {
   TracerOptions options = options_from_environment();
-  if (in_use("calls").find("kprobe") == std::string::npos) GTEST_SKIP() << "the bounded table serves kprobes only; here: " << in_use("calls");
+  if (in_use("calls").find("kprobe") == std::string::npos)
+    GTEST_SKIP() << "the bounded table serves kprobes only; here: " << in_use("calls");
   options.max_flows = 4;
   auto small = Tracer::open(options);
   auto listener = traffic::listen_on_loopback(64);

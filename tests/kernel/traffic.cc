@@ -98,7 +98,9 @@ void receive_exactly(int fd, std::size_t bytes) {
   }
 }
 
-void set_nonblocking(int fd) { checked(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK), "O_NONBLOCK"); }
+void set_nonblocking(int fd) {
+  checked(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK), "O_NONBLOCK");
+}
 
 std::uint16_t local_port(int fd) {
   sockaddr_in address = {};

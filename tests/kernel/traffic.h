@@ -12,7 +12,8 @@
 
 namespace tcpadvisor::traffic {
 
-/// Moves this process into a network namespace of its own, with loopback up. False (with the reason) without the right to.
+/// Moves this process into a network namespace of its own, with loopback up. False (with the reason) without the right
+/// to.
 bool enter_own_namespace(std::string& why_not);
 
 struct Listener {

@@ -157,7 +157,8 @@ TEST(Facts, AForcedKindTakesAwayTheOthersButNotWhatHasNoOtherForm) {
   options.hooks = Hooks::kprobe;
   for (const Fact& fact : facts()) {
     for (const Candidate& candidate : fact.candidates) {
-      if (fact.name == "calls") EXPECT_EQ(allowed(fact, candidate, options), candidate.kind == HookKind::kprobe) << candidate.source;
+      if (fact.name == "calls")
+        EXPECT_EQ(allowed(fact, candidate, options), candidate.kind == HookKind::kprobe) << candidate.source;
       if (fact.name == "snapshot" || fact.name == "refusals") EXPECT_TRUE(allowed(fact, candidate, options));
     }
   }
@@ -174,7 +175,8 @@ TEST(Facts, CallsOffSwitchesOffOnlyTheCallHooks) {
   TracerOptions options;
   options.calls = Calls::off;
   for (const Fact& fact : facts()) {
-    for (const Candidate& candidate : fact.candidates) EXPECT_EQ(allowed(fact, candidate, options), fact.name != "calls");
+    for (const Candidate& candidate : fact.candidates)
+      EXPECT_EQ(allowed(fact, candidate, options), fact.name != "calls");
   }
 }
 
