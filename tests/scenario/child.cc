@@ -25,6 +25,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr Millis kTimeToCleanUp{5'000};
+
 struct Pipe {
   os::UniqueFd read, write;
   Pipe() {
@@ -97,7 +99,11 @@ Child::Child(Child&& other) noexcept
 
 Child::~Child() {
   if (pid_ > 0) {
-    kill(pid_, SIGKILL);
+    signal(SIGTERM);
+    wait(kTimeToCleanUp);
+  }
+  if (pid_ > 0) {
+    signal(SIGKILL);
     waitpid(pid_, nullptr, 0);
   }
 }

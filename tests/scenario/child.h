@@ -34,7 +34,7 @@ class Child {
   Child(std::vector<std::string> command, const ChildOptions& options = {});
   Child(Child&&) noexcept;
   Child& operator=(Child&&) = delete;
-  ~Child();  ///< kills it if it still runs
+  ~Child();  ///< asks it to end, and kills it if it does not
 
   pid_t pid() const { return pid_; }
   /// The next line of its output; nothing when it ended or was silent for too long.

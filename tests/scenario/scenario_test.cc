@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tests/scenario/agent_report.h"
+#include "tests/scenario/netns.h"
 
 namespace tcpadvisor::scenario {
 namespace {
@@ -35,6 +36,7 @@ struct Row {
   std::string batch;
   std::vector<Wanted> wanted;
   std::vector<std::string> never;
+  bool measured = false;  ///< depends on times of milliseconds; has a batch of its own
 };
 
 void PrintTo(const Row& row, std::ostream* out) {
@@ -70,13 +72,15 @@ const std::vector<Row>& rows() {
        {{"backlog-too-small", Who::culprit, false, false}},
        {"accept-queue-app-slow", "close-wait-leak"}},
       {"rcvbuf-locked",
-       "paths",
+       "path in",
        {{"rcvbuf-locked-by-app", Who::culprit, false, false}},
-       {"reader-too-slow", "sndbuf-locked-by-app"}},
+       {"reader-too-slow", "sndbuf-locked-by-app"},
+       true},
       {"sndbuf-locked",
-       "paths",
+       "path out",
        {{"sndbuf-locked-by-app", Who::culprit, false, false}},
-       {"reader-too-slow", "rcvbuf-locked-by-app"}},
+       {"reader-too-slow", "rcvbuf-locked-by-app"},
+       true},
       {"healthy", "fine", {}, {"fin-wait2-orphan-buildup", "backlog-too-small"}},
       {"bulk", "fine", {}, {"reader-too-slow", "rcvbuf-locked-by-app", "sndbuf-locked-by-app"}},
       {"idle", "fine", {}, {}},
@@ -124,8 +128,14 @@ const Batch& batch_of(const Row& wanted) {
         batch->faults.emplace(row.name, std::move(fault));
       }
     }
-    if (any) {
+    // A busy or emulated processor may disturb a measured path for a moment. Only silence is asked again: whatever is
+    // said at first has to be right.
+    const int attempts = wanted.measured ? 3 : 1;
+    for (int i = 0; any && i < attempts; ++i) {
       batch->said = report();
+      if (!alarms(batch->said, batch->faults.at(wanted.name)->subject()).empty()) {
+        break;
+      }
     }
   }
   return *batch;
@@ -166,7 +176,9 @@ TEST(GroundTruthInGuest, MemoryPressureOfTheWholeMachine) {
   if (!in_guest()) {
     GTEST_SKIP() << "lowers tcp_mem of the whole machine: only in a guest";
   }
-  const Fault fault({"mem-pressure", "--i-am-a-guest"});
+  const auto before = tcpfault::get_sysctl("net/ipv4/tcp_mem");
+  auto standing = std::make_unique<Fault>(std::vector<std::string>{"mem-pressure", "--i-am-a-guest"});
+  const Fault& fault = *standing;
   ASSERT_TRUE(fault.stands()) << fault.skipped() << fault.error();
   const json said = report();
   bool found = false;
@@ -182,6 +194,8 @@ TEST(GroundTruthInGuest, MemoryPressureOfTheWholeMachine) {
     }
   }
   EXPECT_TRUE(found) << said.dump(2);
+  standing.reset();
+  EXPECT_EQ(tcpfault::get_sysctl("net/ipv4/tcp_mem"), before) << "the tests that follow would suffer";
 }
 
 TEST(GrowingLeak, IsReportedWithItsGrowth) {
