@@ -29,8 +29,8 @@ static __always_inline void on_receive(void *sk, long result) {
   u32 slot = slot_of(result);
   if (slot < TA_SLOTS) __sync_fetch_and_add(&state->recv[slot], 1);
   state->last_recv_j = (u32)bpf_jiffies64();
-  if (!state->tgid)
-    note_owner(state);    /* who only reads is noted once; asking on each read costs as much as the count */
+  /* Who only reads is noted once; asking on each read costs as much as the count. */
+  if (!state->tgid) note_owner(state);
   if (state->small_run) { /* write, write, read: what Nagle and delayed ACKs turn into a stall */
     if (state->small_run > 1) state->small_runs++;
     state->small_run = 0;
