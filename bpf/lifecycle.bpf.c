@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Who closes how, how long each state lasts, what a connection moved in its life. */
-#include "bpf/store.h"
 #include "bpf/vmlinux/flavors.h"
+#include "bpf/store.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 

@@ -2,8 +2,8 @@
 /* The snapshot. walk_tcp: every TCP socket of one namespace; walk_files: every descriptor of every process, for owners.
  * Both add up in the kernel and write a record only for sockets that matter. A record that does not fit into the
  * reader's buffer makes the kernel show the same socket again, so nothing is added up before its record is written. */
-#include "bpf/store.h"
 #include "bpf/vmlinux/flavors.h"
+#include "bpf/store.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 

@@ -4,13 +4,14 @@
 #ifndef TCPADVISOR_STORE_H
 #define TCPADVISOR_STORE_H
 
+#include "bpf/vmlinux/vmlinux.h"
+
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
 #include "bpf/abi.h"
-#include "bpf/vmlinux/vmlinux.h"
 
 const volatile struct ta_config cfg SEC(".rodata.cfg") = {0};
 

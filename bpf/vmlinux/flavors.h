@@ -3,10 +3,10 @@
 #ifndef TCPADVISOR_FLAVORS_H
 #define TCPADVISOR_FLAVORS_H
 
+#include "bpf/vmlinux/vmlinux.h"
+
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
-
-#include "bpf/vmlinux/vmlinux.h"
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 struct tcp_sock___scaling {
