@@ -39,11 +39,10 @@ int keep_warning(libbpf_print_level level, const char* format, va_list arguments
   std::string_view text(line);
   if (text.starts_with("libbpf: ")) text.remove_prefix(8);
   while (!text.empty() && text.back() == '\n') text.remove_suffix(1);
-  // The verifier's whole log follows the one line that matters; that line comes first. The other two only repeat the
-  // errno.
-  if (text.starts_with("Error in bpf_object__probe_loading") ||
-      text.find("BPF program load failed") != std::string_view::npos)
-    return 0;
+  for (std::string_view repeats_errno :
+       {"probe_loading", "failed to load object", "program load failed", "PROG LOAD LOG"}) {
+    if (text.find(repeats_errno) != std::string_view::npos) return 0;
+  }
   if (last_warning.empty()) last_warning = printable(text.substr(0, text.find('\n')));
   return 0;
 }

@@ -79,9 +79,7 @@ class LiveTracer : public Tracer {
     walk_->min_recv_q = clamp32(filter.min_recv_q);
     walk_->min_send_q = clamp32(filter.min_send_q);
     walk_->active_j = 2 * hz_;
-    auto iterator = object("sockets")->iterate("walk_tcp");
-    if (!iterator) return std::unexpected(iterator.error());
-    auto bytes = read_all(iterator->get());
+    auto bytes = run("walk_tcp");
     if (!bytes) return std::unexpected(bytes.error());
     auto rows = decode_rows(*bytes, hz_);
     if (!rows) return std::unexpected(rows.error());
@@ -116,9 +114,7 @@ class LiveTracer : public Tracer {
     files_->active_j = 2 * hz_;
     files_->old_j = clamp32(static_cast<std::uint64_t>(filter.old.count()) * hz_ / 1000);
     files_->max_held = kMaxHeld;
-    auto iterator = object("sockets")->iterate("walk_files");
-    if (!iterator) return std::unexpected(iterator.error());
-    auto bytes = read_all(iterator->get());
+    auto bytes = run("walk_files");
     if (!bytes) return std::unexpected(bytes.error());
     auto records = decode_files(*bytes);
     if (!records) return std::unexpected(records.error());
@@ -243,6 +239,13 @@ class LiveTracer : public Tracer {
     return at == loaded_.objects.end() ? nullptr : &at->second;
   }
   Object* object(std::string_view name) { return const_cast<Object*>(find_object(name)); }
+
+  /// All that one pass of an iterator writes, in the network namespace of the calling thread.
+  Result<std::vector<std::byte>> run(std::string_view program) {
+    auto iterator = object("sockets")->iterate(program);
+    if (!iterator) return std::unexpected(iterator.error());
+    return read_all(iterator->get());
+  }
 
   /// The kernel's tick rate, from one walk: it stores jiffies at its end.
   void calibrate() {
