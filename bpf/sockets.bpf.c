@@ -40,6 +40,9 @@ static __always_inline bool matters(struct sock *sk, struct tcp_sock *tp, u8 sta
                                     u32 min_recv_q, u32 min_send_q, u32 active_j) {
   if (state == TCP_LISTEN || state == TCP_CLOSE_WAIT || state == TCP_FIN_WAIT2) return true;
   if (q->recv_q >= min_recv_q || q->send_q >= min_send_q) return true;
+  if (q->recv_q && tp->rcv_wnd <= (u32)sk->sk_rcvbuf / 64)
+    return true; /* a closed window stalls, however little waits */
+  if (q->send_q && !tp->snd_wnd) return true;
   if ((state == TCP_FIN_WAIT1 || state == TCP_LAST_ACK || state == TCP_CLOSING) && q->send_q) return true;
   return sock_locks(sk) && (now_j - tp->lsndtime <= active_j || now_j - tp->inet_conn.icsk_ack.lrcvtime <= active_j);
 }

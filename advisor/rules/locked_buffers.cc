@@ -67,13 +67,18 @@ std::optional<Limited> send_limited(const Window& part, const SocketRow& row) {
   return out;
 }
 
-/// The mildest of all windows; nothing if the flow was not held back in one of them.
-std::optional<Limited> in_every_window(const PolicyWindows& windows, const SocketRow& row, Side side) {
+/// The mildest of all windows, with the rate over the whole observation; nothing if one of them did not hold it back.
+std::optional<Limited> in_every_window(const Window& whole, const PolicyWindows& windows, const SocketRow& row,
+                                       Side side) {
   std::optional<Limited> mildest;
   for (const Window& part : windows.parts) {
     auto limited = side == Side::receive ? receive_limited(part, row) : send_limited(part, row);
     if (!limited) return std::nullopt;
     if (!mildest || limited->share < mildest->share) mildest = limited;
+  }
+  if (mildest) {
+    auto bytes = side == Side::receive ? &SocketRow::bytes_received : &SocketRow::bytes_acked;
+    mildest->rate = field(whole, row, bytes).increase_per_s();
   }
   return mildest;
 }
@@ -169,7 +174,7 @@ Outcome locked_by_app(const Window& window, const Policy& policy, Side side) {
 
   std::map<std::pair<Pid, NetnsId>, Group> groups;
   for (const SocketRow* row : rows) {
-    std::optional<Limited> limited = in_every_window(windows, *row, side);
+    std::optional<Limited> limited = in_every_window(window, windows, *row, side);
     if (!limited) continue;
     Group& group = groups[{row->owner ? row->owner->pid : 0, row->netns}];
     if (group.rows.empty()) {

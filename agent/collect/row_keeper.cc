@@ -18,6 +18,9 @@ bool matters(const SocketRow& row, const kernel::RowFilter& filter) {
   if (row.kind != SocketKind::full) return false;
   if (row.locks && (row.locks->rcvbuf || row.locks->sndbuf)) return true;
   if (row.recv_q >= filter.min_recv_q || row.send_q >= filter.min_send_q) return true;
+  // A closed window stalls the flow, however little waits (the same question as in bpf/sockets.bpf.c).
+  if (row.recv_q > 0 && row.rcv_wnd && row.rcvbuf && *row.rcv_wnd <= *row.rcvbuf / 64) return true;
+  if (row.send_q > 0 && row.snd_wnd && *row.snd_wnd == 0) return true;
   switch (row.state) {
     case TcpState::listen:
     case TcpState::close_wait:

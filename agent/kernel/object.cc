@@ -40,7 +40,7 @@ int keep_warning(libbpf_print_level level, const char* format, va_list arguments
   if (text.starts_with("libbpf: ")) text.remove_prefix(8);
   while (!text.empty() && text.back() == '\n') text.remove_suffix(1);
   for (std::string_view repeats_errno :
-       {"probe_loading", "failed to load object", "program load failed", "PROG LOAD LOG"}) {
+       {"probe_loading", "failed to load object", "program load failed", "PROG LOAD LOG", "permission error"}) {
     if (text.find(repeats_errno) != std::string_view::npos) return 0;
   }
   if (last_warning.empty()) last_warning = printable(text.substr(0, text.find('\n')));

@@ -288,6 +288,21 @@ TEST_F(KernelTest, QueuesAddUp) {
   EXPECT_TRUE(*sender->nospace);
 }
 
+TEST_F(KernelTest, AClosedWindowMattersHoweverLittleWaits) {
+  auto listener = traffic::listen_on_loopback(8, 4096);
+  auto pair = traffic::make_pair(listener);
+  traffic::set_nonblocking(pair.client.get());
+  std::vector<char> block(2048, 'z');
+  ASSERT_TRUE(eventually([&] {
+    while (send(pair.client.get(), block.data(), block.size(), MSG_NOSIGNAL) > 0) {
+    }
+    return row_of(pair.client.get(), walk())->snd_wnd == 0u;
+  }));
+  auto seen = walk(RowFilter{});  // only what matters: 64 KiB in a queue, or a reason like this one
+  ASSERT_TRUE(row_of(pair.client.get(), seen));
+  EXPECT_LT(row_of(pair.server.get(), walk())->recv_q, 65'536u);
+}
+
 TEST_F(KernelTest, WaitingSendersAreTimed) {
   if (in_use("waiting").find("sampled") != std::string::npos)
     GTEST_SKIP() << "no hook for waiting here: " << in_use("waiting");
