@@ -42,6 +42,11 @@ done
 [[ -s $kernel/version && -s $kernel/vmlinuz ]] || { say "--kernel '$kernel' is no directory made by fetch-kernel.sh"; exit 2; }
 (($#)) || { say "no command after --"; exit 2; }
 version=$(<"$kernel/version")
+# qemu 7.2's emulation of cmpxchg16b breaks 6.12; kernels from 7 need it, else they refuse memory to BPF socket storage.
+case $version in
+  5.* | 6.*) cpu=qemu64,-cx16 ;;
+  *) cpu=max ;;
+esac
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -156,7 +161,7 @@ if [[ $icount ]]; then
 fi
 status=0
 timeout --foreground -k 5 "$timeout" \
-  qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot "${accel[@]}" -cpu qemu64,-cx16 -m "$mem" \
+  qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot "${accel[@]}" -cpu "$cpu" -m "$mem" \
   -kernel "$kernel/vmlinuz" -initrd "$work/initrd" \
   -append "console=ttyS0 quiet loglevel=4 panic=-1 oops=panic mitigations=off $clock $append" \
   -serial "file:$work/console" -chardev stdio,id=output,signal=off -serial chardev:output \
