@@ -24,7 +24,7 @@ enum class Hooks {
   kprobe,
   tp_btf,
   none
-};                                  ///< which kind the event hooks may use; iterators are not hooks
+};  ///< which kind the event hooks may use; iterators are not hooks
 enum class Calls { any, on, off };  ///< the hooks on every send and receive call
 
 struct TracerOptions {
