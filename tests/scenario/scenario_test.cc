@@ -70,7 +70,8 @@ const std::vector<Row>& rows() {
       {"backlog-small",
        "bursts",
        {{"backlog-too-small", Who::culprit, false, false}},
-       {"accept-queue-app-slow", "close-wait-leak"}},
+       {"accept-queue-app-slow", "close-wait-leak"},
+       true},  // a stall of 0.3 s between two looks
       {"rcvbuf-locked",
        "path in",
        {{"rcvbuf-locked-by-app", Who::culprit, false, false}},
@@ -128,8 +129,8 @@ const Batch& batch_of(const Row& wanted) {
         batch->faults.emplace(row.name, std::move(fault));
       }
     }
-    // A busy or emulated processor may disturb a measured path for a moment. Only silence is asked again: whatever is
-    // said at first has to be right.
+    // A busy or emulated processor may disturb what is measured in milliseconds for a moment. Only silence is asked
+    // again: whatever is said at first has to be right.
     const int attempts = wanted.measured ? 3 : 1;
     for (int i = 0; any && i < attempts; ++i) {
       batch->said = report();
