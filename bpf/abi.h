@@ -40,7 +40,7 @@ struct ta_config {
   ta_u32 in_hash;     /* 1: per-socket state lives in the hash `flows`, because socket storage is not to be had */
   ta_u32 max_rows;    /* rows per walk */
   ta_u32 max_tw_rows; /* of those, at most so many mini-sockets (peers of orphan FIN_WAIT_2) */
-  ta_u32 reset_has_reason;
+  ta_u32 pad;
 };
 TA_ASSERT_SIZE(struct ta_config, 16);
 
@@ -58,11 +58,9 @@ struct ta_sock {
   ta_u32 blocked_count;
   ta_u32 waiters;
   ta_u32 small_runs;
-  ta_u32 accept_peak;  /* listeners */
-  ta_u8 ended_by;      /* enum ta_ended_by */
-  ta_u8 closed_by_app; /* the tcp_close hook has seen it */
-  ta_u8 was_open;      /* reached ESTABLISHED under our eyes */
-  ta_u8 pad[5];
+  ta_u32 accept_peak; /* listeners */
+  ta_u8 ended_by;     /* enum ta_ended_by */
+  ta_u8 pad[7];
 };
 TA_ASSERT_SIZE(struct ta_sock, 272);
 

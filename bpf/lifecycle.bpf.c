@@ -131,7 +131,6 @@ int BPF_PROG(on_state, struct sock *sk, int old, int new) {
     /* Only tcp_close_state() makes these two steps, in the context of close() or shutdown(): the current task is the
      * owner. */
     if ((new == TCP_FIN_WAIT1 || new == TCP_LAST_ACK) && !state->tgid) note_owner(state);
-    if (new == TCP_ESTABLISHED) state->was_open = 1;
     if (new == TCP_FIN_WAIT1 && state->ended_by == TA_ENDED_UNKNOWN) state->ended_by = TA_ENDED_BY_US;
     if (new == TCP_CLOSE_WAIT && state->ended_by == TA_ENDED_UNKNOWN) state->ended_by = TA_ENDED_BY_PEER;
   }
@@ -147,12 +146,10 @@ int BPF_PROG(on_state, struct sock *sk, int old, int new) {
   return 0;
 }
 
-/* The owner of a connection that never made a call we saw, and the closes that the state changes cannot tell apart. */
+/* The owner of a connection that never made a call we saw, also where no state change happens in close()'s context. */
 static __always_inline void app_closes(void *sk) {
   struct ta_sock *state = find_sock(sk);
-  if (!state) return;
-  state->closed_by_app = 1;
-  if (!state->tgid) note_owner(state);
+  if (state && !state->tgid) note_owner(state);
 }
 
 SEC("fentry/tcp_close")
