@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <tuple>
 
 namespace tcpadvisor {
 
@@ -37,6 +38,25 @@ const NetnsSample* Sample::host_netns() const {
 const OwnerTotals* Sample::find_owner(Pid pid) const {
   auto at = std::ranges::find(owners, pid, &OwnerTotals::pid);
   return at == owners.end() ? nullptr : &*at;
+}
+
+namespace {
+
+auto connection_of(const auto& end) {
+  return std::tie(end.netns, end.local, end.remote);
+}
+
+}  // namespace
+
+const UserQueue* Sample::user_queue_of(const SocketRow& row) const {
+  auto at =
+      std::ranges::find_if(user_queues, [&](const UserQueue& q) { return connection_of(q) == connection_of(row); });
+  return at == user_queues.end() ? nullptr : &*at;
+}
+
+const SocketRow* Sample::row_of(const UserQueue& queue) const {
+  auto at = std::ranges::find_if(sockets, [&](const SocketRow& r) { return connection_of(r) == connection_of(queue); });
+  return at == sockets.end() ? nullptr : &*at;
 }
 
 }  // namespace tcpadvisor

@@ -118,6 +118,34 @@ struct SocketRow {
   auto operator<=>(const SocketRow&) const = default;
 };
 
+/// What a program says about its own queue in front of one socket's Send-Q: bytes that it has accepted from its callers
+/// and that the kernel has not taken yet. Published by the program (docs/user-queues.md), believed only when the
+/// program's process holds the socket. A member that the program did not tell is nothing.
+struct UserQueue {
+  NetnsId netns = 0;
+  Endpoint local, remote;
+  std::uint64_t cookie = 0;  ///< of the socket, 0 if it was named by its addresses and has no row
+  Pid pid = 0;               ///< the speaker, by the kernel's word
+  std::string comm;
+  std::string name;                        ///< the speaker's own name for it, printable; may be empty
+  std::uint64_t queued = 0;                ///< bytes
+  std::optional<std::uint64_t> high, low;  ///< watermarks in bytes: senders wait from `high` on, go on at `low`
+  std::optional<bool> busy;                ///< senders are being held back by these marks
+  std::optional<std::uint32_t> waiting;    ///< senders whose bytes are in the queue already and that wait for an answer
+  std::optional<std::uint32_t> suspended;  ///< senders held back, their bytes are not in the queue
+  std::optional<std::uint64_t> waited_ms;  ///< how long the longest of both has been waiting
+  std::optional<std::uint64_t> message_queue, message_high, message_low;  ///< bytes of commands not yet executed; marks
+  std::optional<bool> message_busy;       ///< senders are being held back by the message queue's marks
+  std::optional<bool> pending_shutdown;   ///< the program has shut down writing, but the queue is not empty
+  std::optional<std::uint64_t> accepted;  ///< bytes accepted from callers so far
+  std::optional<std::uint64_t> bypassed;  ///< of those, accepted although busy (force, time-outs, no suspension)
+  std::optional<std::uint64_t> dropped;   ///< of those, thrown away: neither the kernel nor the peer ever gets them
+  std::optional<std::uint64_t> refused;   ///< sends turned away so far (not queued, not sent)
+  bool ended = false;                     ///< the speaker's last word about this connection
+  std::uint64_t age_ms = 0;               ///< since the last message
+  auto operator<=>(const UserQueue&) const = default;
+};
+
 /// Sums over all sockets in one state, in the kernel, so they are complete even when rows are not.
 struct StateTotals {
   std::uint64_t count = 0, recv_q = 0, send_q = 0, rmem = 0, wmem = 0;
@@ -271,9 +299,10 @@ struct Sample {
   HostFacts host;
   TcpMemory memory;
   std::optional<Sockstat> host_sockstat;
-  std::vector<NetnsSample> netns;     ///< the host's first
-  std::vector<SocketRow> sockets;     ///< the ones that matter or are shown; see self.partial
-  std::uint64_t rows_suppressed = 0;  ///< mattered, but over the limit of rows (still in the totals)
+  std::vector<NetnsSample> netns;      ///< the host's first
+  std::vector<SocketRow> sockets;      ///< the ones that matter or are shown; see self.partial
+  std::vector<UserQueue> user_queues;  ///< verified ones only, by (netns, local, remote); kept for a while once ended
+  std::uint64_t rows_suppressed = 0;   ///< mattered, but over the limit of rows (still in the totals)
   std::vector<OwnerTotals> owners;
   std::vector<CgroupTotals> cgroups;
   std::vector<PortTotals> ports;
@@ -287,6 +316,8 @@ struct Sample {
   const NetnsSample* find_netns(NetnsId id) const;
   const NetnsSample* host_netns() const;
   const OwnerTotals* find_owner(Pid pid) const;
+  const UserQueue* user_queue_of(const SocketRow& row) const;  ///< null if nobody speaks for it
+  const SocketRow* row_of(const UserQueue& queue) const;       ///< null if the socket is gone or has no row
   auto operator<=>(const Sample&) const = default;
 };
 

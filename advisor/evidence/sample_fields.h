@@ -100,6 +100,34 @@ void describe(auto& a, Is<SocketRow> auto& v) {
   FIELD(calls);
 }
 
+void describe(auto& a, Is<UserQueue> auto& v) {
+  FIELD(netns);
+  FIELD(local);
+  FIELD(remote);
+  FIELD(cookie);
+  FIELD(pid);
+  FIELD(comm);
+  FIELD(name);
+  FIELD(queued);
+  FIELD(high);
+  FIELD(low);
+  FIELD(busy);
+  FIELD(waiting);
+  FIELD(suspended);
+  FIELD(waited_ms);
+  FIELD(message_queue);
+  FIELD(message_high);
+  FIELD(message_low);
+  FIELD(message_busy);
+  FIELD(pending_shutdown);
+  FIELD(accepted);
+  FIELD(bypassed);
+  FIELD(dropped);
+  FIELD(refused);
+  FIELD(ended);
+  FIELD(age_ms);
+}
+
 void describe(auto& a, Is<StateTotals> auto& v) {
   FIELD(count);
   FIELD(recv_q);
@@ -252,6 +280,7 @@ void describe(auto& a, Is<Sample> auto& v) {
   FIELD(host_sockstat);
   FIELD(netns);
   FIELD(sockets);
+  FIELD(user_queues);
   FIELD(rows_suppressed);
   FIELD(owners);
   FIELD(cgroups);

@@ -38,9 +38,9 @@ struct Counter {
 
 template <typename T>
 class Described : public testing::Test {};
-using Structures = testing::Types<Owner, CallStats, SocketCalls, BufferLocks, SocketRow, StateTotals, OwnerTotals,
-                                  CgroupTotals, PortTotals, Sysctl, Sockstat, NetnsSample, TcpMemory, BufferRefusals,
-                                  LifecycleTotals, Attempt, FactCoverage, SelfCost, HostFacts, Sample>;
+using Structures = testing::Types<Owner, CallStats, SocketCalls, BufferLocks, SocketRow, UserQueue, StateTotals,
+                                  OwnerTotals, CgroupTotals, PortTotals, Sysctl, Sockstat, NetnsSample, TcpMemory,
+                                  BufferRefusals, LifecycleTotals, Attempt, FactCoverage, SelfCost, HostFacts, Sample>;
 TYPED_TEST_SUITE(Described, Structures);
 
 TYPED_TEST(Described, every_member_is_described) {
