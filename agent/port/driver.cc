@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/port/driver.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+namespace tcpadvisor::port {
+namespace {
+
+constexpr std::size_t kJoinBelow = 16 << 10;
+constexpr std::size_t kIovMax = 1'024;      ///< IOV_MAX of Linux
+constexpr std::size_t kClassicIovMax = 16;  ///< entries of one writev in R14 and R16
+
+bool try_later(int sys_errno) {
+  return sys_errno == EAGAIN || sys_errno == EINTR;
+}
+
+iovec piece(std::string_view bytes) {
+  return {const_cast<char*>(bytes.data()), bytes.size()};  // writev does not write to it
+}
+
+}  // namespace
+
+Driver::Driver(Profile profile, const Options& options, Transport& transport, Timers& timers, DriverEvents& above)
+    : profile_(profile),
+      options_(options),
+      transport_(transport),
+      timers_(timers),
+      above_(above),
+      queue_(profile == Profile::classic ? 0 : kJoinBelow) {
+  watch_input();
+}
+
+Driver::~Driver() {
+  timers_.cancel(send_timer_);
+  timers_.cancel(flush_timer_);
+  if (receiver_.waiting) timers_.cancel(receiver_.waiting->timer);
+  close_transport(false);
+}
+
+// ---- sending
+// ------------------------------------------------------------------------------------------------------------
+
+void Driver::command(CallerId caller, std::string_view data) {
+  if (!connected_) {
+    bool told = std::exchange(closed_for_send_, false);
+    above_.driver_reply(caller, told ? Outcome::closed : Outcome::enotconn);
+    return;
+  }
+  if (pending_shutdown()) {  // the write would fail with EPIPE
+    send_error(caller, EPIPE);
+    return;
+  }
+  std::string header = packet_header(options_.packet, data.size());
+  std::size_t bytes = header.size() + data.size();
+  if (bytes == 0 && profile_ == Profile::classic) {
+    above_.driver_reply(caller, Outcome::ok);
+    return;
+  }
+  statistics_.add(bytes);
+  if (queue_.empty()) {
+    write_first(caller, header, data);
+  } else {
+    append(caller, header, data);
+  }
+}
+
+void Driver::append(CallerId caller, std::string_view header, std::string_view data) {
+  std::uint64_t bytes = header.size() + data.size();
+  queue_.append(header);
+  queue_.append(data);
+  if (busy_) bypassed_ += bytes;
+  if (queue_.size() < high()) {
+    above_.driver_reply(caller, Outcome::ok);
+    return;
+  }
+  if (profile_ == Profile::otp25 && options_.send_timeout && options_.send_timeout->count() == 0) {
+    bypassed_ += bytes;
+    above_.driver_reply(caller, Outcome::timeout);
+    return;
+  }
+  set_busy(caller, bytes);
+}
+
+void Driver::write_first(CallerId caller, std::string_view header, std::string_view data) {
+  std::size_t bytes = header.size() + data.size();
+  if (bytes == 0) {
+    above_.driver_reply(caller, Outcome::ok);
+    return;
+  }
+  std::size_t taken = 0;
+  if (!options_.delay_send) {
+    std::array<iovec, 2> parts{piece(header), piece(data)};
+    Moved moved = count(transport_.write(std::span(parts).subspan(header.empty() ? 1 : 0)));
+    if (moved.sys_errno != 0 && !try_later(moved.sys_errno)) {
+      send_error(caller, moved.sys_errno);
+      return;
+    }
+    taken = moved.bytes;
+  }
+  if (taken < bytes) {
+    if (taken < header.size()) queue_.append(header.substr(taken));
+    queue_.append(data.substr(taken > header.size() ? taken - header.size() : 0));
+    // No check of `high` here: the first bytes that are queued never make anybody wait, however many they are.
+    if (options_.delay_send && profile_ == Profile::otp25) {
+      flush_timer_ = timers_.after(Time::zero(), [this] {
+        flush_timer_ = 0;
+        flush();
+      });
+    } else {
+      want_writable(true);
+    }
+  }
+  above_.driver_reply(caller, Outcome::ok);
+}
+
+void Driver::writable() {
+  flush();
+}
+
+void Driver::flush() {
+  while (connected_) {
+    if (queue_.empty()) {
+      want_writable(false);
+      tell_subscribers();
+      if (pending_shutdown()) transport_.shutdown(std::exchange(pending_shutdown_, -1));
+      if (limbo_) finish_limbo();
+      return;
+    }
+    Moved moved = count(transport_.write(queue_.front(profile_ == Profile::classic ? kClassicIovMax : kIovMax)));
+    if (moved.sys_errno != 0) {
+      if (try_later(moved.sys_errno)) {
+        want_writable(true);
+      } else {
+        send_error(kNobody, moved.sys_errno);
+      }
+      return;
+    }
+    queue_.consume(moved.bytes);
+    if (busy_ && queue_.size() <= low()) {
+      CallerId caller = busy_caller_;
+      clear_busy();
+      above_.driver_reply(caller, Outcome::ok);
+    }
+  }
+}
+
+Moved Driver::count(Moved moved) {
+  ++write_calls_;
+  written_ += moved.bytes;
+  return moved;
+}
+
+void Driver::want_writable(bool on) {
+  if (want_writable_ == on) return;
+  want_writable_ = on;
+  transport_.want_writable(on);
+}
+
+// ---- busy
+// ---------------------------------------------------------------------------------------------------------------
+
+void Driver::set_busy(CallerId caller, std::uint64_t bytes) {
+  busy_caller_ = caller;
+  busy_bytes_ = bytes;
+  if (!busy_) {
+    busy_ = true;
+    busy_since_ = timers_.now();
+    above_.port_busy(true);
+  }
+  timers_.cancel(std::exchange(send_timer_, 0));
+  if (options_.send_timeout) {
+    send_timer_ = timers_.after(*options_.send_timeout, [this] {
+      send_timer_ = 0;
+      send_timed_out();
+    });
+  }
+}
+
+void Driver::clear_busy() {
+  timers_.cancel(std::exchange(send_timer_, 0));
+  busy_caller_ = kNobody;
+  if (!std::exchange(busy_, false)) return;
+  above_.port_busy(false);
+}
+
+void Driver::send_timed_out() {
+  CallerId caller = busy_caller_;
+  bypassed_ += busy_bytes_;  // the data stays, so every time-out adds to the queue
+  clear_busy();
+  above_.driver_reply(caller, Outcome::timeout);
+  if (!options_.send_timeout_close) return;
+  if (profile_ == Profile::classic) subscribers_.clear();
+  disconnect();
+}
+
+// ---- the ends of the connection
+// -----------------------------------------------------------------------------------------
+
+Outcome Driver::shutdown_now(int how) {
+  if (!connected_) return Outcome::enotconn;
+  return transport_.shutdown(how) == 0 ? Outcome::ok : Outcome::enotconn;
+}
+
+Outcome Driver::shutdown_deferred(int how) {
+  if (!connected_) return Outcome::enotconn;
+  if (how == SHUT_RD || queue_.empty()) return shutdown_now(how);
+  pending_shutdown_ = how;
+  return Outcome::ok;
+}
+
+std::uint64_t Driver::subscribe(CallerId caller) {
+  if (!queue_.empty()) subscribers_.push_back(caller);
+  return queue_.size();
+}
+
+void Driver::tell_subscribers() {
+  if (subscribers_.empty()) return;
+  // The first one heads the list in inet_drv and every later one is put right behind it.
+  std::vector<CallerId> told = std::exchange(subscribers_, {});
+  std::reverse(told.begin() + 1, told.end());
+  for (CallerId subscriber : told) above_.driver_event({EventKind::empty_out_q, subscriber});
+}
+
+void Driver::send_error(CallerId caller, int sys_errno) {
+  if (limbo_) {
+    finish_limbo();
+    return;
+  }
+  if (caller == kNobody) caller = busy_caller_;
+  clear_busy();
+  bool reset = options_.show_econnreset && sys_errno == ECONNRESET;
+  Outcome told = reset ? Outcome::econnreset : Outcome::closed;
+  if (options_.active.mode != Active::Mode::off) {
+    if (caller != kNobody) above_.driver_reply(caller, told);
+    closed_in_active_mode(reset);
+    return;
+  }
+  if (caller != kNobody) {
+    above_.driver_reply(caller, told);
+  } else {
+    closed_for_send_ = true;
+  }
+  if (!answer_receiver(told)) closed_for_receive_ = true;
+  disconnect();
+}
+
+void Driver::closed_in_active_mode(bool reset) {
+  if (reset) above_.driver_event({EventKind::tcp_error, kNobody, Outcome::econnreset});
+  above_.driver_event({EventKind::tcp_closed});
+  if (options_.exit_on_close) {
+    drop_queue();
+    above_.driver_exit();
+  } else {
+    disconnect();
+  }
+}
+
+void Driver::peer_closed() {
+  if (busy_) {
+    CallerId caller = busy_caller_;
+    drop_queue();
+    clear_busy();
+    above_.driver_reply(caller, Outcome::closed);
+  } else {
+    closed_for_send_ = true;
+  }
+  receiver_.clear();
+  read_shut_ = true;
+  watch_input();
+  if (options_.active.mode != Active::Mode::off) {
+    above_.driver_event({EventKind::tcp_closed});
+    if (options_.exit_on_close) above_.driver_exit();
+    return;
+  }
+  answer_receiver(Outcome::closed);
+  if (options_.exit_on_close) disconnect();
+}
+
+bool Driver::stop(bool kill) {
+  bool flushes =
+      connected_ && !kill && want_writable_ && !queue_.empty() && !(linger_zero() && profile_ != Profile::classic);
+  subscribers_.clear();  // the port is detached: nobody is told, not even when it drains later
+  timers_.cancel(std::exchange(send_timer_, 0));
+  timers_.cancel(std::exchange(flush_timer_, 0));
+  busy_ = false;
+  busy_caller_ = kNobody;
+  if (receiver_.waiting) answer_receiver(Outcome::closed);
+  if (flushes) {
+    limbo_ = true;
+    read_shut_ = true;
+    watch_input();
+    return false;
+  }
+  disconnect();
+  return true;
+}
+
+void Driver::finish_limbo() {
+  disconnect();
+  above_.driver_exit();
+}
+
+void Driver::disconnect() {
+  drop_queue();
+  close_transport(linger_zero() && profile_ != Profile::classic);
+  receiver_.clear();
+  pending_shutdown_ = -1;
+  tell_subscribers();
+}
+
+void Driver::drop_queue() {
+  dropped_ += queue_.size();
+  queue_.clear();
+}
+
+void Driver::close_transport(bool reset) {
+  if (!std::exchange(connected_, false)) return;
+  timers_.cancel(std::exchange(flush_timer_, 0));
+  transport_.close(reset);
+}
+
+// ---- receiving
+// ----------------------------------------------------------------------------------------------------------
+
+void Driver::receive(CallerId caller, std::size_t bytes, std::optional<std::chrono::milliseconds> timeout) {
+  auto answer = [&](Outcome outcome) { above_.driver_event({EventKind::answer, caller, outcome}); };
+  if (receiver_.waiting) return answer(Outcome::ealready);
+  if (!connected_) {
+    bool told = std::exchange(closed_for_receive_, false) || profile_ == Profile::classic;
+    return answer(told ? Outcome::closed : Outcome::enotconn);
+  }
+  if (options_.active.mode != Active::Mode::off) return answer(Outcome::einval);
+  if (read_shut_) return answer(Outcome::closed);
+  receiver_.waiting = Receiver::Waiting{caller, bytes, 0};
+  deliver();
+  if (!receiver_.waiting) return;
+  if (timeout) {
+    receiver_.waiting->timer = timers_.after(*timeout, [this] {
+      receiver_.waiting->timer = 0;
+      answer_receiver(Outcome::timeout);  // what has arrived is kept for the next call
+      watch_input();
+    });
+  }
+  watch_input();
+}
+
+void Driver::readable() {
+  if (!connected_ || read_shut_) return;
+  std::string bytes(receiver_.room(options_.packet, static_cast<std::size_t>(options_.buffer)), '\0');
+  Moved moved = transport_.read(bytes);
+  if (moved.sys_errno != 0) {
+    if (!try_later(moved.sys_errno)) send_error(kNobody, moved.sys_errno);
+    return;
+  }
+  if (moved.bytes == 0) return peer_closed();
+  receiver_.add(std::string_view(bytes).substr(0, moved.bytes));
+  deliver();
+  watch_input();
+}
+
+void Driver::deliver() {
+  while (connected_) {
+    bool active = options_.active.mode != Active::Mode::off;
+    if (!active && !receiver_.waiting) return;
+    auto message = receiver_.take(options_.packet, active ? 0 : receiver_.waiting->bytes);
+    if (!message) return;
+    if (receiver_.waiting) {
+      answer_receiver(Outcome::ok, std::move(*message));
+      return;
+    }
+    above_.driver_event({EventKind::data, kNobody, Outcome::ok, std::move(*message)});
+    Active& left = options_.active;
+    if (left.mode == Active::Mode::once) left.mode = Active::Mode::off;
+    if (left.mode == Active::Mode::count && --left.count == 0) {
+      left.mode = Active::Mode::off;
+      above_.driver_event({EventKind::tcp_passive});
+    }
+  }
+}
+
+bool Driver::answer_receiver(Outcome outcome, std::string data) {
+  if (!receiver_.waiting) return false;
+  Receiver::Waiting was = *std::exchange(receiver_.waiting, std::nullopt);
+  timers_.cancel(was.timer);
+  above_.driver_event({EventKind::answer, was.caller, outcome, std::move(data)});
+  return true;
+}
+
+void Driver::watch_input() {
+  bool on = connected_ && !read_shut_ && (receiver_.waiting || options_.active.mode != Active::Mode::off);
+  if (on == want_readable_ || !connected_) return;
+  want_readable_ = on;
+  transport_.want_readable(on);
+}
+
+// ---- options
+// ------------------------------------------------------------------------------------------------------------
+
+Outcome Driver::set_options(std::span<const OptionSetting> settings) {
+  Options before = options_;
+  // Changed watermarks wait for the next append or write: nothing is looked at again here.
+  Outcome outcome = apply(options_, settings);
+  if (!connected_) return outcome;
+  if (options_.sndbuf != before.sndbuf || options_.recbuf != before.recbuf) {
+    transport_.set_buffers(options_.sndbuf.value_or(-1), options_.recbuf.value_or(-1));
+  }
+  if (options_.nodelay != before.nodelay) transport_.set_nodelay(options_.nodelay);
+  bool counted = std::ranges::any_of(settings, [](const OptionSetting& s) {
+    return s.name == "active" && s.value.find_first_of("0123456789") != std::string::npos;
+  });
+  if (counted && options_.active.mode == Active::Mode::off) above_.driver_event({EventKind::tcp_passive});
+  deliver();
+  watch_input();
+  return outcome;
+}
+
+std::uint64_t Driver::high() const {
+  return static_cast<std::uint64_t>(options_.high);
+}
+std::uint64_t Driver::low() const {
+  return static_cast<std::uint64_t>(options_.low);
+}
+bool Driver::linger_zero() const {
+  return options_.linger.on && options_.linger.seconds == 0;
+}
+
+void SendStatistics::add(std::uint64_t size) {
+  ++count;
+  bytes += size;
+  max = std::max(max, size);
+  mean += (static_cast<double>(size) - mean) / static_cast<double>(count);
+}
+
+}  // namespace tcpadvisor::port

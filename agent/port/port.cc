@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/port/port.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace tcpadvisor::port {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr Time kRound = seconds(5);      ///< prim_inet looks at the queue again after this (INET_CLOSE_TIMEOUT)
+constexpr Time kReplyWait = seconds(5);  ///< and at a reply that does not come
+constexpr Time kLongestClose = seconds(180);
+
+}  // namespace
+
+/// While one lives, events and resumed callers wait; the last one to end hands them out.
+class Port::Operation {
+ public:
+  explicit Operation(Port& port) : port_(port) { ++port_.operations_; }
+  ~Operation() {
+    if (--port_.operations_ == 0) port_.settle();
+  }
+  Operation(const Operation&) = delete;
+  Operation& operator=(const Operation&) = delete;
+
+ private:
+  Port& port_;
+};
+
+class Port::Turns final : public Timers {
+ public:
+  Turns(Port& port, Timers& world) : port_(port), world_(world) {}
+  Time now() const override { return world_.now(); }
+  TimerId after(Time delay, std::function<void()> what) override {
+    return world_.after(delay, [this, what = std::move(what)] {
+      Operation operation(port_);
+      what();
+    });
+  }
+  void cancel(TimerId timer) override { world_.cancel(timer); }
+
+ private:
+  Port& port_;
+  Timers& world_;
+};
+
+Port::Port(PortSetup setup, std::unique_ptr<Transport> transport, Timers& timers, EventSink& sink)
+    : setup_(std::move(setup)),
+      transport_(std::move(transport)),
+      timers_(std::make_unique<Turns>(*this, timers)),
+      sink_(sink),
+      scheduler_(*timers_, [this](Event event) { outbox_.push_back(std::move(event)); }),
+      driver_(setup_.profile, setup_.options, *transport_, *timers_, *this) {
+  scheduler_.attach(driver_);
+  transport_->listen_to(this);
+}
+
+Port::~Port() {
+  for (const auto& [caller, draining] : draining_) timers_->cancel(draining.timer);
+}
+
+void Port::settle() {
+  if (settling_) return;
+  settling_ = true;
+  // Resumed callers are processes of their own: they run once the operation that resumed them is over.
+  while (!outbox_.empty() || scheduler_.retry_resumed()) {
+    for (Event& event : std::exchange(outbox_, {})) sink_.on_event(event);
+  }
+  settling_ = false;
+}
+
+void Port::writable() {
+  Operation operation(*this);
+  driver_.writable();
+}
+
+void Port::readable() {
+  Operation operation(*this);
+  driver_.readable();
+}
+
+void Port::driver_event(Event event) {
+  if (event.kind == EventKind::empty_out_q) {
+    // A caller that drains the queue swallows its own notice.
+    if (auto at = draining_.find(event.caller); at != draining_.end()) {
+      Draining draining = at->second;
+      timers_->cancel(draining.timer);
+      draining_.erase(at);
+      drained(event.caller, draining);
+      return;
+    }
+  }
+  if (event.caller == kNobody) event.caller = setup_.owner;
+  outbox_.push_back(std::move(event));
+}
+
+void Port::driver_exit() {
+  end(false);
+}
+
+Outcome Port::send(CallerId caller, const SendOptions& options, std::string_view data) {
+  Operation operation(*this);
+  return scheduler_.output(caller, options, data);
+}
+
+// ---- shutdown and close
+// -------------------------------------------------------------------------------------------------
+
+Outcome Port::shutdown(CallerId caller, int how) {
+  Operation operation(*this);
+  if (gone_) return Outcome::closed;
+  if (setup_.profile == Profile::otp25) return driver_.shutdown_deferred(how);
+  if (how == SHUT_RD || driver_.queued() == 0) return driver_.shutdown_now(how);
+  return start_draining(caller, {.closes = false, .how = how});
+}
+
+Outcome Port::close(CallerId caller) {
+  Operation operation(*this);
+  if (gone_) return Outcome::ok;
+  const Linger& linger = driver_.options().linger;
+  bool at_once = setup_.profile == Profile::otp25 && linger.on && linger.seconds == 0;
+  if (at_once || driver_.queued() == 0) {
+    end(false);
+    return Outcome::ok;
+  }
+  return start_draining(caller, {});
+}
+
+Outcome Port::start_draining(CallerId caller, Draining draining) {
+  draining.initial = draining.previous = driver_.subscribe(caller);
+  draining.began = timers_->now();
+  next_round(caller, draining_[caller] = draining);
+  return Outcome::pending;
+}
+
+std::optional<Time> Port::bound(const Draining& draining) const {
+  if (!draining.closes || setup_.profile == Profile::classic) return std::nullopt;
+  const Linger& linger = driver_.options().linger;
+  return draining.began + (linger.on ? Time(seconds(linger.seconds)) : kLongestClose);
+}
+
+void Port::next_round(CallerId caller, Draining& draining) {
+  Time wait = kRound;
+  if (auto until = bound(draining)) wait = std::clamp(*until - timers_->now(), Time::zero(), wait);
+  draining.timer = timers_->after(wait, [this, caller] { round_over(caller); });
+}
+
+void Port::round_over(CallerId caller) {
+  Draining& draining = draining_.at(caller);
+  std::uint64_t now_queued = driver_.queued();
+  auto until = bound(draining);
+  bool too_long = until && timers_->now() >= *until;
+  // otp25 compares with the value at the start for ever, so any progress at all keeps the wait going to its bound.
+  std::uint64_t compared = setup_.profile == Profile::otp25 ? draining.initial : draining.previous;
+  if (now_queued > 0 && now_queued != compared && !too_long) {
+    draining.previous = now_queued;
+    next_round(caller, draining);
+    return;
+  }
+  Draining given_up = draining;
+  draining_.erase(caller);  // a notice that comes late is a message again
+  drained(caller, given_up);
+}
+
+void Port::drained(CallerId caller, const Draining& draining) {
+  Outcome outcome = Outcome::ok;
+  if (draining.closes) {
+    end(false);
+  } else {
+    outcome = driver_.shutdown_now(draining.how);
+  }
+  outbox_.push_back({EventKind::answer, caller, outcome, {}});
+}
+
+void Port::port_close() {
+  Operation operation(*this);
+  end(false);
+}
+
+void Port::owner_exits() {
+  port_close();
+}
+
+void Port::kill() {
+  Operation operation(*this);
+  end(true);
+}
+
+void Port::end(bool kill) {
+  bool was_gone = std::exchange(gone_, true);
+  if (was_gone && !kill && !driver_.in_limbo()) return;
+  bool limbo_before = driver_.in_limbo();
+  bool closed = limbo_before && !kill ? !driver_.connected() : driver_.stop(kill);
+  if (!was_gone) {
+    auto others = std::exchange(draining_, {});
+    for (const auto& [caller, draining] : others) {
+      timers_->cancel(draining.timer);
+      outbox_.push_back({EventKind::answer, caller, draining.closes ? Outcome::ok : Outcome::closed, {}});
+    }
+    scheduler_.port_gone(setup_.profile == Profile::otp25 ? std::optional(kReplyWait) : std::nullopt);
+  }
+  if (closed) outbox_.push_back({EventKind::port_gone, setup_.owner});
+}
+
+// ---- the rest
+// -----------------------------------------------------------------------------------------------------------
+
+void Port::receive(CallerId caller, std::size_t bytes, std::optional<std::chrono::milliseconds> timeout) {
+  Operation operation(*this);
+  if (gone_) {
+    outbox_.push_back({EventKind::answer, caller, Outcome::closed, {}});
+    return;
+  }
+  driver_.receive(caller, bytes, timeout);
+}
+
+std::uint64_t Port::subscribe(CallerId caller) {
+  return gone_ ? 0 : driver_.subscribe(caller);
+}
+
+Outcome Port::set_options(std::span<const OptionSetting> settings) {
+  Operation operation(*this);
+  if (gone_) return Outcome::einval;
+  Outcome outcome = driver_.set_options(settings);
+  scheduler_.limits_changed();
+  return outcome;
+}
+
+Outcome Port::statistic(std::string_view item, std::uint64_t& value) const {
+  if (gone_ && !driver_.in_limbo()) return Outcome::einval;
+  const SendStatistics& sent = driver_.statistics();
+  const std::array<std::pair<std::string_view, std::uint64_t>, 5> items{
+      {{"send_cnt", sent.count},
+       {"send_oct", sent.bytes},
+       {"send_max", sent.max},
+       {"send_avg", static_cast<std::uint64_t>(sent.mean)},
+       {"send_pend", driver_.queued()}}};
+  auto at = std::ranges::find(items, item, &std::pair<std::string_view, std::uint64_t>::first);
+  if (at == items.end()) return Outcome::einval;
+  value = at->second;
+  return Outcome::ok;
+}
+
+void Port::caller_dies(CallerId caller) {
+  Operation operation(*this);
+  scheduler_.caller_dies(caller);
+  if (auto draining = draining_.extract(caller); !draining.empty()) timers_->cancel(draining.mapped().timer);
+  if (caller == setup_.owner) owner_exits();
+}
+
+void Port::hold() {
+  scheduler_.hold();
+}
+
+void Port::release() {
+  Operation operation(*this);
+  scheduler_.release();
+}
+
+PortState Port::state() const {
+  PortState state{.queued = driver_.queued(),
+                  .message_queue = scheduler_.message_queue(),
+                  .busy = driver_.busy(),
+                  .message_busy = scheduler_.message_queue_busy(),
+                  .pending_shutdown = driver_.pending_shutdown(),
+                  .limbo = driver_.in_limbo(),
+                  .open = driver_.connected(),
+                  .gone = gone_,
+                  .accepted = driver_.written() + driver_.queued() + driver_.dropped(),
+                  .written = driver_.written(),
+                  .dropped = driver_.dropped(),
+                  .bypassed = driver_.bypassed(),
+                  .refused = scheduler_.refused()};
+  for (const auto& [caller, call] : scheduler_.calls()) {
+    switch (call.state) {
+      case Call::State::waiting:
+        ++state.waiting;
+        break;
+      case Call::State::suspended:
+        ++state.suspended;
+        break;
+      case Call::State::scheduled:
+        ++state.scheduled;
+        break;
+    }
+    state.waited = std::max(state.waited, timers_->now() - call.since);
+  }
+  // Classic shutdown does not defer: it waits for the queue in the call.
+  for (const auto& [caller, draining] : draining_) state.pending_shutdown |= !draining.closes;
+  return state;
+}
+
+std::optional<Call::State> Port::call_state(CallerId caller) const {
+  auto call = scheduler_.calls().find(caller);
+  if (call != scheduler_.calls().end()) return call->second.state;
+  if (draining_.contains(caller)) return Call::State::waiting;
+  return std::nullopt;
+}
+
+}  // namespace tcpadvisor::port

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/port/scheduler.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tcpadvisor::port {
+namespace {
+
+/// The call has a reference of its own: port_command and what is built on it. Messages have none.
+bool has_reference(SendKind kind) {
+  return kind == SendKind::send || kind == SendKind::command;
+}
+
+bool refuses(const SendOptions& options) {
+  return options.nosuspend || options.kind == SendKind::send_nosuspend;
+}
+
+Outcome refused_word(SendKind kind) {
+  switch (kind) {
+    case SendKind::send:
+      return Outcome::busy;
+    case SendKind::command:
+      return Outcome::no;
+    case SendKind::bang:
+      return Outcome::nosuspend;
+    case SendKind::send_nosuspend:
+      break;
+  }
+  return Outcome::no;
+}
+
+/// What the call itself returns once its command was handed over; `send` returns the driver's reply instead.
+Outcome accepted_word(SendKind kind) {
+  return kind == SendKind::bang ? Outcome::ok : Outcome::yes;
+}
+
+/// `late`: the port was there when the call began.
+Outcome gone_word(const SendOptions& options, bool late) {
+  switch (options.kind) {
+    case SendKind::send:
+      return late || options.nosuspend ? Outcome::einval : Outcome::closed;
+    case SendKind::command:
+      return Outcome::badarg;
+    case SendKind::bang:
+      return Outcome::ok;  // dropped without a word
+    case SendKind::send_nosuspend:
+      break;
+  }
+  return Outcome::yes;
+}
+
+}  // namespace
+
+Scheduler::~Scheduler() {
+  timers_.cancel(turn_);
+  for (const auto& [caller, timer] : reply_waits_) timers_.cancel(timer);
+}
+
+Outcome Scheduler::output(CallerId caller, const SendOptions& options, std::string_view data) {
+  if (options.bad_option || calls_.contains(caller)) return Outcome::badarg;
+  return try_output(caller, options, data, false);
+}
+
+Outcome Scheduler::try_output(CallerId caller, const SendOptions& options, std::string_view data, bool again) {
+  if (gone_) return gone_word(options, again);
+  bool forced = options.force && options.kind == SendKind::command;
+  if (!forced && (busy_port_ || mq_busy_)) {
+    if (!refuses(options)) return suspend(caller, options, data);
+    ++refused_;
+    return refused_word(options.kind);
+  }
+  return must_schedule(options) ? schedule(caller, options, data) : execute(caller, options, data);
+}
+
+bool Scheduler::must_schedule(const SendOptions& options) const {
+  if (held_ || !tasks_.empty() || !parked_.empty()) return true;
+  // Only calls without a reference are scheduled for the sake of parallelism.
+  return !has_reference(options.kind) && driver_->options().parallelism;
+}
+
+Outcome Scheduler::suspend(CallerId caller, const SendOptions& options, std::string_view data) {
+  calls_[caller] = {Call::State::suspended, options, std::string(data), timers_.now()};
+  suspended_.push_back(caller);
+  ++busy_port_events_;
+  tell_({EventKind::suspended, caller});
+  tell_({EventKind::busy_port, caller});
+  return Outcome::pending;
+}
+
+Outcome Scheduler::execute(CallerId caller, const SendOptions& options, std::string_view data) {
+  running_ = options.kind == SendKind::send ? caller : kNobody;
+  running_reply_ = Outcome::pending;
+  driver_->command(caller, data);
+  running_ = kNobody;
+  if (options.kind != SendKind::send) return accepted_word(options.kind);
+  if (running_reply_ == Outcome::pending) calls_[caller] = {Call::State::waiting, options, {}, timers_.now()};
+  return running_reply_;
+}
+
+Outcome Scheduler::schedule(CallerId caller, const SendOptions& options, std::string_view data) {
+  bool forced = options.force && options.kind == SendKind::command;
+  tasks_.push_back({caller, options, std::string(data), !forced && !refuses(options)});
+  mq_ += data.size();
+  if (mq_ > static_cast<std::uint64_t>(driver_->options().mq_high)) mq_busy_ = true;
+  want_turn();
+  if (!has_reference(options.kind)) return accepted_word(options.kind);
+  calls_[caller] = {Call::State::scheduled, options, {}, timers_.now()};
+  return Outcome::pending;
+}
+
+void Scheduler::want_turn() {
+  if (turn_ != 0 || held_ || gone_) return;
+  turn_ = timers_.after(Time::zero(), [this] {
+    turn_ = 0;
+    run_turn();
+  });
+}
+
+void Scheduler::release() {
+  held_ = false;
+  want_turn();
+}
+
+void Scheduler::run_turn() {
+  check_message_queue();
+  std::size_t executed = 0;
+  while (!held_ && !gone_ && executed < kCommandsPerTurn) {
+    bool from_parked = !busy_port_ && !parked_.empty();
+    std::deque<Task>& from = from_parked ? parked_ : tasks_;
+    if (from.empty()) break;
+    Task task = std::move(from.front());
+    from.pop_front();
+    if (busy_port_ && task.waits_while_busy) {
+      parked_.push_back(std::move(task));
+      continue;
+    }
+    ++executed;
+    run_task(std::move(task));
+  }
+  if (!tasks_.empty() || (!busy_port_ && !parked_.empty())) want_turn();
+}
+
+void Scheduler::run_task(Task task) {
+  auto call = calls_.find(task.caller);
+  bool caller_waits = call != calls_.end() && call->second.state == Call::State::scheduled;
+  if (caller_waits) calls_.erase(call);
+  Outcome outcome = execute(task.caller, task.options, task.data);
+  if (caller_waits && outcome != Outcome::pending) tell_({EventKind::answer, task.caller, outcome});
+  mq_ -= std::min<std::uint64_t>(mq_, task.data.size());
+  check_message_queue();
+}
+
+void Scheduler::check_message_queue() {
+  if (!mq_busy_ || mq_ >= static_cast<std::uint64_t>(driver_->options().mq_low)) return;
+  mq_busy_ = false;
+  if (!busy_port_) resume_all();
+}
+
+void Scheduler::limits_changed() {
+  if (gone_) return;
+  if (mq_ > static_cast<std::uint64_t>(driver_->options().mq_high)) {
+    mq_busy_ = true;
+  } else if (mq_busy_ && mq_ < static_cast<std::uint64_t>(driver_->options().mq_low)) {
+    want_turn();
+  }
+}
+
+void Scheduler::port_busy(bool on) {
+  busy_port_ = on;
+  if (on) {
+    abort_refusable_tasks();
+    return;
+  }
+  if (!parked_.empty()) want_turn();
+  if (!mq_busy_) resume_all();
+}
+
+/// A port_command with nosuspend that is still scheduled when the port becomes busy is taken back.
+void Scheduler::abort_refusable_tasks() {
+  std::erase_if(tasks_, [this](const Task& task) {
+    if (!task.options.nosuspend || !has_reference(task.options.kind)) return false;
+    mq_ -= std::min<std::uint64_t>(mq_, task.data.size());
+    ++refused_;
+    answer(task.caller, refused_word(task.options.kind));
+    return true;
+  });
+  check_message_queue();
+}
+
+void Scheduler::resume_all() {
+  if (suspended_.empty()) return;
+  // The caller that has waited longest comes last: erts takes the list from its second element on.
+  std::rotate(suspended_.begin(), suspended_.begin() + 1, suspended_.end());
+  resumed_.insert(resumed_.end(), suspended_.begin(), suspended_.end());
+  suspended_.clear();
+}
+
+bool Scheduler::retry_resumed() {
+  if (resumed_.empty()) return false;
+  for (CallerId caller : std::exchange(resumed_, {})) {
+    auto call = calls_.extract(caller);
+    if (call.empty()) continue;
+    tell_({EventKind::resumed, caller});
+    Outcome outcome = try_output(caller, call.mapped().options, call.mapped().data, true);
+    if (outcome != Outcome::pending) tell_({EventKind::answer, caller, outcome});
+  }
+  return true;
+}
+
+void Scheduler::driver_reply(CallerId caller, Outcome outcome) {
+  if (caller == kNobody) return;
+  if (caller == running_ && running_reply_ == Outcome::pending) {
+    running_reply_ = outcome;
+    return;
+  }
+  auto call = calls_.find(caller);
+  if (call != calls_.end() && call->second.state == Call::State::waiting) {
+    answer(caller, outcome);
+  } else {
+    tell_({EventKind::reply, caller, outcome});
+  }
+}
+
+void Scheduler::answer(CallerId caller, Outcome outcome) {
+  if (calls_.erase(caller) > 0) tell_({EventKind::answer, caller, outcome});
+}
+
+void Scheduler::port_gone(std::optional<Time> reply_wait) {
+  if (std::exchange(gone_, true)) return;
+  timers_.cancel(std::exchange(turn_, 0));
+  for (std::deque<Task>* list : {&parked_, &tasks_}) {
+    for (const Task& task : std::exchange(*list, {})) answer(task.caller, gone_word(task.options, true));
+  }
+  mq_ = 0;
+  busy_port_ = mq_busy_ = false;
+  resume_all();
+  if (!reply_wait) return;
+  for (const auto& [id, call] : calls_) {
+    if (call.state != Call::State::waiting) continue;
+    // The wait for a reply is looked at again after `reply_wait`, and only then is the port seen to be dead.
+    Time left = std::max(Time::zero(), call.since + *reply_wait - timers_.now());
+    reply_waits_[id] = timers_.after(left, [this, caller = id] {
+      reply_waits_.erase(caller);
+      answer(caller, Outcome::closed);
+    });
+  }
+}
+
+void Scheduler::caller_dies(CallerId caller) {
+  calls_.erase(caller);
+  std::erase(suspended_, caller);
+  if (auto wait = reply_waits_.extract(caller); !wait.empty()) timers_.cancel(wait.mapped());
+}
+
+}  // namespace tcpadvisor::port
