@@ -22,4 +22,7 @@ inline constexpr std::uint32_t kAllStates = ~0u;
 /// during the dump; the caller keeps cookies if that matters. Bit n of `states` asks for TCP state n.
 Result<DiagDump> dump_sockets(const std::function<void(SocketRow&&)>& each, std::uint32_t states = kAllStates);
 
+/// The one socket with these two addresses, listeners never; not_found when there is none.
+Result<SocketRow> find_socket(const Endpoint& local, const Endpoint& remote);
+
 }  // namespace tcpadvisor::sources

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/sources/user_queue_socket.h"
+
+#include <dirent.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <vector>
+
+#include "agent/os/proc_root.h"
+
+namespace tcpadvisor::sources {
+namespace {
+
+constexpr std::size_t kBatch = 16;  // datagrams a system call
+constexpr int kSameNames = 8;       // agents whose pids are equal: in several pid namespaces, or in one process
+constexpr std::string_view kSuffix = ".sock";
+
+Result<sockaddr_un> address_of(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    return fail(ErrorCode::bad_input,
+                fmt::format("{}: the name of a socket has at most {} bytes", path, sizeof address.sun_path - 1));
+  }
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  return address;
+}
+
+const sockaddr* generic(const sockaddr_un& address) {
+  return reinterpret_cast<const sockaddr*>(&address);
+}
+
+/// Each missing part of the path, open to all for reading: programs of every user look in there.
+Status make_directory(const std::string& path) {
+  std::filesystem::path whole;
+  for (const auto& part : std::filesystem::path(path)) {
+    whole /= part;
+    if (mkdir(whole.c_str(), 0755) == 0) {
+      if (chmod(whole.c_str(), 0755) != 0) return os::fail_errno("cannot open " + whole.string() + " to all", errno);
+    } else if (errno != EEXIST && !std::filesystem::is_directory(whole)) {
+      return os::fail_errno("cannot make the directory " + whole.string(), errno);
+    }
+  }
+  return {};
+}
+
+/// A socket file that nobody listens on any more: its agent was killed.
+bool is_dead_socket(const std::string& path) {
+  struct stat info{};
+  if (lstat(path.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode)) return false;
+  auto address = address_of(path);
+  os::UniqueFd probe(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  return address && probe && connect(probe.get(), generic(*address), sizeof *address) != 0 && errno == ECONNREFUSED;
+}
+
+void remove_dead_sockets(const std::string& directory) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) {
+    std::string path = entry.path().string();
+    if (path.ends_with(kSuffix) && is_dead_socket(path)) unlink(path.c_str());
+  }
+}
+
+/// Binds the first free name and returns it.
+Result<std::string> bind_in(int fd, const std::string& directory) {
+  for (int i = 0; i < kSameNames; ++i) {
+    std::string path = fmt::format("{}/{}{}{}", directory, getpid(), i == 0 ? "" : fmt::format("-{}", i), kSuffix);
+    auto address = address_of(path);
+    if (!address) return std::unexpected(address.error());
+    if (bind(fd, generic(*address), sizeof *address) == 0) {
+      if (chmod(path.c_str(), 0666) == 0) return path;
+      auto failed = os::fail_errno("cannot open " + path + " to all", errno);
+      unlink(path.c_str());
+      return failed;
+    }
+    if (errno != EADDRINUSE) return os::fail_errno("cannot bind " + path, errno);
+  }
+  return fail(ErrorCode::failed, fmt::format("{}: {} agents with this pid listen already", directory, kSameNames));
+}
+
+Pid sender_of(msghdr& header) {
+  for (cmsghdr* part = CMSG_FIRSTHDR(&header); part != nullptr; part = CMSG_NXTHDR(&header, part)) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_CREDENTIALS) continue;
+    ucred sender{};
+    std::memcpy(&sender, CMSG_DATA(part), sizeof sender);
+    return static_cast<Pid>(sender.pid);
+  }
+  return 0;
+}
+
+/// Room for a batch of datagrams and for who sent them. Descriptors that somebody sends along find no room and are
+/// closed by the kernel.
+class Batch {
+ public:
+  Batch() {
+    for (std::size_t i = 0; i < kBatch; ++i) parts_[i] = {texts_[i].data(), texts_[i].size()};
+  }
+  /// How many came; 0 when none waits.
+  std::size_t receive(int fd) {
+    for (std::size_t i = 0; i < kBatch; ++i) {
+      headers_[i] = {};
+      headers_[i].msg_hdr.msg_iov = &parts_[i];
+      headers_[i].msg_hdr.msg_iovlen = 1;
+      headers_[i].msg_hdr.msg_control = controls_[i].data();
+      headers_[i].msg_hdr.msg_controllen = controls_[i].size();
+    }
+    int got = recvmmsg(fd, headers_.data(), kBatch, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, nullptr);
+    return got > 0 ? static_cast<std::size_t>(got) : 0;
+  }
+  Pid sender(std::size_t i) { return sender_of(headers_[i].msg_hdr); }
+  std::string_view text(std::size_t i) const { return {texts_[i].data(), headers_[i].msg_len}; }
+  bool truncated(std::size_t i) const { return (headers_[i].msg_hdr.msg_flags & MSG_TRUNC) != 0; }
+
+ private:
+  struct alignas(cmsghdr) Control : std::array<char, CMSG_SPACE(sizeof(ucred))> {};
+  std::array<std::array<char, kMaxQueueDatagram>, kBatch> texts_;
+  std::array<Control, kBatch> controls_;
+  std::array<iovec, kBatch> parts_;
+  std::array<mmsghdr, kBatch> headers_;
+};
+
+}  // namespace
+
+Result<std::string> user_queue_directory() {
+  auto set = [](const char* name) -> std::string {
+    const char* value = std::getenv(name);
+    return value != nullptr ? value : "";
+  };
+  if (std::string chosen = set("TCPADVISOR_QUEUES"); !chosen.empty()) return chosen;
+  if (geteuid() == 0) return "/run/tcpadvisor/queues";
+  if (std::string runtime = set("XDG_RUNTIME_DIR"); !runtime.empty()) return runtime + "/tcpadvisor/queues";
+  return fail(ErrorCode::unsupported, "XDG_RUNTIME_DIR is not set, so there is no place for the socket");
+}
+
+Result<std::unique_ptr<UserQueueReceiver>> UserQueueReceiver::open(const std::string& directory, InboxLimits limits) {
+  if (auto made = make_directory(directory); !made) return std::unexpected(made.error());
+  remove_dead_sockets(directory);
+  os::UniqueFd fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  os::UniqueFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  int on = 1;
+  // Before bind: from the first datagram on the kernel says who sent it.
+  if (!fd || !wake || setsockopt(fd.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0) {
+    return os::fail_errno("cannot make a unix socket", errno);
+  }
+  auto path = bind_in(fd.get(), directory);
+  if (!path) return std::unexpected(path.error());
+  return std::unique_ptr<UserQueueReceiver>(
+      new UserQueueReceiver(std::move(fd), std::move(wake), std::move(*path), limits));
+}
+
+UserQueueReceiver::~UserQueueReceiver() {
+  if (thread_.joinable()) {
+    eventfd_write(wake_.get(), 1);
+    thread_.join();
+  }
+  unlink(path_.c_str());
+}
+
+void UserQueueReceiver::start() {
+  if (!thread_.joinable()) thread_ = std::thread([this] { loop(); });
+}
+
+void UserQueueReceiver::loop() {
+  auto batch = std::make_unique<Batch>();
+  while (true) {
+    std::array<pollfd, 2> waiting = {{{fd_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
+    poll(waiting.data(), waiting.size(), -1);
+    if (waiting[1].revents != 0) return;
+    // What is over the limits is thrown away without being read, but at once: room in the socket is shared by all
+    // speakers, and a full one turns the honest away.
+    std::uint64_t now_ms = clock_.mono_ms();
+    for (std::size_t got = batch->receive(fd_.get()), i = 0; i < got; ++i) {
+      inbox_.offer(batch->sender(i), batch->text(i), batch->truncated(i), now_ms);
+    }
+  }
+}
+
+}  // namespace tcpadvisor::sources

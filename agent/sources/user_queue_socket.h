@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// The socket that programs send their queues to (docs/user-queues.md), and the thread that empties it.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "advisor/base/result.h"
+#include "agent/os/clock.h"
+#include "agent/os/unique_fd.h"
+#include "agent/sources/user_queue_inbox.h"
+
+namespace tcpadvisor::sources {
+
+/// Where an agent of this user listens: $TCPADVISOR_QUEUES, else /run/tcpadvisor/queues for root, else
+/// $XDG_RUNTIME_DIR/tcpadvisor/queues; unsupported without that.
+Result<std::string> user_queue_directory();
+
+class UserQueueReceiver {
+ public:
+  /// Makes the directory, removes the sockets of agents that are gone, and binds <directory>/<pid>.sock. What is sent
+  /// from then on waits in the kernel (as much as net.unix.max_dgram_qlen lets it) until start().
+  static Result<std::unique_ptr<UserQueueReceiver>> open(const std::string& directory, InboxLimits limits = {});
+  ~UserQueueReceiver();  ///< the socket is gone from the directory
+  UserQueueReceiver(const UserQueueReceiver&) = delete;
+  UserQueueReceiver& operator=(const UserQueueReceiver&) = delete;
+
+  /// Starts the thread; it has the privileges of the caller at this moment. Once only.
+  void start();
+  UserQueueInbox& inbox() { return inbox_; }
+  const std::string& path() const { return path_; }
+
+ private:
+  UserQueueReceiver(os::UniqueFd fd, os::UniqueFd wake, std::string path, InboxLimits limits)
+      : fd_(std::move(fd)), wake_(std::move(wake)), path_(std::move(path)), inbox_(limits) {}
+  void loop();
+
+  os::UniqueFd fd_, wake_;  ///< wake_: readable when the thread shall end
+  std::string path_;
+  UserQueueInbox inbox_;
+  os::RealClock clock_;
+  std::thread thread_;
+};
+
+}  // namespace tcpadvisor::sources
