@@ -9,23 +9,6 @@
 
 namespace tcpadvisor::port {
 
-TimerId VirtualTime::after(Time delay, std::function<void()> what) {
-  TimerId id = ++last_;
-  Time due = now_ + std::max(delay, Time::zero());
-  timers_.emplace(std::pair(due, id), std::move(what));
-  due_.emplace(id, due);
-  return id;
-}
-
-void VirtualTime::cancel(TimerId timer) {
-  auto due = due_.extract(timer);
-  if (!due.empty()) timers_.erase({due.mapped(), timer});
-}
-
-bool VirtualTime::settle(std::size_t limit) {
-  return run_until(now_, limit);
-}
-
 bool VirtualTime::advance(Time span, std::size_t limit) {
   Time end = now_ + span;
   if (!run_until(end, limit)) return false;
@@ -34,12 +17,11 @@ bool VirtualTime::advance(Time span, std::size_t limit) {
 }
 
 bool VirtualTime::run_until(Time end, std::size_t limit) {
-  while (!timers_.empty() && timers_.begin()->first.first <= end) {
+  while (timers_.next_due().value_or(Time::max()) <= end) {
     if (limit-- == 0) return false;
-    auto timer = timers_.extract(timers_.begin());
-    now_ = std::max(now_, timer.key().first);
-    due_.erase(timer.key().second);
-    timer.mapped()();
+    auto timer = timers_.take(end);
+    now_ = std::max(now_, timer->due);
+    timer->what();
   }
   return true;
 }

@@ -4,10 +4,10 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 
+#include "agent/port/timer_queue.h"
 #include "agent/port/transport.h"
 
 namespace tcpadvisor::port {
@@ -15,11 +15,13 @@ namespace tcpadvisor::port {
 class VirtualTime final : public Timers {
  public:
   Time now() const override { return now_; }
-  TimerId after(Time delay, std::function<void()> what) override;
-  void cancel(TimerId timer) override;
+  TimerId after(Time delay, std::function<void()> what) override {
+    return timers_.add(now_ + std::max(delay, Time::zero()), std::move(what));
+  }
+  void cancel(TimerId timer) override { timers_.cancel(timer); }
 
   /// Runs what is due now, and what that makes due at once; at most `limit` timers. False if more were left.
-  bool settle(std::size_t limit = 1'000'000);
+  bool settle(std::size_t limit = 1'000'000) { return run_until(now_, limit); }
   /// Time goes on by `span`, and every timer on the way runs at its own time.
   bool advance(Time span, std::size_t limit = 1'000'000);
   bool idle() const { return timers_.empty(); }
@@ -28,9 +30,7 @@ class VirtualTime final : public Timers {
   bool run_until(Time end, std::size_t limit);
 
   Time now_{};
-  TimerId last_ = 0;
-  std::map<std::pair<Time, TimerId>, std::function<void()>> timers_;
-  std::map<TimerId, Time> due_;
+  TimerQueue timers_;
 };
 
 struct FakeKernel {
