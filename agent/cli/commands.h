@@ -16,6 +16,7 @@ int run_doctor(const Options& options);
 struct CollectorNeeds {
   bool show_all = false;         ///< rows for every socket
   bool keep_privileges = false;  ///< something later needs more than the collector does
+  bool silent = false;           ///< a screen is shown: no lines on stderr
 };
 /// The collector as the options want it.
 Result<std::unique_ptr<collect::Collector>> open_collector(const Options& options, CollectorNeeds needs);

@@ -19,7 +19,8 @@ int run_doctor(const Options& options) {
   }
   utsname name{};
   uname(&name);
-  watch::Checkup checkup{name.nodename, name.release, privileges, (*collector)->coverage()};
+  watch::Checkup checkup{name.nodename, name.release, privileges, (*collector)->privileges_kept(),
+                         (*collector)->coverage()};
   Status status = write_stdout(options.doctor.json ? watch::one_line(watch::doctor_json(checkup)) + "\n"
                                                    : watch::doctor_text(checkup, text_width()));
   if (!status) print_error(status.error());

@@ -19,7 +19,8 @@ watch::Output output_of(const Options& options) {
 }  // namespace
 
 int run_watch(const Options& options, os::StopSignals& signals) {
-  auto collector = open_collector(options, {.show_all = true});
+  watch::Output output = output_of(options);
+  auto collector = open_collector(options, {.show_all = true, .silent = output == watch::Output::screen});
   if (!collector) {
     print_error(collector.error());
     return exit_code_of(collector.error());
@@ -28,7 +29,7 @@ int run_watch(const Options& options, os::StopSignals& signals) {
   live.interval = interval_for(options);
   live.length = options.watch.length;
   live.once = options.watch.once;
-  live.output = output_of(options);
+  live.output = output;
   live.colour = wants_color(options.color, STDOUT_FILENO);
   live.utf8 = watch::use_environment_charset();
   live.width = text_width();

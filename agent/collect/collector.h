@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -35,6 +36,8 @@ struct CollectorOptions {
   std::uint32_t max_rows = 4'096;
   bool show_all = false;  ///< rows for all sockets (watch), up to max_rows
   bool drop_privileges = true;
+  bool user_queues = true;                           ///< listen to what programs say about their own queues
+  std::function<void(const std::string&)> complain;  ///< gets lines for the log from tick(); may be empty
 };
 
 /// One thread may call tick(); it is not reentrant. Sources that fail later are marked in the Sample; tick() itself
@@ -48,6 +51,7 @@ class Collector {
 
   virtual Result<SamplePtr> tick() = 0;
   virtual const std::vector<FactCoverage>& coverage() const = 0;  ///< what doctor prints; complete after open()
+  virtual const std::string& privileges_kept() const = 0;  ///< after open(), in words; empty when nothing was given up
 };
 
 }  // namespace tcpadvisor::collect

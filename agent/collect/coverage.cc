@@ -167,6 +167,8 @@ std::vector<FactCoverage> cover(const std::vector<FactCoverage>& of_tracer, cons
   all.back().remark = own.cgroups_remark;
   all.push_back(fact_from("namespaces", own.namespaces));
   all.back().remark = own.namespaces_remark;
+  all.push_back(fact_from("user-queues", own.user_queues));
+  all.back().remark = own.user_queues_remark;
   return all;
 }
 

@@ -46,11 +46,15 @@ class HostCollector final : public Collector {
         owner_pace_(parts_.options.budget_percent, parts_.options.interval),
         meter_(parts_.options.budget_percent) {
     filter_.old = parts_.options.old_age;
+    if (parts_.user_queues) {
+      user_queues_ = std::make_unique<UserQueueBook>(parts_.user_queues->inbox(), parts_.root, parts_.find_sockets);
+    }
   }
 
   Status prepare();
   Result<SamplePtr> tick() override;
   const std::vector<FactCoverage>& coverage() const override { return coverage_; }
+  const std::string& privileges_kept() const override { return privileges_kept_; }
 
  private:
   using Readings = std::vector<NetnsReading>;
@@ -67,6 +71,7 @@ class HostCollector final : public Collector {
   void take_picture(std::uint64_t now_ms, Timed& timed, std::optional<kernel::OwnerWalk> owner_walk,
                     std::uint64_t cpu_ns, double wall_ms);
   void keep_chosen_owners();
+  void hear_user_queues(bool rows_are_new, Sample& sample);
   void measure_hooks(std::uint64_t now_ms);
   void describe_netns(const Readings& readings, Sample& sample);
   void describe_memory(const Readings& readings, Sample& sample);
@@ -78,6 +83,7 @@ class HostCollector final : public Collector {
   kernel::RowFilter filter_;
   OwnFacts own_facts_;
   std::vector<FactCoverage> coverage_;
+  std::string privileges_kept_;
   os::NetnsList netns_;
   std::optional<std::uint64_t> netns_found_ms_, sysctls_read_ms_;
   bool netns_vanished_ = false;
@@ -90,6 +96,7 @@ class HostCollector final : public Collector {
   double hook_ns_per_s_ = 0;
   std::optional<sources::OwnerScan> owner_scan_;
   Picture picture_;
+  std::unique_ptr<UserQueueBook> user_queues_;  ///< null: not listening
   std::uint64_t last_cpu_ns_ = 0, last_mono_ns_ = 0;
   std::uint64_t host_sockets_ = 0;  ///< TCP sockets of the whole host at the last look
   std::uint64_t not_entered_ = 0, bad_texts_ = 0;
@@ -106,6 +113,16 @@ Status HostCollector::prepare() {
   own_facts_.cgroups = cgroups_.attempts();
   own_facts_.cgroups_remark = cgroups_.remark();
   own_facts_.owners_from_rows = snapshot_source(own_facts_) == SnapshotSource::iter_tcp;
+  static constexpr const char* kDatagrams = "unix datagrams from programs";
+  if (parts_.user_queues) {
+    own_facts_.user_queues = {works(kDatagrams)};
+    own_facts_.user_queues_remark = "listening on " + parts_.user_queues->path();
+  } else {
+    const Error& why = parts_.no_user_queues;
+    own_facts_.user_queues = {works_not(
+        kDatagrams, why.message,
+        "TCPADVISOR_QUEUES=DIR for the agent and for the programs, a directory that both may use", why.sys_errno)};
+  }
   if (forced() && snapshot_source(own_facts_) == SnapshotSource::none) {
     std::string why;
     bool denied = false;
@@ -126,7 +143,9 @@ Status HostCollector::prepare() {
   if (parts_.drop_privileges && !needs_all) {
     bool other_netns = options.netns.kind == NetnsChoice::Kind::all ||
                        std::ranges::any_of(netns_.found, [](const os::NetnsRef& ref) { return !ref.is_own; });
-    return parts_.drop_privileges(*parts_.tracer, other_netns);
+    auto kept = parts_.drop_privileges(*parts_.tracer, other_netns);
+    if (!kept) return std::unexpected(kept.error());
+    privileges_kept_ = std::move(*kept);
   }
   return {};
 }
@@ -187,6 +206,7 @@ HostCollector::Timed HostCollector::read_all(std::uint64_t now_ms, bool walk, bo
 Result<SamplePtr> HostCollector::tick() {
   if (!netns_worker_) netns_worker_ = std::make_unique<os::Worker>();
   if (!owner_worker_) owner_worker_ = std::make_unique<os::Worker>();
+  if (parts_.user_queues) parts_.user_queues->start();
   std::uint64_t now_ms = parts_.clock->mono_ms();
   find_netns_again(now_ms);
   measure_hooks(now_ms);
@@ -240,6 +260,7 @@ Result<SamplePtr> HostCollector::tick() {
   }
   bool last_use = pace_.period() <= parts_.options.interval;  // the next tick walks again
   auto hand_over = [last_use](auto& from) { return last_use ? std::move(from) : from; };
+  hear_user_queues(owners.walk && *owners.walk, *sample);
   sample->rows_suppressed = picture_.rows_suppressed;
   sample->ports = picture_.ports;
   sample->cgroups = picture_.cgroups;
@@ -295,6 +316,21 @@ void HostCollector::keep_chosen_owners() {
   std::erase_if(picture_.owners, [&](const OwnerTotals& owner) {
     return !chosen.contains(owner.netns) && !holders.contains(owner.pid);
   });
+}
+
+void HostCollector::hear_user_queues(bool rows_are_new, Sample& sample) {
+  if (!user_queues_) return;
+  UserQueueBook::Scene scene;
+  if (rows_are_new) scene.rows = picture_.rows;
+  if (parts_.options.netns.kind != NetnsChoice::Kind::all) {
+    for (const os::NetnsRef& ref : netns_.found) scene.netns.insert(ref.id);
+  }
+  scene.now_ms = parts_.clock->mono_ms();
+  netns_worker_->run([&] { user_queues_->check(scene); }).get();
+  sample.user_queues = user_queues_->queues();
+  own_facts_.user_queues_remark = user_queues_->remark();
+  if (!parts_.options.complain) return;
+  for (const std::string& line : user_queues_->complaints(scene.now_ms)) parts_.options.complain(line);
 }
 
 void HostCollector::measure_hooks(std::uint64_t now_ms) {
@@ -418,6 +454,8 @@ void HostCollector::describe_self(Sample& sample) {
   self.lost["processes_unreadable"] = own_facts_.unreadable_processes;
   self.lost["ages_not_remembered"] = ages_.not_remembered();
   self.lost["files_unreadable"] = bad_texts_;
+  self.lost["user_queues_refused"] = user_queues_ ? user_queues_->refused() : 0;
+  self.lost["user_queues_over_limit"] = user_queues_ ? user_queues_->over_limit() : 0;
 }
 
 }  // namespace

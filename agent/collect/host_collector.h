@@ -7,8 +7,10 @@
 #include <memory>
 
 #include "agent/collect/collector.h"
+#include "agent/collect/user_queue_book.h"
 #include "agent/os/clock.h"
 #include "agent/os/proc_root.h"
+#include "agent/sources/user_queue_socket.h"
 
 namespace tcpadvisor::collect {
 
@@ -17,8 +19,12 @@ struct Parts {
   std::unique_ptr<kernel::Tracer> tracer;
   std::unique_ptr<os::Clock> clock;
   os::ProcRoot root;
-  /// Gives up privileges once everything is open; `keep_netns` as in kernel::drop_privileges. Empty: keep all.
-  std::function<Status(kernel::Tracer&, bool keep_netns)> drop_privileges;
+  /// Gives up privileges once everything is open; arguments and result as in kernel::drop_privileges. Empty: keep all.
+  std::function<Result<std::string>(kernel::Tracer&, bool keep_netns)> drop_privileges;
+  /// Where programs say what they have queued; null: nowhere, and `no_user_queues` says why.
+  std::unique_ptr<sources::UserQueueReceiver> user_queues;
+  Error no_user_queues{ErrorCode::unsupported, "not asked for", 0};
+  FindSockets find_sockets = find_by_sock_diag();
 };
 
 Result<std::unique_ptr<Collector>> assemble(Parts parts);

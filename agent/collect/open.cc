@@ -13,14 +13,16 @@ Result<std::unique_ptr<Collector>> Collector::open(const CollectorOptions& optio
 
   Parts parts;
   parts.options = options;
+  if (options.user_queues) {  // first of all: what programs say while the tracer loads is heard at the first tick
+    auto directory = sources::user_queue_directory();
+    auto receiver = directory ? sources::UserQueueReceiver::open(*directory) : std::unexpected(directory.error());
+    if (receiver) parts.user_queues = std::move(*receiver);
+    if (!receiver) parts.no_user_queues = receiver.error();
+  }
   parts.tracer = kernel::Tracer::open(tracer_options);
   parts.clock = std::make_unique<os::RealClock>();
   if (options.drop_privileges) {
-    parts.drop_privileges = [](kernel::Tracer& tracer, bool keep_netns) -> Status {
-      auto kept = kernel::drop_privileges(tracer, keep_netns);
-      if (!kept) return std::unexpected(kept.error());
-      return {};
-    };
+    parts.drop_privileges = kernel::drop_privileges;
   }
   return assemble(std::move(parts));
 }

@@ -68,4 +68,11 @@ Result<OwnerScan> scan_owners(const os::ProcRoot& root, std::size_t max_holders)
   return scan;
 }
 
+OwnerScan scan_owner(const os::ProcRoot& root, Pid pid, std::size_t max_holders) {
+  OwnerScan scan;
+  if (!scan_process(root.path(fmt::format("/proc/{}/fd", pid)), pid, max_holders, scan)) scan.unreadable = 1;
+  std::ranges::sort(scan.holders);
+  return scan;
+}
+
 }  // namespace tcpadvisor::sources

@@ -36,5 +36,7 @@ struct OwnerScan {
   std::span<const SocketHolder> of(std::uint64_t inode) const;
 };
 Result<OwnerScan> scan_owners(const os::ProcRoot& root, std::size_t max_holders = 4'000'000);
+/// The same of one process; nothing if it has ended.
+OwnerScan scan_owner(const os::ProcRoot& root, Pid pid, std::size_t max_holders = 4'000'000);
 
 }  // namespace tcpadvisor::sources

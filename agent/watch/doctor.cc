@@ -79,6 +79,7 @@ std::string doctor_text(const Checkup& checkup, std::size_t width) {
   Text text(width);
   text.add_line(fmt::format("What {} (Linux {}) lets tcpadvisor see", checkup.host, checkup.kernel));
   text.add("privileges: ", checkup.privileges);
+  text.add("at work:    ", checkup.kept.empty() ? "keeps them all" : "keeps " + checkup.kept);
   text.add_line("");
   text.add_line(fmt::format("{:<{}} {:<{}} {}", "FACT", kFactWidth, "QUALITY", kQualityWidth, "SOURCE IN USE"));
   for (const FactCoverage& fact : checkup.facts) add_fact(text, fact);
@@ -108,6 +109,7 @@ nlohmann::json doctor_json(const Checkup& checkup) {
   }
   return {{"host", {{"name", checkup.host}, {"kernel", checkup.kernel}}},
           {"privileges", checkup.privileges},
+          {"privileges_kept", checkup.kept.empty() ? nlohmann::json() : nlohmann::json(checkup.kept)},
           {"facts", std::move(facts)}};
 }
 

@@ -13,6 +13,7 @@ namespace tcpadvisor::watch {
 struct Checkup {
   std::string host, kernel;
   std::string privileges;  ///< "root", or the capabilities held
+  std::string kept;        ///< of those, after everything is attached; empty: all
   std::vector<FactCoverage> facts;
 };
 

@@ -265,13 +265,14 @@ TEST(Collector, privileges_are_dropped_after_everything_is_open_but_not_what_pro
     Bench bench(fixture::root("proc-6.18"));
     if (bpf) bench.tracer->can_do_bpf();
     int dropped = 0;
-    bench.parts.drop_privileges = [&](kernel::Tracer&, bool keep_netns) -> Status {
+    bench.parts.drop_privileges = [&](kernel::Tracer&, bool keep_netns) -> Result<std::string> {
       EXPECT_TRUE(keep_netns);
       ++dropped;
-      return {};
+      return "cap_sys_admin";
     };
-    bench.open();
+    auto collector = bench.open();
     EXPECT_EQ(dropped, bpf ? 1 : 0);
+    EXPECT_EQ(collector->privileges_kept(), bpf ? "cap_sys_admin" : "");
   }
 }
 

@@ -14,6 +14,7 @@ Checkup locked_down_host() {
   Checkup checkup{.host = "db1",
                   .kernel = "6.18.0",
                   .privileges = "uid 0; holds cap_bpf, cap_perfmon; lacks cap_sys_admin",
+                  .kept = "cap_bpf=ep",
                   .facts = {}};
   checkup.facts = {
       {.fact = "snapshot",
@@ -65,6 +66,7 @@ TEST(Doctor, Golden) {
 TEST(Doctor, JsonNamesTheFailedSourcesAndTheirCure) {
   nlohmann::json json = nlohmann::json::parse(one_line(doctor_json(locked_down_host())));
   ASSERT_EQ(json["facts"].size(), 4u);
+  EXPECT_EQ(json["privileges_kept"], "cap_bpf=ep");
   EXPECT_EQ(json["facts"][1]["in_use"], "tp_btf sock_send_length");
   EXPECT_EQ(json["facts"][1]["attempts"][0]["errno"], EPERM);
   EXPECT_EQ(json["facts"][2]["quality"], "partial");
