@@ -18,69 +18,28 @@ constexpr Time kLongestClose = seconds(180);
 
 }  // namespace
 
-/// While one lives, events and resumed callers wait; the last one to end hands them out.
-class Port::Operation {
- public:
-  explicit Operation(Port& port) : port_(port) { ++port_.operations_; }
-  ~Operation() {
-    if (--port_.operations_ == 0) port_.settle();
-  }
-  Operation(const Operation&) = delete;
-  Operation& operator=(const Operation&) = delete;
-
- private:
-  Port& port_;
-};
-
-class Port::Turns final : public Timers {
- public:
-  Turns(Port& port, Timers& world) : port_(port), world_(world) {}
-  Time now() const override { return world_.now(); }
-  TimerId after(Time delay, std::function<void()> what) override {
-    return world_.after(delay, [this, what = std::move(what)] {
-      Operation operation(port_);
-      what();
-    });
-  }
-  void cancel(TimerId timer) override { world_.cancel(timer); }
-
- private:
-  Port& port_;
-  Timers& world_;
-};
-
 Port::Port(PortSetup setup, std::unique_ptr<Transport> transport, Timers& timers, EventSink& sink)
     : setup_(std::move(setup)),
       transport_(std::move(transport)),
-      timers_(std::make_unique<Turns>(*this, timers)),
-      sink_(sink),
-      scheduler_(*timers_, [this](Event event) { outbox_.push_back(std::move(event)); }),
-      driver_(setup_.profile, setup_.options, *transport_, *timers_, *this) {
+      // Resumed callers are processes of their own: they run once the operation that resumed them is over.
+      operations_(timers, sink, [this] { return scheduler_.retry_resumed(); }),
+      scheduler_(operations_.timers(), [this](Event event) { operations_.tell(std::move(event)); }),
+      driver_(setup_.profile, setup_.options, *transport_, operations_.timers(), *this) {
   scheduler_.attach(driver_);
   transport_->listen_to(this);
 }
 
 Port::~Port() {
-  for (const auto& [caller, draining] : draining_) timers_->cancel(draining.timer);
-}
-
-void Port::settle() {
-  if (settling_) return;
-  settling_ = true;
-  // Resumed callers are processes of their own: they run once the operation that resumed them is over.
-  while (!outbox_.empty() || scheduler_.retry_resumed()) {
-    for (Event& event : std::exchange(outbox_, {})) sink_.on_event(event);
-  }
-  settling_ = false;
+  for (const auto& [caller, draining] : draining_) operations_.timers().cancel(draining.timer);
 }
 
 void Port::writable() {
-  Operation operation(*this);
+  Operations::Scope operation(operations_);
   driver_.writable();
 }
 
 void Port::readable() {
-  Operation operation(*this);
+  Operations::Scope operation(operations_);
   driver_.readable();
 }
 
@@ -89,14 +48,14 @@ void Port::driver_event(Event event) {
     // A caller that drains the queue swallows its own notice.
     if (auto at = draining_.find(event.caller); at != draining_.end()) {
       Draining draining = at->second;
-      timers_->cancel(draining.timer);
+      operations_.timers().cancel(draining.timer);
       draining_.erase(at);
       drained(event.caller, draining);
       return;
     }
   }
   if (event.caller == kNobody) event.caller = setup_.owner;
-  outbox_.push_back(std::move(event));
+  operations_.tell(std::move(event));
 }
 
 void Port::driver_exit() {
@@ -104,7 +63,7 @@ void Port::driver_exit() {
 }
 
 Outcome Port::send(CallerId caller, const SendOptions& options, std::string_view data) {
-  Operation operation(*this);
+  Operations::Scope operation(operations_);
   return scheduler_.output(caller, options, data);
 }
 
@@ -112,7 +71,7 @@ Outcome Port::send(CallerId caller, const SendOptions& options, std::string_view
 // -------------------------------------------------------------------------------------------------
 
 Outcome Port::shutdown(CallerId caller, int how) {
-  Operation operation(*this);
+  Operations::Scope operation(operations_);
   if (gone_) return Outcome::closed;
   if (setup_.profile == Profile::otp25) return driver_.shutdown_deferred(how);
   if (how == SHUT_RD || driver_.queued() == 0) return driver_.shutdown_now(how);
@@ -120,7 +79,7 @@ Outcome Port::shutdown(CallerId caller, int how) {
 }
 
 Outcome Port::close(CallerId caller) {
-  Operation operation(*this);
+  Operations::Scope operation(operations_);
   if (gone_) return Outcome::ok;
   const Linger& linger = driver_.options().linger;
   bool at_once = setup_.profile == Profile::otp25 && linger.on && linger.seconds == 0;
@@ -133,7 +92,7 @@ Outcome Port::close(CallerId caller) {
 
 Outcome Port::start_draining(CallerId caller, Draining draining) {
   draining.initial = draining.previous = driver_.subscribe(caller);
-  draining.began = timers_->now();
+  draining.began = operations_.now();
   next_round(caller, draining_[caller] = draining);
   return Outcome::pending;
 }
@@ -146,15 +105,15 @@ std::optional<Time> Port::bound(const Draining& draining) const {
 
 void Port::next_round(CallerId caller, Draining& draining) {
   Time wait = kRound;
-  if (auto until = bound(draining)) wait = std::clamp(*until - timers_->now(), Time::zero(), wait);
-  draining.timer = timers_->after(wait, [this, caller] { round_over(caller); });
+  if (auto until = bound(draining)) wait = std::clamp(*until - operations_.now(), Time::zero(), wait);
+  draining.timer = operations_.timers().after(wait, [this, caller] { round_over(caller); });
 }
 
 void Port::round_over(CallerId caller) {
   Draining& draining = draining_.at(caller);
   std::uint64_t now_queued = driver_.queued();
   auto until = bound(draining);
-  bool too_long = until && timers_->now() >= *until;
+  bool too_long = until && operations_.now() >= *until;
   // otp25 compares with the value at the start for ever, so any progress at all keeps the wait going to its bound.
   std::uint64_t compared = setup_.profile == Profile::otp25 ? draining.initial : draining.previous;
   if (now_queued > 0 && now_queued != compared && !too_long) {
@@ -174,11 +133,11 @@ void Port::drained(CallerId caller, const Draining& draining) {
   } else {
     outcome = driver_.shutdown_now(draining.how);
   }
-  outbox_.push_back({EventKind::answer, caller, outcome, {}});
+  operations_.tell({EventKind::answer, caller, outcome, {}});
 }
 
 void Port::port_close() {
-  Operation operation(*this);
+  Operations::Scope operation(operations_);
   end(false);
 }
 
@@ -187,7 +146,7 @@ void Port::owner_exits() {
 }
 
 void Port::kill() {
-  Operation operation(*this);
+  Operations::Scope operation(operations_);
   end(true);
 }
 
@@ -199,21 +158,21 @@ void Port::end(bool kill) {
   if (!was_gone) {
     auto others = std::exchange(draining_, {});
     for (const auto& [caller, draining] : others) {
-      timers_->cancel(draining.timer);
-      outbox_.push_back({EventKind::answer, caller, draining.closes ? Outcome::ok : Outcome::closed, {}});
+      operations_.timers().cancel(draining.timer);
+      operations_.tell({EventKind::answer, caller, draining.closes ? Outcome::ok : Outcome::closed, {}});
     }
     scheduler_.port_gone(setup_.profile == Profile::otp25 ? std::optional(kReplyWait) : std::nullopt);
   }
-  if (closed) outbox_.push_back({EventKind::port_gone, setup_.owner});
+  if (closed) operations_.tell({EventKind::port_gone, setup_.owner});
 }
 
 // ---- the rest
 // -----------------------------------------------------------------------------------------------------------
 
 void Port::receive(CallerId caller, std::size_t bytes, std::optional<std::chrono::milliseconds> timeout) {
-  Operation operation(*this);
+  Operations::Scope operation(operations_);
   if (gone_) {
-    outbox_.push_back({EventKind::answer, caller, Outcome::closed, {}});
+    operations_.tell({EventKind::answer, caller, Outcome::closed, {}});
     return;
   }
   driver_.receive(caller, bytes, timeout);
@@ -224,7 +183,7 @@ std::uint64_t Port::subscribe(CallerId caller) {
 }
 
 Outcome Port::set_options(std::span<const OptionSetting> settings) {
-  Operation operation(*this);
+  Operations::Scope operation(operations_);
   if (gone_) return Outcome::einval;
   Outcome outcome = driver_.set_options(settings);
   scheduler_.limits_changed();
@@ -247,9 +206,10 @@ Outcome Port::statistic(std::string_view item, std::uint64_t& value) const {
 }
 
 void Port::caller_dies(CallerId caller) {
-  Operation operation(*this);
+  Operations::Scope operation(operations_);
   scheduler_.caller_dies(caller);
-  if (auto draining = draining_.extract(caller); !draining.empty()) timers_->cancel(draining.mapped().timer);
+  if (auto draining = draining_.extract(caller); !draining.empty())
+    operations_.timers().cancel(draining.mapped().timer);
   if (caller == setup_.owner) owner_exits();
 }
 
@@ -258,7 +218,7 @@ void Port::hold() {
 }
 
 void Port::release() {
-  Operation operation(*this);
+  Operations::Scope operation(operations_);
   scheduler_.release();
 }
 
@@ -288,7 +248,7 @@ PortState Port::state() const {
         ++state.scheduled;
         break;
     }
-    state.waited = std::max(state.waited, timers_->now() - call.since);
+    state.waited = std::max(state.waited, operations_.now() - call.since);
   }
   // Classic shutdown does not defer: it waits for the queue in the call.
   for (const auto& [caller, draining] : draining_) state.pending_shutdown |= !draining.closes;

@@ -9,7 +9,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -18,6 +17,7 @@
 #include <string_view>
 
 #include "agent/port/driver.h"
+#include "agent/port/operations.h"
 #include "agent/port/options.h"
 #include "agent/port/scheduler.h"
 #include "agent/port/transport.h"
@@ -84,9 +84,6 @@ class Port final : private DriverEvents, private TransportEvents {
   std::uint64_t write_calls() const { return driver_.write_calls(); }
 
  private:
-  class Operation;
-  class Turns;
-
   /// A caller of close, or of shutdown in the classic profile, that waits for the queue in rounds of 5 s.
   struct Draining {
     bool closes = true;
@@ -109,18 +106,14 @@ class Port final : private DriverEvents, private TransportEvents {
   void drained(CallerId caller, const Draining& draining);
   std::optional<Time> bound(const Draining& draining) const;
   void end(bool kill);
-  void settle();
 
   PortSetup setup_;
   std::unique_ptr<Transport> transport_;
-  std::unique_ptr<Timers> timers_;  ///< the world's, so that everything late is an operation of this port, too
-  EventSink& sink_;
+  Operations operations_;
   Scheduler scheduler_;
   Driver driver_;
   std::map<CallerId, Draining> draining_;
-  std::deque<Event> outbox_;
-  int operations_ = 0;
-  bool settling_ = false, gone_ = false;
+  bool gone_ = false;
 };
 
 }  // namespace tcpadvisor::port

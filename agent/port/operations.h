@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Events of a port or channel leave it only between operations: whoever hears them may call it again.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "agent/port/transport.h"
+#include "agent/port/words.h"
+
+namespace tcpadvisor::port {
+
+class Operations {
+ public:
+  /// `between` runs before events go out, and again until it answers false: callers that were resumed try again there.
+  Operations(Timers& world, EventSink& sink, std::function<bool()> between)
+      : timers_(*this, world), sink_(sink), between_(std::move(between)) {}
+  Operations(const Operations&) = delete;
+  Operations& operator=(const Operations&) = delete;
+
+  /// While one lives, events wait; the last one to end hands them out.
+  class Scope {
+   public:
+    explicit Scope(Operations& operations) : operations_(operations) { ++operations_.running_; }
+    ~Scope() {
+      if (--operations_.running_ == 0) operations_.settle();
+    }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    Operations& operations_;
+  };
+
+  void tell(Event event) { waiting_.push_back(std::move(event)); }
+  /// The world's, but whatever runs late is an operation, too.
+  Timers& timers() { return timers_; }
+  Time now() const { return timers_.now(); }
+
+ private:
+  class LateOperations final : public Timers {
+   public:
+    LateOperations(Operations& operations, Timers& world) : operations_(operations), world_(world) {}
+    Time now() const override { return world_.now(); }
+    TimerId after(Time delay, std::function<void()> what) override {
+      return world_.after(delay, [this, what = std::move(what)] {
+        Scope scope(operations_);
+        what();
+      });
+    }
+    void cancel(TimerId timer) override { world_.cancel(timer); }
+
+   private:
+    Operations& operations_;
+    Timers& world_;
+  };
+
+  void settle() {
+    if (settling_) return;
+    settling_ = true;
+    while (!waiting_.empty() || between_()) {
+      for (const Event& event : std::exchange(waiting_, {})) sink_.on_event(event);
+    }
+    settling_ = false;
+  }
+
+  LateOperations timers_;
+  EventSink& sink_;
+  std::function<bool()> between_;
+  std::vector<Event> waiting_;
+  int running_ = 0;
+  bool settling_ = false;
+};
+
+}  // namespace tcpadvisor::port
