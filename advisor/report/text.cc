@@ -135,17 +135,15 @@ std::vector<std::string> finding_lines(const Finding& finding, const ReportOptio
     std::size_t lines;  ///< to print
   };
   const Recommendation& cure = finding.recommendation;
-  std::vector<Part> parts = {{"Scope", who_text(finding), 1},
-                             {"Evidence", evidence_text(finding.evidence), 2},
-                             {"Means", finding.meaning, 1},
-                             {"Do", do_text(cure), 2},
-                             {"Formula", cure.kind == RecommendationKind::sysctl ? cure.formula : "", 1},
-                             {"Not useful", not_useful_text(finding), 1},
+  std::vector<Part> parts = {{"Scope", who_text(finding), 1}, {"Evidence", evidence_text(finding.evidence), 2},
+                             {"Means", finding.meaning, 1},   {"Do", do_text(cure), 2},
+                             {"Formula", cure.formula, 1},    {"Not useful", not_useful_text(finding), 1},
                              {"Verify", cure.verify, 1}};
   std::erase_if(parts, [](const Part& part) { return part.text.empty(); });
   std::size_t left = kMaxLines - 1;
   for (const Part& part : parts) left -= part.lines;
-  for (std::string_view label : {"Do", "Means", "Formula", "Evidence", "Scope", "Not useful", "Verify", "Do"}) {
+  for (std::string_view label :
+       {"Do", "Means", "Formula", "Means", "Means", "Evidence", "Scope", "Not useful", "Verify", "Do"}) {
     auto part = std::ranges::find(parts, label, &Part::label);
     if (part == parts.end()) continue;
     std::size_t wanted = wrap(part->text, kTextWidth).size();

@@ -68,27 +68,27 @@ void drop_twins(std::vector<Holding>& all, const Sample& now) {
   });
 }
 
-template <typename Pick>
-std::string common(const std::vector<const SocketRow*>& rows, Pick pick) {
-  if (rows.empty()) return "";
-  const Endpoint& first = pick(*rows.front());
-  bool same_ip = true, same_port = true;
-  for (const SocketRow* row : rows) {
-    same_ip &= pick(*row).ip == first.ip;
-    same_port &= pick(*row).port == first.port;
-  }
+}  // namespace
+
+std::string common_end(const std::vector<Endpoint>& ends) {
+  if (ends.empty()) return "";
+  const Endpoint& first = ends.front();
+  bool same_ip = std::ranges::all_of(ends, [&](const Endpoint& end) { return end.ip == first.ip; });
+  bool same_port = std::ranges::all_of(ends, [&](const Endpoint& end) { return end.port == first.port; });
   if (same_ip) return same_port && first.port != 0 ? first.text() : first.ip_text();
   return same_port ? fmt::format("port {}", first.port) : "";
 }
 
-}  // namespace
-
 std::string common_local(const std::vector<const SocketRow*>& rows) {
-  return common(rows, [](const SocketRow& row) -> const Endpoint& { return row.local; });
+  std::vector<Endpoint> ends;
+  for (const SocketRow* row : rows) ends.push_back(row->local);
+  return common_end(ends);
 }
 
 std::string common_remote(const std::vector<const SocketRow*>& rows) {
-  return common(rows, [](const SocketRow& row) -> const Endpoint& { return row.remote; });
+  std::vector<Endpoint> ends;
+  for (const SocketRow* row : rows) ends.push_back(row->remote);
+  return common_end(ends);
 }
 
 std::vector<Holding> holdings(const Window& window, const Policy& policy, TcpState state) {

@@ -36,6 +36,7 @@ std::vector<Holding> holdings(const Window& window, const Policy& policy, TcpSta
 /// The endpoint all rows share ("10.0.0.1:443"), else their address ("10.0.0.1"), else empty.
 std::string common_local(const std::vector<const SocketRow*>& rows);
 std::string common_remote(const std::vector<const SocketRow*>& rows);
+std::string common_end(const std::vector<Endpoint>& ends);
 
 /// The evidence that every leak rule gives: count, old ones, age, growth, and descriptors against their limit.
 std::vector<Evidence> leak_evidence(const Window& window, const Policy& policy, const Holding& holding,

@@ -11,7 +11,11 @@
 #include "advisor/rules/listeners.h"
 #include "advisor/rules/locked_buffers.h"
 #include "advisor/rules/memory.h"
+#include "advisor/rules/message_queue.h"
+#include "advisor/rules/pending_shutdown.h"
+#include "advisor/rules/queue_watermarks.h"
 #include "advisor/rules/reader.h"
+#include "advisor/rules/unbounded_queue.h"
 
 namespace tcpadvisor {
 namespace {
@@ -27,6 +31,12 @@ constexpr std::array kRules = {
     Rule{"backlog-too-small", "a listener's backlog is too small for bursts", backlog_too_small},
     Rule{"rcvbuf-locked-by-app", "SO_RCVBUF limits a flow", rcvbuf_locked_by_app},
     Rule{"sndbuf-locked-by-app", "SO_SNDBUF limits a flow", sndbuf_locked_by_app},
+    Rule{"pending-shutdown-data", "a program shut down with data in its own queue, or dropped it",
+         pending_shutdown_data},
+    Rule{"user-queue-unbounded", "a program's own queue grows past its mark", user_queue_unbounded},
+    Rule{"message-queue-holds-senders", "a message queue holds senders before a short queue",
+         message_queue_holds_senders},
+    Rule{"user-queue-watermark", "the marks of a program's own queue do not fit", user_queue_watermark},
     Rule{"tcp-mem-pressure-global", "TCP runs out of its share of memory", tcp_mem_pressure_global},
     Rule{"do-nothing", "numbers that look alarming and are normal", do_nothing},
 };

@@ -153,6 +153,49 @@ void relate_memory(const Sample& sample, std::vector<Finding>& findings) {
   }
 }
 
+bool speaks_of_queue(const Finding& finding) {
+  static constexpr std::string_view kIds[] = {"pending-shutdown-data", "user-queue-unbounded", "user-queue-watermark"};
+  return finding.scope.pid && std::ranges::find(kIds, finding.id) != std::end(kIds);
+}
+
+/// How many connections with data, of those that the program of `story` speaks for, end unread in the process of
+/// `slow`.
+std::uint64_t unread_ends(const Sample& sample, const Finding& story, const Finding& slow) {
+  auto reads_slowly = [&](const SocketRow& row) {
+    return row.recv_q > 0 && belongs_to(row, TcpState::established, slow.scope);
+  };
+  OtherEnds ends(sample, reads_slowly);
+  return static_cast<std::uint64_t>(std::ranges::count_if(sample.user_queues, [&](const UserQueue& queue) {
+    if (queue.pid != *story.scope.pid) return false;
+    SocketRow near;
+    near.netns = queue.netns;
+    near.local = queue.local;
+    near.remote = queue.remote;
+    return ends.has_peer_of(near);
+  }));
+}
+
+/// A reader on this host is why a program's own queue fills. The story is told once, at the queue, where it shows what
+/// is at risk; the reader stays a finding of its own as far as it keeps others waiting.
+void relate_user_queues(const Sample& sample, std::vector<Finding>& findings) {
+  for (Finding& story : findings) {
+    if (!speaks_of_queue(story)) continue;
+    for (Finding& other : findings) {
+      if (other.id == "reader-too-slow") {
+        std::uint64_t ends = unread_ends(sample, story, other);
+        if (ends == 0) continue;
+        if (story.cause.empty()) story.cause = other.instance;
+        if (ends < other.scope.count) continue;
+        other.severity = Severity::info;
+        other.confidence_why += fmt::format("; what waits for it is told by finding {}", story.instance);
+      } else if (other.id == "sndbuf-locked-by-app" && other.scope.pid == story.scope.pid &&
+                 other.scope.remote == story.scope.remote && other.cause.empty()) {
+        explain(other, story, "the queue in front of this buffer tells why it is full");
+      }
+    }
+  }
+}
+
 /// The last number of "0.75X X 1.5X" or of a single value: what targets are compared by.
 double magnitude(const std::string& target) {
   auto number = parse_u64(std::string_view(target).substr(target.find_last_of(' ') + 1));
@@ -167,6 +210,7 @@ void relate(const Window& window, std::vector<Finding>& findings) {
   relate_orphans(sample, findings);
   relate_listeners(findings);
   relate_memory(sample, findings);
+  relate_user_queues(sample, findings);
 }
 
 void merge_knobs(std::vector<Finding>& findings) {

@@ -112,6 +112,91 @@ inline SocketBuilder a_socket() {
   return {};
 }
 
+/// A program's queue that is empty and lets nobody wait.
+class UserQueueBuilder {
+ public:
+  UserQueueBuilder() {
+    queue_.netns = kHostNetns;
+    queue_.local = Endpoint::v4(10, 0, 0, 1, 8443);
+    queue_.remote = Endpoint::v4(10, 0, 0, 2, 40000);
+    queue_.cookie = 1;
+    queue_.pid = 812;
+    queue_.comm = "beam.smp";
+    queue_.high = 8192;
+    queue_.low = 4096;
+    queue_.busy = queue_.message_busy = queue_.pending_shutdown = false;
+    queue_.waiting = queue_.suspended = 0;
+    queue_.message_queue = 0;
+    queue_.message_high = 8192;
+    queue_.message_low = 4096;
+    queue_.accepted = queue_.bypassed = queue_.dropped = queue_.refused = 0;
+  }
+  UserQueueBuilder& of(const SocketRow& row) {
+    return set([&](UserQueue& q) {
+      q.netns = row.netns;
+      q.local = row.local;
+      q.remote = row.remote;
+      q.cookie = row.cookie;
+      if (!row.owner) return;
+      q.pid = row.owner->pid;
+      q.comm = row.owner->comm;
+    });
+  }
+  UserQueueBuilder& queued(std::uint64_t bytes, std::uint64_t accepted) {
+    return set([&](UserQueue& q) {
+      q.queued = bytes;
+      q.accepted = accepted;
+    });
+  }
+  UserQueueBuilder& marks(std::uint64_t high, std::uint64_t low) {
+    return set([&](UserQueue& q) {
+      q.high = high;
+      q.low = low;
+    });
+  }
+  UserQueueBuilder& busy(std::uint32_t waiting, std::uint32_t suspended = 0) {
+    return set([&](UserQueue& q) {
+      q.busy = true;
+      q.waiting = waiting;
+      q.suspended = suspended;
+    });
+  }
+  UserQueueBuilder& message_queue(std::uint64_t bytes, std::uint32_t suspended) {
+    return set([&](UserQueue& q) {
+      q.message_queue = bytes;
+      q.message_busy = true;
+      q.suspended = suspended;
+    });
+  }
+  UserQueueBuilder& pending_shutdown() {
+    return set([&](UserQueue& q) { q.pending_shutdown = true; });
+  }
+  UserQueueBuilder& dropped(std::uint64_t bytes) {
+    return set([&](UserQueue& q) { q.dropped = bytes; });
+  }
+  UserQueueBuilder& bypassed(std::uint64_t bytes) {
+    return set([&](UserQueue& q) { q.bypassed = bytes; });
+  }
+  UserQueueBuilder& refused(std::uint64_t sends) {
+    return set([&](UserQueue& q) { q.refused = sends; });
+  }
+  UserQueueBuilder& ended() {
+    return set([&](UserQueue& q) { q.ended = true; });
+  }
+  template <typename Change>
+  UserQueueBuilder& set(Change change) {
+    change(queue_);
+    return *this;
+  }
+  operator UserQueue() const { return queue_; }  // NOLINT
+
+ private:
+  UserQueue queue_;
+};
+inline UserQueueBuilder a_user_queue() {
+  return {};
+}
+
 class OwnerBuilder {
  public:
   OwnerBuilder(Pid pid, std::string comm) {
@@ -209,6 +294,10 @@ class SampleBuilder {
   }
   SampleBuilder& add(SocketRow row) {
     sample_.sockets.push_back(std::move(row));
+    return *this;
+  }
+  SampleBuilder& add(UserQueue queue) {
+    sample_.user_queues.push_back(std::move(queue));
     return *this;
   }
   SampleBuilder& add(OwnerTotals owner) {

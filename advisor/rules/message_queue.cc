@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "advisor/rules/message_queue.h"
+
+#include <fmt/format.h>
+
+#include "advisor/base/text.h"
+#include "advisor/rules/user_queues.h"
+
+namespace tcpadvisor {
+namespace {
+
+constexpr std::string_view kId = "message-queue-holds-senders";
+constexpr double kShareOfSamples = 0.5;
+
+enum class Kind { held };
+
+Finding finding_for(const QueueView& view, const QueueGroup& group) {
+  Finding finding = about_queues(view, group, kId, Severity::warning, FindingClass::application,
+                                 "senders are suspended by the message queue in every window, not by the driver queue");
+  const UserQueue& queue = *group.front()->now;
+  auto suspended = total(group, [](const UserQueue& one) { return one.suspended; });
+  finding.title = fmt::format("{} suspends {} at the mark of its message queue, not of its driver queue",
+                              speaker_text(group), counted(suspended, "sender"));
+  auto mark = [](const std::optional<std::uint64_t>& value) {
+    return value ? std::optional<double>(static_cast<double>(*value)) : std::nullopt;
+  };
+  finding.evidence.push_back(told(view, group, "suspended_senders", static_cast<double>(suspended), "count", 0));
+  if (queue.message_queue) {
+    finding.evidence.push_back(told(view, group, "message_queue", static_cast<double>(*queue.message_queue), "bytes",
+                                    mark(queue.message_high)));
+  }
+  finding.evidence.push_back(
+      told(view, group, "user_queue", static_cast<double>(queue.queued), "bytes", mark(queue.high)));
+  double held = 0, spoken = 0;
+  for (const UserQueue* then : group.front()->then) {
+    if (then == nullptr) continue;
+    ++spoken;
+    if (then->message_busy.value_or(false) && then->suspended.value_or(0) > 0) ++held;
+  }
+  finding.evidence.push_back(told(view, group, "samples_with_senders_held", held / std::max(spoken, 1.0),
+                                  "ratio of samples", kShareOfSamples));
+  if (queue.waited_ms) {
+    finding.evidence.push_back(told(view, group, "longest_wait", static_cast<double>(*queue.waited_ms) / 1000, "s"));
+  }
+  auto number = [](const std::optional<std::uint64_t>& value) {
+    return value ? with_commas(*value) : std::string("?");
+  };
+  finding.meaning = fmt::format(
+      "Two queues, two pairs of marks: commands that wait for their turn ({} bytes, senders stop above {} and go on "
+      "below "
+      "{}) come before the driver queue ({} bytes, mark {}). Several senders collide here, the network is not "
+      "involved.",
+      number(queue.message_queue), number(queue.message_high), number(queue.message_low), with_commas(queue.queued),
+      number(queue.high));
+  Recommendation& cure = finding.recommendation;
+  cure.kind = RecommendationKind::application;
+  cure.text = "Fix the application: fewer senders per connection, or one that batches for all.";
+  if (queue.message_high && *queue.message_high > 0) {
+    std::uint64_t target = pow2ceil(*queue.message_high * (1 + std::uint64_t{queue.suspended.value_or(0)}));
+    cure.text =
+        fmt::format("Raise high_msgq_watermark of this connection from {} to {}, or let one sender batch for all.",
+                    with_commas(*queue.message_high), with_commas(target));
+    cure.formula = fmt::format(
+        "pow2ceil(high_msgq_watermark {} x (1 + {} suspended)) = {}: room for one message of each, if none is larger "
+        "than "
+        "the mark is today",
+        with_commas(*queue.message_high), queue.suspended.value_or(0), with_commas(target));
+    cure.worst_case_memory_bytes = target * group.size();
+  }
+  cure.steps = {"senders without {parallelism,true} run their command at once when the port is free"};
+  cure.verify = fmt::format("tcpadvisor report --only {}: no sender is suspended while the driver queue is short", kId);
+  finding.not_useful = {
+      {"high_watermark, low_watermark", "belong to the driver queue, which is short"},
+      {"net.ipv4.tcp_wmem, net.core.wmem_max, SO_SNDBUF", "the kernel has taken what the driver gave it"},
+      {"TCP_NODELAY, delay_send", "act behind the message queue"},
+  };
+  finding.references = {"inet(3): high_msgq_watermark, low_msgq_watermark", "docs/user-queues.md (mq)"};
+  return finding;
+}
+
+}  // namespace
+
+Outcome message_queue_holds_senders(const Window& window, const Policy& policy) {
+  QueueView view = view_queues(window, policy);
+  if (!view.nobody.empty()) return Outcome::unknown(view.nobody);
+  QueueGroups<Kind> groups;
+  std::size_t tell = 0;
+  bool too_early = false;
+  for (const QueueStory& story : view.stories) {
+    if (!story.live || !story.now->message_busy) continue;
+    ++tell;
+    if (shutdown_waits(view, story) || grows_past_its_mark(view, story)) continue;
+    if (message_queue_holds(view, story)) add_story(groups, Kind::held, story);
+    too_early |= view.parts.empty() && *story.now->message_busy;
+  }
+  Outcome outcome;
+  for (const auto& [key, group] : groups) outcome.findings.push_back(finding_for(view, group));
+  if (!outcome.findings.empty()) return outcome;
+  if (too_early) return Outcome::unknown(view.windows.why);
+  if (tell == 0) return Outcome::unknown("no program that publishes its queue tells mq_busy=");
+  return Outcome::fine("published message queues that hold senders while the driver queue is short",
+                       fmt::format("0 of {}", with_commas(tell)));
+}
+
+}  // namespace tcpadvisor

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "advisor/rules/user_queues.h"
+
+#include <fmt/format.h>
+
+#include <set>
+#include <utility>
+
+#include "advisor/base/text.h"
+#include "advisor/rules/holding.h"
+
+namespace tcpadvisor {
+namespace {
+
+constexpr std::uint8_t kBackoff = 2;  // unanswered retransmissions in a row
+constexpr double kShareOfSamples = 0.5;
+
+using Connection = std::tuple<NetnsId, Endpoint, Endpoint>;
+
+std::string why_nobody(const Sample& now) {
+  const FactCoverage* fact = now.fact("user-queues");
+  if (fact != nullptr && fact->in_use.empty() && !fact->attempts.empty()) {
+    return "no queue of a program can be heard: " + fact->attempts.back().why_not;
+  }
+  return "no program publishes its own queue (docs/user-queues.md), and from outside it cannot be seen";
+}
+
+std::vector<QueueStory> stories_of(const Window& window) {
+  std::map<std::tuple<Pid, NetnsId, Endpoint, Endpoint>, QueueStory> known;
+  for (std::size_t i = 0; i < window.samples(); ++i) {
+    for (const UserQueue& queue : window.at(i).user_queues) {
+      QueueStory& story = known[{queue.pid, queue.netns, queue.local, queue.remote}];
+      story.then.resize(window.samples());
+      story.then[i] = &queue;
+      story.now = &queue;
+      story.live = i + 1 == window.samples() && !queue.ended;
+    }
+  }
+  std::vector<QueueStory> out;
+  for (auto& [key, story] : known) out.push_back(std::move(story));
+  return out;
+}
+
+/// Loopback addresses repeat in every namespace; others may lead into another one of this host.
+bool may_be_far_end(const SocketRow& row, const UserQueue& queue) {
+  return row.netns == queue.netns || !queue.local.is_loopback();
+}
+
+void find_sockets(const Sample& now, std::vector<QueueStory>& stories) {
+  std::multimap<std::pair<Endpoint, Endpoint>, QueueStory*> by_ends;
+  for (QueueStory& story : stories) by_ends.insert({{story.now->local, story.now->remote}, &story});
+  std::set<const QueueStory*> ambiguous;
+  for (const SocketRow& row : now.sockets) {
+    if (row.state == TcpState::listen) continue;
+    for (auto [at, end] = by_ends.equal_range({row.local, row.remote}); at != end; ++at) {
+      if (at->second->now->netns == row.netns) at->second->row = &row;
+    }
+    for (auto [at, end] = by_ends.equal_range({row.remote, row.local}); at != end; ++at) {
+      QueueStory& story = *at->second;
+      if (!may_be_far_end(row, *story.now)) continue;
+      bool here = row.netns == story.now->netns;
+      bool have_here = story.far != nullptr && story.far->netns == story.now->netns;
+      if (here || story.far == nullptr) {
+        story.far = &row;
+      } else if (!have_here) {
+        ambiguous.insert(&story);  // two other namespaces have such a socket
+      }
+    }
+  }
+  for (QueueStory& story : stories) {
+    if (ambiguous.contains(&story) && story.far->netns != story.now->netns) story.far = nullptr;
+  }
+}
+
+/// Bytes that have left the program's queue for the kernel, counted from anywhere.
+std::optional<double> handed_on(const UserQueue& queue) {
+  if (!queue.accepted) return std::nullopt;
+  return static_cast<double>(*queue.accepted) - static_cast<double>(queue.queued) -
+         static_cast<double>(queue.dropped.value_or(0));
+}
+
+bool unread_at_far_end(const QueueStory& story) {
+  return story.far != nullptr && story.far->recv_q > 0;
+}
+
+std::uint64_t bytes_in_kernel(const QueueStory& story) {
+  return story.row == nullptr ? 0 : story.row->send_q;
+}
+
+}  // namespace
+
+QueueView view_queues(const Window& window, const Policy& policy) {
+  QueueView view{.window = &window,
+                 .stories = stories_of(window),
+                 .windows = policy_windows(window, policy),
+                 .parts = {},
+                 .nobody = {}};
+  if (view.stories.empty()) {
+    view.nobody = why_nobody(window.latest());
+    return view;
+  }
+  find_sockets(window.latest(), view.stories);
+  for (const Window& part : view.windows.parts) {
+    QueueView::Part range;
+    while (&window.at(range.first) != &part.first()) ++range.first;
+    range.last = range.first + part.samples() - 1;
+    view.parts.push_back(range);
+  }
+  return view;
+}
+
+Flow flow_of(const QueueView& view, const QueueStory& story) {
+  const Window& window = *view.window;
+  std::size_t first = view.parts.empty() ? 0 : view.parts.front().first, last = window.samples() - 1;
+  Flow flow{.outflow = Outflow::moving,
+            .per_s = 0,
+            .span_s = static_cast<double>(window.at(last).mono_ms - window.at(first).mono_ms) / 1000,
+            .acked = {}};
+  Series handed, queued, acked;
+  std::vector<const SocketRow*> rows;
+  if (story.row != nullptr) rows = window.history(*story.row);
+  for (std::size_t i = first; i <= last; ++i) {
+    auto t_s = static_cast<double>(i);
+    if (const UserQueue* then = story.then[i]) {
+      queued.add(t_s, static_cast<double>(then->queued));
+      if (auto bytes = handed_on(*then)) handed.add(t_s, *bytes);
+    }
+    if (!rows.empty() && rows[i] != nullptr && rows[i]->bytes_acked) {
+      acked.add(t_s, static_cast<double>(*rows[i]->bytes_acked));
+    }
+  }
+  // Without the counter a queue that shrinks is the only sign.
+  double left = handed.size() >= 2 ? handed.last() - handed.first() : queued.first() - queued.last();
+  if (acked.size() >= 2) flow.acked = acked.increase();
+  double moved = std::max(left, flow.acked.value_or(0));
+  if (moved > 0) {
+    if (flow.span_s > 0) flow.per_s = moved / flow.span_s;
+    return flow;
+  }
+  const SocketRow* row = story.row;
+  if (row == nullptr) {
+    flow.outflow = unread_at_far_end(story) ? Outflow::not_read : Outflow::not_taken;
+  } else if (row->send_q == 0) {
+    flow.outflow = Outflow::not_written;
+  } else if (row->snd_wnd == 0u || row->timer == Timer::persist || unread_at_far_end(story)) {
+    flow.outflow = Outflow::not_read;
+  } else if (row->timer == Timer::retransmit && row->backoff.value_or(0) >= kBackoff) {
+    flow.outflow = Outflow::not_answered;
+  } else {
+    flow.outflow = Outflow::not_taken;
+  }
+  return flow;
+}
+
+bool holds_senders(const UserQueue& queue) {
+  if (queue.busy) return *queue.busy;
+  if (queue.waiting || queue.suspended) return queue.waiting.value_or(0) + queue.suspended.value_or(0) > 0;
+  return queue.high && queue.queued >= *queue.high;
+}
+
+bool grows_past_its_mark(const QueueView& view, const QueueStory& story) {
+  if (!story.live || view.parts.empty()) return false;
+  return std::ranges::all_of(view.parts, [&](const QueueView::Part& part) {
+    const UserQueue* before = story.then[part.first];
+    for (std::size_t i = part.first; i <= part.last; ++i) {
+      const UserQueue* then = story.then[i];
+      if (then == nullptr || !then->high || then->queued <= *then->high) return false;
+    }
+    const UserQueue* after = story.then[part.last];
+    bool bypassed = after->bypassed.value_or(0) > before->bypassed.value_or(0);
+    return after->queued > before->queued && (bypassed || after->busy.value_or(false));
+  });
+}
+
+bool senders_pile_up(const QueueView& view, const QueueStory& story, const Policy& policy) {
+  if (!story.live || !view.in_every_part(story, 1.0, holds_senders)) return false;
+  auto suspended = [&](std::size_t i) { return story.then[i]->suspended.value_or(0); };
+  bool rises = std::ranges::all_of(
+      view.parts, [&](const QueueView::Part& part) { return suspended(part.last) > suspended(part.first); });
+  return rises && suspended(view.parts.back().last) >= suspended(view.parts.front().first) + policy.min_count;
+}
+
+bool message_queue_holds(const QueueView& view, const QueueStory& story) {
+  return story.live && view.in_every_part(story, kShareOfSamples, [](const UserQueue& queue) {
+    bool short_queue = (queue.high && queue.queued < *queue.high) || queue.busy == false;
+    return queue.message_busy.value_or(false) && queue.suspended.value_or(0) > 0 && short_queue;
+  });
+}
+
+bool shutdown_waits(const QueueView& view, const QueueStory& story) {
+  return story.live && view.in_every_part(story, 1.0, [](const UserQueue& queue) {
+    return queue.pending_shutdown.value_or(false) && queue.queued > 0;
+  });
+}
+
+std::uint64_t total_queued(const QueueGroup& group) {
+  return total(group, [](const UserQueue& queue) { return queue.queued; });
+}
+
+Finding about_queues(const QueueView& view, const QueueGroup& group, std::string_view id, Severity severity,
+                     FindingClass finding_class, std::string confidence_why) {
+  const Sample& now = view.window->latest();
+  const UserQueue& first = *group.front()->now;
+  Finding finding;
+  finding.id = std::string(id);
+  finding.severity = severity;
+  finding.finding_class = finding_class;
+  finding.confidence_why = std::move(confidence_why);
+  if (view.windows.shortened) {
+    finding.confidence = Confidence::medium;
+    finding.confidence_why += "; " + view.windows.why;
+  }
+  std::vector<Endpoint> locals, remotes;
+  for (const QueueStory* story : group) {
+    locals.push_back(story->now->local);
+    remotes.push_back(story->now->remote);
+  }
+  const OwnerTotals* owner = now.find_owner(first.pid);
+  finding.scope = {.kind = ScopeKind::process,
+                   .netns = first.netns,
+                   .netns_name = netns_name(now, first.netns),
+                   .pid = first.pid,
+                   .comm = first.comm,
+                   .cgroup = owner == nullptr ? "" : owner->cgroup,
+                   .local = common_end(locals),
+                   .remote = common_end(remotes),
+                   .count = group.size()};
+  return finding;
+}
+
+std::string speaker_text(const QueueGroup& group) {
+  const UserQueue& queue = *group.front()->now;
+  return fmt::format("{}[{}]", queue.comm, queue.pid);
+}
+
+std::string peer_text(const QueueGroup& group) {
+  if (group.size() > 1) return counted(group.size(), "connection");
+  const QueueStory& story = *group.front();
+  std::string address = story.now->remote.text();
+  if (story.far == nullptr || !story.far->owner) return address;
+  return fmt::format("{}[{}] at {}", story.far->owner->comm, story.far->owner->pid, address);
+}
+
+std::string outflow_text(const QueueGroup& group, Outflow outflow) {
+  bool one = group.size() == 1;
+  std::string peer = one ? peer_text(group) : fmt::format("the peers of {}", peer_text(group));
+  switch (outflow) {
+    case Outflow::moving:
+      return fmt::format("{} {} slowly", peer, one ? "reads" : "read");
+    case Outflow::not_read:
+      return fmt::format("{} {} not read", peer, one ? "does" : "do");
+    case Outflow::not_answered:
+      return fmt::format("{} {} not answer", peer, one ? "does" : "do");
+    case Outflow::not_taken:
+      return fmt::format("{} {} nothing", peer, one ? "takes" : "take");
+    case Outflow::not_written:
+      return "it does not write them, although Send-Q is empty";
+  }
+  return peer;
+}
+
+std::string chain_text(const QueueGroup& group) {
+  const QueueStory& story = *group.front();
+  std::string out = fmt::format("driver queue {}", with_commas(story.now->queued));
+  if (const SocketRow* row = story.row) {
+    out += fmt::format(" → Send-Q {}", with_commas(row->send_q));
+    if (row->not_sent) {
+      std::uint64_t not_sent = std::min(*row->not_sent, row->send_q);
+      out += fmt::format(" (not sent {}, in flight {})", with_commas(not_sent), with_commas(row->send_q - not_sent));
+    }
+    if (row->snd_wnd) out += fmt::format(" → window {}", with_commas(*row->snd_wnd));
+  } else {
+    out += " → Send-Q not visible";
+  }
+  if (const SocketRow* far = story.far) {
+    out += fmt::format(" → Recv-Q {}", with_commas(far->recv_q));
+    if (far->owner) out += fmt::format(" of {}[{}]", far->owner->comm, far->owner->pid);
+  } else {
+    out += fmt::format(" → Recv-Q of {} (not on this host)", story.now->remote.text());
+  }
+  return out;
+}
+
+std::string refused_text(const QueueGroup& group) {
+  auto refused = total(group, [](const UserQueue& queue) { return queue.refused; });
+  if (refused == 0) return "";
+  return fmt::format(" {} {} turned away: neither queued nor sent.", counted(refused, "send"),
+                     refused == 1 ? "was" : "were");
+}
+
+Evidence told(const QueueView& view, const QueueGroup& group, std::string metric, double value, std::string unit,
+              std::optional<double> threshold) {
+  Evidence out =
+      measured(*view.window, std::move(metric), "told by " + speaker_text(group), value, std::move(unit), threshold);
+  out.samples = view.window->samples() - static_cast<std::size_t>(std::ranges::count(group.front()->then, nullptr));
+  return out;
+}
+
+void add_places(const QueueView& view, const QueueGroup& group, const Flow& flow, std::vector<Evidence>& out) {
+  const Window& window = *view.window;
+  std::string source = source_of(window.latest(), "snapshot");
+  std::uint64_t send_q = 0, not_sent = 0, recv_q = 0;
+  bool split = true, far = false, near = false;
+  for (const QueueStory* story : group) {
+    send_q += bytes_in_kernel(*story);
+    near |= story->row != nullptr;
+    split &= story->row != nullptr && story->row->not_sent.has_value();
+    if (story->row != nullptr) not_sent += std::min(story->row->not_sent.value_or(0), story->row->send_q);
+    far |= story->far != nullptr;
+    if (story->far != nullptr) recv_q += story->far->recv_q;
+  }
+  auto add = [&](const char* metric, double value, const char* unit) {
+    out.push_back(measured(window, metric, source, value, unit));
+  };
+  if (near) add("send_q", static_cast<double>(send_q), "bytes");
+  if (near && split) {
+    add("not_sent", static_cast<double>(not_sent), "bytes");
+    add("in_flight", static_cast<double>(send_q - not_sent), "bytes");
+  }
+  if (far) add("peer_recv_q", static_cast<double>(recv_q), "bytes");
+  const SocketRow* row = group.front()->row;
+  if (row != nullptr && row->snd_wnd) add("peer_window", *row->snd_wnd, "bytes");
+  if (flow.acked) {
+    add("acknowledged", *flow.acked, "bytes");
+    out.back().window_s = flow.span_s;
+  }
+}
+
+void add_peer_steps(const QueueGroup& group, std::vector<std::string>& steps) {
+  const SocketRow* far = group.front()->far;
+  if (far == nullptr || !far->owner) return;
+  steps.push_back(fmt::format("see what {1}[{0}] does instead: cat /proc/{0}/wchan; top -H -p {0}", far->owner->pid,
+                              far->owner->comm));
+}
+
+std::vector<NotUseful> settings_for_a_stalled_peer() {
+  return {{"net.ipv4.tcp_wmem, net.core.wmem_max, SO_SNDBUF",
+           "only move bytes from the program's queue into Send-Q; the peer reads no faster"},
+          {"net.ipv4.tcp_rmem, net.core.rmem_max", "a larger buffer at the peer fills as well, a little later"},
+          {"net.core.somaxconn", "is about connections that wait for accept(); these are established"},
+          {"net.ipv4.tcp_retries2, net.ipv4.tcp_keepalive_*",
+           "the peer's kernel answers every probe of a closed window, so no timer ends this"}};
+}
+
+}  // namespace tcpadvisor

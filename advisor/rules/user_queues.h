@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// The queues that programs keep in front of their sockets, over the window: what the user-queue rules start from.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include "advisor/evidence/window.h"
+#include "advisor/rules/finding.h"
+#include "advisor/rules/policy.h"
+#include "advisor/rules/words.h"
+
+namespace tcpadvisor {
+
+/// One connection whose program speaks about its own queue.
+struct QueueStory {
+  const UserQueue* now = nullptr;      ///< the last word, never null
+  std::vector<const UserQueue*> then;  ///< one per sample of the window, null where nobody spoke for it
+  bool live = false;                   ///< spoken for in the latest sample, and not ended
+  const SocketRow* row = nullptr;      ///< its socket in the latest sample, if it has a row
+  const SocketRow* far = nullptr;      ///< the other end, if it is on this host
+};
+
+/// The window as these rules see it.
+struct QueueView {
+  struct Part {
+    std::size_t first = 0, last = 0;  ///< samples of one policy window; neighbours share one
+  };
+  const Window* window = nullptr;
+  std::vector<QueueStory> stories;  ///< by process, then by connection
+  PolicyWindows windows;
+  std::vector<Part> parts;  ///< of windows.parts
+  std::string nobody;       ///< why no queue is known; empty when one is
+
+  const UserQueue* at(const QueueStory& story, std::size_t sample) const { return story.then[sample]; }
+
+  /// In each policy window the program spoke in every sample, and `holds(const UserQueue&)` in at least this share of
+  /// them.
+  template <typename Predicate>
+  bool in_every_part(const QueueStory& story, double share, Predicate holds) const {
+    return !parts.empty() && std::ranges::all_of(parts, [&](const Part& part) {
+      std::size_t hits = 0;
+      for (std::size_t i = part.first; i <= part.last; ++i) {
+        if (story.then[i] == nullptr) return false;
+        hits += holds(*story.then[i]) ? 1 : 0;
+      }
+      return static_cast<double>(hits) >= share * static_cast<double>(part.last - part.first + 1);
+    });
+  }
+};
+
+QueueView view_queues(const Window& window, const Policy& policy);
+
+/// What becomes of the bytes behind the program's queue, over the policy windows.
+enum class Outflow : std::uint8_t {
+  moving,        ///< some leave
+  not_read,      ///< the peer's window is closed, or what it received lies unread
+  not_answered,  ///< the kernel sends again and again
+  not_taken,     ///< nothing leaves, and nothing shows why
+  not_written,   ///< Send-Q is empty: the program itself does not hand them on
+};
+struct Flow {
+  Outflow outflow = Outflow::moving;
+  double per_s = 0;  ///< bytes that leave: taken by the kernel or acknowledged, whichever is more
+  double span_s = 0;
+  std::optional<double> acked;  ///< by the peer, in that time
+  bool moves() const { return outflow == Outflow::moving; }
+};
+Flow flow_of(const QueueView& view, const QueueStory& story);
+
+/// The program lets senders wait: at the marks if it tells, else because the queue is at its mark.
+bool holds_senders(const UserQueue& queue);
+/// The mark from which on senders wait is passed, and more and more is accepted all the same.
+bool grows_past_its_mark(const QueueView& view, const QueueStory& story);
+/// The queue keeps to its mark, but more and more senders are suspended in front of it.
+bool senders_pile_up(const QueueView& view, const QueueStory& story, const Policy& policy);
+/// Senders wait for the message queue although the queue behind it is short.
+bool message_queue_holds(const QueueView& view, const QueueStory& story);
+/// The program has shut down writing, and data waited in its queue all the time.
+bool shutdown_waits(const QueueView& view, const QueueStory& story);
+
+/// Connections of one process that tell the same story, the one with the most bytes first.
+using QueueGroup = std::vector<const QueueStory*>;
+template <typename Kind>
+using QueueGroups = std::map<std::tuple<Kind, Pid, NetnsId>, QueueGroup>;
+template <typename Kind>
+void add_story(QueueGroups<Kind>& groups, Kind kind, const QueueStory& story) {
+  QueueGroup& group = groups[{kind, story.now->pid, story.now->netns}];
+  auto less_queued = [&](const QueueStory* other) { return other->now->queued < story.now->queued; };
+  group.insert(std::ranges::find_if(group, less_queued), &story);
+}
+
+/// Sums `read(const UserQueue&)`, an optional number, over the last words.
+template <typename Read>
+std::uint64_t total(const QueueGroup& group, Read read) {
+  std::uint64_t sum = 0;
+  for (const QueueStory* story : group) sum += std::optional<std::uint64_t>(read(*story->now)).value_or(0);
+  return sum;
+}
+std::uint64_t total_queued(const QueueGroup& group);
+
+/// A finding with id, class, severity, scope and confidence; the rest is the rule's.
+Finding about_queues(const QueueView& view, const QueueGroup& group, std::string_view id, Severity severity,
+                     FindingClass finding_class, std::string confidence_why);
+/// "beam.smp[812]"
+std::string speaker_text(const QueueGroup& group);
+/// "client[4711] at 127.0.0.1:5000" or only the address; "3 connections" for more than one.
+std::string peer_text(const QueueGroup& group);
+std::string outflow_text(const QueueGroup& group, Outflow outflow);  ///< "10.0.0.2:80 does not read"
+/// "driver queue 778,763 → Send-Q 130,944 (not sent 0) → window 0 → Recv-Q 4,096 of client[7]", of the first one.
+std::string chain_text(const QueueGroup& group);
+/// " 12 sends were turned away: neither queued nor sent."; empty if none was.
+std::string refused_text(const QueueGroup& group);
+/// What the program said; `value` is of the latest word.
+Evidence told(const QueueView& view, const QueueGroup& group, std::string metric, double value, std::string unit,
+              std::optional<double> threshold = std::nullopt);
+/// Bytes in each place behind the program's queue, the peer's window and what it acknowledged.
+void add_places(const QueueView& view, const QueueGroup& group, const Flow& flow, std::vector<Evidence>& out);
+/// "see what it does instead: …" if the peer's process is known.
+void add_peer_steps(const QueueGroup& group, std::vector<std::string>& steps);
+/// Why no setting moves bytes that the peer does not take.
+std::vector<NotUseful> settings_for_a_stalled_peer();
+
+}  // namespace tcpadvisor
