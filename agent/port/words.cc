@@ -79,6 +79,10 @@ std::string_view to_text(EventKind kind) {
       return "tcp_error";
     case EventKind::tcp_passive:
       return "tcp_passive";
+    case EventKind::busy_dist_port:
+      return "busy_dist_port";
+    case EventKind::nodedown:
+      return "nodedown";
     case EventKind::port_gone:
       return "port_gone";
   }

@@ -62,17 +62,19 @@ struct SendOptions {
 };
 
 enum class EventKind : std::uint8_t {
-  answer,       ///< the caller's call has returned, with `outcome` (and `data` for a receive)
-  reply,        ///< message {inet_reply,Port,Outcome}: the driver's reply to a `command` or `bang`
-  suspended,    ///< the caller is held back; its bytes are not queued
-  resumed,      ///< the caller may try again (its answer follows, or it is suspended once more)
-  busy_port,    ///< system monitor event {monitor,Caller,busy_port,Port}, one for each suspension
-  empty_out_q,  ///< message {empty_out_q,Port} to a subscriber
-  data,         ///< message {tcp,Port,Data} in active mode
-  tcp_closed,   ///< message {tcp_closed,Port}
-  tcp_error,    ///< message {tcp_error,Port,econnreset}
-  tcp_passive,  ///< message {tcp_passive,Port}: an {active,N} budget is used up
-  port_gone,    ///< the port has ended: its file descriptor is closed
+  answer,          ///< the caller's call has returned, with `outcome` (and `data` for a receive)
+  reply,           ///< message {inet_reply,Port,Outcome}: the driver's reply to a `command` or `bang`
+  suspended,       ///< the caller is held back; its bytes are not queued
+  resumed,         ///< the caller may try again (its answer follows, or it is suspended once more)
+  busy_port,       ///< system monitor event {monitor,Caller,busy_port,Port}, one for each suspension
+  empty_out_q,     ///< message {empty_out_q,Port} to a subscriber
+  data,            ///< message {tcp,Port,Data} in active mode
+  tcp_closed,      ///< message {tcp_closed,Port}
+  tcp_error,       ///< message {tcp_error,Port,econnreset}
+  tcp_passive,     ///< message {tcp_passive,Port}: an {active,N} budget is used up
+  busy_dist_port,  ///< the same on a distribution channel
+  nodedown,        ///< the channel's connection has ended
+  port_gone,       ///< the port has ended: its file descriptor is closed
 };
 std::string_view to_text(EventKind kind);
 
