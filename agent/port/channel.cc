@@ -93,8 +93,7 @@ void Channel::end_connection() {
   driver_busy_ = false;
 }
 
-// ---- sending
-// ------------------------------------------------------------------------------------------------------------
+// ---- sending ----
 
 Outcome Channel::send(CallerId caller, Signal signal, const SendOptions& options, std::string_view payload) {
   Operations::Scope operation(operations_);
@@ -217,8 +216,7 @@ void Channel::caller_dies(CallerId caller) {
   std::erase_if(resumed_, [caller](const Suspended& s) { return s.caller == caller; });
 }
 
-// ---- the channel's port
-// ---------------------------------------------------------------------------------------------------
+// ---- the channel's port ----
 
 void Channel::port_busy(bool on) {
   driver_busy_ = on;
@@ -236,8 +234,7 @@ void Channel::readable() {
   pump();
 }
 
-// ---- what is there
-// --------------------------------------------------------------------------------------------------------
+// ---- what is there ----
 
 ChannelState Channel::state() const {
   ChannelState state{.queued = queued_,

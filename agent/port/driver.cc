@@ -42,8 +42,7 @@ Driver::~Driver() {
   close_transport(false);
 }
 
-// ---- sending
-// ------------------------------------------------------------------------------------------------------------
+// ---- sending ----
 
 void Driver::command(CallerId caller, std::string_view data) {
   if (!connected_) {
@@ -161,8 +160,7 @@ void Driver::want_writable(bool on) {
   transport_.want_writable(on);
 }
 
-// ---- busy
-// ---------------------------------------------------------------------------------------------------------------
+// ---- busy ----
 
 void Driver::set_busy(CallerId caller, std::uint64_t bytes) {
   busy_caller_ = caller;
@@ -198,8 +196,7 @@ void Driver::send_timed_out() {
   disconnect();
 }
 
-// ---- the ends of the connection
-// -----------------------------------------------------------------------------------------
+// ---- the ends of the connection ----
 
 Outcome Driver::shutdown_now(int how) {
   if (!connected_) return Outcome::enotconn;
@@ -324,8 +321,7 @@ void Driver::close_transport(bool reset) {
   transport_.close(reset);
 }
 
-// ---- receiving
-// ----------------------------------------------------------------------------------------------------------
+// ---- receiving ----
 
 void Driver::receive(CallerId caller, std::size_t bytes, std::optional<std::chrono::milliseconds> timeout) {
   auto answer = [&](Outcome outcome) { above_.driver_event({EventKind::answer, caller, outcome}); };
@@ -398,8 +394,7 @@ void Driver::watch_input() {
   transport_.want_readable(on);
 }
 
-// ---- options
-// ------------------------------------------------------------------------------------------------------------
+// ---- options ----
 
 Outcome Driver::set_options(std::span<const OptionSetting> settings) {
   Options before = options_;

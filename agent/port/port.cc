@@ -67,8 +67,7 @@ Outcome Port::send(CallerId caller, const SendOptions& options, std::string_view
   return scheduler_.output(caller, options, data);
 }
 
-// ---- shutdown and close
-// -------------------------------------------------------------------------------------------------
+// ---- shutdown and close ----
 
 Outcome Port::shutdown(CallerId caller, int how) {
   Operations::Scope operation(operations_);
@@ -166,8 +165,7 @@ void Port::end(bool kill) {
   if (closed) operations_.tell({EventKind::port_gone, setup_.owner});
 }
 
-// ---- the rest
-// -----------------------------------------------------------------------------------------------------------
+// ---- the rest ----
 
 void Port::receive(CallerId caller, std::size_t bytes, std::optional<std::chrono::milliseconds> timeout) {
   Operations::Scope operation(operations_);
