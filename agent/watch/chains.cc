@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <tuple>
 
 #include "agent/watch/words.h"
@@ -48,74 +49,204 @@ class Ends {
   std::vector<const SocketRow*> by_ends_;
 };
 
-std::uint64_t leaving(const SocketRow* from, const SocketRow* to) {
-  return (from != nullptr ? from->send_q : 0) + (to != nullptr ? to->recv_q : 0);
+/// User-space queues by the connection that they belong to; what nobody takes is left over.
+class Drivers {
+ public:
+  explicit Drivers(const Sample& sample) {
+    for (const UserQueue& queue : sample.user_queues) by_connection_[connection(queue)] = &queue;
+  }
+  const UserQueue* take(const SocketRow* row) {
+    auto node = row != nullptr ? by_connection_.extract(connection(*row)) : decltype(by_connection_)::node_type();
+    return node ? node.mapped() : nullptr;
+  }
+  std::vector<const UserQueue*> left_over() const {
+    std::vector<const UserQueue*> queues;
+    for (const auto& [connection, queue] : by_connection_) queues.push_back(queue);
+    return queues;
+  }
+
+ private:
+  using Connection = std::tuple<NetnsId, Endpoint, Endpoint>;
+  static Connection connection(const auto& end) { return {end.netns, end.local, end.remote}; }
+  std::map<Connection, const UserQueue*> by_connection_;
+};
+
+/// One end of a connection; either part may be unknown.
+struct End {
+  const SocketRow* row = nullptr;
+  const UserQueue* driver = nullptr;
+  bool row_is_real = true;
+};
+
+/// In the driver, or lost there when it ended.
+std::uint64_t bytes_of(const UserQueue* driver) {
+  if (driver == nullptr) return 0;
+  return driver->ended ? driver->dropped.value_or(0) + driver->queued : driver->queued;
+}
+
+std::uint64_t leaving(const End& from, const End& to) {
+  return bytes_of(from.driver) + (from.row != nullptr ? from.row->send_q : 0) +
+         (to.row != nullptr ? to.row->recv_q : 0);
 }
 
 /// The end that the line is about: more bytes leave it; if none do, the one that a process still holds.
-bool comes_first(const SocketRow* a, const SocketRow* b) {
+bool comes_first(const End& a, const End& b) {
   if (leaving(a, b) != leaving(b, a)) return leaving(a, b) > leaving(b, a);
-  bool a_held = a->holder == Holder::process, b_held = b->holder == Holder::process;
+  bool a_held = a.row->holder == Holder::process, b_held = b.row->holder == Holder::process;
   if (a_held != b_held) return a_held;
-  return a < b;  // any order will do as long as both ends agree on it
+  return a.row < b.row;  // any order will do as long as both ends agree on it
 }
 
-void add_wire(Line& line, const SocketRow* from, const SocketRow* to, const Glyphs& g) {
-  std::optional<std::uint32_t> window = from != nullptr ? from->snd_wnd : to->rcv_wnd;
+/// What holds senders back and what becomes of the bytes: "1 waiting, 2 suspended, shutdown pending".
+std::string notes_on(const UserQueue& driver) {
+  std::string notes;
+  auto add = [&](const std::string& note) { notes += (notes.empty() ? "" : ", ") + note; };
+  if (driver.waiting.value_or(0) > 0) add(fmt::format("{} waiting", *driver.waiting));
+  if (driver.suspended.value_or(0) > 0) add(fmt::format("{} suspended", *driver.suspended));
+  if (notes.empty() && driver.busy.value_or(false)) add("busy");
+  if (driver.message_busy.value_or(false)) {
+    add(driver.message_queue ? fmt::format("message queue {} busy", queue_text(*driver.message_queue))
+                             : "message queue busy");
+  }
+  if (driver.pending_shutdown.value_or(false)) add("shutdown pending");
+  if (driver.dropped.value_or(0) > 0) add(fmt::format("dropped {}", queue_text(*driver.dropped)));
+  return notes;
+}
+
+bool is_alive(const UserQueue* driver) {
+  return driver != nullptr && !driver->ended;
+}
+
+/// How much of a chain is shown; the last level is the shortest.
+enum class Detail { all, notes_below, no_parts };
+
+void add_wire(Line& line, const End& from, const End& to, const Glyphs& g) {
+  std::optional<std::uint32_t> window;
+  if (from.row != nullptr) window = from.row->snd_wnd;
+  if (from.row == nullptr && to.row != nullptr) window = to.row->rcv_wnd;
   line.add(fmt::format(" {} wire", g.arrow), Attr::dim);
   if (window) {
-    bool closed = *window == 0 && from != nullptr && from->send_q > 0;
+    bool closed = *window == 0 && from.row != nullptr && from.row->send_q > 0;
     line.add(fmt::format(" (wnd {})", queue_text(*window)), closed ? Attr::critical : Attr::dim);
   }
   line.add(fmt::format(" {} ", g.arrow), Attr::dim);
 }
 
-Line chain(const SocketRow* from, const SocketRow* to, const Glyphs& g) {
+Line& add_queue(Line& line, std::string_view name, std::uint64_t bytes) {
+  return line.add(fmt::format("{} {}", name, queue_text(bytes)), bytes > 0 ? Attr::title : Attr::normal);
+}
+
+Line chain(const End& from, const End& to, const Glyphs& g, Detail detail) {
   Line line("  ");
-  if (from != nullptr) {
-    line.add(fmt::format("Send-Q {}", queue_text(from->send_q)), from->send_q > 0 ? Attr::title : Attr::normal);
-    if (from->not_sent.value_or(0) > 0) line.add(fmt::format(" (not sent {})", queue_text(*from->not_sent)));
+  if (is_alive(from.driver)) {
+    add_queue(line, "driver", from.driver->queued);
+    std::string notes = notes_on(*from.driver);
+    if (detail == Detail::all && !notes.empty()) line.add(fmt::format(" ({})", notes), Attr::warning);
+    line.add(fmt::format(" {} ", g.arrow), Attr::dim);
+  }
+  if (!from.row_is_real) return line.add("Send-Q ? (the socket has no line of its own)", Attr::dim);
+  if (from.row != nullptr) {
+    add_queue(line, "Send-Q", from.row->send_q);
+    bool unsent = detail != Detail::no_parts && from.row->not_sent.value_or(0) > 0;
+    if (unsent) line.add(fmt::format(" (not sent {})", queue_text(*from.row->not_sent)));
   } else {
     line.add("peer", Attr::dim);
   }
   add_wire(line, from, to, g);
-  if (to != nullptr) {
-    line.add(fmt::format("Recv-Q {}", queue_text(to->recv_q)), to->recv_q > 0 ? Attr::title : Attr::normal);
+  if (to.row != nullptr) {
+    add_queue(line, "Recv-Q", to.row->recv_q);
   } else {
     line.add("peer", Attr::dim);
   }
   return line;
 }
 
+/// The chain from one end to the other with all that fits, and below it what a driver says if that does not.
+void add_direction(std::vector<Line>& lines, const End& from, const End& to, const Glyphs& g, std::size_t width,
+                   bool name_far_end) {
+  Line line;
+  Detail detail = Detail::all;
+  for (Detail level : {Detail::all, Detail::notes_below, Detail::no_parts}) {
+    line = chain(from, to, g, detail = level);
+    if (name_far_end && to.row != nullptr) {
+      line.add(" " + owner_text(*to.row), Attr::dim);
+      if (to.row->state != from.row->state) line.add(fmt::format(" {}", state_text(to.row->state)));
+    }
+    if (line.width() <= width) break;
+  }
+  lines.push_back(std::move(line));
+  if (!is_alive(from.driver) || detail == Detail::all) return;
+  if (std::string notes = notes_on(*from.driver); !notes.empty())
+    lines.emplace_back("    driver: " + notes, Attr::warning);
+}
+
+void add_last_word(std::vector<Line>& lines, const UserQueue* driver) {
+  if (driver == nullptr || !driver->ended || bytes_of(driver) == 0) return;
+  std::string text;
+  if (driver->dropped.value_or(0) > 0) text = fmt::format(" dropped {}", queue_text(*driver->dropped));
+  if (driver->queued > 0) text += fmt::format("{} left {} behind", text.empty() ? "" : ",", queue_text(driver->queued));
+  Line line("  driver" + text, Attr::critical);
+  line.add(fmt::format(" (ended {} ago)", age_text(driver->age_ms)));
+  if (driver->accepted) line.add(fmt::format(" of {} accepted", queue_text(*driver->accepted)), Attr::dim);
+  lines.push_back(std::move(line));
+}
+
+/// A row that says only which connection it is and who holds it.
+Link link_without_row(const UserQueue& queue) {
+  auto row = std::make_shared<SocketRow>();
+  row->cookie = queue.cookie;
+  row->netns = queue.netns;
+  row->local = queue.local;
+  row->remote = queue.remote;
+  row->state = TcpState::close;
+  row->holder = Holder::process;
+  row->owner = Owner{queue.pid, queue.comm, -1, 1};
+  row->state_age_ms = queue.age_ms;
+  return {.near = row.get(), .far = nullptr, .near_driver = &queue, .far_driver = nullptr, .stand_in = row};
+}
+
 }  // namespace
 
 std::uint64_t Link::queued() const {
-  return leaving(near, far) + leaving(far, near);
+  End here{near, near_driver}, there{far, far_driver};
+  return leaving(here, there) + leaving(there, here);
 }
 
 std::vector<Link> links_of(const Sample& sample) {
   Ends all(sample);
+  Drivers drivers(sample);
+  std::map<const SocketRow*, const UserQueue*> driver_of;
+  for (const SocketRow* row : all.rows()) {
+    if (const UserQueue* driver = drivers.take(row)) driver_of[row] = driver;
+  }
+  auto end_at = [&](const SocketRow* row) {
+    auto driver = driver_of.find(row);
+    return End{row, driver == driver_of.end() ? nullptr : driver->second};
+  };
   std::vector<Link> links;
   for (const SocketRow* row : all.rows()) {
     const SocketRow* far = all.other_end(row);
-    if (far == nullptr || comes_first(row, far)) links.push_back({row, far});
+    End here = end_at(row), there = end_at(far);
+    if (far == nullptr || comes_first(here, there)) links.push_back({row, far, here.driver, there.driver});
+  }
+  for (const UserQueue* queue : drivers.left_over()) {
+    if (!queue->ended || bytes_of(queue) > 0) links.push_back(link_without_row(*queue));
   }
   return links;
 }
 
-std::vector<Line> chain_lines(const Link& link, const Glyphs& g) {
-  const SocketRow *near = link.near, *far = link.far;
-  bool far_tells = far != nullptr && (far->state != near->state || far->holder != near->holder);
+std::vector<Line> chain_lines(const Link& link, const Glyphs& g, std::size_t width) {
+  End near{link.near, link.near_driver, link.stand_in == nullptr}, far{link.far, link.far_driver};
+  bool far_tells = far.row != nullptr && (far.row->state != near.row->state || far.row->holder != near.row->holder);
+  auto waits = [](const End& from, const End& to) {
+    bool in_driver = is_alive(from.driver) && (from.driver->queued > 0 || !notes_on(*from.driver).empty());
+    return in_driver || (from.row != nullptr && from.row->send_q > 0) || (to.row != nullptr && to.row->recv_q > 0);
+  };
   std::vector<Line> lines;
-  if (leaving(near, far) > 0 || far_tells) {
-    Line line = chain(near, far, g);
-    if (far != nullptr) {
-      line.add(" " + owner_text(*far), Attr::dim);
-      if (far->state != near->state) line.add(fmt::format(" {}", state_text(far->state)));
-    }
-    lines.push_back(std::move(line));
-  }
-  if (leaving(far, near) > 0) lines.push_back(chain(far, near, g));
+  if (waits(near, far) || far_tells) add_direction(lines, near, far, g, width, true);
+  if (waits(far, near)) add_direction(lines, far, near, g, width, false);
+  add_last_word(lines, near.driver);
+  add_last_word(lines, far.driver);
   return lines;
 }
 

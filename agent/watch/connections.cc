@@ -2,6 +2,9 @@
 // List 1: connections, the longest queues first.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "advisor/base/text.h"
 #include "agent/watch/chains.h"
 #include "agent/watch/details.h"
@@ -28,6 +31,12 @@ struct Connection {
   Age age;  ///< of the near end
 };
 
+/// A connection that only a program speaks for has no state: its socket is gone, or has no row.
+std::string state_of(const Link& link) {
+  if (link.stand_in == nullptr) return std::string(state_text(link.near->state));
+  return link.near_driver->ended ? "(ended)" : "?";
+}
+
 Attr attr_of(const Connection& connection, const Picture& picture) {
   TcpState state = connection.link.near->state;
   bool closing = state == TcpState::close_wait || state == TcpState::fin_wait_2;
@@ -37,7 +46,7 @@ Attr attr_of(const Connection& connection, const Picture& picture) {
 std::vector<Line> lines_of(const Connection& connection, const Picture& picture, const View& view) {
   const Glyphs& g = glyphs(view.utf8);
   const SocketRow& row = *connection.link.near;
-  std::array<Span, kColumns.size()> cells = {{{std::string(state_text(row.state)), attr_of(connection, picture)},
+  std::array<Span, kColumns.size()> cells = {{{state_of(connection.link), attr_of(connection, picture)},
                                               {age_text(connection.age)},
                                               {owner_text(row)},
                                               {fmt::format("{} {} {}", row.local.text(), g.arrow, row.remote.text())},
@@ -45,7 +54,7 @@ std::vector<Line> lines_of(const Connection& connection, const Picture& picture,
                                               {count_or_dash(row.total_retrans)},
                                               {netns_text(picture.now(), row.netns)}}};
   std::vector<Line> lines = {row_of(kColumns, cells, view.width, g)};
-  for (Line& line : chain_lines(connection.link, g)) lines.push_back(std::move(line));
+  for (Line& line : chain_lines(connection.link, g, view.width)) lines.push_back(std::move(line));
   return lines;
 }
 
@@ -54,17 +63,34 @@ std::string words_of(const Link& link, const Sample& sample) {
     return fmt::format("{} {} {} {} {} {}", state_text(row.state), owner_text(row), row.local.text(), row.remote.text(),
                        netns_text(sample, row.netns), row.cgroup);
   };
-  return link.far != nullptr ? one(*link.near) + " " + one(*link.far) : one(*link.near);
+  std::string words = link.far != nullptr ? one(*link.near) + " " + one(*link.far) : one(*link.near);
+  for (const UserQueue* driver : {link.near_driver, link.far_driver}) {
+    if (driver != nullptr) words += fmt::format(" driver {} {}", driver->name, driver->comm);
+  }
+  return words;
 }
 
-std::vector<Line> details_of(const Link& link, const Picture& picture, const Glyphs& g) {
-  std::vector<Line> lines = chain_lines(link, g);
+std::vector<Line> details_of(const Link& link, const Picture& picture, const View& view) {
+  std::vector<Line> lines = chain_lines(link, glyphs(view.utf8), view.width);
+  auto add = [&](std::vector<Line> more) { std::ranges::move(more, std::back_inserter(lines)); };
+  auto add_driver = [&](const UserQueue* driver) {
+    if (driver == nullptr) return;
+    lines.emplace_back();
+    lines.emplace_back("the program's own queue, as it says", Attr::label);
+    add(driver_details(*driver));
+  };
   if (!lines.empty()) lines.emplace_back();
-  for (Line& line : socket_details(*link.near, picture.window)) lines.push_back(std::move(line));
+  if (link.stand_in != nullptr) {
+    add(connection_details(*link.near_driver, picture.now()));
+  } else {
+    add(socket_details(*link.near, picture.window));
+  }
+  add_driver(link.near_driver);
   if (link.far != nullptr) {
     lines.emplace_back();
     lines.emplace_back("the other end, on this host too", Attr::label);
-    for (Line& line : socket_details(*link.far, picture.window)) lines.push_back(std::move(line));
+    add(socket_details(*link.far, picture.window));
+    add_driver(link.far_driver);
   }
   return lines;
 }
@@ -77,16 +103,15 @@ Table connections_table(const Picture& picture, const View& view) {
   for (const Link& link : links_of(picture.now())) spec.rows.push_back({link, picture.window.age(*link.near)});
   auto queue_and_age = [](Row row) { return std::pair(row.link.queued(), row.age.value); };
   auto rtt = [](Row row) { return row.link.near->srtt_us.value_or(0); };
-  spec.orders = {
-      {"queue", [=](Row a, Row b) { return queue_and_age(a) > queue_and_age(b); }},
-      {"age", [](Row a, Row b) { return a.age.value > b.age.value; }},
-      {"state", [](Row a, Row b) { return state_text(a.link.near->state) < state_text(b.link.near->state); }},
-      {"owner", [](Row a, Row b) { return owner_text(*a.link.near) < owner_text(*b.link.near); }},
-      {"rtt", [=](Row a, Row b) { return rtt(a) > rtt(b); }}};
+  spec.orders = {{"queue", [=](Row a, Row b) { return queue_and_age(a) > queue_and_age(b); }},
+                 {"age", [](Row a, Row b) { return a.age.value > b.age.value; }},
+                 {"state", [](Row a, Row b) { return state_of(a.link) < state_of(b.link); }},
+                 {"owner", [](Row a, Row b) { return owner_text(*a.link.near) < owner_text(*b.link.near); }},
+                 {"rtt", [=](Row a, Row b) { return rtt(a) > rtt(b); }}};
   spec.key = [](Row row) { return key_of(*row.link.near); };
   spec.words = [&](Row row) { return words_of(row.link, picture.now()); };
   spec.lines = [&](Row row) { return lines_of(row, picture, view); };
-  spec.details = [&](Row row) { return details_of(row.link, picture, glyphs(view.utf8)); };
+  spec.details = [&](Row row) { return details_of(row.link, picture, view); };
   spec.heading = heading_of(kColumns, view.width, glyphs(view.utf8));
   spec.empty =
       picture.now().knows("snapshot") ? "no connections" : "connections are not known: no source can read them";

@@ -22,6 +22,9 @@ class Facts {
   void count(std::string_view name, const std::optional<T>& value) {
     if (value) add(name, with_commas(*value));
   }
+  void yes_or_no(std::string_view name, std::optional<bool> value) {
+    if (value) add(name, *value ? "yes" : "no");
+  }
   template <typename T>
   void micros(std::string_view name, const std::optional<T>& value) {
     if (value) add(name, fmt::format("{:.3f} ms", static_cast<double>(*value) / 1000));
@@ -141,6 +144,39 @@ std::vector<Line> socket_details(const SocketRow& row, const Window& window) {
   facts.count("drops", row.drops);
   if (!row.congestion_control.empty()) facts.add("congestion control", row.congestion_control);
   if (row.cookie != 0) facts.add("socket cookie", fmt::format("{}", row.cookie));
+  return facts.take();
+}
+
+std::vector<Line> connection_details(const UserQueue& queue, const Sample& sample) {
+  Facts facts;
+  facts.add("local", queue.local.text());
+  facts.add("remote", queue.remote.text());
+  facts.add("network namespace", netns_text(sample, queue.netns));
+  if (queue.cookie != 0) facts.add("socket cookie", fmt::format("{}", queue.cookie));
+  facts.add("socket", queue.ended ? "closed, or closing" : "has no line of its own on this busy host");
+  return facts.take();
+}
+
+std::vector<Line> driver_details(const UserQueue& queue) {
+  Facts facts;
+  facts.add("said by", fmt::format("{}[{}]{}{}", queue.comm, queue.pid, queue.name.empty() ? "" : " as ", queue.name));
+  facts.ago(queue.ended ? "last word" : "said", std::optional(queue.age_ms));
+  facts.bytes("queued", std::optional(queue.queued));
+  facts.bytes("  high mark", queue.high);
+  facts.bytes("  low mark", queue.low);
+  facts.yes_or_no("  busy", queue.busy);
+  facts.count("senders waiting", queue.waiting);
+  facts.count("senders suspended", queue.suspended);
+  if (queue.waited_ms) facts.add("longest wait", age_text(*queue.waited_ms));
+  facts.bytes("message queue", queue.message_queue);
+  facts.bytes("  high mark", queue.message_high);
+  facts.bytes("  low mark", queue.message_low);
+  facts.yes_or_no("  busy", queue.message_busy);
+  facts.yes_or_no("shutdown pending", queue.pending_shutdown);
+  facts.bytes("accepted so far", queue.accepted);
+  facts.bytes("  though busy", queue.bypassed);
+  facts.bytes("  dropped", queue.dropped);
+  facts.count("sends refused", queue.refused);
   return facts.take();
 }
 

@@ -14,6 +14,10 @@ namespace tcpadvisor::watch {
 Line detail(std::string_view name, std::string value);
 /// `row` is one of window.latest().
 std::vector<Line> socket_details(const SocketRow& row, const Window& window);
+/// The connection that a program speaks for, when its socket has no row.
+std::vector<Line> connection_details(const UserQueue& queue, const Sample& sample);
+/// Everything that the program said about its queue.
+std::vector<Line> driver_details(const UserQueue& queue);
 std::vector<Line> process_details(const OwnerTotals& owner, const Sample& sample);
 
 }  // namespace tcpadvisor::watch

@@ -20,7 +20,8 @@ constexpr std::array<std::pair<const char*, const char*>, 9> kKeys = {{
     {"q", "quit"},
 }};
 
-constexpr std::array<std::pair<const char*, const char*>, 9> kWords = {{
+constexpr std::array<std::pair<const char*, const char*>, 10> kWords = {{
+    {"driver", "bytes that a program holds back in a queue of its own, as it says"},
     {"Send-Q", "bytes the peer has not acknowledged; 'not sent' of them never left"},
     {"wnd", "room that the receiver offers; 0 means that it does not read"},
     {"Recv-Q", "bytes that arrived and wait for the application to read them"},

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "advisor/evidence/sample_fields.h"
 #include "advisor/report/finding_json.h"
 #include "agent/watch/build_up.h"
 #include "agent/watch/chains.h"
@@ -99,6 +100,33 @@ json socket_json(const SocketRow& row, const Picture& picture) {
   return object;
 }
 
+/// Bytes that wait in the program; what has ended waits no more.
+json driver_q(const UserQueue* driver) {
+  return driver != nullptr && !driver->ended ? json(driver->queued) : json();
+}
+
+/// Every member under its own name; what the program did not say is null.
+struct MemberWriter {
+  json object = json::object();
+  void operator()(const char* name, const Endpoint& end) { object[name] = end.text(); }
+  template <typename T>
+  void operator()(const char* name, const std::optional<T>& value) {
+    put(object, name, value);
+  }
+  template <typename T>
+  void operator()(const char* name, const T& value) {
+    object[name] = value;
+  }
+};
+
+json user_queue_json(const UserQueue& queue, const Picture& picture) {
+  MemberWriter writer;
+  describe(writer, queue);
+  writer.object["netns"] = netns_text(picture.now(), queue.netns);
+  writer.object["netns_id"] = queue.netns;
+  return std::move(writer.object);
+}
+
 json connection_json(const Link& link, const Picture& picture) {
   const SocketRow& row = *link.near;
   json object = socket_json(row, picture);
@@ -106,7 +134,7 @@ json connection_json(const Link& link, const Picture& picture) {
   object["send_q"] = row.send_q;
   put(object, "not_sent", row.not_sent);
   object["recv_q"] = row.recv_q;
-  object["driver_q"] = json();  // only a port driver has one
+  object["driver_q"] = driver_q(link.near_driver);
   put(object, "snd_wnd", row.snd_wnd);
   put(object, "rcv_wnd", row.rcv_wnd);
   put(object, "srtt_us", row.srtt_us);
@@ -119,6 +147,7 @@ json connection_json(const Link& link, const Picture& picture) {
     far["holder"] = owner_text(*link.far);
     far["send_q"] = link.far->send_q;
     far["recv_q"] = link.far->recv_q;
+    far["driver_q"] = driver_q(link.far_driver);
     object["other_end"] = std::move(far);
   }
   return object;
@@ -177,11 +206,12 @@ json tick_json(const Picture& picture, std::size_t max_connections) {
     if (state != index_of(TcpState::new_syn_recv)) states[std::string(kStateNames[state])] = counts[state];
   }
   std::vector<Link> links = links_of(now);
+  std::erase_if(links, [](const Link& link) { return link.stand_in != nullptr; });  // they are in user_queues
   auto more_queued = [](const Link& a, const Link& b) { return a.queued() > b.queued(); };
   std::ranges::stable_sort(links, more_queued);
 
   json connections = json::array(), listeners = json::array(), owners = json::array(), build_up = json::array(),
-       findings = json::array();
+       findings = json::array(), user_queues = json::array();
   for (const Link& link : links) {
     if (connections.size() == max_connections) break;
     connections.push_back(connection_json(link, picture));
@@ -190,6 +220,7 @@ json tick_json(const Picture& picture, std::size_t max_connections) {
     if (row.state == TcpState::listen) listeners.push_back(listener_json(row, picture));
   }
   for (const OwnerTotals& owner : now.owners) owners.push_back(process_json(owner, picture));
+  for (const UserQueue& queue : now.user_queues) user_queues.push_back(user_queue_json(queue, picture));
   for (const BuildUp& item : build_ups_of(picture)) build_up.push_back(build_up_json(item));
   for (const Finding& finding : picture.findings) findings.push_back(to_json(finding));
   return {{"ts", static_cast<double>(now.wall_ms) / 1000},
@@ -206,6 +237,7 @@ json tick_json(const Picture& picture, std::size_t max_connections) {
           {"rates", rates_json(picture)},
           {"connections", std::move(connections)},
           {"connections_not_shown", links.size() - std::min(links.size(), max_connections) + now.rows_suppressed},
+          {"user_queues", std::move(user_queues)},
           {"listeners", std::move(listeners)},
           {"owners", std::move(owners)},
           {"build_up", std::move(build_up)},

@@ -16,10 +16,10 @@ using ::testing::IsEmpty;
 const Endpoint kA = Endpoint::v4(10, 0, 0, 1, 40'000), kB = Endpoint::v4(10, 0, 0, 2, 9'000);
 const Endpoint kLoopA = Endpoint::v4(127, 0, 0, 1, 40'000), kLoopB = Endpoint::v4(127, 0, 0, 1, 9'000);
 
-std::vector<std::string> chains(const SamplePtr& sample) {
+std::vector<std::string> chains(const SamplePtr& sample, std::size_t width = 200) {
   std::vector<std::string> texts;
   for (const Link& link : links_of(*sample)) {
-    for (const Line& line : chain_lines(link, glyphs(true))) texts.push_back(line.text());
+    for (const Line& line : chain_lines(link, glyphs(true), width)) texts.push_back(line.text());
   }
   return texts;
 }
