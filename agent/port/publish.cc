@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/port/publish.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <iterator>
+
+namespace tcpadvisor::port {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Time kTurn = 200ms;
+constexpr Time kRenew = 1s;
+constexpr std::size_t kDatagram = 8'192;
+constexpr std::size_t kConnections = 1'024;  ///< an agent listens to no more of one process
+
+std::vector<std::string> protocol_directories() {
+  if (const char* chosen = std::getenv("TCPADVISOR_QUEUES")) return {chosen};
+  std::vector<std::string> directories{"/run/tcpadvisor/queues"};
+  if (const char* run = std::getenv("XDG_RUNTIME_DIR")) directories.push_back(std::string(run) + "/tcpadvisor/queues");
+  return directories;
+}
+
+std::vector<sockaddr_un> agents(const std::vector<std::string>& directories) {
+  std::vector<sockaddr_un> found;
+  for (const std::string& directory : directories) {
+    std::error_code ignored;  // no agent has ever run here
+    for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) {
+      const std::string& path = entry.path().native();
+      sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+      if (entry.path().extension() != ".sock" || path.size() >= sizeof address.sun_path) continue;
+      std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+      found.push_back(address);
+    }
+  }
+  return found;
+}
+
+std::uint64_t ms(Time time) {
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(time).count());
+}
+
+}  // namespace
+
+std::string to_line(const QueueWord& word) {
+  std::string line =
+      fmt::format("tcpadvisor-queue 1 local={} remote={} queued={}", word.local, word.remote, word.queued);
+  auto say = [&](std::string_view key, const auto& value) {
+    if (value) fmt::format_to(std::back_inserter(line), " {}={}", key, static_cast<std::uint64_t>(*value));
+  };
+  say("high", word.high);
+  say("low", word.low);
+  say("busy", word.busy);
+  say("waiting", word.waiting);
+  say("suspended", word.suspended);
+  say("waited_ms", word.waited_ms);
+  say("mq", word.message_queue);
+  say("mq_high", word.message_high);
+  say("mq_low", word.message_low);
+  say("mq_busy", word.message_busy);
+  say("pending_shutdown", word.pending_shutdown);
+  say("accepted", word.accepted);
+  say("bypassed", word.bypassed);
+  say("dropped", word.dropped);
+  say("refused", word.refused);
+  if (word.ended) line += " ended=1";
+  if (!word.name.empty()) line += " name=" + word.name;
+  return line += '\n';
+}
+
+QueueWord word_of(const Port& port, std::string local, std::string remote) {
+  PortState state = port.state();
+  const Options& options = port.options();
+  QueueWord word{.local = std::move(local), .remote = std::move(remote), .name = port.name(), .queued = state.queued};
+  word.high = static_cast<std::uint64_t>(options.high);
+  word.low = static_cast<std::uint64_t>(options.low);
+  word.busy = state.busy;
+  word.waiting = state.waiting;
+  word.suspended = state.suspended;
+  word.waited_ms = ms(state.waited);
+  word.message_queue = state.message_queue;
+  word.message_high = static_cast<std::uint64_t>(options.mq_high);
+  word.message_low = static_cast<std::uint64_t>(options.mq_low);
+  word.message_busy = state.message_busy;
+  word.pending_shutdown = state.pending_shutdown;
+  word.accepted = state.accepted;
+  word.bypassed = state.bypassed;
+  word.dropped = state.dropped;
+  word.refused = state.refused;
+  return word;
+}
+
+QueueWord word_of(const Channel& channel, std::string local, std::string remote) {
+  ChannelState state = channel.state();
+  QueueWord word{.local = std::move(local), .remote = std::move(remote), .name = channel.name()};
+  word.queued = state.queued + state.driver_queued;
+  word.high = channel.setup().busy_limit;
+  word.low = 0;  // senders go on when the channel's queue is empty
+  word.busy = state.busy;
+  word.waiting = 0;
+  word.suspended = state.suspended;
+  word.waited_ms = ms(state.waited);
+  word.accepted = state.accepted;
+  word.bypassed = state.bypassed;
+  word.dropped = state.dropped;
+  word.refused = state.refused;
+  return word;
+}
+
+Publisher::Publisher(Timers& timers, std::vector<std::string> directories)
+    : timers_(timers),
+      directories_(directories.empty() ? protocol_directories() : std::move(directories)),
+      socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
+  turn();
+}
+
+Publisher::~Publisher() {
+  timers_.cancel(timer_);
+  while (!connections_.empty()) remove(connections_.begin()->first);
+}
+
+Publisher::Id Publisher::add(std::function<QueueWord()> look) {
+  connections_[++last_id_].look = std::move(look);
+  speak_now();
+  return last_id_;
+}
+
+void Publisher::remove(Id id) {
+  auto at = connections_.find(id);
+  if (at == connections_.end()) return;
+  QueueWord word = at->second.look();
+  word.ended = true;
+  connections_.erase(at);
+  speak({to_line(word)});
+}
+
+void Publisher::turn() {
+  timer_ = timers_.after(kTurn, [this] { turn(); });
+  speak_now();
+}
+
+void Publisher::speak_now() {
+  std::vector<std::string> lines;
+  std::size_t left = kConnections;
+  for (auto& [id, spoken] : connections_) {
+    if (left-- == 0) break;
+    QueueWord word = spoken.look();
+    QueueWord same_wait = word;
+    same_wait.waited_ms = spoken.last.waited_ms;  // time going on is no change
+    Time since = timers_.now() - spoken.at;
+    bool due = spoken.never || since >= kRenew || (since >= kTurn && same_wait != spoken.last);
+    if (!due) continue;
+    lines.push_back(to_line(word));
+    spoken = {std::move(spoken.look), std::move(word), timers_.now(), false};
+  }
+  speak(lines);
+}
+
+void Publisher::speak(const std::vector<std::string>& lines) {
+  if (lines.empty()) return;
+  std::vector<std::string> datagrams(1);
+  for (const std::string& line : lines) {
+    if (datagrams.back().size() + line.size() > kDatagram) datagrams.emplace_back();
+    datagrams.back() += line;
+  }
+  for (const sockaddr_un& agent : agents(directories_)) {
+    for (const std::string& datagram : datagrams) {
+      // Nobody waits for an agent: what it cannot take now is said again within a second.
+      (void)sendto(socket_.get(), datagram.data(), datagram.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
+                   reinterpret_cast<const sockaddr*>(&agent), sizeof agent);
+    }
+  }
+}
+
+}  // namespace tcpadvisor::port
