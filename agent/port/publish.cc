@@ -78,7 +78,11 @@ std::string to_line(const QueueWord& word) {
 QueueWord word_of(const Port& port, std::string local, std::string remote) {
   PortState state = port.state();
   const Options& options = port.options();
-  QueueWord word{.local = std::move(local), .remote = std::move(remote), .name = port.name(), .queued = state.queued};
+  QueueWord word;
+  word.local = std::move(local);
+  word.remote = std::move(remote);
+  word.name = port.name();
+  word.queued = state.queued;
   word.high = static_cast<std::uint64_t>(options.high);
   word.low = static_cast<std::uint64_t>(options.low);
   word.busy = state.busy;
@@ -99,7 +103,10 @@ QueueWord word_of(const Port& port, std::string local, std::string remote) {
 
 QueueWord word_of(const Channel& channel, std::string local, std::string remote) {
   ChannelState state = channel.state();
-  QueueWord word{.local = std::move(local), .remote = std::move(remote), .name = channel.name()};
+  QueueWord word;
+  word.local = std::move(local);
+  word.remote = std::move(remote);
+  word.name = channel.name();
   word.queued = state.queued + state.driver_queued;
   word.high = channel.setup().busy_limit;
   word.low = 0;  // senders go on when the channel's queue is empty

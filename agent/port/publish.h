@@ -20,12 +20,12 @@ namespace tcpadvisor::port {
 /// One line of the protocol. Bytes, milliseconds; what is nothing is not said.
 struct QueueWord {
   std::string local, remote;  ///< "127.0.0.1:40000"
-  std::string name;
+  std::string name{};
   std::uint64_t queued = 0;
-  std::optional<std::uint64_t> high, low, waited_ms, message_queue, message_high, message_low;
-  std::optional<std::uint64_t> accepted, bypassed, dropped, refused;
-  std::optional<std::uint32_t> waiting, suspended;
-  std::optional<bool> busy, message_busy, pending_shutdown;
+  std::optional<std::uint64_t> high{}, low{}, waited_ms{}, message_queue{}, message_high{}, message_low{};
+  std::optional<std::uint64_t> accepted{}, bypassed{}, dropped{}, refused{};
+  std::optional<std::uint32_t> waiting{}, suspended{};
+  std::optional<bool> busy{}, message_busy{}, pending_shutdown{};
   bool ended = false;
   bool operator==(const QueueWord&) const = default;
 };

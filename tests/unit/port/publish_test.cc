@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/port/publish.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include "agent/port/fake.h"
+
+namespace tcpadvisor::port {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::Test;
+
+struct Deaf final : EventSink {
+  void on_event(const Event&) override {}
+};
+
+/// A directory with one listening agent in it.
+class PublishTest : public Test {
+ protected:
+  PublishTest() {
+    std::string name = (std::filesystem::temp_directory_path() / "queues-XXXXXX").native();
+    directory_ = mkdtemp(name.data());
+    agent_ = bind_agent("1.sock");
+  }
+  ~PublishTest() override { std::filesystem::remove_all(directory_); }
+
+  os::UniqueFd bind_agent(const std::string& name) {
+    os::UniqueFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    std::string path = directory_ + "/" + name;
+    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+    EXPECT_EQ(bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    return fd;
+  }
+  static std::string heard(const os::UniqueFd& fd) {
+    std::string all;
+    std::array<char, 16'384> buffer{};
+    for (;;) {
+      ssize_t bytes = recv(fd.get(), buffer.data(), buffer.size(), 0);
+      if (bytes < 0) return all;
+      EXPECT_LE(bytes, 8'192);
+      all.append(buffer.data(), static_cast<std::size_t>(bytes));
+    }
+  }
+
+  std::string directory_;
+  os::UniqueFd agent_;
+  VirtualTime time_;
+  Deaf deaf_;
+};
+
+TEST_F(PublishTest, a_port_is_one_line_with_all_that_is_known) {
+  FakeWire wire(time_, {0, 1});
+  PortSetup setup{.name = "P"};
+  setup.options.high = 2;
+  setup.options.low = 1;
+  Port port(setup, wire.take_near(), time_, deaf_);
+  for (CallerId caller = 1; caller <= 3; ++caller) port.send(caller, {}, "x");
+  time_.advance(1'200ms);
+  EXPECT_EQ(to_line(word_of(port, "127.0.0.1:40000", "127.0.0.1:5000")),
+            "tcpadvisor-queue 1 local=127.0.0.1:40000 remote=127.0.0.1:5000 queued=2 high=2 low=1 busy=1 waiting=1 "
+            "suspended=1 waited_ms=1200 mq=0 mq_high=8192 mq_low=4096 mq_busy=0 pending_shutdown=0 accepted=2 "
+            "bypassed=0 dropped=0 refused=0 name=P\n");
+}
+
+TEST_F(PublishTest, speaks_at_once_after_a_change_and_once_a_second) {
+  Publisher publisher(time_, {directory_});
+  QueueWord word{.local = "a:1", .remote = "b:2"};
+  auto id = publisher.add([&] { return word; });
+  EXPECT_EQ(heard(agent_), "tcpadvisor-queue 1 local=a:1 remote=b:2 queued=0\n");
+  time_.advance(900ms);
+  EXPECT_EQ(heard(agent_), "") << "nothing new";
+  word.waited_ms = 5;
+  time_.advance(50ms);
+  EXPECT_EQ(heard(agent_), "") << "time going on is no change";
+  time_.advance(100ms);
+  EXPECT_EQ(heard(agent_), "tcpadvisor-queue 1 local=a:1 remote=b:2 queued=0 waited_ms=5\n") << "renewed";
+  word.queued = 7;
+  time_.advance(200ms);
+  EXPECT_EQ(heard(agent_), "tcpadvisor-queue 1 local=a:1 remote=b:2 queued=7 waited_ms=5\n");
+  publisher.remove(id);
+  EXPECT_EQ(heard(agent_), "tcpadvisor-queue 1 local=a:1 remote=b:2 queued=7 waited_ms=5 ended=1\n");
+  time_.advance(5s);
+  EXPECT_EQ(heard(agent_), "");
+}
+
+TEST_F(PublishTest, tells_every_agent_and_survives_one_that_is_gone) {
+  os::UniqueFd second = bind_agent("2.sock");
+  bind_agent("3.sock");  // its file stays: an agent that was killed
+  bind_agent("notes.txt");
+  Publisher publisher(time_, {directory_ + "/missing", directory_});
+  publisher.add([] { return QueueWord{.local = "a:1", .remote = "b:2"}; });
+  EXPECT_FALSE(heard(agent_).empty());
+  EXPECT_FALSE(heard(second).empty());
+}
+
+TEST_F(PublishTest, many_connections_share_datagrams) {
+  Publisher publisher(time_, {directory_});
+  std::vector<Publisher::Id> ids;
+  QueueWord word{.local = "127.0.0.1:40000", .remote = "127.0.0.1:50000"};
+  for (int i = 0; i < 300; ++i) {
+    publisher.add([&] { return word; });
+    heard(agent_);
+  }
+  word.queued = 1;
+  time_.advance(400ms);
+  std::string all = heard(agent_);
+  EXPECT_EQ(std::ranges::count(all, '\n'), 300);
+}
+
+}  // namespace
+}  // namespace tcpadvisor::port
