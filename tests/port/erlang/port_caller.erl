@@ -1,0 +1,89 @@
+%% SPDX-License-Identifier: Apache-2.0
+%% A caller of a port script: a process that makes one call at a time and keeps what came back and which messages came.
+%% The table `callers` holds it all, since a caller that is held back cannot answer questions:
+%%   {{Name, state}, #{}}  of the last step    {{Name, messages}, #{Kind => Count}}    {{Name, reply}, Result}
+-module(port_caller).
+-export([start/2, run/2, step/4, state/1, note/2, busy_port/1]).
+
+start(Name, Index) ->
+    Pid = spawn(fun() -> process_flag(trap_exit, true), put(name, Name), put(index, Index), put(sent, 0), loop() end),
+    ets:insert(callers, [{{Name, pid}, Pid}, {{pid, Pid}, Name}, {{Name, messages}, #{}}]),
+    Pid.
+
+%% Runs Fun in the caller and waits for what it returns: steps that cannot be held back.
+run(Pid, Fun) ->
+    Ref = make_ref(),
+    Pid ! {run, Fun, Ref, self()},
+    receive {Ref, Result} -> Result after 10000 -> error(caller_does_not_answer) end.
+
+%% Makes up to Repeat calls. More is an atomics: 0 ends the loop before the next call.
+step(Pid, Call, Repeat, More) -> Pid ! {step, Call, Repeat, More}.
+
+state(Name) ->
+    [{_, State}] = ets:lookup(callers, {Name, state}),
+    State.
+
+loop() ->
+    receive
+        {run, Fun, Ref, From} -> From ! {Ref, catch Fun()}, loop();
+        {step, Call, Repeat, More} -> calls(Call, Repeat, More), loop();
+        {'EXIT', _, _} -> loop();
+        Message -> message(Message), loop()
+    end.
+
+calls(_, 0, _) -> done;
+calls(Call, Repeat, More) ->
+    case atomics:get(More, 1) of
+        0 -> done;
+        _ ->
+            keep(fun(S = #{calls := N}) -> S#{calls := N + 1, returned := false, began => now_ms()} end),
+            {Result, Bytes} = answer(Call),
+            Order = erlang:unique_integer([monotonic]),
+            keep(fun(S = #{counts := Counts}) ->
+                S#{returned := true, result => Result, bytes => Bytes, ended => now_ms(), order => Order,
+                   counts := maps:update_with(Result, fun(N) -> N + 1 end, 1, Counts)}
+            end),
+            messages(),
+            calls(Call, Repeat - 1, More)
+    end.
+
+%% Refused bytes were not sent: the pattern goes back.
+answer(Call) ->
+    Sent = get(sent),
+    try Call(fun pattern/1) of
+        {ok, Data} when is_binary(Data) -> {"ok", byte_size(Data)};
+        {ok, [{subs_empty_out_q, Queued}]} -> {integer_to_list(Queued), 0};
+        Result ->
+            Refused = lists:member(Result, [false, nosuspend, {error, busy}]),
+            if Refused -> put(sent, Sent); true -> ok end,
+            {port_words:result(Result), 0}
+    catch
+        error:Why -> put(sent, Sent), {port_words:result(Why), 0}
+    end.
+
+%% The next N bytes of this caller: its number in the upper half, a counter in the lower.
+pattern(N) ->
+    {Index, Sent} = {get(index), get(sent)},
+    put(sent, Sent + N),
+    Block = << <<(Index * 16 + C)>> || C <- lists:seq(0, 15) >>,
+    binary:part(binary:copy(Block, N div 16 + 2), Sent band 15, N).
+
+keep(Change) ->
+    [{Key, State}] = ets:lookup(callers, {get(name), state}),
+    ets:insert(callers, {Key, Change(State)}).
+
+messages() -> receive {inet_reply, _, _} = M -> message(M), messages(); {empty_out_q, _} = M -> message(M), messages() after 0 -> ok end.
+
+message({inet_reply, _, Result}) -> note(get(name), "inet_reply"), ets:insert(callers, {{get(name), reply}, port_words:result(Result)});
+message(Message) when is_tuple(Message) -> note(get(name), atom_to_list(element(1, Message)));
+message(_) -> ok.
+
+note(Name, Kind) ->
+    [{Key, Counts}] = ets:lookup(callers, {Name, messages}),
+    ets:insert(callers, {Key, maps:update_with(Kind, fun(N) -> N + 1 end, 1, Counts)}).
+
+%% From the system monitor.
+busy_port(Pid) ->
+    case ets:lookup(callers, {pid, Pid}) of [{_, Name}] -> ets:update_counter(callers, {Name, busy_port}, 1, {{Name, busy_port}, 0}); [] -> ok end.
+
+now_ms() -> erlang:monotonic_time(microsecond) / 1000.
