@@ -33,17 +33,21 @@ std::size_t UserQueueInbox::Speaker::unchecked() const {
       std::ranges::count_if(entries, [](const auto& entry) { return !entry.second.believed; }));
 }
 
-void UserQueueInbox::offer(Pid pid, std::string_view datagram, bool truncated, std::uint64_t now_ms) {
+bool UserQueueInbox::admit(Pid pid, bool truncated, std::uint64_t now_ms) {
   std::lock_guard lock(mutex_);
   if (now_ms >= expired_ms_ + 1'000) expire(now_ms);
+  auto over = [&](std::string_view kind, std::string text) {
+    count(over_limit_, kind, std::move(text), now_ms);
+    return false;
+  };
   if (pid == 0) {
-    return count(refusals_, "unknown speaker", "the speaker is in a pid namespace that is not visible here", now_ms);
+    count(refusals_, "unknown speaker", "the speaker is in a pid namespace that is not visible here", now_ms);
+    return false;
   }
   auto at = speakers_.find(pid);
   if (at == speakers_.end()) {
     if (speakers_.size() >= limits_.processes) {
-      return count(over_limit_, "too many processes",
-                   fmt::format("pid {}: {} processes speak already", pid, limits_.processes), now_ms);
+      return over("too many processes", fmt::format("pid {}: {} processes speak already", pid, limits_.processes));
     }
     at = speakers_.emplace(pid, limits_.per_process_s).first;
   }
@@ -51,27 +55,38 @@ void UserQueueInbox::offer(Pid pid, std::string_view datagram, bool truncated, s
   speaker.heard_ms = now_ms;
   // The process first: a flood of one must not use up what is there for all.
   if (!speaker.allowance.take(now_ms)) {
-    return count(over_limit_, "too many datagrams from one process",
-                 fmt::format("pid {} sends more than {} datagrams a second", pid, limits_.per_process_s), now_ms);
+    return over("too many datagrams from one process",
+                fmt::format("pid {} sends more than {} datagrams a second", pid, limits_.per_process_s));
   }
   if (!allowance_.take(now_ms)) {
-    return count(over_limit_, "too many datagrams",
-                 fmt::format("pid {}: more than {} datagrams a second in all", pid, limits_.in_all_s), now_ms);
+    return over("too many datagrams",
+                fmt::format("pid {}: more than {} datagrams a second in all", pid, limits_.in_all_s));
   }
   if (truncated) {
-    return count(over_limit_, "datagram too long",
-                 fmt::format("pid {}: a datagram of more than {} bytes", pid, kMaxQueueDatagram), now_ms);
+    return over("datagram too long", fmt::format("pid {}: a datagram of more than {} bytes", pid, kMaxQueueDatagram));
   }
-  for (QueueLine& line : parse_user_queues(datagram)) {
+  return true;
+}
+
+void UserQueueInbox::no_room(Pid pid, std::uint64_t now_ms) {
+  std::lock_guard lock(mutex_);
+  count(over_limit_, "too many datagrams", fmt::format("pid {}: more at once than there is room for", pid), now_ms);
+}
+
+void UserQueueInbox::take(Pid pid, std::string_view lines, std::uint64_t now_ms) {
+  std::lock_guard lock(mutex_);
+  auto speaker = speakers_.find(pid);
+  if (speaker == speakers_.end()) return;  // admitted so long ago that it has expired
+  for (QueueLine& line : parse_user_queues(lines)) {
     if (line) {
-      take(pid, speaker, std::move(*line), now_ms);
+      keep(pid, speaker->second, std::move(*line), now_ms);
     } else {
       count(refusals_, line.error().kind, fmt::format("pid {}: {}", pid, line.error().text), now_ms);
     }
   }
 }
 
-void UserQueueInbox::take(Pid pid, Speaker& speaker, UserQueueClaim claim, std::uint64_t now_ms) {
+void UserQueueInbox::keep(Pid pid, Speaker& speaker, UserQueueClaim claim, std::uint64_t now_ms) {
   auto at = speaker.entries.find(claim.connection);
   if (at == speaker.entries.end()) {
     if (!make_room(pid, speaker, now_ms)) return;

@@ -41,8 +41,12 @@ class UserQueueInbox {
   explicit UserQueueInbox(InboxLimits limits = {})
       : limits_(limits), allowance_(limits.in_all_s), searches_(limits.replaced_s) {}
 
-  /// One datagram of process `pid` (as the kernel says). `truncated`: it was longer than kMaxQueueDatagram.
-  void offer(Pid pid, std::string_view datagram, bool truncated, std::uint64_t now_ms);
+  /// Whether a datagram of process `pid` (as the kernel says; 0 is a process that is not visible here) is within the
+  /// rates. `truncated`: it was longer than kMaxQueueDatagram.
+  bool admit(Pid pid, bool truncated, std::uint64_t now_ms);
+  /// Lines of an admitted datagram.
+  void take(Pid pid, std::string_view lines, std::uint64_t now_ms);
+  void no_room(Pid pid, std::uint64_t now_ms);  ///< an admitted one that the receiver could not keep
 
   struct Claim {
     Pid pid = 0;
@@ -81,7 +85,7 @@ class UserQueueInbox {
     std::size_t unchecked() const;
   };
 
-  void take(Pid pid, Speaker& speaker, UserQueueClaim claim, std::uint64_t now_ms);
+  void keep(Pid pid, Speaker& speaker, UserQueueClaim claim, std::uint64_t now_ms);
   bool make_room(Pid pid, Speaker& speaker, std::uint64_t now_ms);
   bool drop_ended(Entries& entries, bool with_losses);
   bool drop_unchecked_of_another(const Speaker& newcomer);

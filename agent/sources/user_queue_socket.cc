@@ -10,20 +10,24 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <filesystem>
-#include <vector>
+#include <utility>
 
 #include "agent/os/proc_root.h"
 
 namespace tcpadvisor::sources {
 namespace {
 
-constexpr std::size_t kBatch = 16;  // datagrams a system call
-constexpr int kSameNames = 8;       // agents whose pids are equal: in several pid namespaces, or in one process
+constexpr std::size_t kMaxBacklog = 2'048;  // datagrams, 16 MiB at the worst
+constexpr std::size_t kPiece = 512;         // bytes read before the socket is emptied again
+constexpr std::size_t kBatch = 16;          // datagrams a system call
+constexpr int kSameNames = 8;               // agents whose pids are equal: in several pid namespaces, or in one process
 constexpr std::string_view kSuffix = ".sock";
 
 Result<sockaddr_un> address_of(const std::string& path) {
@@ -161,6 +165,7 @@ Result<std::unique_ptr<UserQueueReceiver>> UserQueueReceiver::open(const std::st
 
 UserQueueReceiver::~UserQueueReceiver() {
   if (thread_.joinable()) {
+    stop_ = true;
     eventfd_write(wake_.get(), 1);
     thread_.join();
   }
@@ -171,18 +176,60 @@ void UserQueueReceiver::start() {
   if (!thread_.joinable()) thread_ = std::thread([this] { loop(); });
 }
 
-void UserQueueReceiver::loop() {
-  auto batch = std::make_unique<Batch>();
-  while (true) {
-    std::array<pollfd, 2> waiting = {{{fd_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
-    poll(waiting.data(), waiting.size(), -1);
-    if (waiting[1].revents != 0) return;
-    // What is over the limits is thrown away without being read, but at once: room in the socket is shared by all
-    // speakers, and a full one turns the honest away.
-    std::uint64_t now_ms = clock_.mono_ms();
-    for (std::size_t got = batch->receive(fd_.get()), i = 0; i < got; ++i) {
-      inbox_.offer(batch->sender(i), batch->text(i), batch->truncated(i), now_ms);
+/// What was received and not yet read. The kernel holds as few as ten datagrams for all speakers together, and a full
+/// socket turns the honest away: so it is emptied before each little piece of reading.
+struct UserQueueReceiver::Backlog {
+  struct Datagram {
+    Pid pid = 0;
+    std::string text;
+    std::size_t read = 0;  ///< bytes
+  };
+  Batch batch;
+  std::deque<Datagram> waiting;
+
+  /// The next line or two of the oldest datagram.
+  std::pair<Pid, std::string_view> next_piece() {
+    Datagram& first = waiting.front();
+    std::size_t end = first.text.find('\n', std::min(first.read + kPiece, first.text.size()));
+    end = end == std::string::npos ? first.text.size() : end + 1;
+    std::string_view piece = std::string_view(first.text).substr(first.read, end - first.read);
+    first.read = end;
+    return {first.pid, piece};
+  }
+  void drop_if_read() {
+    if (waiting.front().read == waiting.front().text.size()) waiting.pop_front();
+  }
+};
+
+void UserQueueReceiver::drain(Backlog& backlog) {
+  std::uint64_t now_ms = clock_.mono_ms();
+  for (std::size_t round = 0; round < kMaxBacklog / kBatch; ++round) {
+    std::size_t got = backlog.batch.receive(fd_.get());
+    for (std::size_t i = 0; i < got; ++i) {
+      Pid pid = backlog.batch.sender(i);
+      if (!inbox_.admit(pid, backlog.batch.truncated(i), now_ms)) continue;
+      if (backlog.waiting.size() < kMaxBacklog) {
+        backlog.waiting.push_back({pid, std::string(backlog.batch.text(i))});
+      } else {
+        inbox_.no_room(pid, now_ms);
+      }
     }
+    if (got < kBatch) return;
+  }
+}
+
+void UserQueueReceiver::loop() {
+  auto backlog = std::make_unique<Backlog>();
+  while (!stop_) {
+    if (backlog->waiting.empty()) {
+      std::array<pollfd, 2> either = {{{fd_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
+      poll(either.data(), either.size(), -1);
+    }
+    drain(*backlog);
+    if (backlog->waiting.empty()) continue;
+    auto [pid, lines] = backlog->next_piece();
+    inbox_.take(pid, lines, clock_.mono_ms());
+    backlog->drop_if_read();
   }
 }
 

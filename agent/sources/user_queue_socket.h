@@ -35,9 +35,12 @@ class UserQueueReceiver {
  private:
   UserQueueReceiver(os::UniqueFd fd, os::UniqueFd wake, std::string path, InboxLimits limits)
       : fd_(std::move(fd)), wake_(std::move(wake)), path_(std::move(path)), inbox_(limits) {}
+  struct Backlog;
   void loop();
+  void drain(Backlog& backlog);
 
-  os::UniqueFd fd_, wake_;  ///< wake_: readable when the thread shall end
+  os::UniqueFd fd_, wake_;  ///< wake_: an eventfd, to end a wait
+  std::atomic<bool> stop_ = false;
   std::string path_;
   UserQueueInbox inbox_;
   os::RealClock clock_;
