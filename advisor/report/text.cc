@@ -140,14 +140,14 @@ std::vector<std::string> finding_lines(const Finding& finding, const ReportOptio
                              {"Formula", cure.formula, 1},    {"Not useful", not_useful_text(finding), 1},
                              {"Verify", cure.verify, 1}};
   std::erase_if(parts, [](const Part& part) { return part.text.empty(); });
+  auto wanted = [](const Part& part) { return wrap(part.text, kTextWidth).size(); };
   std::size_t left = kMaxLines - 1;
-  for (const Part& part : parts) left -= part.lines;
+  for (Part& part : parts) left -= part.lines = std::min(part.lines, wanted(part));
   for (std::string_view label :
-       {"Do", "Means", "Formula", "Means", "Means", "Evidence", "Scope", "Not useful", "Verify", "Do"}) {
+       {"Means", "Do", "Formula", "Means", "Means", "Evidence", "Scope", "Not useful", "Verify", "Do"}) {
     auto part = std::ranges::find(parts, label, &Part::label);
     if (part == parts.end()) continue;
-    std::size_t wanted = wrap(part->text, kTextWidth).size();
-    std::size_t more = wanted > part->lines ? std::min<std::size_t>({wanted - part->lines, left, 1}) : 0;
+    std::size_t more = wanted(*part) > part->lines ? std::min<std::size_t>(left, 1) : 0;
     part->lines += more;
     left -= more;
   }

@@ -19,7 +19,7 @@ Finding finding_for(const QueueView& view, const QueueGroup& group) {
                                  "senders are suspended by the message queue in every window, not by the driver queue");
   const UserQueue& queue = *group.front()->now;
   auto suspended = total(group, [](const UserQueue& one) { return one.suspended; });
-  finding.title = fmt::format("{} suspends {} at the mark of its message queue, not of its driver queue",
+  finding.title = fmt::format("{} suspends {} at the mark of its message queue, not of the driver's",
                               speaker_text(group), counted(suspended, "sender"));
   auto mark = [](const std::optional<std::uint64_t>& value) {
     return value ? std::optional<double>(static_cast<double>(*value)) : std::nullopt;
@@ -46,10 +46,8 @@ Finding finding_for(const QueueView& view, const QueueGroup& group) {
     return value ? with_commas(*value) : std::string("?");
   };
   finding.meaning = fmt::format(
-      "Two queues, two pairs of marks: commands that wait for their turn ({} bytes, senders stop above {} and go on "
-      "below "
-      "{}) come before the driver queue ({} bytes, mark {}). Several senders collide here, the network is not "
-      "involved.",
+      "Commands wait before the driver queue: {} bytes (stop above {}, go on below {}), while it holds {} (mark {}). "
+      "The network has no part in it.",
       number(queue.message_queue), number(queue.message_high), number(queue.message_low), with_commas(queue.queued),
       number(queue.high));
   Recommendation& cure = finding.recommendation;
@@ -57,17 +55,15 @@ Finding finding_for(const QueueView& view, const QueueGroup& group) {
   cure.text = "Fix the application: fewer senders per connection, or one that batches for all.";
   if (queue.message_high && *queue.message_high > 0) {
     std::uint64_t target = pow2ceil(*queue.message_high * (1 + std::uint64_t{queue.suspended.value_or(0)}));
-    cure.text =
-        fmt::format("Raise high_msgq_watermark of this connection from {} to {}, or let one sender batch for all.",
-                    with_commas(*queue.message_high), with_commas(target));
+    cure.text = fmt::format("Raise high_msgq_watermark from {} to {}, or let one sender batch for all.",
+                            with_commas(*queue.message_high), with_commas(target));
     cure.formula = fmt::format(
-        "pow2ceil(high_msgq_watermark {} x (1 + {} suspended)) = {}: room for one message of each, if none is larger "
-        "than "
-        "the mark is today",
+        "pow2ceil(high_msgq_watermark {} x (1 + {} suspended)) = {}: room for one message each, if none is larger than "
+        "the mark now is",
         with_commas(*queue.message_high), queue.suspended.value_or(0), with_commas(target));
     cure.worst_case_memory_bytes = target * group.size();
   }
-  cure.steps = {"senders without {parallelism,true} run their command at once when the port is free"};
+  cure.steps = {"without {parallelism,true} a command runs at once if the port is free"};
   cure.verify = fmt::format("tcpadvisor report --only {}: no sender is suspended while the driver queue is short", kId);
   finding.not_useful = {
       {"high_watermark, low_watermark", "belong to the driver queue, which is short"},

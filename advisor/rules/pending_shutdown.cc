@@ -54,37 +54,25 @@ Finding dropped_finding(const QueueView& view, const QueueGroup& group) {
                                 with_commas(dropped));
   const UserQueue& first = *group.front()->now;
   if (group.size() == 1 && accepted >= dropped + first.queued) {
-    finding.meaning =
-        fmt::format("Lost: of {} accepted bytes the kernel got {}, the other {} are gone.", with_commas(accepted),
-                    with_commas(accepted - dropped - first.queued), with_commas(dropped));
+    finding.meaning = fmt::format("Lost: of {} accepted bytes the kernel took {}; {} are gone.", with_commas(accepted),
+                                  with_commas(accepted - dropped - first.queued), with_commas(dropped));
   }
   if (group.front()->row != nullptr && !flow.moves() && flow.outflow != Outflow::not_written) {
-    finding.meaning += fmt::format(" {}: {}.", outflow_text(group, flow.outflow), chain_text(group));
+    finding.meaning += fmt::format(" Now: {}.", chain_text(group, flow.outflow));
   }
-  if (shutdown_was_pending(group)) finding.meaning += " A shutdown was waiting for the queue and then went ahead.";
-  finding.meaning += " A notice such as empty_out_q says that the queue is empty now, not that it was sent.";
+  if (shutdown_was_pending(group)) finding.meaning += " A shutdown waited, then went ahead.";
+  finding.meaning += " A notice such as empty_out_q only says that the queue is empty.";
 
   Recommendation& cure = finding.recommendation;
   cure.kind = RecommendationKind::application;
   cure.text = "Fix the application: let the peer confirm what it has read, and send the rest again.";
-  cure.steps = {
-      "do not send after shutdown, and wait for the queue to drain before close (Erlang before OTP 18 gives up "
-      "after 5 s without progress, later ones wait)"};
-  add_peer_steps(group, cure.steps);
+  cure.steps = {"Erlang before OTP 18 gives up after 5 s without progress, later ones wait"};
   cure.verify = fmt::format("tcpadvisor report --only {}: no dropped bytes in the next runs", kId);
   finding.not_useful = settings_for_a_stalled_peer();
   finding.not_useful.push_back(
       {"high_watermark, low_watermark", "say when senders wait, not what becomes of the bytes"});
   finding.references = {"docs/user-queues.md (dropped)", "gen_tcp(3): shutdown/2, close/1; inet(3): linger"};
   return finding;
-}
-
-/// "until it is empty" and what may happen before.
-std::string what_shutdown_did(std::uint64_t queued) {
-  return fmt::format(
-      "Shutdown has returned, but no FIN goes out until the driver queue is empty: nothing has failed, and the {} are "
-      "not sent. They are lost if the process ends or sends again.",
-      bytes_text(queued));
 }
 
 Finding waiting_finding(const QueueView& view, const QueueGroup& group) {
@@ -100,7 +88,10 @@ Finding waiting_finding(const QueueView& view, const QueueGroup& group) {
   finding.evidence.push_back(
       told(view, group, "shutdown_pending_for", waits_for_s(view, *group.front()), "s", flow.span_s));
   add_places(view, group, flow, finding.evidence);
-  finding.meaning = fmt::format("Where the bytes are: {}. {}", chain_text(group), what_shutdown_did(queued));
+  finding.meaning = fmt::format(
+      "Bytes: {}. Shutdown has returned, but no FIN goes out until the driver queue is empty: nothing has failed, and "
+      "the {} are not sent. They are lost if the program ends, sends again or sees the peer close.",
+      chain_text(group), with_commas(queued));
   finding.references = {"docs/user-queues.md (pending_shutdown)", "RFC 9293 section 3.8.6 (zero windows)"};
   finding.not_useful = settings_for_a_stalled_peer();
 
@@ -129,8 +120,7 @@ Finding waiting_finding(const QueueView& view, const QueueGroup& group) {
   cure.text = fmt::format("Make {} read, or end the connection: no setting moves these bytes.", peer_text(group));
   if (flow.outflow == Outflow::not_answered)
     cure.text = "Find out why the peer or the path is silent, or end the connection.";
-  add_peer_steps(group, cure.steps);
-  cure.steps.push_back("in the sender: a send time-out, and a limit on the time that a shutdown may take");
+  cure.steps.push_back("in the sender, limit the time that a send or a shutdown may take");
   return finding;
 }
 

@@ -60,10 +60,9 @@ void explain_count(const UserQueue& queue, Recommendation& cure) {
   std::uint64_t in_queue = returning_in_queue(*queue.high, *s);
   std::uint64_t at_once = kernels / *s + in_queue;
   cure.formula = fmt::format(
-      "sends that return = K / s + max(1, ceil(high / s) - 1): the kernels took K = {}, sends of s = {}, high = {}: {} "
-      "return, number {} waits; buffers of 1 byte each (K = 2) do not exist, or it would be number {}",
-      with_commas(kernels), *s, with_commas(*queue.high), with_commas(at_once), with_commas(at_once + 1),
-      2 / *s + in_queue + 1);
+      "sends that return = K/s + max(1, ceil(high/s) - 1) = {}/{} + {} = {} (K: bytes in the kernels); with buffers of "
+      "1 byte, K = 2, number {} would wait, not number {}",
+      with_commas(kernels), *s, in_queue, with_commas(at_once), 2 / *s + in_queue + 1, with_commas(at_once + 1));
 }
 
 Finding smallest_buffers_finding(const QueueView& view, const QueueGroup& group) {
@@ -92,19 +91,15 @@ Finding smallest_buffers_finding(const QueueView& view, const QueueGroup& group)
   std::string sum;
   std::uint64_t there =
       queue.queued + (story.row == nullptr ? 0 : story.row->send_q) + (story.far == nullptr ? 0 : story.far->recv_q);
-  if (queue.accepted && *queue.accepted == there) sum = fmt::format(", together all {} sent", with_commas(there));
+  if (queue.accepted && *queue.accepted == there) sum = fmt::format(", all {}", with_commas(there));
   finding.meaning = fmt::format(
-      "Where the bytes are: {}{}. The kernel's smallest buffers ({}) are the limit, not the size asked for. What is "
-      "put "
-      "into an empty queue is not checked; after that a sender waits if the queue is >= {}{}.",
+      "Bytes: {}{}. The limit: the kernel's smallest buffers ({}). Senders wait at >= {} (an empty queue is not "
+      "checked){}.",
       chain_text(group), sum, buffers_text(story), with_commas(*queue.high),
-      queue.low ? fmt::format(", and goes on at <= {}", with_commas(*queue.low)) : "");
+      queue.low ? fmt::format(" and go on at <= {}", with_commas(*queue.low)) : "");
   Recommendation& cure = finding.recommendation;
   cure.kind = RecommendationKind::application;
-  cure.text =
-      "If this is a test of back-pressure, all is well. Else leave the buffers to the kernel, set marks of "
-      "kilobytes, and write more than a byte at a time.";
-  if (!flow.moves()) add_peer_steps(group, cure.steps);
+  cure.text = "If this tests back-pressure, all is well; else set marks and buffers of kilobytes.";
   cure.verify = fmt::format("tcpadvisor report --only {}: no sender waits at a mark below {}", kId, kTinyMark);
   explain_count(queue, cure);
   finding.not_useful = {
@@ -147,8 +142,8 @@ Finding not_taken_finding(const QueueView& view, const QueueGroup& group) {
   }
   add_places(view, group, flow, finding.evidence);
   finding.meaning = fmt::format(
-      "Where the bytes are: {}. {}{} The ok of a send means queued, not sent: the driver queue is lost if the process "
-      "ends, the rest if the connection does.",
+      "Bytes: {}. {}{} The ok of a send means queued, not sent: the driver queue is lost if the process ends, the rest "
+      "if the connection does.",
       chain_text(group),
       holds_senders(queue) ? "Senders wait, as the marks mean them to: back-pressure works." : "No sender waits yet.",
       refused_text(group));
@@ -157,8 +152,7 @@ Finding not_taken_finding(const QueueView& view, const QueueGroup& group) {
   cure.text = fmt::format("Make {} read, or end the connection: no setting moves these bytes.", peer_text(group));
   if (flow.outflow == Outflow::not_answered)
     cure.text = "Find out why the peer or the path is silent, or end the connection.";
-  add_peer_steps(group, cure.steps);
-  cure.steps.push_back("in the sender: a send time-out, after which the connection is given up");
+  cure.steps.push_back("in the sender, a send time-out, after which the connection is given up");
   cure.verify = fmt::format("tcpadvisor report --only {}: the queue moves", kId);
   finding.not_useful = settings_for_a_stalled_peer();
   finding.not_useful.push_back({"high_watermark, low_watermark", "say when senders wait, not how fast the peer reads"});
@@ -180,7 +174,7 @@ Outcome user_queue_watermark(const Window& window, const Policy& policy) {
   QueueView view = view_queues(window, policy);
   if (!view.nobody.empty()) return Outcome::unknown(view.nobody);
   QueueGroups<Kind> groups;
-  std::size_t live = 0, without_row = 0;
+  std::size_t live = 0, judged = 0, without_row = 0;
   for (const QueueStory& story : view.stories) {
     if (!story.live) continue;
     ++live;
@@ -190,6 +184,7 @@ Outcome user_queue_watermark(const Window& window, const Policy& policy) {
         message_queue_holds(view, story)) {
       continue;
     }
+    ++judged;
     if (std::optional<Kind> kind = kind_of(view, story)) add_story(groups, *kind, story);
   }
   Outcome outcome;
@@ -216,8 +211,9 @@ Outcome user_queue_watermark(const Window& window, const Policy& policy) {
     return Outcome::unknown(fmt::format("the sockets of {} with queued bytes are not in the list of connections",
                                         counted(without_row, "published queue")));
   }
+  if (judged == 0) return {};
   return Outcome::fine("published queues that wait for a silent peer or whose marks do not fit the path",
-                       fmt::format("0 of {}", with_commas(live)));
+                       fmt::format("0 of {}", with_commas(judged)));
 }
 
 }  // namespace tcpadvisor

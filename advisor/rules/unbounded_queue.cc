@@ -74,12 +74,10 @@ Finding bytes_finding(const QueueView& view, const QueueGroup& group) {
   }
   add_places(view, group, flow, finding.evidence);
 
-  std::string slow = outflow_text(group, flow.outflow);
+  std::string slow = chain_text(group, flow.outflow);
   if (flow.moves()) slow += fmt::format(" ({}/s)", human_bytes(static_cast<std::uint64_t>(flow.per_s)));
   finding.meaning = fmt::format(
-      "Back-pressure is bypassed: what goes on being accepted (by force, by sends that timed out and stay queued, as "
-      "control signals) is queued without bound. {}: {}.",
-      slow, chain_text(group));
+      "Bytes: {}. Back-pressure is bypassed (by force, sends that timed out and stay queued, control signals).", slow);
   if (growth.to_gib_s) {
     finding.meaning += fmt::format(" 1 GiB is reached in {}.", seconds_text(*growth.to_gib_s));
   } else if (growth.to_full_s) {
@@ -88,13 +86,8 @@ Finding bytes_finding(const QueueView& view, const QueueGroup& group) {
   finding.meaning += refused_text(group);
   Recommendation& cure = finding.recommendation;
   cure.kind = RecommendationKind::application;
-  cure.text =
-      "Fix the application: bound what may wait, then drop, spill to disk or slow down; ask the queue's length "
-      "before sending.";
-  cure.steps = {
-      "no force; after {error,timeout} the data is still queued, so do not send it again; nosuspend means "
-      "'not sent', so count and handle it"};
-  add_peer_steps(group, cure.steps);
+  cure.text = "Fix the application: bound what may wait; beyond it drop, spill to disk or slow down.";
+  cure.steps = {"no force; what timed out is still queued; nosuspend means not sent, so count it"};
   cure.verify =
       fmt::format("tcpadvisor report --only {}: the queue stays near its mark of {}", kId, human_bytes(growth.high));
   finding.not_useful = {
@@ -129,14 +122,13 @@ Finding senders_finding(const QueueView& view, const QueueGroup& group, const Po
   finding.evidence.push_back(told(view, group, "user_queue", static_cast<double>(total_queued(group)), "bytes", high));
   add_places(view, group, flow, finding.evidence);
   finding.meaning = fmt::format(
-      "{}: {}. Each suspended sender keeps its message and its own memory; a process started for each message passes "
-      "every mark.{}",
-      outflow_text(group, flow.outflow), chain_text(group), refused_text(group));
+      "Bytes: {}. Each suspended sender keeps its message and its own memory: a process started for each message "
+      "passes every mark.{}",
+      chain_text(group, flow.outflow), refused_text(group));
   Recommendation& cure = finding.recommendation;
   cure.kind = RecommendationKind::application;
   cure.text = "Fix the application: a fixed number of senders per connection, with a bounded queue before them.";
   cure.steps = {"or send with nosuspend and handle what is turned away: it was neither queued nor sent"};
-  add_peer_steps(group, cure.steps);
   cure.verify = fmt::format("tcpadvisor report --only {}: the number of suspended senders no longer grows", kId);
   finding.not_useful = {
       {"high_watermark, the busy limit", "a higher mark is reached a little later; then they pile up as before"},

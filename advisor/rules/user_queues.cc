@@ -83,8 +83,39 @@ bool unread_at_far_end(const QueueStory& story) {
   return story.far != nullptr && story.far->recv_q > 0;
 }
 
+/// " (none sent)", " (all in flight)", " (not sent 10, in flight 20)"; nothing if that is not known.
+std::string split_text(const SocketRow& row) {
+  if (!row.not_sent || row.send_q == 0) return "";
+  std::uint64_t not_sent = std::min(*row.not_sent, row.send_q);
+  if (not_sent == row.send_q) return " (none sent)";
+  if (not_sent == 0) return " (all in flight)";
+  return fmt::format(" (not sent {}, in flight {})", with_commas(not_sent), with_commas(row.send_q - not_sent));
+}
+
+/// "client[4711]", or the address if its process is not known.
+std::string peer_name(const QueueStory& story) {
+  if (story.far == nullptr || !story.far->owner) return story.now->remote.text();
+  return fmt::format("{}[{}]", story.far->owner->comm, story.far->owner->pid);
+}
+
 std::uint64_t bytes_in_kernel(const QueueStory& story) {
   return story.row == nullptr ? 0 : story.row->send_q;
+}
+
+std::string outflow_text(const std::string& peer, bool one, Outflow outflow) {
+  switch (outflow) {
+    case Outflow::moving:
+      return fmt::format("{} {} slowly", peer, one ? "reads" : "read");
+    case Outflow::not_read:
+      return fmt::format("{} {} not read", peer, one ? "does" : "do");
+    case Outflow::not_answered:
+      return fmt::format("{} {} not answer", peer, one ? "does" : "do");
+    case Outflow::not_taken:
+      return fmt::format("{} {} nothing", peer, one ? "takes" : "take");
+    case Outflow::not_written:
+      return "the program does not write, although Send-Q is empty";
+  }
+  return peer;
 }
 
 }  // namespace
@@ -235,50 +266,34 @@ std::string speaker_text(const QueueGroup& group) {
 
 std::string peer_text(const QueueGroup& group) {
   if (group.size() > 1) return counted(group.size(), "connection");
-  const QueueStory& story = *group.front();
-  std::string address = story.now->remote.text();
-  if (story.far == nullptr || !story.far->owner) return address;
-  return fmt::format("{}[{}] at {}", story.far->owner->comm, story.far->owner->pid, address);
+  std::string name = peer_name(*group.front()), address = group.front()->now->remote.text();
+  return name == address ? address : fmt::format("{} at {}", name, address);
 }
 
 std::string outflow_text(const QueueGroup& group, Outflow outflow) {
   bool one = group.size() == 1;
-  std::string peer = one ? peer_text(group) : fmt::format("the peers of {}", peer_text(group));
-  switch (outflow) {
-    case Outflow::moving:
-      return fmt::format("{} {} slowly", peer, one ? "reads" : "read");
-    case Outflow::not_read:
-      return fmt::format("{} {} not read", peer, one ? "does" : "do");
-    case Outflow::not_answered:
-      return fmt::format("{} {} not answer", peer, one ? "does" : "do");
-    case Outflow::not_taken:
-      return fmt::format("{} {} nothing", peer, one ? "takes" : "take");
-    case Outflow::not_written:
-      return "it does not write them, although Send-Q is empty";
-  }
-  return peer;
+  return outflow_text(one ? peer_name(*group.front()) : "the peers of " + peer_text(group), one, outflow);
 }
 
 std::string chain_text(const QueueGroup& group) {
   const QueueStory& story = *group.front();
   std::string out = fmt::format("driver queue {}", with_commas(story.now->queued));
   if (const SocketRow* row = story.row) {
-    out += fmt::format(" → Send-Q {}", with_commas(row->send_q));
-    if (row->not_sent) {
-      std::uint64_t not_sent = std::min(*row->not_sent, row->send_q);
-      out += fmt::format(" (not sent {}, in flight {})", with_commas(not_sent), with_commas(row->send_q - not_sent));
-    }
+    out += fmt::format(" → Send-Q {}{}", with_commas(row->send_q), split_text(*row));
     if (row->snd_wnd) out += fmt::format(" → window {}", with_commas(*row->snd_wnd));
   } else {
     out += " → Send-Q not visible";
   }
-  if (const SocketRow* far = story.far) {
-    out += fmt::format(" → Recv-Q {}", with_commas(far->recv_q));
-    if (far->owner) out += fmt::format(" of {}[{}]", far->owner->comm, far->owner->pid);
+  if (story.far != nullptr) {
+    out += fmt::format(" → Recv-Q {} of {}", with_commas(story.far->recv_q), peer_name(story));
   } else {
     out += fmt::format(" → Recv-Q of {} (not on this host)", story.now->remote.text());
   }
   return out;
+}
+
+std::string chain_text(const QueueGroup& group, Outflow outflow) {
+  return fmt::format("{}; {}", chain_text(group), outflow_text("it", true, outflow));
 }
 
 std::string refused_text(const QueueGroup& group) {
@@ -324,13 +339,6 @@ void add_places(const QueueView& view, const QueueGroup& group, const Flow& flow
     add("acknowledged", *flow.acked, "bytes");
     out.back().window_s = flow.span_s;
   }
-}
-
-void add_peer_steps(const QueueGroup& group, std::vector<std::string>& steps) {
-  const SocketRow* far = group.front()->far;
-  if (far == nullptr || !far->owner) return;
-  steps.push_back(fmt::format("see what {1}[{0}] does instead: cat /proc/{0}/wchan; top -H -p {0}", far->owner->pid,
-                              far->owner->comm));
 }
 
 std::vector<NotUseful> settings_for_a_stalled_peer() {

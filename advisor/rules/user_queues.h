@@ -113,8 +113,9 @@ std::string speaker_text(const QueueGroup& group);
 /// "client[4711] at 127.0.0.1:5000" or only the address; "3 connections" for more than one.
 std::string peer_text(const QueueGroup& group);
 std::string outflow_text(const QueueGroup& group, Outflow outflow);  ///< "10.0.0.2:80 does not read"
-/// "driver queue 778,763 → Send-Q 130,944 (not sent 0) → window 0 → Recv-Q 4,096 of client[7]", of the first one.
+/// "driver queue 778,763 → Send-Q 130,944 (none sent) → window 0 → Recv-Q 4,096 of client[7]", of the first one.
 std::string chain_text(const QueueGroup& group);
+std::string chain_text(const QueueGroup& group, Outflow outflow);  ///< with "; it does not read"
 /// " 12 sends were turned away: neither queued nor sent."; empty if none was.
 std::string refused_text(const QueueGroup& group);
 /// What the program said; `value` is of the latest word.
@@ -122,8 +123,6 @@ Evidence told(const QueueView& view, const QueueGroup& group, std::string metric
               std::optional<double> threshold = std::nullopt);
 /// Bytes in each place behind the program's queue, the peer's window and what it acknowledged.
 void add_places(const QueueView& view, const QueueGroup& group, const Flow& flow, std::vector<Evidence>& out);
-/// "see what it does instead: …" if the peer's process is known.
-void add_peer_steps(const QueueGroup& group, std::vector<std::string>& steps);
 /// Why no setting moves bytes that the peer does not take.
 std::vector<NotUseful> settings_for_a_stalled_peer();
 

@@ -15,6 +15,7 @@
 
 #include "advisor/report/finding_json.h"
 #include "tests/unit/builders.h"
+#include "tests/unit/queue_stories.h"
 
 namespace tcpadvisor {
 namespace {
@@ -96,7 +97,14 @@ struct Case {
   const char* name;
   Window (*window)();
 };
-const Case kCases[] = {{"quiet", quiet_window}, {"mixed", mixed_window}, {"pressed", pressed_window}};
+const Case kCases[] = {{"quiet", quiet_window},
+                       {"mixed", mixed_window},
+                       {"pressed", pressed_window},
+                       {"s1-pending", [] { return build::s1_pending_window(); }},
+                       {"s1-dropped", build::s1_dropped_window},
+                       {"s2", build::s2_window},
+                       {"s3", build::s3_window},
+                       {"s4", [] { return build::s4_window(); }}};
 
 TEST(ReportGolden, text) {
   for (const Case& one : kCases) {
