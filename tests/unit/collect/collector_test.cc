@@ -276,6 +276,57 @@ TEST(Collector, privileges_are_dropped_after_everything_is_open_but_not_what_pro
   }
 }
 
+TEST(Collector, without_a_socket_to_listen_on_user_queues_have_no_source) {
+  Bench bench(fixture::root("proc-6.18"));
+  bench.parts.no_user_queues = {ErrorCode::unsupported, "XDG_RUNTIME_DIR is not set", 0};
+  SamplePtr sample = bench.open()->tick().value();
+  EXPECT_FALSE(sample->knows("user-queues"));
+  EXPECT_EQ(sample->fact("user-queues")->attempts[0].why_not, "XDG_RUNTIME_DIR is not set");
+  EXPECT_EQ(sample->self.lost.at("user_queues_refused"), 0u);
+}
+
+TEST(Collector, what_programs_say_is_checked_counted_and_complained_of) {
+  os::TempTree queues;
+  auto receiver = sources::UserQueueReceiver::open(queues.path());
+  ASSERT_TRUE(receiver) << receiver.error().message;
+  sources::UserQueueInbox& inbox = (*receiver)->inbox();
+
+  Bench bench(fixture::root("proc-6.18"));
+  bench.tracer->can_do_bpf();
+  SocketRow row;
+  row.cookie = 77;
+  row.local = Endpoint::v4(10, 0, 0, 1, 443);
+  row.remote = Endpoint::v4(10, 0, 0, 2, 50'000);
+  row.send_q = 130'944;  // long enough to get a row
+  bench.tracer->walk = kernel::SocketWalk{};
+  bench.tracer->walk->value().rows.push_back(row);
+  bench.tracer->owner_walk = kernel::OwnerWalk{};
+  bench.tracer->owner_walk->value().by_cookie[77] = Owner{700, "leaky", 4, 1};
+  bench.parts.user_queues = std::move(*receiver);
+  std::vector<std::string> complaints;
+  bench.parts.options.complain = [&](const std::string& line) { complaints.push_back(line); };
+  auto say = [&](Pid pid) {
+    std::uint64_t now_ms = bench.clock->mono_ms();
+    ASSERT_TRUE(inbox.admit(pid, false, now_ms));
+    inbox.take(pid, "tcpadvisor-queue 1 local=10.0.0.1:443 remote=10.0.0.2:50000 queued=5", now_ms);
+  };
+  auto collector = bench.open();
+  EXPECT_NE(collector->coverage().back().remark.find("listening on " + queues.path()), std::string::npos);
+  say(700);
+  say(999);
+  SamplePtr sample = collector->tick().value();
+  ASSERT_EQ(sample->user_queues.size(), 1u);
+  EXPECT_EQ(sample->user_queues[0].pid, 700u);
+  EXPECT_EQ(sample->user_queue_of(sample->sockets.at(0)), &sample->user_queues[0]);
+  EXPECT_EQ(sample->self.lost.at("user_queues_refused"), 1u);
+  EXPECT_EQ(sample->self.lost.at("user_queues_over_limit"), 0u);
+  EXPECT_TRUE(sample->knows("user-queues"));
+  EXPECT_NE(sample->fact("user-queues")->remark.find("1 program speaks for 1 connection; refused 1"),
+            std::string::npos);
+  ASSERT_EQ(complaints.size(), 1u);
+  EXPECT_NE(complaints[0].find("pid 999"), std::string::npos);
+}
+
 TEST(NetnsChoice, spellings) {
   using Kind = NetnsChoice::Kind;
   EXPECT_EQ(NetnsChoice::parse("all")->kind, Kind::all);

@@ -382,9 +382,9 @@ TEST(Coverage, every_fact_of_ours_is_listed_and_the_tracers_are_kept) {
   auto all = cover({{"calls", "fexit", true, "", {}}, {"snapshot", "iter/tcp", true, "", {}}}, {});
   std::vector<std::string> names;
   for (const FactCoverage& one : all) names.push_back(one.fact);
-  EXPECT_EQ(names,
-            (std::vector<std::string>{"calls", "snapshot", "owners", "accept-queue", "buffer-locks", "socket-memory",
-                                      "tcp-info", "counters", "settings", "memory", "cgroups", "namespaces"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"calls", "snapshot", "owners", "accept-queue", "buffer-locks",
+                                             "socket-memory", "tcp-info", "counters", "settings", "memory", "cgroups",
+                                             "namespaces", "user-queues"}));
 }
 
 TEST(Coverage, what_the_tracer_cannot_get_comes_from_the_snapshot_as_far_as_it_goes) {
