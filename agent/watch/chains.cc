@@ -7,6 +7,7 @@
 #include <map>
 #include <tuple>
 
+#include "advisor/base/text.h"
 #include "agent/watch/words.h"
 
 namespace tcpadvisor::watch {
@@ -183,11 +184,12 @@ void add_direction(std::vector<Line>& lines, const End& from, const End& to, con
 void add_last_word(std::vector<Line>& lines, const UserQueue* driver) {
   if (driver == nullptr || !driver->ended || bytes_of(driver) == 0) return;
   std::string text;
-  if (driver->dropped.value_or(0) > 0) text = fmt::format(" dropped {}", queue_text(*driver->dropped));
-  if (driver->queued > 0) text += fmt::format("{} left {} behind", text.empty() ? "" : ",", queue_text(driver->queued));
+  if (driver->dropped.value_or(0) > 0) text = fmt::format(" dropped {}", with_commas(*driver->dropped));
+  if (driver->queued > 0)
+    text += fmt::format("{} left {} behind", text.empty() ? "" : ",", with_commas(driver->queued));
   Line line("  driver" + text, Attr::critical);
-  line.add(fmt::format(" (ended {} ago)", age_text(driver->age_ms)));
-  if (driver->accepted) line.add(fmt::format(" of {} accepted", queue_text(*driver->accepted)), Attr::dim);
+  if (driver->accepted) line.add(fmt::format(" of {} accepted", with_commas(*driver->accepted)));
+  line.add(fmt::format(" (ended {} ago)", age_text(driver->age_ms)), Attr::dim);
   lines.push_back(std::move(line));
 }
 

@@ -168,15 +168,15 @@ std::vector<Line> driver_details(const UserQueue& queue) {
   facts.count("senders waiting", queue.waiting);
   facts.count("senders suspended", queue.suspended);
   if (queue.waited_ms) facts.add("longest wait", age_text(*queue.waited_ms));
-  facts.bytes("message queue", queue.message_queue);
-  facts.bytes("  high mark", queue.message_high);
-  facts.bytes("  low mark", queue.message_low);
-  facts.yes_or_no("  busy", queue.message_busy);
   facts.yes_or_no("shutdown pending", queue.pending_shutdown);
   facts.bytes("accepted so far", queue.accepted);
   facts.bytes("  though busy", queue.bypassed);
   facts.bytes("  dropped", queue.dropped);
   facts.count("sends refused", queue.refused);
+  facts.bytes("message queue", queue.message_queue);
+  facts.bytes("  high mark", queue.message_high);
+  facts.bytes("  low mark", queue.message_low);
+  facts.yes_or_no("  busy", queue.message_busy);
   return facts.take();
 }
 

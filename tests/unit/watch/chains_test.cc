@@ -10,6 +10,7 @@ namespace {
 
 using build::a_sample;
 using build::a_socket;
+using build::a_user_queue;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
@@ -102,6 +103,103 @@ TEST(Chains, AFarEndInAnotherStateIsShown) {
 TEST(Chains, ASocketConnectedToItselfIsItsOwnConnection) {
   SamplePtr sample = a_sample().add(a_socket().cookie(1).local(kLoopA).remote(kLoopA).send_q(3));
   EXPECT_EQ(links_of(*sample).size(), 1u);
+}
+
+// ---- with a program's own queue in front ----
+
+SocketRow a_sender() {
+  return a_socket().cookie(1).local(kLoopA).remote(kLoopB).pid(1, "beam").send_q(130'944).set([](SocketRow& r) {
+    r.not_sent = 40'000;
+    r.snd_wnd = 0;
+  });
+}
+SocketRow a_reader() {
+  return a_socket().cookie(2).local(kLoopB).remote(kLoopA).pid(2, "reader").recv_q(2'201'600);
+}
+
+TEST(ChainsWithDriver, TheDriverComesFirstAndSaysWhatItHoldsBack) {
+  SamplePtr sample = a_sample()
+                         .add(a_sender())
+                         .add(a_reader())
+                         .add(a_user_queue().of(a_sender()).queued(778'763, 900'000).busy(1, 2).pending_shutdown());
+  EXPECT_THAT(chains(sample),
+              ElementsAre("  driver 778,763 (1 waiting, 2 suspended, shutdown pending) → Send-Q 130,944 (not sent "
+                          "40,000) → wire (wnd 0) → Recv-Q 2.1 MiB reader[2]"));
+  std::vector<Link> links = links_of(*sample);
+  ASSERT_EQ(links.size(), 1u);
+  EXPECT_EQ(links[0].queued(), 778'763u + 130'944 + 2'201'600);
+}
+
+TEST(ChainsWithDriver, OnANarrowScreenEveryQueueIsStillThere) {
+  SamplePtr sample =
+      a_sample().add(a_sender()).add(a_reader()).add(a_user_queue().of(a_sender()).queued(778'763, 900'000).busy(1, 2));
+  EXPECT_THAT(chains(sample, 80),
+              ElementsAre("  driver 778,763 → Send-Q 130,944 → wire (wnd 0) → Recv-Q 2.1 MiB reader[2]",
+                          "    driver: 1 waiting, 2 suspended"));
+}
+
+TEST(ChainsWithDriver, BytesInTheDriverDecideWhichEndTheLineIsAbout) {
+  SocketRow small = a_socket().cookie(1).local(kLoopA).remote(kLoopB).pid(1, "beam");
+  SocketRow large = a_socket().cookie(2).local(kLoopB).remote(kLoopA).pid(2, "reader").send_q(5);
+  SamplePtr sample = a_sample().add(small).add(large).add(a_user_queue().of(small).queued(6, 6));
+  std::vector<Link> links = links_of(*sample);
+  ASSERT_EQ(links.size(), 1u);
+  EXPECT_EQ(links[0].near->cookie, 1u);
+  EXPECT_THAT(chains(sample),
+              ElementsAre("  driver 6 → Send-Q 0 → wire → Recv-Q 0 reader[2]", "  Send-Q 5 → wire → Recv-Q 0"));
+}
+
+TEST(ChainsWithDriver, EachEndMayHaveOne) {
+  SamplePtr sample = a_sample()
+                         .add(a_sender())
+                         .add(a_reader())
+                         .add(a_user_queue().of(a_sender()).queued(7, 7))
+                         .add(a_user_queue().of(a_reader()).queued(3, 3));
+  std::vector<std::string> lines = chains(sample);
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_TRUE(lines[0].starts_with("  driver 7 → Send-Q 130,944"));
+  EXPECT_TRUE(lines[1].starts_with("  driver 3 → Send-Q 0"));
+}
+
+TEST(ChainsWithDriver, AnEmptyDriverIsShownWhenSomethingElseWaitsOrItHoldsSomebodyBack) {
+  EXPECT_THAT(
+      chains(a_sample().add(a_socket().local(kA).remote(kB)).add(a_user_queue().of(a_socket().local(kA).remote(kB)))),
+      IsEmpty());
+  SocketRow row = a_socket().local(kA).remote(kB);
+  EXPECT_THAT(chains(a_sample().add(row).add(a_user_queue().of(row).message_queue(9'216, 3))),
+              ElementsAre("  driver 0 (3 suspended, message queue 9,216 busy) → Send-Q 0 → wire → peer"));
+}
+
+TEST(ChainsWithDriver, ALastWordIsShownEvenWhenTheSocketIsGone) {
+  UserQueue last = a_user_queue().of(a_sender()).queued(0, 1'047'552).dropped(778'763).ended();
+  SamplePtr with_row = a_sample().add(a_sender()).add(last);
+  EXPECT_THAT(chains(with_row), ElementsAre("  Send-Q 130,944 (not sent 40,000) → wire (wnd 0) → peer",
+                                            "  driver dropped 778,763 of 1,047,552 accepted (ended 0 s ago)"));
+  SamplePtr without = a_sample().add(last);
+  EXPECT_THAT(chains(without), ElementsAre("  driver dropped 778,763 of 1,047,552 accepted (ended 0 s ago)"));
+  std::vector<Link> links = links_of(*without);
+  ASSERT_EQ(links.size(), 1u);
+  EXPECT_NE(links[0].stand_in, nullptr);
+  EXPECT_EQ(links[0].queued(), 778'763u) << "it is among the longest queues, so that somebody sees it";
+}
+
+TEST(ChainsWithDriver, AnEndWithoutLossNeedsNoLine) {
+  EXPECT_THAT(links_of(*SamplePtr(a_sample().add(a_user_queue().ended()))), IsEmpty());
+  EXPECT_THAT(chains(a_sample()
+                         .add(a_socket().local(kA).remote(kB))
+                         .add(a_user_queue().of(a_socket().local(kA).remote(kB)).ended())),
+              IsEmpty());
+}
+
+TEST(ChainsWithDriver, ASocketWithoutARowStillHasItsDriver) {
+  SamplePtr sample = a_sample().add(a_user_queue().queued(700, 700));
+  EXPECT_THAT(chains(sample), ElementsAre("  driver 700 → Send-Q ? (the socket has no line of its own)"));
+}
+
+TEST(ChainsWithDriver, AnotherNamespaceIsAnotherConnection) {
+  UserQueue elsewhere = a_user_queue().of(a_sender()).queued(5, 5).set([](UserQueue& q) { q.netns = 77; });
+  SamplePtr sample = a_sample().add(a_sender()).add(elsewhere);
+  EXPECT_EQ(links_of(*sample).size(), 2u);
 }
 
 TEST(Chains, ListenersAreNoConnections) {

@@ -228,6 +228,70 @@ inline watch::Picture busy_host() {
   return picture;
 }
 
+/// Programs with queues of their own: one whose peer does not read, one that lets senders pass, one with a peer
+/// elsewhere, one that has ended with a loss, and one whose socket has no row.
+inline watch::Picture host_with_user_queues() {
+  using build::a_socket;
+  using build::a_user_queue;
+  watch::Picture picture;
+  picture.window = build::a_window(3, [](build::SampleBuilder& sample, std::size_t) {
+    Endpoint sender = Endpoint::v4(127, 0, 0, 1, 48'222), reader = Endpoint::v4(127, 0, 0, 1, 9'000);
+    SocketRow stuck = a_socket()
+                          .cookie(10)
+                          .local(sender)
+                          .remote(reader)
+                          .age(95s)
+                          .pid(2'001, "beam.smp")
+                          .send_q(130'944)
+                          .set([](SocketRow& r) {
+                            r.not_sent = 40'000;
+                            r.snd_wnd = 0;
+                          });
+    sample.add(stuck);
+    sample.add(a_socket()
+                   .cookie(11)
+                   .local(reader)
+                   .remote(sender)
+                   .age(95s)
+                   .pid(2'002, "python3")
+                   .recv_q(2'201'600)
+                   .set([](SocketRow& r) { r.rcv_wnd = 0; }));
+    sample.add(a_user_queue().of(stuck).queued(778'763, 3'111'307).busy(1, 2).pending_shutdown().set([](UserQueue& q) {
+      q.name = "#Port<0.5>";
+      q.waited_ms = 12'300;
+      q.age_ms = 140;
+    }));
+    SocketRow bypassed = a_socket()
+                             .cookie(12)
+                             .local(Endpoint::v4(10, 0, 0, 1, 4'370))
+                             .remote(Endpoint::v4(10, 0, 0, 9, 41'000))
+                             .age(3min)
+                             .pid(2'001, "beam.smp")
+                             .send_q(65'160)
+                             .set([](SocketRow& r) { r.snd_wnd = 64'240; });
+    sample.add(bypassed);
+    sample.add(a_user_queue().of(bypassed).queued(52'428'800, 60'000'000).bypassed(51'380'224).set([](UserQueue& q) {
+      q.busy = true;
+    }));
+    SocketRow held = a_socket()
+                         .cookie(13)
+                         .local(Endpoint::v4(10, 0, 0, 1, 5'432))
+                         .remote(Endpoint::v4(10, 0, 0, 9, 41'001))
+                         .age(3s)
+                         .pid(900, "sender");
+    sample.add(held);
+    sample.add(a_user_queue().of(held).message_queue(9'216, 16));
+    SocketRow gone = a_socket().local(sender).remote(Endpoint::v4(127, 0, 0, 1, 9'001)).pid(2'001, "beam.smp");
+    sample.add(a_user_queue().of(gone).queued(0, 1'047'552).dropped(778'763).ended().set([](UserQueue& q) {
+      q.age_ms = 4'000;
+    }));
+    SocketRow without_row = a_socket().cookie(99).local(v6(1, 443)).remote(v6(0x77, 50'123)).pid(812, "nginx");
+    sample.add(a_user_queue().of(without_row).queued(700, 700));
+    sample.set([](Sample& s) { s.self = a_usual_cost(); });
+  });
+  return picture;
+}
+
 /// Without privileges: /proc/net/tcp only, no owners, no memory.
 inline watch::Picture unprivileged() {
   watch::Picture picture;

@@ -74,6 +74,18 @@ TEST_P(GoldenScreen, DetailsOfEachList) {
   }
 }
 
+TEST_P(GoldenScreen, UserQueues) {
+  Picture picture = test::host_with_user_queues();
+  View one = view();
+  test::expect_golden(name("drivers"), draw(picture, one));
+  for (const char* what : {"python3", "9001", "nginx"}) {  // both ends with a row, ended, never had a row
+    View details = view();
+    details.filter = what;
+    press({Key::enter, 0}, details, picture);
+    test::expect_golden(name("drivers-details-" + std::string(what)), draw(picture, details));
+  }
+}
+
 TEST_P(GoldenScreen, Help) {
   View one = view();
   one.page = Page::help;

@@ -38,6 +38,41 @@ TEST(TickJson, AConnectionShowsBothEnds) {
   EXPECT_TRUE(first["sndbuf"].is_null()) << "unknown is null, never 0";
 }
 
+TEST(TickJson, UserQueuesAreListedAndShownAtTheirConnections) {
+  json tick = tick_json(test::host_with_user_queues());
+  ASSERT_EQ(tick["user_queues"].size(), 5u);
+  EXPECT_EQ(tick["connections"].size(), 3u) << "what has no socket to show is only in user_queues";
+  EXPECT_EQ(tick["connections_not_shown"], 0);
+  EXPECT_EQ(tick["connections"][0]["driver_q"], 52'428'800);
+  EXPECT_EQ(tick["connections"][1]["driver_q"], 778'763);
+  EXPECT_TRUE(tick["connections"][1]["other_end"]["driver_q"].is_null()) << "nobody speaks for that end";
+  json queue = tick["user_queues"][0];
+  EXPECT_EQ(queue["local"], "127.0.0.1:48222");
+  EXPECT_EQ(queue["remote"], "127.0.0.1:9000");
+  EXPECT_EQ(queue["pid"], 2'001);
+  EXPECT_EQ(queue["name"], "#Port<0.5>");
+  EXPECT_EQ(queue["queued"], 778'763);
+  EXPECT_EQ(queue["high"], 8'192);
+  EXPECT_EQ(queue["suspended"], 2);
+  EXPECT_EQ(queue["pending_shutdown"], true);
+  EXPECT_EQ(queue["waited_ms"], 12'300);
+  EXPECT_EQ(queue["ended"], false);
+  EXPECT_EQ(queue["netns"], "host");
+  EXPECT_TRUE(tick["user_queues"][1]["waited_ms"].is_null()) << "not said is null, never 0";
+  EXPECT_TRUE(tick_json(test::busy_host())["connections"][0]["driver_q"].is_null());
+}
+
+TEST(TickJson, WhatHasEndedWaitsNoMore) {
+  Picture picture;
+  picture.window = build::a_window(1, [](build::SampleBuilder& sample, std::size_t) {
+    SocketRow row = build::a_socket().cookie(1).send_q(5);
+    sample.add(row).add(build::a_user_queue().of(row).queued(7, 7).dropped(7).ended());
+  });
+  json tick = tick_json(picture);
+  EXPECT_TRUE(tick["connections"][0]["driver_q"].is_null());
+  EXPECT_EQ(tick["user_queues"][0]["dropped"], 7);
+}
+
 TEST(TickJson, CountsWhatItLeavesOut) {
   json tick = tick_json(test::busy_host(), 2);
   EXPECT_EQ(tick["connections"].size(), 2u);
