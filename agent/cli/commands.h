@@ -12,6 +12,8 @@ namespace tcpadvisor::cli {
 int run_watch(const Options& options, os::StopSignals& signals);
 int run_report(const Options& options, os::StopSignals& signals);
 int run_doctor(const Options& options);
+int run_port_list(const Options& options);
+int run_port_scenario(const Options& options, os::StopSignals& signals);
 
 struct CollectorNeeds {
   bool show_all = false;         ///< rows for every socket

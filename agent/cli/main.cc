@@ -21,6 +21,16 @@ void log_to_stderr(const cli::Options& options) {
   spdlog::set_default_logger(std::move(logger));
 }
 
+int run_port(const cli::Options& options, os::StopSignals& signals) {
+  switch (options.port.command) {
+    case cli::PortCommand::scenario:
+      return cli::run_port_scenario(options, signals);
+    case cli::PortCommand::list:
+      break;
+  }
+  return cli::run_port_list(options);
+}
+
 int run(const cli::Options& options) {
   // Before any thread, so that all of them leave the signals to this one.
   auto signals = os::StopSignals::open();
@@ -33,6 +43,8 @@ int run(const cli::Options& options) {
       return cli::run_watch(options, **signals);
     case cli::Command::report:
       return cli::run_report(options, **signals);
+    case cli::Command::port:
+      return run_port(options, **signals);
     case cli::Command::doctor:
       break;
   }

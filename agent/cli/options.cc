@@ -6,10 +6,10 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
-#include <initializer_list>
 #include <utility>
 
 #include "advisor/base/text.h"
+#include "agent/cli/parsed_option.h"
 #include "agent/cli/policy_file.h"
 #include "agent/cli/toml_file.h"
 
@@ -17,19 +17,6 @@ namespace tcpadvisor::cli {
 namespace {
 
 using std::chrono::milliseconds;
-
-template <typename T>
-using Words = std::initializer_list<std::pair<const char*, T>>;
-
-template <typename T>
-Result<T> one_of(const std::string& text, Words<T> words) {
-  std::string known;
-  for (const auto& [word, value] : words) {
-    if (text == word) return value;
-    known += (known.empty() ? "" : ", ") + std::string(word);
-  }
-  return fail(ErrorCode::bad_input, fmt::format("'{}' is not known: write one of {}", printable(text), known));
-}
 
 /// "1%", "0.5%" of one core.
 Result<double> parse_percent(const std::string& text) {
@@ -54,20 +41,6 @@ Result<milliseconds> parse_interval(const std::string& text) {
   return value;
 }
 
-/// An option whose text goes through `parse`; its error becomes the usage error.
-template <typename Target, typename Parse>
-CLI::Option* add_parsed(CLI::App& app, const std::string& name, Target& target, Parse parse, const std::string& help,
-                        const std::string& type) {
-  auto store = [&target, parse, name](const std::string& text) {
-    auto value = parse(text);
-    if (!value) throw CLI::ValidationError(name, value.error().message);
-    target = *value;
-  };
-  return app.add_option_function<std::string>(name, store, help)
-      ->type_name(type)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-}
-
 /// All options of the program, bound to one Options.
 class Definition {
  public:
@@ -79,6 +52,7 @@ class Definition {
     add_watch();
     add_report();
     add_doctor();
+    add_port_commands(app_, options_.port)->callback([this] { options_.command = Command::port; });
     app_.footer("Exit codes: 0 it ran, 1 it failed, 2 wrong usage, 4 the host does not allow it, 130/143 interrupted.");
   }
 
@@ -205,17 +179,27 @@ class Definition {
                 "tcpadvisor"};
 };
 
+/// The command that was chosen, and the one below it, outermost first.
+std::vector<const CLI::App*> chosen(const CLI::App& app) {
+  std::vector<const CLI::App*> commands;
+  for (const CLI::App* at = &app; !at->get_subcommands().empty(); commands.push_back(at)) {
+    at = at->get_subcommands().front();
+  }
+  return commands;
+}
+
 /// The command a usage error is about, for "tcpadvisor watch --help".
-std::string help_hint(CLI::App& app) {
-  auto chosen = app.get_subcommands();
-  return fmt::format("tcpadvisor {}--help", chosen.empty() ? "" : chosen.front()->get_name() + " ");
+std::string help_hint(const CLI::App& app) {
+  std::string words;
+  for (const CLI::App* command : chosen(app)) words += command->get_name() + " ";
+  return fmt::format("tcpadvisor {}--help", words);
 }
 
 std::string usage_text(CLI::App& app, const CLI::ParseError& error) {
   if (std::vector<std::string> extras = app.remaining(true); !extras.empty()) {
     std::string first = printable(extras.front());
     bool wants_command = app.get_subcommands().empty() && !first.starts_with("-");
-    if (wants_command) return fmt::format("unknown command '{}': write watch, report or doctor", first);
+    if (wants_command) return fmt::format("unknown command '{}': write watch, report, doctor or port", first);
     return fmt::format("{} '{}'; {} lists what there is",
                        first.starts_with("-") ? "unknown option" : "unexpected argument", first, help_hint(app));
   }
@@ -277,8 +261,8 @@ Result<Parsed> parse_options(int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
-    auto chosen = app.get_subcommands();
-    return Parsed{std::nullopt, (chosen.empty() ? app : *chosen.front()).help()};
+    auto commands = chosen(app);
+    return Parsed{std::nullopt, (commands.empty() ? app : *commands.back()).help()};
   } catch (const CLI::CallForVersion& version) {
     return Parsed{std::nullopt, std::string(version.what()) + "\n"};
   } catch (const CLI::ParseError& error) {

@@ -10,13 +10,14 @@
 
 #include "advisor/base/result.h"
 #include "advisor/rules/policy.h"
+#include "agent/cli/port_options.h"
 #include "agent/collect/collector.h"
 
 namespace tcpadvisor::cli {
 
 inline constexpr std::string_view kVersion = TCPADVISOR_VERSION;
 
-enum class Command { watch, report, doctor };
+enum class Command { watch, report, doctor, port };
 enum class Color { automatic, always, never };
 enum class ReportFormat { text, json };
 
@@ -42,6 +43,7 @@ struct Options {
   struct {
     bool json = false;
   } doctor;
+  PortOptions port;
 };
 
 /// The options, or a text to print (help, version) and end with success. An error is bad_input and one line.

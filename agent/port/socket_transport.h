@@ -41,7 +41,7 @@ class SocketTransport final : public Transport {
 
 /// What the program asks of a socket before it connects or listens; the kernel clamps (SOCK_MIN_SNDBUF and so on).
 struct SocketWishes {
-  std::optional<std::int32_t> sndbuf, recbuf;  ///< bytes
+  std::optional<std::int32_t> sndbuf{}, recbuf{};  ///< bytes
   bool nodelay = false;
 };
 

@@ -104,7 +104,7 @@ TEST(Options, NoCommandGivesHelp) {
 TEST(Usage, OneLineThatSaysWhatWouldBeRight) {
   EXPECT_EQ(error_of({"watch", "--nope"}), "unknown option '--nope'; tcpadvisor watch --help lists what there is");
   EXPECT_EQ(error_of({"--nope"}), "unknown option '--nope'; tcpadvisor --help lists what there is");
-  EXPECT_EQ(error_of({"wacth"}), "unknown command 'wacth': write watch, report or doctor");
+  EXPECT_EQ(error_of({"wacth"}), "unknown command 'wacth': write watch, report, doctor or port");
   EXPECT_EQ(error_of({"watch", "now"}), "unexpected argument 'now'; tcpadvisor watch --help lists what there is");
   EXPECT_EQ(error_of({"watch", "--for", "5"}),
             "--for: '5' is not a duration: write a number and ms, s, m or h, for example 500ms or 8s");

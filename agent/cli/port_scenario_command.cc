@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "advisor/base/text.h"
+#include "agent/cli/commands.h"
+#include "agent/cli/output.h"
+#include "agent/port/scenario/play.h"
+
+namespace tcpadvisor::cli {
+namespace {
+
+using port::scenario::Scene;
+using port::scenario::Told;
+
+/// What is told as lines; on a terminal the truth stays in place and is drawn again.
+class Transcript {
+ public:
+  Transcript(bool json, bool terminal) : json_(json), terminal_(terminal) {}
+
+  void operator()(const Told& told) {
+    if (json_) {
+      print(told.json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+      return;
+    }
+    if (told.kind == Told::Kind::truth && terminal_) {
+      wipe();
+      std::size_t width = text_width();
+      for (const std::string& line : told.lines) {
+        print(line + "\n");
+        // A line that the terminal breaks takes several of its lines.
+        shown_ += std::max<std::size_t>(1, (line.size() + width - 1) / width);
+      }
+      return;
+    }
+    if (told.kind != Told::Kind::truth) wipe();
+    double seconds = told.kind == Told::Kind::truth ? told.json.value("seconds", 0.0) : 0;
+    for (const std::string& line : told.lines) {
+      print(told.kind == Told::Kind::truth ? fmt::format("{:7.3f} s  {}\n", seconds, line) : line + "\n");
+    }
+  }
+
+ private:
+  /// The truth that is shown last makes room for something else.
+  void wipe() {
+    if (shown_ > 0) print(fmt::format("\033[{}A\033[J", std::exchange(shown_, 0)));
+  }
+  void print(const std::string& text) { (void)write_stdout(text); }
+
+  bool json_, terminal_;
+  std::size_t shown_ = 0;
+};
+
+void print_scenes(std::string_view heading, std::span<const Scene> scenes, bool json) {
+  if (!json) (void)write_stdout(fmt::format("{}\n", heading));
+  for (const Scene& scene : scenes) {
+    std::string line = json ? nlohmann::json{{"name", scene.name}, {"title", scene.title}, {"finding", scene.finding}}
+                                  .dump()
+                            : fmt::format("  {:<26}{}", scene.name, scene.title);
+    (void)write_stdout(line + "\n");
+  }
+}
+
+}  // namespace
+
+int run_port_list(const Options& options) {
+  print_scenes("stories", port::scenario::stories(), options.port.json);
+  print_scenes("symptoms", port::scenario::symptoms(), options.port.json);
+  return EXIT_SUCCESS;
+}
+
+int run_port_scenario(const Options& options, os::StopSignals& signals) {
+  const auto& wanted = options.port.scenario;
+  const Scene* scene = port::scenario::find_scene(wanted.name);
+  if (scene == nullptr) {
+    print_error({ErrorCode::bad_input,
+                 fmt::format("unknown scenario '{}'; tcpadvisor port list has the names", printable(wanted.name))});
+    return 2;
+  }
+  Transcript transcript(options.port.json, is_terminal(STDOUT_FILENO));
+  Status status = port::scenario::play(*scene, wanted.play, signals, [&](const Told& told) { transcript(told); });
+  if (!status) {
+    print_error(status.error());
+    return exit_code_of(status.error());
+  }
+  return exit_code_after(signals);
+}
+
+}  // namespace tcpadvisor::cli
