@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/port/script/cursor.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <ranges>
+
+#include "advisor/base/text.h"
+
+namespace tcpadvisor::port::script {
+namespace {
+
+/// Words that would make a step ambiguous, or hard to read aloud.
+constexpr std::array<std::string_view, 22> kReserved{
+    "peer", "order", "any",   "all",  "true", "false", "infinity", "once", "raw", "yes",  "no",
+    "ok",   "wait",  "until", "from", "to",   "by",    "within",   "with", "of",  "none", "kernel"};
+constexpr std::array<std::string_view, 6> kOptionWords{"true", "false", "infinity", "once", "raw", "kernel"};
+
+std::string quoted(std::string_view text) {
+  constexpr std::size_t kLongest = 40;
+  std::string shown = printable(text.substr(0, kLongest));
+  return fmt::format("'{}{}'", shown, text.size() > kLongest ? "…" : "");
+}
+
+std::vector<std::string_view> names_of(std::span<const Key> keys) {
+  std::vector<std::string_view> names;
+  for (const Key& key : keys) names.push_back(key.name);
+  return names;
+}
+
+bool is_linger(std::string_view text) {
+  return text.starts_with("true/") || text.starts_with("false/");
+}
+
+}  // namespace
+
+std::string_view to_text(NameKind kind) {
+  switch (kind) {
+    case NameKind::port:
+      return "port";
+    case NameKind::listener:
+      return "listener";
+    case NameKind::caller:
+      return "caller";
+    case NameKind::value:
+      break;
+  }
+  return "value";
+}
+
+void Cursor::fail(int column, std::string message) {
+  if (!fault_) fault_ = Fault{column, std::move(message)};
+}
+
+int Cursor::column() const {
+  if (at_ < words_.size()) return words_[at_].column;
+  return words_.empty() ? 1 : words_.back().column + static_cast<int>(words_.back().text.size());
+}
+
+void Cursor::want_end() {
+  if (end()) return;
+  fail(column(), fmt::format("{} is too much here: {}", quoted(peek()), shape_));
+}
+
+std::string Cursor::next(std::string_view what) {
+  if (failed()) return "";
+  if (end()) {
+    fail(column(), fmt::format("the line ends, but {} is missing: {}", what, shape_));
+    return "";
+  }
+  return words_[at_++].text;
+}
+
+bool Cursor::take(std::string_view word) {
+  if (end() || peek() != word) return false;
+  ++at_;
+  return true;
+}
+
+void Cursor::want(std::string_view word) {
+  if (take(word) || failed()) return;
+  if (end()) {
+    fail(column(), fmt::format("the line ends, but '{}' is missing: {}", word, shape_));
+  } else {
+    fail(column(), fmt::format("{} stands where '{}' should: {}", quoted(peek()), word, shape_));
+  }
+}
+
+void Cursor::words_expected(std::string_view got, int column, const std::vector<std::string_view>& words) {
+  fail(column, fmt::format("{} is not known here: write one of {}{}", quoted(got), fmt::join(words, ", "),
+                           did_you_mean(got, words)));
+}
+
+std::string_view Cursor::choice(std::initializer_list<std::string_view> words) {
+  int place = column();
+  std::string got = next(fmt::format("one of {}", fmt::join(words, ", ")));
+  for (std::string_view word : words) {
+    if (got == word) return word;
+  }
+  if (!failed()) words_expected(got, place, words);
+  return *words.begin();
+}
+
+Number Cursor::number(std::string_view what) {
+  int place = column();
+  std::string text = next(what);
+  return failed() ? Number() : number_at(text, place);
+}
+
+Number Cursor::number_at(std::string_view text, int column) {
+  auto parsed = Number::parse(text);
+  if (!parsed) {
+    fail(column + static_cast<int>(parsed.error().offset), fmt::format("{}: {}", quoted(text), parsed.error().message));
+    return {};
+  }
+  for (const Number::Name& name : parsed->names())
+    name_at(name.text, column + static_cast<int>(name.offset), NameKind::value);
+  return failed() ? Number() : *parsed;
+}
+
+Time Cursor::time() {
+  int place = column();
+  std::string text = next("a time such as 300ms or 5s");
+  return failed() ? Time::zero() : time_at(text, place);
+}
+
+Time Cursor::time_at(std::string_view text, int column) {
+  if (text == "0" || text == "0ms" || text == "0s") return Time::zero();
+  auto parsed = parse_duration(text);
+  if (parsed) return *parsed;
+  fail(column,
+       fmt::format("{} is not a time: write a number and ms, s, m or h, for example 300ms or 5s", quoted(text)));
+  return Time::zero();
+}
+
+std::set<TransportKind> Cursor::transports() {
+  std::set<TransportKind> kinds;
+  do {
+    int place = column();
+    std::string list = next("a transport (fake, unix, tcp)");
+    for (auto part : std::views::split(list, ',')) {
+      std::string_view word(part.begin(), part.end());
+      auto kind = std::ranges::find(kTransportKinds, word, [](TransportKind k) { return to_text(k); });
+      if (kind == std::end(kTransportKinds)) {
+        if (!failed()) words_expected(word, place, {"fake", "unix", "tcp"});
+        return kinds;
+      }
+      kinds.insert(*kind);
+    }
+  } while (peek() == "fake" || peek() == "unix" || peek() == "tcp");
+  return kinds;
+}
+
+// ---- names ----------------------------------------------------------------------------------------------------------
+
+std::string Cursor::new_name(NameKind kind) {
+  int place = column();
+  std::string text = next(fmt::format("a name for the {}", to_text(kind)));
+  if (failed()) return text;
+  if (!is_name(text)) {
+    fail(place, fmt::format("{} is not a name: a letter, then letters, digits and '_', at most 32", quoted(text)));
+  } else if (std::ranges::find(kReserved, text) != kReserved.end()) {
+    fail(place, fmt::format("'{}' is a word of the language: take another name", text));
+  } else if (auto known = names_.find(text); known != names_.end()) {
+    bool renewed = kind == NameKind::value && known->second.kind == NameKind::value;
+    if (!renewed) {
+      fail(place, fmt::format("'{}' is a {} already (line {}): take another name", text, to_text(known->second.kind),
+                              known->second.line));
+    }
+  } else {
+    names_.emplace(text, Name{kind, line_});
+  }
+  return text;
+}
+
+std::string Cursor::name(NameKind kind) {
+  int place = column();
+  std::string text = next(fmt::format("the name of a {}", to_text(kind)));
+  return failed() ? text : name_at(text, place, kind);
+}
+
+std::string Cursor::name_at(std::string text, int column, NameKind kind) {
+  if (failed()) return text;
+  auto known = names_.find(text);
+  if (known != names_.end() && known->second.kind == kind) return text;
+  if (known != names_.end()) {
+    fail(column, fmt::format("'{}' is a {} (line {}), not a {}: {}", text, to_text(known->second.kind),
+                             known->second.line, to_text(kind), shape_));
+    return text;
+  }
+  if (kind == NameKind::caller) {  // a caller comes into being by being named
+    if (!is_name(text) || std::ranges::find(kReserved, text) != kReserved.end()) {
+      fail(column, fmt::format("{} is not the name of a caller: {}", quoted(text), shape_));
+    } else {
+      names_.emplace(text, Name{kind, line_});
+    }
+    return text;
+  }
+  std::vector<std::string_view> candidates;
+  for (const auto& [name, entry] : names_) {
+    if (entry.kind == kind) candidates.push_back(name);
+  }
+  std::string_view made_by = kind == NameKind::port       ? "'port NAME' or 'accept NAME from L' makes one"
+                             : kind == NameKind::listener ? "'listener NAME' makes one"
+                                                          : "'let NAME = …' gives one a value";
+  fail(column, fmt::format("there is no {} {} above this line: {}{}", to_text(kind), quoted(text), made_by,
+                           did_you_mean(text, candidates)));
+  return text;
+}
+
+std::vector<std::string> Cursor::callers() {
+  int place = column();
+  std::string list = next("the name of a caller");
+  std::vector<std::string> names;
+  for (auto part : std::views::split(list, ',')) {
+    std::string name(std::string_view(part.begin(), part.end()));
+    int at = place + static_cast<int>(part.begin() - list.begin());
+    if (std::ranges::find(names, name) != names.end()) {
+      fail(at, fmt::format("'{}' is named twice: a caller has one call at a time; repeat=N makes more", name));
+    }
+    names.push_back(name_at(name, at, NameKind::caller));
+  }
+  return names;
+}
+
+std::string Cursor::port_or_listener() {
+  auto known = names_.find(peek());
+  bool listener = known != names_.end() && known->second.kind == NameKind::listener;
+  return name(listener ? NameKind::listener : NameKind::port);
+}
+
+bool Cursor::is_listener(std::string_view name) const {
+  auto known = names_.find(name);
+  return known != names_.end() && known->second.kind == NameKind::listener;
+}
+
+// ---- key=value ------------------------------------------------------------------------------------------------------
+
+std::optional<Setting> Cursor::setting() {
+  if (end() || peek() == "->") return std::nullopt;
+  const Word& word = words_[at_];
+  std::size_t sign = word.text.find_first_of("=!<>");
+  if (sign == std::string::npos || sign == 0) return std::nullopt;
+  using enum Relation;
+  Setting setting{.key = word.text.substr(0, sign), .column = word.column};
+  std::string_view rest = std::string_view(word.text).substr(sign);
+  for (Relation relation : {at_least, at_most, unequal, equal, more, less}) {  // the longer ones first
+    if (!rest.starts_with(to_text(relation))) continue;
+    setting.relation = relation;
+    setting.value = rest.substr(to_text(relation).size());
+    setting.value_column = word.column + static_cast<int>(word.text.size() - setting.value.size());
+    if (setting.value.empty()) {
+      fail(setting.value_column, fmt::format("the value of {} is missing: blanks around '{}' are not allowed",
+                                             quoted(setting.key), to_text(relation)));
+    }
+    ++at_;
+    return setting;
+  }
+  return std::nullopt;
+}
+
+void Cursor::unknown(const Setting& setting, std::vector<std::string_view> keys) {
+  words_expected(setting.key, setting.column, keys);
+}
+
+bool Cursor::yes_no(const Setting& setting, std::string_view yes, std::string_view no) {
+  if (setting.relation != Relation::equal || (setting.value != yes && setting.value != no)) {
+    fail(setting.value_column,
+         fmt::format("{}: write {}={} or {}={}", quoted(setting.value), setting.key, yes, setting.key, no));
+  }
+  return setting.value == yes;
+}
+
+bool Cursor::option(const Setting& setting, std::vector<OptionWish>& into) {
+  if (!option_name(setting.key)) return false;
+  if (setting.relation != Relation::equal) {
+    fail(setting.column, fmt::format("an option is set with '=': {}={}", setting.key, quoted(setting.value)));
+  }
+  OptionWish wish{.name = setting.key, .number = std::nullopt, .word = setting.value};
+  if (std::ranges::find(kOptionWords, setting.value) == kOptionWords.end() && !is_linger(setting.value)) {
+    wish.number = number_at(setting.value, setting.value_column);
+  }
+  into.push_back(std::move(wish));
+  return true;
+}
+
+Comparison Cursor::comparison(const Setting& setting, std::span<const Key> keys, bool options) {
+  Comparison result{.key = setting.key, .relation = setting.relation, .word = setting.value};
+  auto key = std::ranges::find(keys, setting.key, &Key::name);
+  if (key != keys.end()) {
+    result.kind = key->kind;
+  } else if (options && option_name(setting.key)) {
+    result.kind = ValueKind::option;
+  } else {
+    std::vector<std::string_view> known = names_of(keys);
+    if (options) known.insert(known.end(), option_names().begin(), option_names().end());
+    unknown(setting, known);
+    return result;
+  }
+  bool ordered = result.kind == ValueKind::number;
+  switch (result.kind) {
+    case ValueKind::number:
+      result.number = number_at(setting.value, setting.value_column);
+      break;
+    case ValueKind::yes_no:
+      yes_no(setting, "yes", "no");
+      break;
+    case ValueKind::time:
+      result.time = time_at(setting.value, setting.value_column);
+      break;
+    case ValueKind::end:
+      if (setting.value != "none" && setting.value != "fin" && setting.value != "reset")
+        words_expected(setting.value, setting.value_column, {"none", "fin", "reset"});
+      break;
+    case ValueKind::result:
+      if (std::ranges::find(result_words(), setting.value) == result_words().end())
+        words_expected(setting.value, setting.value_column, {result_words().begin(), result_words().end()});
+      break;
+    case ValueKind::option: {
+      std::vector<OptionWish> wishes;
+      Setting as_set = setting;
+      as_set.relation = Relation::equal;
+      option(as_set, wishes);
+      if (!wishes.empty()) result.number = wishes.front().number;
+      ordered = result.number.has_value();
+      break;
+    }
+  }
+  if (!ordered && setting.relation != Relation::equal)
+    fail(setting.column, fmt::format("{} is compared with '=' only", quoted(setting.key)));
+  return result;
+}
+
+Comparison Cursor::port_comparison(const Setting& setting) {
+  return comparison(setting, port_keys(), true);
+}
+
+std::string Cursor::port_key(bool listener) {
+  int place = column();
+  std::string key = next("what to read, for example q or high");
+  if (failed()) return key;
+  bool known = option_name(key).has_value();
+  if (!listener) known |= std::ranges::find(port_keys(), key, &Key::name) != port_keys().end();
+  if (!known) {
+    words_expected(key, place, listener ? std::vector(option_names().begin(), option_names().end()) : all_port_keys());
+  }
+  return key;
+}
+
+// ---- expectations ---------------------------------------------------------------------------------------------------
+
+Expectation Cursor::expectation() {
+  Expectation wanted;
+  std::size_t first = at_;
+  std::span<const Key> keys = caller_keys();
+  bool options = false, needs_more = true;
+  if (take("order")) {
+    wanted.about = Expectation::About::order;
+    while (!end() && peek() != "within") wanted.names.push_back(caller());
+    if (wanted.names.size() < 2) fail(column(), "an order has two callers at least: order A B");
+    needs_more = false;
+  } else if (take("peer")) {
+    wanted.about = Expectation::About::peer;
+    wanted.names.push_back(port());
+    keys = peer_keys();
+  } else {
+    auto known = names_.find(peek());
+    NameKind kind = known == names_.end() ? NameKind::caller : known->second.kind;
+    int place = column();
+    std::string name = next("what is expected");
+    if (failed()) return wanted;
+    wanted.names.push_back(name);
+    if (kind == NameKind::caller) {
+      if (known == names_.end())
+        fail(place, fmt::format("there is no caller or port {} above this line: {}", quoted(name), shape_));
+      if (!end() && std::ranges::find(result_words(), peek()) != result_words().end()) {
+        wanted.result = next("");
+        needs_more = false;
+      }
+    } else if (kind == NameKind::value) {
+      fail(place, fmt::format("'{}' is a value: expect something of a caller, a port, 'peer P' or 'order A B'", name));
+    } else {
+      wanted.about = kind == NameKind::port ? Expectation::About::port : Expectation::About::listener;
+      keys = kind == NameKind::port ? port_keys() : std::span<const Key>();
+      options = true;
+    }
+  }
+  while (!end() && peek() != "within") {
+    auto one = setting();
+    if (!one) {
+      if (wanted.about == Expectation::About::caller && !wanted.result && wanted.comparisons.empty()) {
+        words_expected(peek(), column(), {result_words().begin(), result_words().end()});
+      }
+      fail(column(), fmt::format("{} is not KEY=VALUE: {}", quoted(peek()), shape_));
+      break;
+    }
+    wanted.comparisons.push_back(comparison(*one, keys, options));
+    needs_more = false;
+  }
+  if (needs_more) {
+    fail(column(), wanted.about == Expectation::About::caller ? "a result (ok, waiting, …) or KEY=VALUE is missing"
+                                                              : "KEY=VALUE is missing, for example q=0");
+  }
+  for (std::size_t at = first; at < at_; ++at) wanted.text += (at > first ? " " : "") + words_[at].text;
+  return wanted;
+}
+
+WantedResult Cursor::wanted_result() {
+  int place = column();
+  WantedResult wanted{.number = std::nullopt, .word = next("the result after '->'")};
+  if (failed()) return wanted;
+  constexpr std::array<std::string_view, 2> kYesNo{"yes", "no"};
+  auto is_one_of = [&](const auto& words) { return std::ranges::find(words, wanted.word) != std::end(words); };
+  if (is_one_of(result_words()) || is_one_of(kOptionWords) || is_one_of(kYesNo) || is_linger(wanted.word))
+    return wanted;
+  if (wanted.word.starts_with('{')) {
+    words_expected(wanted.word, place, {result_words().begin(), result_words().end()});
+  } else if (is_name(wanted.word) && !names_.contains(wanted.word)) {
+    words_expected(wanted.word, place, {result_words().begin(), result_words().end()});
+  } else {
+    wanted.number = number_at(wanted.word, place);
+  }
+  return wanted;
+}
+
+}  // namespace tcpadvisor::port::script

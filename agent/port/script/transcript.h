@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run shows of itself: one line or one JSON object per step. Pure.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/port/port.h"
+
+namespace tcpadvisor::port::script {
+
+struct CallerRecord {
+  std::string name;
+  std::string now;  ///< "waiting", "ok", …
+  std::uint64_t calls = 0;
+  std::map<Outcome, std::uint64_t> returned;
+};
+
+struct StepRecord {
+  int line = 0;
+  std::string step{};
+  Time at{};                            ///< when the step was over, since the start
+  std::vector<CallerRecord> callers{};  ///< who called in it
+  std::string result{};                 ///< of a step that is no caller's
+  std::vector<std::string> events{};    ///< in their order
+  std::map<std::string, PortState> ports{};
+  std::string shown_port{};  ///< the one that the step is about; empty: whatever changed
+  std::string failure{};     ///< what was found instead of what was expected
+};
+
+class Transcript {
+ public:
+  virtual ~Transcript() = default;
+  virtual void add(const StepRecord& record) = 0;
+};
+
+using Write = std::function<void(std::string_view)>;
+
+/// Aligned lines for people. Remembers the last ones, for the message of an expectation that does not hold.
+class TextTranscript final : public Transcript {
+ public:
+  static constexpr std::size_t kShownBefore = 5;
+
+  /// No `write`: it only remembers.
+  explicit TextTranscript(Write write) : write_(std::move(write)) {}
+  void add(const StepRecord& record) override;
+  /// The last steps, the newest at the end.
+  std::string last_steps() const;
+  static std::string head();
+
+ private:
+  Write write_;
+  bool begun_ = false;
+  std::deque<std::string> last_;
+  std::map<std::string, std::string> shown_;  ///< port -> its columns as they were last shown
+};
+
+class JsonTranscript final : public Transcript {
+ public:
+  explicit JsonTranscript(Write write) : write_(std::move(write)) {}
+  void add(const StepRecord& record) override;
+
+ private:
+  Write write_;
+};
+
+/// "ok x6, waiting"
+std::string result_text(const StepRecord& record);
+
+}  // namespace tcpadvisor::port::script
