@@ -25,16 +25,28 @@ std::string why_nobody(const Sample& now) {
   return "no program publishes its own queue (docs/user-queues.md), and from outside it cannot be seen";
 }
 
+bool same_queue(const UserQueue& a, const UserQueue& b) {
+  return a.pid == b.pid && a.netns == b.netns && a.local == b.local && a.remote == b.remote;
+}
+
 std::vector<QueueStory> stories_of(const Window& window) {
   std::map<std::tuple<Pid, NetnsId, Endpoint, Endpoint>, QueueStory> known;
+  std::vector<QueueStory*> before;  // of the previous sample: most queues are at the same place in the next one
   for (std::size_t i = 0; i < window.samples(); ++i) {
-    for (const UserQueue& queue : window.at(i).user_queues) {
-      QueueStory& story = known[{queue.pid, queue.netns, queue.local, queue.remote}];
-      story.then.resize(window.samples());
-      story.then[i] = &queue;
-      story.now = &queue;
-      story.live = i + 1 == window.samples() && !queue.ended;
+    const std::vector<UserQueue>& queues = window.at(i).user_queues;
+    std::vector<QueueStory*> here;
+    here.reserve(queues.size());
+    for (std::size_t k = 0; k < queues.size(); ++k) {
+      const UserQueue& queue = queues[k];
+      bool at_same_place = k < before.size() && same_queue(*before[k]->now, queue);
+      QueueStory* story = at_same_place ? before[k] : &known[{queue.pid, queue.netns, queue.local, queue.remote}];
+      story->then.resize(window.samples());
+      story->then[i] = &queue;
+      story->now = &queue;
+      story->live = i + 1 == window.samples() && !queue.ended;
+      here.push_back(story);
     }
+    before = std::move(here);
   }
   std::vector<QueueStory> out;
   for (auto& [key, story] : known) out.push_back(std::move(story));
