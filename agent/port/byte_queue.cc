@@ -7,6 +7,7 @@ namespace tcpadvisor::port {
 namespace {
 
 constexpr std::size_t kCompactAt = 1'024;  ///< dead pieces at the front
+constexpr std::size_t kKeptWhenEmpty = 4;  ///< pieces
 
 }  // namespace
 
@@ -37,12 +38,12 @@ void ByteQueue::consume(std::size_t bytes) {
     offset_ += here;
     bytes -= here;
     if (offset_ < pieces_[first_].size()) break;
-    pieces_[first_++] = {};
+    std::string().swap(pieces_[first_++]);  // gives the memory back; assigning {} would not
     offset_ = 0;
   }
   if (size_ == 0) {
     clear();
-  } else if (first_ >= kCompactAt) {
+  } else if (first_ >= kCompactAt && first_ >= pieces_.size() / 2) {
     pieces_.erase(pieces_.begin(), pieces_.begin() + static_cast<std::ptrdiff_t>(first_));
     first_ = 0;
   }
@@ -50,8 +51,8 @@ void ByteQueue::consume(std::size_t bytes) {
 
 void ByteQueue::clear() {
   // A queue that was long once should not keep its memory: there may be very many idle ports.
-  if (pieces_.capacity() > 16) pieces_ = {};
-  if (iov_.capacity() > 16) iov_ = {};
+  if (pieces_.capacity() > kKeptWhenEmpty) std::vector<std::string>().swap(pieces_);
+  if (iov_.capacity() > kKeptWhenEmpty) std::vector<iovec>().swap(iov_);
   pieces_.clear();
   iov_.clear();
   first_ = offset_ = 0;

@@ -88,8 +88,10 @@ bool set_active(Options& o, std::string_view text) {
     o.active = {Mode::once, 0};
     return true;
   }
-  std::int64_t sum = *integer(text) + (o.active.mode == Mode::count ? o.active.count : 0);
-  if (sum < -32'768 || sum > 32'767) return false;
+  auto in_range = [](std::int64_t count) { return count >= -32'768 && count <= 32'767; };
+  std::int64_t more = *integer(text);
+  std::int64_t sum = more + (in_range(more) && o.active.mode == Mode::count ? o.active.count : 0);
+  if (!in_range(more) || !in_range(sum)) return false;
   o.active = sum > 0 ? Active{Mode::count, static_cast<int>(sum)} : Active{};
   return true;
 }
@@ -232,6 +234,7 @@ Options inherited(const Options& listener) {
   // The driver copies most of these, prim_inet the rest; of the listener's own there is only what no port can use.
   Options accepted = listener;
   accepted.sndbuf = accepted.recbuf = std::nullopt;  // the kernel hands its buffers on by itself
+  accepted.parallelism = Options{}.parallelism;      // belongs to the opened port, not to the socket
   return accepted;
 }
 

@@ -5,25 +5,41 @@
 
 namespace tcpadvisor::port {
 
+void Receiver::add(std::string_view bytes) {
+  if (taken_ > 0 && taken_ >= buffered_.size() / 2) {
+    buffered_.erase(0, taken_);
+    taken_ = 0;
+  }
+  buffered_.append(bytes);
+}
+
+void Receiver::clear() {
+  // There may be very many idle ports, so memory is kept only while there is something in it.
+  std::string().swap(buffered_);
+  taken_ = 0;
+}
+
 std::optional<std::string> Receiver::take(int packet, std::size_t bytes) {
   auto header = static_cast<std::size_t>(packet);
+  std::string_view rest = std::string_view(buffered_).substr(taken_);
   std::size_t length = bytes;
   if (header > 0) {
-    if (buffered_.size() < header) return std::nullopt;
+    if (rest.size() < header) return std::nullopt;
     length = 0;
-    for (std::size_t i = 0; i < header; ++i) length = length << 8 | static_cast<unsigned char>(buffered_[i]);
+    for (char byte : rest.substr(0, header)) length = length << 8 | static_cast<unsigned char>(byte);
   } else if (bytes == 0) {
-    length = buffered_.size();
+    length = rest.size();
     if (length == 0) return std::nullopt;
   }
-  if (buffered_.size() < header + length) return std::nullopt;
-  std::string message = buffered_.substr(header, length);
-  buffered_.erase(0, header + length);
+  if (rest.size() - header < length) return std::nullopt;
+  std::string message(rest.substr(header, length));
+  taken_ += header + length;
+  if (taken_ == buffered_.size()) clear();
   return message;
 }
 
 std::size_t Receiver::room(int packet, std::size_t user_buffer) const {
-  if (packet == 0 && waiting && waiting->bytes > buffered_.size()) return waiting->bytes - buffered_.size();
+  if (packet == 0 && waiting && waiting->bytes > buffered()) return waiting->bytes - buffered();
   return std::max<std::size_t>(user_buffer, 1);
 }
 

@@ -22,9 +22,9 @@ class Receiver {
 
   std::optional<Waiting> waiting;
 
-  void add(std::string_view bytes) { buffered_.append(bytes); }
-  void clear() { buffered_.clear(); }
-  std::size_t buffered() const { return buffered_.size(); }
+  void add(std::string_view bytes);
+  void clear();
+  std::size_t buffered() const { return buffered_.size() - taken_; }
   /// The next whole message; `packet` is the header's length, `bytes` the length wanted without a header (0: all).
   std::optional<std::string> take(int packet, std::size_t bytes);
   /// How much to read at most, so that a call for N bytes leaves the rest to the kernel.
@@ -32,6 +32,7 @@ class Receiver {
 
  private:
   std::string buffered_;
+  std::size_t taken_ = 0;  ///< bytes at its front that were given out
 };
 
 /// Big-endian length in front of a packet: 0, 1, 2 or 4 bytes.
