@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <ranges>
 #include <utility>
 
 namespace tcpadvisor::port {
@@ -14,6 +15,7 @@ namespace {
 constexpr std::size_t kJoinBelow = 16 << 10;
 constexpr std::size_t kIovMax = 1'024;      ///< IOV_MAX of Linux
 constexpr std::size_t kClassicIovMax = 16;  ///< entries of one writev in R14 and R16
+constexpr std::size_t kReadAtMost = 64 << 10;
 
 bool try_later(int sys_errno) {
   return sys_errno == EAGAIN || sys_errno == EINTR;
@@ -72,17 +74,18 @@ void Driver::append(CallerId caller, std::string_view header, std::string_view d
   std::uint64_t bytes = header.size() + data.size();
   queue_.append(header);
   queue_.append(data);
-  if (busy_) bypassed_ += bytes;
+  bool while_busy = busy_;
+  if (while_busy) bypassed_ += bytes;
   if (queue_.size() < high()) {
     above_.driver_reply(caller, Outcome::ok);
     return;
   }
   if (profile_ == Profile::otp25 && options_.send_timeout && options_.send_timeout->count() == 0) {
-    bypassed_ += bytes;
+    if (!while_busy) bypassed_ += bytes;
     above_.driver_reply(caller, Outcome::timeout);
     return;
   }
-  set_busy(caller, bytes);
+  set_busy(caller, while_busy ? 0 : bytes);
 }
 
 void Driver::write_first(CallerId caller, std::string_view header, std::string_view data) {
@@ -106,6 +109,8 @@ void Driver::write_first(CallerId caller, std::string_view header, std::string_v
     queue_.append(data.substr(taken > header.size() ? taken - header.size() : 0));
     // No check of `high` here: the first bytes that are queued never make anybody wait, however many they are.
     if (options_.delay_send && profile_ == Profile::otp25) {
+      // One may still be running for a queue that a FIN has emptied.
+      timers_.cancel(flush_timer_);
       flush_timer_ = timers_.after(Time::zero(), [this] {
         flush_timer_ = 0;
         flush();
@@ -167,7 +172,6 @@ void Driver::set_busy(CallerId caller, std::uint64_t bytes) {
   busy_bytes_ = bytes;
   if (!busy_) {
     busy_ = true;
-    busy_since_ = timers_.now();
     above_.port_busy(true);
   }
   timers_.cancel(std::exchange(send_timer_, 0));
@@ -228,54 +232,53 @@ void Driver::send_error(CallerId caller, int sys_errno) {
     finish_limbo();
     return;
   }
-  if (caller == kNobody) caller = busy_caller_;
+  if (busy_) caller = busy_caller_;  // also instead of a forced one, who is told nothing
   clear_busy();
-  bool reset = options_.show_econnreset && sys_errno == ECONNRESET;
-  Outcome told = reset ? Outcome::econnreset : Outcome::closed;
+  Outcome told = options_.show_econnreset && sys_errno == ECONNRESET ? Outcome::econnreset : Outcome::closed;
   if (options_.active.mode != Active::Mode::off) {
-    if (caller != kNobody) above_.driver_reply(caller, told);
-    closed_in_active_mode(reset);
+    tell_tcp_closed(told);
+    above_.driver_reply(caller, told);
+    if (options_.exit_on_close) {
+      drop_queue();
+      above_.driver_exit();
+    } else {
+      disconnect();
+    }
     return;
   }
-  if (caller != kNobody) {
-    above_.driver_reply(caller, told);
-  } else {
-    closed_for_send_ = true;
-  }
-  if (!answer_receiver(told)) closed_for_receive_ = true;
+  if (caller == kNobody) closed_for_send_ = true;
+  above_.driver_reply(caller, told);
+  answer_receiver(told);
+  closed_for_receive_ = told;
   disconnect();
 }
 
-void Driver::closed_in_active_mode(bool reset) {
-  if (reset) above_.driver_event({EventKind::tcp_error, kNobody, Outcome::econnreset});
-  above_.driver_event({EventKind::tcp_closed});
-  if (options_.exit_on_close) {
-    drop_queue();
-    above_.driver_exit();
-  } else {
-    disconnect();
-  }
-}
-
-void Driver::peer_closed() {
+/// A read has found the peer's FIN or RST.
+void Driver::peer_closed(Outcome told) {
   if (busy_) {
     CallerId caller = busy_caller_;
     drop_queue();
     clear_busy();
+    tell_subscribers();
     above_.driver_reply(caller, Outcome::closed);
-  } else {
+  } else if (told == Outcome::closed) {
     closed_for_send_ = true;
   }
   receiver_.clear();
   read_shut_ = true;
   watch_input();
   if (options_.active.mode != Active::Mode::off) {
-    above_.driver_event({EventKind::tcp_closed});
+    tell_tcp_closed(told);
     if (options_.exit_on_close) above_.driver_exit();
     return;
   }
-  answer_receiver(Outcome::closed);
+  answer_receiver(told);
   if (options_.exit_on_close) disconnect();
+}
+
+void Driver::tell_tcp_closed(Outcome told) {
+  if (told == Outcome::econnreset) above_.driver_event({EventKind::tcp_error, kNobody, told});
+  above_.driver_event({EventKind::tcp_closed});
 }
 
 bool Driver::stop(bool kill) {
@@ -284,7 +287,7 @@ bool Driver::stop(bool kill) {
   subscribers_.clear();  // the port is detached: nobody is told, not even when it drains later
   timers_.cancel(std::exchange(send_timer_, 0));
   timers_.cancel(std::exchange(flush_timer_, 0));
-  busy_ = false;
+  busy_ = false;  // without a word: the port is gone for everybody above
   busy_caller_ = kNobody;
   if (receiver_.waiting) answer_receiver(Outcome::closed);
   if (flushes) {
@@ -305,6 +308,7 @@ void Driver::finish_limbo() {
 void Driver::disconnect() {
   drop_queue();
   close_transport(linger_zero() && profile_ != Profile::classic);
+  limbo_ = false;
   receiver_.clear();
   pending_shutdown_ = -1;
   tell_subscribers();
@@ -327,14 +331,22 @@ void Driver::receive(CallerId caller, std::size_t bytes, std::optional<std::chro
   auto answer = [&](Outcome outcome) { above_.driver_event({EventKind::answer, caller, outcome}); };
   if (receiver_.waiting) return answer(Outcome::ealready);
   if (!connected_) {
-    bool told = std::exchange(closed_for_receive_, false) || profile_ == Profile::classic;
-    return answer(told ? Outcome::closed : Outcome::enotconn);
+    if (profile_ == Profile::classic) return answer(Outcome::closed);
+    if (closed_for_receive_) closed_for_send_ = false;  // once is enough, whichever way it is told
+    return answer(std::exchange(closed_for_receive_, std::nullopt).value_or(Outcome::enotconn));
   }
   if (options_.active.mode != Active::Mode::off) return answer(Outcome::einval);
-  if (read_shut_) return answer(Outcome::closed);
+  if (options_.packet != 0 && bytes != 0) return answer(Outcome::einval);
   receiver_.waiting = Receiver::Waiting{caller, bytes, 0};
+  if (read_shut_) return peer_closed(Outcome::closed);  // the FIN is read again, with all that follows from it
   deliver();
+  // What the kernel has is taken at once, so a timeout of 0 asks for it.
+  while (receiver_.waiting && read_some() > 0) continue;
   if (!receiver_.waiting) return;
+  if (timeout && timeout->count() == 0) {
+    answer_receiver(Outcome::timeout);
+    return;
+  }
   if (timeout) {
     receiver_.waiting->timer = timers_.after(*timeout, [this] {
       receiver_.waiting->timer = 0;
@@ -346,17 +358,27 @@ void Driver::receive(CallerId caller, std::size_t bytes, std::optional<std::chro
 }
 
 void Driver::readable() {
-  if (!connected_ || read_shut_) return;
-  std::string bytes(receiver_.room(options_.packet, static_cast<std::size_t>(options_.buffer)), '\0');
-  Moved moved = transport_.read(bytes);
-  if (moved.sys_errno != 0) {
-    if (!try_later(moved.sys_errno)) send_error(kNobody, moved.sys_errno);
-    return;
-  }
-  if (moved.bytes == 0) return peer_closed();
-  receiver_.add(std::string_view(bytes).substr(0, moved.bytes));
-  deliver();
+  read_some();
   watch_input();
+}
+
+/// One read. The number of bytes that arrived.
+std::size_t Driver::read_some() {
+  if (!connected_ || read_shut_) return 0;
+  std::array<char, kReadAtMost> space;  // not initialised: it is large
+  std::size_t room = receiver_.room(options_.packet, static_cast<std::size_t>(options_.buffer));
+  Moved moved = transport_.read(std::span(space).first(std::min(room, space.size())));
+  if (moved.sys_errno == ECONNRESET) {
+    peer_closed(options_.show_econnreset ? Outcome::econnreset : Outcome::closed);
+  } else if (moved.sys_errno != 0) {
+    if (!try_later(moved.sys_errno)) send_error(kNobody, moved.sys_errno);
+  } else if (moved.bytes == 0) {
+    peer_closed(Outcome::closed);
+  } else {
+    receiver_.add(std::string_view(space.data(), moved.bytes));
+    deliver();
+  }
+  return moved.bytes;
 }
 
 void Driver::deliver() {
@@ -405,13 +427,22 @@ Outcome Driver::set_options(std::span<const OptionSetting> settings) {
     transport_.set_buffers(options_.sndbuf.value_or(-1), options_.recbuf.value_or(-1));
   }
   if (options_.nodelay != before.nodelay) transport_.set_nodelay(options_.nodelay);
-  bool counted = std::ranges::any_of(settings, [](const OptionSetting& s) {
-    return s.name == "active" && s.value.find_first_of("0123456789") != std::string::npos;
-  });
-  if (counted && options_.active.mode == Active::Mode::off) above_.driver_event({EventKind::tcp_passive});
+  if (outcome == Outcome::ok) tell_passive(before, settings);
+  bool active = options_.active.mode != Active::Mode::off;
+  if (active && before.active.mode == Active::Mode::off && read_shut_ && !limbo_) peer_closed(Outcome::closed);
   deliver();
   watch_input();
   return outcome;
+}
+
+/// Each {active,N} of a list that uses up the budget is told, even if another setting follows it.
+void Driver::tell_passive(const Options& before, std::span<const OptionSetting> settings) {
+  Options replayed = before;
+  for (const OptionSetting& setting : settings | std::views::reverse) {
+    apply(replayed, {&setting, 1});
+    bool count = setting.name == "active" && setting.value.find_first_of("0123456789") != std::string::npos;
+    if (count && replayed.active.mode == Active::Mode::off) above_.driver_event({EventKind::tcp_passive});
+  }
 }
 
 std::uint64_t Driver::high() const {

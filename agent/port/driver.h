@@ -6,7 +6,8 @@
 
 #include <chrono>
 #include <cstdint>
-#include <deque>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -69,8 +70,9 @@ class Driver final : public TransportEvents {
   // ---- what is there ----
   std::uint64_t queued() const { return queue_.size(); }  ///< q, send_pend
   bool busy() const { return busy_; }
-  CallerId busy_caller() const { return busy_caller_; }
-  Time busy_since() const { return busy_since_; }
+  CallerId busy_caller() const { return busy_caller_; }  ///< who gets the reply when the queue has drained
+  /// Who waits in receive(); kNobody if nobody does.
+  CallerId receiving() const { return receiver_.waiting ? receiver_.waiting->caller : kNobody; }
   bool connected() const { return connected_; }
   bool pending_shutdown() const { return pending_shutdown_ >= 0; }
   bool in_limbo() const { return limbo_; }
@@ -94,8 +96,10 @@ class Driver final : public TransportEvents {
   void send_timed_out();
   void tell_subscribers();
   void send_error(CallerId caller, int sys_errno);
-  void closed_in_active_mode(bool reset);
-  void peer_closed();
+  void peer_closed(Outcome told);
+  std::size_t read_some();
+  void tell_tcp_closed(Outcome told);
+  void tell_passive(const Options& before, std::span<const OptionSetting> settings);
   void finish_limbo();
   void disconnect();
   void drop_queue();
@@ -117,14 +121,13 @@ class Driver final : public TransportEvents {
   bool connected_ = true;
   bool busy_ = false;
   CallerId busy_caller_ = kNobody;
-  Time busy_since_{};
   TimerId send_timer_ = 0, flush_timer_ = 0;
-  std::uint64_t busy_bytes_ = 0;  ///< of the call that waits
+  std::uint64_t busy_bytes_ = 0;  ///< of the call that waits, unless they count as bypassed already
   bool want_writable_ = false, want_readable_ = false;
-  int pending_shutdown_ = -1;        ///< `how` of a shutdown that waits for an empty queue
-  bool closed_for_send_ = false;     ///< DELAYED_CLOSE_SEND: the next send is told {error,closed}
-  bool closed_for_receive_ = false;  ///< DELAYED_CLOSE_RECV: the next receive is told {error,closed}
-  bool read_shut_ = false;           ///< the peer's FIN was read, or the port is only there to flush
+  int pending_shutdown_ = -1;                  ///< `how` of a shutdown that waits for an empty queue
+  bool closed_for_send_ = false;               ///< DELAYED_CLOSE_SEND: the next send is told {error,closed}
+  std::optional<Outcome> closed_for_receive_;  ///< DELAYED_CLOSE_RECV: what the next receive is told
+  bool read_shut_ = false;                     ///< the peer's FIN was read, or the port is only there to flush
   bool limbo_ = false;
   std::vector<CallerId> subscribers_;  ///< first registered first
   SendStatistics statistics_;

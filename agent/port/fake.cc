@@ -47,8 +47,9 @@ struct FakeWire::Shared {
     self->poll_pending = true;
     self->timers.after(Time::zero(), [self] {
       self->poll_pending = false;
-      if (!self->closed && self->want_readable && self->readable() && self->events) self->events->readable();
+      // Output before input, as erts does it: after an RST it is the writer who hears of it.
       if (!self->closed && self->want_writable && self->writable() && self->events) self->events->writable();
+      if (!self->closed && self->want_readable && self->readable() && self->events) self->events->readable();
       poll(self);
     });
   }

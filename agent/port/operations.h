@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "agent/port/transport.h"
@@ -15,6 +16,9 @@ class Operations {
   /// `between` runs before events go out, and again until it answers false: callers that were resumed try again there.
   Operations(Timers& world, EventSink& sink, std::function<bool()> between)
       : timers_(*this, world), sink_(sink), between_(std::move(between)) {}
+  ~Operations() {
+    if (destroyed_ != nullptr) *destroyed_ = true;
+  }
   Operations(const Operations&) = delete;
   Operations& operator=(const Operations&) = delete;
 
@@ -56,12 +60,16 @@ class Operations {
   };
 
   void settle() {
-    if (settling_) return;
-    settling_ = true;
+    if (destroyed_ != nullptr) return;  // called from on_event(): the loop below hands these events out, too
+    bool destroyed = false;
+    destroyed_ = &destroyed;
     while (!waiting_.empty() || between_()) {
-      for (const Event& event : std::exchange(waiting_, {})) sink_.on_event(event);
+      for (const Event& event : std::exchange(waiting_, {})) {
+        sink_.on_event(event);
+        if (destroyed) return;  // whoever hears of port_gone may destroy the port there and then
+      }
     }
-    settling_ = false;
+    destroyed_ = nullptr;
   }
 
   LateOperations timers_;
@@ -69,7 +77,7 @@ class Operations {
   std::function<bool()> between_;
   std::vector<Event> waiting_;
   int running_ = 0;
-  bool settling_ = false;
+  bool* destroyed_ = nullptr;  ///< set while events are handed out
 };
 
 }  // namespace tcpadvisor::port

@@ -22,7 +22,7 @@ Port::Port(PortSetup setup, std::unique_ptr<Transport> transport, Timers& timers
     : setup_(std::move(setup)),
       transport_(std::move(transport)),
       // Resumed callers are processes of their own: they run once the operation that resumed them is over.
-      operations_(timers, sink, [this] { return scheduler_.retry_resumed(); }),
+      operations_(timers, sink, [this] { return finish_drained() || scheduler_.retry_resumed(); }),
       scheduler_(operations_.timers(), [this](Event event) { operations_.tell(std::move(event)); }),
       driver_(setup_.profile, setup_.options, *transport_, operations_.timers(), *this) {
   scheduler_.attach(driver_);
@@ -47,10 +47,8 @@ void Port::driver_event(Event event) {
   if (event.kind == EventKind::empty_out_q) {
     // A caller that drains the queue swallows its own notice.
     if (auto at = draining_.find(event.caller); at != draining_.end()) {
-      Draining draining = at->second;
-      operations_.timers().cancel(draining.timer);
-      draining_.erase(at);
-      drained(event.caller, draining);
+      operations_.timers().cancel(std::exchange(at->second.timer, 0));
+      drained_.push_back(event.caller);
       return;
     }
   }
@@ -64,13 +62,15 @@ void Port::driver_exit() {
 
 Outcome Port::send(CallerId caller, const SendOptions& options, std::string_view data) {
   Operations::Scope operation(operations_);
-  return scheduler_.output(caller, options, data);
+  return in_a_call(caller) ? Outcome::badarg : scheduler_.output(caller, options, data);
 }
 
 // ---- shutdown and close ----
 
 Outcome Port::shutdown(CallerId caller, int how) {
   Operations::Scope operation(operations_);
+  if (in_a_call(caller)) return Outcome::badarg;
+  scheduler_.run_ahead();
   if (gone_) return Outcome::closed;
   if (setup_.profile == Profile::otp25) return driver_.shutdown_deferred(how);
   if (how == SHUT_RD || driver_.queued() == 0) return driver_.shutdown_now(how);
@@ -79,6 +79,8 @@ Outcome Port::shutdown(CallerId caller, int how) {
 
 Outcome Port::close(CallerId caller) {
   Operations::Scope operation(operations_);
+  if (in_a_call(caller)) return Outcome::badarg;
+  scheduler_.run_ahead();
   if (gone_) return Outcome::ok;
   const Linger& linger = driver_.options().linger;
   bool at_once = setup_.profile == Profile::otp25 && linger.on && linger.seconds == 0;
@@ -87,6 +89,11 @@ Outcome Port::close(CallerId caller) {
     return Outcome::ok;
   }
   return start_draining(caller, {});
+}
+
+bool Port::in_a_call(CallerId caller) const {
+  return caller != kNobody &&
+         (scheduler_.calls().contains(caller) || draining_.contains(caller) || driver_.receiving() == caller);
 }
 
 Outcome Port::start_draining(CallerId caller, Draining draining) {
@@ -135,8 +142,17 @@ void Port::drained(CallerId caller, const Draining& draining) {
   operations_.tell({EventKind::answer, caller, outcome, {}});
 }
 
+bool Port::finish_drained() {
+  if (drained_.empty()) return false;
+  for (CallerId caller : std::exchange(drained_, {})) {
+    if (auto draining = draining_.extract(caller); !draining.empty()) drained(caller, draining.mapped());
+  }
+  return true;
+}
+
 void Port::port_close() {
   Operations::Scope operation(operations_);
+  scheduler_.run_ahead();
   end(false);
 }
 
@@ -146,15 +162,16 @@ void Port::owner_exits() {
 
 void Port::kill() {
   Operations::Scope operation(operations_);
+  scheduler_.run_ahead();
   end(true);
 }
 
 void Port::end(bool kill) {
-  bool was_gone = std::exchange(gone_, true);
-  if (was_gone && !kill && !driver_.in_limbo()) return;
-  bool limbo_before = driver_.in_limbo();
-  bool closed = limbo_before && !kill ? !driver_.connected() : driver_.stop(kill);
-  if (!was_gone) {
+  if (ended_) return;
+  bool first = !std::exchange(gone_, true);
+  // Later calls come from a limbo that is over, or are a kill that ends it, or find nothing to do.
+  ended_ = first || kill ? driver_.stop(kill) : !driver_.connected();
+  if (first) {
     auto others = std::exchange(draining_, {});
     for (const auto& [caller, draining] : others) {
       operations_.timers().cancel(draining.timer);
@@ -162,7 +179,7 @@ void Port::end(bool kill) {
     }
     scheduler_.port_gone(setup_.profile == Profile::otp25 ? std::optional(kReplyWait) : std::nullopt);
   }
-  if (closed) operations_.tell({EventKind::port_gone, setup_.owner});
+  if (ended_) operations_.tell({EventKind::port_gone, setup_.owner});
 }
 
 // ---- the rest ----
@@ -177,11 +194,14 @@ void Port::receive(CallerId caller, std::size_t bytes, std::optional<std::chrono
 }
 
 std::uint64_t Port::subscribe(CallerId caller) {
+  Operations::Scope operation(operations_);
+  scheduler_.run_ahead();
   return gone_ ? 0 : driver_.subscribe(caller);
 }
 
 Outcome Port::set_options(std::span<const OptionSetting> settings) {
   Operations::Scope operation(operations_);
+  scheduler_.run_ahead();
   if (gone_) return Outcome::einval;
   Outcome outcome = driver_.set_options(settings);
   scheduler_.limits_changed();
@@ -206,8 +226,9 @@ Outcome Port::statistic(std::string_view item, std::uint64_t& value) const {
 void Port::caller_dies(CallerId caller) {
   Operations::Scope operation(operations_);
   scheduler_.caller_dies(caller);
-  if (auto draining = draining_.extract(caller); !draining.empty())
+  if (auto draining = draining_.extract(caller); !draining.empty()) {
     operations_.timers().cancel(draining.mapped().timer);
+  }
   if (caller == setup_.owner) owner_exits();
 }
 
@@ -256,7 +277,7 @@ PortState Port::state() const {
 std::optional<Call::State> Port::call_state(CallerId caller) const {
   auto call = scheduler_.calls().find(caller);
   if (call != scheduler_.calls().end()) return call->second.state;
-  if (draining_.contains(caller)) return Call::State::waiting;
+  if (in_a_call(caller)) return Call::State::waiting;
   return std::nullopt;
 }
 

@@ -15,6 +15,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "agent/port/driver.h"
 #include "agent/port/operations.h"
@@ -56,6 +57,7 @@ class Port final : private DriverEvents, private TransportEvents {
   CallerId owner() const { return setup_.owner; }
 
   /// What the call returned, or `pending`: then an `answer` event comes when it returns. All calls below are the same.
+  /// A caller whose last call has not returned gets badarg, as no process can do that.
   Outcome send(CallerId caller, const SendOptions& options, std::string_view data);
   /// gen_tcp:shutdown/2 with SHUT_RD, SHUT_WR or SHUT_RDWR.
   Outcome shutdown(CallerId caller, int how);
@@ -75,7 +77,7 @@ class Port final : private DriverEvents, private TransportEvents {
   void owner_exits();  ///< the owner's death: as port_close, but nobody called
   void kill();         ///< exit(Port,kill): the queue is dropped
   void caller_dies(CallerId caller);
-  void hold();  ///< somebody else has the port's lock: calls are scheduled
+  void hold();  ///< somebody else has the port's lock: sends are scheduled
   void release();
 
   PortState state() const;
@@ -100,10 +102,12 @@ class Port final : private DriverEvents, private TransportEvents {
   void writable() override;
   void readable() override;
 
+  bool in_a_call(CallerId caller) const;
   Outcome start_draining(CallerId caller, Draining draining);
   void next_round(CallerId caller, Draining& draining);
   void round_over(CallerId caller);
   void drained(CallerId caller, const Draining& draining);
+  bool finish_drained();
   std::optional<Time> bound(const Draining& draining) const;
   void end(bool kill);
 
@@ -113,7 +117,9 @@ class Port final : private DriverEvents, private TransportEvents {
   Scheduler scheduler_;
   Driver driver_;
   std::map<CallerId, Draining> draining_;
-  bool gone_ = false;
+  std::vector<CallerId> drained_;  ///< of those, who has got the notice
+  bool gone_ = false;              ///< nobody can call any more
+  bool ended_ = false;             ///< and the descriptor is closed: port_gone was told
 };
 
 }  // namespace tcpadvisor::port

@@ -12,6 +12,10 @@ bool has_reference(SendKind kind) {
   return kind == SendKind::send || kind == SendKind::command;
 }
 
+bool forced(const SendOptions& options) {
+  return options.force && options.kind == SendKind::command;
+}
+
 bool refuses(const SendOptions& options) {
   return options.nosuspend || options.kind == SendKind::send_nosuspend;
 }
@@ -64,8 +68,7 @@ Outcome Scheduler::output(CallerId caller, const SendOptions& options, std::stri
 
 Outcome Scheduler::try_output(CallerId caller, const SendOptions& options, std::string_view data, bool again) {
   if (gone_) return gone_word(options, again);
-  bool forced = options.force && options.kind == SendKind::command;
-  if (!forced && (busy_port_ || mq_busy_)) {
+  if (!forced(options) && (busy_port_ || mq_busy_)) {
     if (!refuses(options)) return suspend(caller, options, data);
     ++refused_;
     return refused_word(options.kind);
@@ -81,11 +84,15 @@ bool Scheduler::must_schedule(const SendOptions& options) const {
 
 Outcome Scheduler::suspend(CallerId caller, const SendOptions& options, std::string_view data) {
   calls_[caller] = {Call::State::suspended, options, std::string(data), timers_.now()};
+  held_back(caller);
+  return Outcome::pending;
+}
+
+void Scheduler::held_back(CallerId caller) {
   suspended_.push_back(caller);
   ++busy_port_events_;
   tell_({EventKind::suspended, caller});
   tell_({EventKind::busy_port, caller});
-  return Outcome::pending;
 }
 
 Outcome Scheduler::execute(CallerId caller, const SendOptions& options, std::string_view data) {
@@ -94,13 +101,13 @@ Outcome Scheduler::execute(CallerId caller, const SendOptions& options, std::str
   driver_->command(caller, data);
   running_ = kNobody;
   if (options.kind != SendKind::send) return accepted_word(options.kind);
-  if (running_reply_ == Outcome::pending) calls_[caller] = {Call::State::waiting, options, {}, timers_.now()};
+  if (running_reply_ == Outcome::pending && caller != kNobody)
+    calls_[caller] = {Call::State::waiting, options, {}, timers_.now()};
   return running_reply_;
 }
 
 Outcome Scheduler::schedule(CallerId caller, const SendOptions& options, std::string_view data) {
-  bool forced = options.force && options.kind == SendKind::command;
-  tasks_.push_back({caller, options, std::string(data), !forced && !refuses(options)});
+  tasks_.push_back({caller, options, std::string(data), !forced(options) && !refuses(options)});
   mq_ += data.size();
   if (mq_ > static_cast<std::uint64_t>(driver_->options().mq_high)) mq_busy_ = true;
   want_turn();
@@ -126,23 +133,33 @@ void Scheduler::run_turn() {
   check_message_queue();
   std::size_t executed = 0;
   while (!held_ && !gone_ && executed < kCommandsPerTurn) {
-    bool from_parked = !busy_port_ && !parked_.empty();
-    std::deque<Task>& from = from_parked ? parked_ : tasks_;
+    std::list<Task>& from = !busy_port_ && !parked_.empty() ? parked_ : tasks_;
     if (from.empty()) break;
-    Task task = std::move(from.front());
-    from.pop_front();
-    if (busy_port_ && task.waits_while_busy) {
-      parked_.push_back(std::move(task));
+    if (must_park(from.front())) {
+      parked_.splice(parked_.end(), from, from.begin());
       continue;
     }
     ++executed;
+    Task task = std::move(from.front());
+    from.pop_front();
     run_task(std::move(task));
   }
-  if (!tasks_.empty() || (!busy_port_ && !parked_.empty())) want_turn();
+  if (runnable()) want_turn();
+}
+
+/// Also what does not wait itself, behind an earlier task of the same caller that does.
+bool Scheduler::must_park(const Task& task) const {
+  if (!busy_port_) return false;
+  return task.waits_while_busy || std::ranges::find(parked_, task.caller, &Task::caller) != parked_.end();
+}
+
+void Scheduler::run_ahead() {
+  while (!held_ && !gone_ && runnable()) run_turn();
 }
 
 void Scheduler::run_task(Task task) {
-  auto call = calls_.find(task.caller);
+  // Who sent a message does not wait for it, and may be in another call by now.
+  auto call = has_reference(task.options.kind) ? calls_.find(task.caller) : calls_.end();
   bool caller_waits = call != calls_.end() && call->second.state == Call::State::scheduled;
   if (caller_waits) calls_.erase(call);
   Outcome outcome = execute(task.caller, task.options, task.data);
@@ -179,7 +196,7 @@ void Scheduler::port_busy(bool on) {
 /// A port_command with nosuspend that is still scheduled when the port becomes busy is taken back.
 void Scheduler::abort_refusable_tasks() {
   std::erase_if(tasks_, [this](const Task& task) {
-    if (!task.options.nosuspend || !has_reference(task.options.kind)) return false;
+    if (!task.options.nosuspend || !has_reference(task.options.kind) || forced(task.options)) return false;
     mq_ -= std::min<std::uint64_t>(mq_, task.data.size());
     ++refused_;
     answer(task.caller, refused_word(task.options.kind));
@@ -202,6 +219,13 @@ bool Scheduler::retry_resumed() {
     auto call = calls_.extract(caller);
     if (call.empty()) continue;
     tell_({EventKind::resumed, caller});
+    if (!gone_ &&
+        (busy_port_ || mq_busy_)) {  // somebody was faster; whoever was suspended once neither forces nor refuses
+      call.mapped().since = timers_.now();
+      calls_.insert(std::move(call));
+      held_back(caller);
+      continue;
+    }
     Outcome outcome = try_output(caller, call.mapped().options, call.mapped().data, true);
     if (outcome != Outcome::pending) tell_({EventKind::answer, caller, outcome});
   }
@@ -229,8 +253,11 @@ void Scheduler::answer(CallerId caller, Outcome outcome) {
 void Scheduler::port_gone(std::optional<Time> reply_wait) {
   if (std::exchange(gone_, true)) return;
   timers_.cancel(std::exchange(turn_, 0));
-  for (std::deque<Task>* list : {&parked_, &tasks_}) {
-    for (const Task& task : std::exchange(*list, {})) answer(task.caller, gone_word(task.options, true));
+  for (std::list<Task>* list : {&parked_, &tasks_}) {
+    for (const Task& task : *list) {
+      if (has_reference(task.options.kind)) answer(task.caller, gone_word(task.options, true));
+    }
+    list->clear();
   }
   mq_ = 0;
   busy_port_ = mq_busy_ = false;
@@ -250,6 +277,12 @@ void Scheduler::port_gone(std::optional<Time> reply_wait) {
 void Scheduler::caller_dies(CallerId caller) {
   calls_.erase(caller);
   std::erase(suspended_, caller);
+  std::erase(resumed_, caller);
+  for (std::list<Task>* list : {&parked_, &tasks_}) {
+    for (Task& task : *list) {
+      if (task.caller == caller) task.caller = kNobody;  // what was sent stays sent
+    }
+  }
   if (auto wait = reply_waits_.extract(caller); !wait.empty()) timers_.cancel(wait.mapped());
 }
 

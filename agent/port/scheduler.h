@@ -4,9 +4,10 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <list>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,8 @@ class Scheduler {
   /// The port's lock is taken, as by another scheduler thread: every call is scheduled until release().
   void hold() { held_ = true; }
   void release();
+  /// Executes what is scheduled and may run, so that a call to the port that is no command keeps its place in line.
+  void run_ahead();
   /// Resumed callers try again, first to last; to be called when no operation is under way. False if there were none.
   bool retry_resumed();
 
@@ -81,8 +84,11 @@ class Scheduler {
   Outcome execute(CallerId caller, const SendOptions& options, std::string_view data);
   Outcome suspend(CallerId caller, const SendOptions& options, std::string_view data);
   Outcome schedule(CallerId caller, const SendOptions& options, std::string_view data);
+  void held_back(CallerId caller);
+  bool runnable() const { return !tasks_.empty() || (!busy_port_ && !parked_.empty()); }
   void want_turn();
   void run_turn();
+  bool must_park(const Task& task) const;
   void run_task(Task task);
   void check_message_queue();
   void resume_all();
@@ -94,7 +100,7 @@ class Scheduler {
   std::function<void(Event)> tell_;
   Driver* driver_ = nullptr;
 
-  std::deque<Task> tasks_, parked_;
+  std::list<Task> tasks_, parked_;  ///< lists, because an empty deque takes half a kilobyte
   std::uint64_t mq_ = 0;
   bool busy_port_ = false, mq_busy_ = false, held_ = false, gone_ = false;
   std::vector<CallerId> suspended_;  ///< longest first

@@ -85,7 +85,7 @@ struct Event {
   std::string data{};
 };
 
-/// Who hears of the events of one port. Called only between operations, so it may call the port again.
+/// Who hears of the events of one port. Called only between operations, so it may call the port again, or destroy it.
 class EventSink {
  public:
   virtual ~EventSink() = default;
