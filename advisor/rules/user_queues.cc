@@ -22,6 +22,11 @@ std::string why_nobody(const Sample& now) {
   if (fact != nullptr && fact->in_use.empty() && !fact->attempts.empty()) {
     return "no queue of a program can be heard: " + fact->attempts.back().why_not;
   }
+  auto refused = now.self.lost.find("user_queues_refused");
+  if (refused != now.self.lost.end() && refused->second > 0) {
+    return fmt::format("no word about a program's queue was believed, {} refused: tcpadvisor doctor says why",
+                       counted(refused->second, "line"));
+  }
   return "no program publishes its own queue (docs/user-queues.md), and from outside it cannot be seen";
 }
 

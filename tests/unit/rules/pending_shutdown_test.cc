@@ -142,6 +142,10 @@ TEST(PendingShutdownData, is_never_fine_without_a_word) {
     });
   });
   expect_unknown(pending_shutdown_data(deaf, lab()), "cannot bind");
+  Window lied_to = a_window(6, [](SampleBuilder& sample, std::size_t) {
+    sample.set([](Sample& s) { s.self.lost["user_queues_refused"] = 12; });
+  });
+  expect_unknown(pending_shutdown_data(lied_to, lab()), "12 lines refused");
   Window mute = a_window(6, [](SampleBuilder& sample, std::size_t) {
     sample.add(a_user_queue().set([](UserQueue& queue) { queue.dropped.reset(), queue.pending_shutdown.reset(); }));
   });
