@@ -25,6 +25,8 @@ int run_port(const cli::Options& options, os::StopSignals& signals) {
   switch (options.port.command) {
     case cli::PortCommand::scenario:
       return cli::run_port_scenario(options, signals);
+    case cli::PortCommand::run:
+      return cli::run_port_script(options, signals);
     case cli::PortCommand::list:
       break;
   }

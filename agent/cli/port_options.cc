@@ -38,14 +38,34 @@ void add_scenario(CLI::App& port, PortOptions& options) {
       "tcp; for s2 also unix, or fake: a kernel that takes 5 bytes (default: tcp)", "WHAT");
 }
 
+void add_run(CLI::App& port, PortOptions& options) {
+  CLI::App& app = add_command(port, options, "run", "play a script, step by step", PortCommand::run);
+  auto& run = options.run;
+  app.add_option("FILE", run.file, "the script; - reads standard input")->required();
+  add_parsed(
+      app, "--transport", run.transport,
+      [](const std::string& text) {
+        using Kind = port::script::TransportKind;
+        return one_of<Kind>(text, {{"fake", Kind::fake}, {"unix", Kind::unix}, {"tcp", Kind::tcp}});
+      },
+      "fake, unix or tcp instead of the script's own", "WHAT");
+  app.add_flag("--quiet", run.quiet, "no transcript, only the end");
+  app.add_flag("--keep-going", run.keep_going, "past expectations that do not hold");
+  add_parsed(
+      app, "--limit", run.limit, [](const std::string& text) { return parse_duration(text); },
+      "how long it may take, with a unit: ms, s, m or h (default: 60s)", "DURATION");
+}
+
 }  // namespace
 
 CLI::App* add_port_commands(CLI::App& app, PortOptions& options) {
-  CLI::App* port = app.add_subcommand("port", "the port driver: user-space queues in front of the kernel's, to look at");
+  CLI::App* port =
+      app.add_subcommand("port", "the port driver: user-space queues in front of the kernel's, to look at");
   port->fallthrough();
   port->require_subcommand(1);
   add_command(*port, options, "list", "the scenarios", PortCommand::list);
   add_scenario(*port, options);
+  add_run(*port, options);
   return port;
 }
 

@@ -4,9 +4,11 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "agent/port/scenario/play.h"
+#include "agent/port/script/world.h"
 
 namespace CLI {
 class App;
@@ -14,7 +16,7 @@ class App;
 
 namespace tcpadvisor::cli {
 
-enum class PortCommand { list, scenario };
+enum class PortCommand { list, scenario, run };
 
 struct PortOptions {
   PortCommand command = PortCommand::list;
@@ -24,6 +26,13 @@ struct PortOptions {
     std::string name;
     port::scenario::PlayOptions play;
   } scenario;
+
+  struct {
+    std::string file;                                      ///< "-": standard input
+    std::optional<port::script::TransportKind> transport;  ///< nothing: the script's own
+    bool quiet = false, keep_going = false;
+    std::chrono::milliseconds limit{60'000};
+  } run;
 };
 
 /// Defines `port` and everything below it.

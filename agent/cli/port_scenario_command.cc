@@ -56,9 +56,9 @@ class Transcript {
 void print_scenes(std::string_view heading, std::span<const Scene> scenes, bool json) {
   if (!json) (void)write_stdout(fmt::format("{}\n", heading));
   for (const Scene& scene : scenes) {
-    std::string line = json ? nlohmann::json{{"name", scene.name}, {"title", scene.title}, {"finding", scene.finding}}
-                                  .dump()
-                            : fmt::format("  {:<26}{}", scene.name, scene.title);
+    std::string line =
+        json ? nlohmann::json{{"name", scene.name}, {"title", scene.title}, {"finding", scene.finding}}.dump()
+             : fmt::format("  {:<26}{}", scene.name, scene.title);
     (void)write_stdout(line + "\n");
   }
 }

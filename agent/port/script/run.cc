@@ -54,7 +54,7 @@ RunResult run_script(const Script& script, World& world, const RunSettings& sett
 RunResult Run::play() {
   RunResult result;
   auto at_step = [&](const Step& step, Error error) {
-    error.message = fmt::format("{}:{}: {}", script_.name, step.line, error.message);
+    error.message = fmt::format("{}:{}:{}: {}", script_.name, step.line, step.column, error.message);
     return error;
   };
   for (const Step& step : script_.steps) {

@@ -45,6 +45,7 @@ class Parser {
     cursor.shape("on fake STEP");
     if (cursor.take("on")) step.only_on = cursor.transports();
     int place = cursor.column();
+    step.column = place;
     std::string verb = cursor.next("a step");
     if (cursor.failed()) return;
     const StepShape* shape = find(verb);

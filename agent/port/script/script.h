@@ -22,7 +22,7 @@ class Run;
 using Action = std::function<Status(Run&)>;
 
 struct Step {
-  int line = 0;
+  int line = 0, column = 1;  ///< of its verb
   std::string text{};  ///< without comment, blanks made one
   std::set<TransportKind> only_on{};
   Action action{};
