@@ -33,21 +33,24 @@ class PeerProcess {
   }
 
   void run() {
-    while (turn()) {}
+    while (turn()) {
+    }
   }
 
  private:
   struct Socket {
     int fd;
     PeerSocket known;
-    std::uint64_t may_read = 0;
+    std::uint64_t may_read = 0, may_write = 0;
   };
 
   bool turn() {
     std::vector<pollfd> waiting{{control_, POLLIN, 0}};
     for (const Socket& socket : sockets_) {
       bool reads = socket.known.open && !socket.known.fin && socket.known.sys_errno == 0 && socket.may_read > 0;
-      waiting.push_back({reads ? socket.fd : -1, POLLIN, 0});
+      bool writes = socket.known.open && socket.known.sys_errno == 0 && socket.may_write > 0;
+      auto events = static_cast<short>((reads ? POLLIN : 0) | (writes ? POLLOUT : 0));
+      waiting.push_back({events != 0 ? socket.fd : -1, events, 0});
     }
     if (poll(waiting.data(), waiting.size(), wait_ms()) < 0 && errno != EINTR) return false;
     if (waiting[0].revents != 0 && !obey()) return false;
@@ -56,7 +59,8 @@ class PeerProcess {
       for (Socket& socket : sockets_) socket.may_read = pace_bytes_;
     }
     for (std::size_t i = 0; i < sockets_.size(); ++i) {
-      if (waiting[i + 1].revents != 0) read_some(sockets_[i]);
+      if ((waiting[i + 1].revents & (POLLIN | POLLERR | POLLHUP)) != 0) read_some(sockets_[i]);
+      if ((waiting[i + 1].revents & POLLOUT) != 0) write_some(sockets_[i]);
     }
     return true;
   }
@@ -67,7 +71,8 @@ class PeerProcess {
     return static_cast<int>(std::max<long long>(left, 0));
   }
 
-  void read_some(Socket& socket) {
+  static void read_some(Socket& socket) {
+    if (socket.may_read == 0) return;
     std::array<char, kChunk> buffer;
     ssize_t got = recv(socket.fd, buffer.data(), std::min<std::uint64_t>(buffer.size(), socket.may_read), MSG_DONTWAIT);
     if (got > 0) {
@@ -110,7 +115,7 @@ class PeerProcess {
         socket.may_read = 0;
         break;
       case PeerOrder::What::write:
-        write_some(socket, order.bytes);
+        socket.may_write = order.bytes;
         break;
       case PeerOrder::What::shut:
         shutdown(socket.fd, SHUT_WR);
@@ -129,14 +134,15 @@ class PeerProcess {
     }
   }
 
-  static void write_some(Socket& socket, std::uint64_t bytes) {
+  static void write_some(Socket& socket) {
     const std::array<char, kChunk> chunk{};
-    while (bytes > 0) {
-      ssize_t put =
-          send(socket.fd, chunk.data(), std::min<std::uint64_t>(chunk.size(), bytes), MSG_DONTWAIT | MSG_NOSIGNAL);
-      if (put <= 0) return;
+    ssize_t put = send(socket.fd, chunk.data(), std::min<std::uint64_t>(chunk.size(), socket.may_write),
+                       MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (put > 0) {
       socket.known.written += static_cast<std::uint64_t>(put);
-      bytes -= static_cast<std::uint64_t>(put);
+      socket.may_write -= static_cast<std::uint64_t>(put);
+    } else if (errno != EAGAIN && errno != EINTR) {
+      socket.known.sys_errno = errno;
     }
   }
 

@@ -23,15 +23,15 @@ namespace tcpadvisor::port::scenario {
 /// What all its sockets do from now on; `bytes` are for each of them.
 struct PeerOrder {
   enum class What : std::uint8_t {
-    read,       ///< so many bytes now, as they come; then it stalls
-    pace,       ///< `bytes` in every `every_ms`
-    drain,      ///< all that comes
-    stall,      ///< nothing more (how it begins)
-    write,      ///< so many bytes, as far as the kernel takes them at once
-    shut,       ///< FIN; it goes on reading as before
-    close,      ///< close(2)
-    reset,      ///< close(2) with linger 0
-    look,       ///< only answer
+    read,   ///< so many bytes now, as they come; then it stalls
+    pace,   ///< `bytes` in every `every_ms`
+    drain,  ///< all that comes
+    stall,  ///< nothing more (how it begins)
+    write,  ///< so many bytes, as the kernel takes them
+    shut,   ///< FIN; it goes on reading as before
+    close,  ///< close(2)
+    reset,  ///< close(2) with linger 0
+    look,   ///< only answer
   } what = What::look;
   std::uint64_t bytes = 0;
   std::uint32_t every_ms = 0;

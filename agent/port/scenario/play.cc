@@ -23,10 +23,12 @@ void tell_scene(const Scene& scene, bool private_netns, const Tell& tell) {
   heading.lines.push_back(fmt::format("tcpadvisor should say:    {}", scene.finding));
   auto netns = os::ProcRoot().inode("/proc/self/ns/net");
   if (netns) {
-    heading.lines.push_back(fmt::format("network namespace:        {} ({})", *netns, private_netns ? "private" : "own"));
+    heading.lines.push_back(
+        fmt::format("network namespace:        {} ({})", *netns, private_netns ? "private" : "own"));
   }
-  heading.json = {{"kind", "scenario"},         {"name", scene.name},       {"title", scene.title}, {"kernel", kernel},
-                  {"finding", scene.finding}, {"netns", netns.value_or(0)}, {"private", private_netns}};
+  heading.json = {{"kind", "scenario"},      {"name", scene.name},       {"title", scene.title},
+                  {"kernel", kernel},        {"finding", scene.finding}, {"netns", netns.value_or(0)},
+                  {"private", private_netns}};
   tell(heading);
 }
 

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +23,8 @@ constexpr std::int32_t kHigh = 2, kLow = 1;
 constexpr std::size_t kSendsPerTurn = 256;
 constexpr Time kBlocked = milliseconds(1'500);  ///< a shorter wait is a delayed ACK
 constexpr std::uint64_t kMaxReads = 100'000;
+constexpr Time kBetweenReads = milliseconds(1);  ///< the kernel gets time to answer each
+constexpr double kReadsAt = 0.6;                 ///< of the hold time
 
 Options puzzle_options() {
   Options options;
@@ -97,20 +100,22 @@ class Run : public std::enable_shared_from_this<Run> {
       stage_.say(fmt::format("this time the kernel took {}, not {}: on TCP that depends on timing. With it: {}",
                              with_commas(state.written), with_commas(probe_.sends), formula_text(state.written)));
     }
-    std::string kernel = at.near ? fmt::format("peer's Recv-Q {}, our Send-Q {}", with_commas(at.recv_q()),
-                                               with_commas(at.send_q()))
-                                 : fmt::format("kernel {}", with_commas(state.written));
-    stage_.say(fmt::format("where the {} bytes are: {}, driver queue {}", with_commas(state.accepted), kernel,
-                           state.queued));
+    std::string kernel =
+        at.near ? fmt::format("peer's Recv-Q {}, our Send-Q {}", with_commas(at.recv_q()), with_commas(at.send_q()))
+                : fmt::format("kernel {}", with_commas(state.written));
+    stage_.say(
+        fmt::format("where the {} bytes are: {}, driver queue {}", with_commas(state.accepted), kernel, state.queued));
     for (const std::string& line : why_not_the_fourth()) stage_.say(line);
-    read_one();
+    // Late, so that there is time to look at it.
+    Time reads_at = std::chrono::duration_cast<Time>(stage_.hold() * kReadsAt);
+    stage_.at(std::max(reads_at, stage_.now()), [self = shared_from_this()] { self->read_one(); });
   }
 
   void read_one() {
     if (done_ || reads_ >= kMaxReads) return;
     ++reads_;
     stage_.peer({What::read, 1});
-    stage_.after_peer([self = shared_from_this()] { self->read_one(); });
+    stage_.after(kBetweenReads, [self = shared_from_this()] { self->read_one(); });
   }
 
   Stage& stage_;
@@ -138,7 +143,8 @@ void play_puzzle(Stage& stage) {
   }
   stage.say(fmt::format("probe, a bare socket with the same options: the kernel takes K = {} sends of 1 byte",
                         with_commas(probe->sends)));
-  stage.say(fmt::format("  (sndbuf 1 became {}, recbuf 1 became {})", with_commas(static_cast<std::uint64_t>(probe->sndbuf)),
+  stage.say(fmt::format("  (sndbuf 1 became {}, recbuf 1 became {})",
+                        with_commas(static_cast<std::uint64_t>(probe->sndbuf)),
                         with_commas(static_cast<std::uint64_t>(probe->rcvbuf))));
   stage.say("prediction: " + formula_text(probe->sends));
   stage.quiet();

@@ -20,14 +20,23 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::uint64_t kMaxToldEvents = 60;
-constexpr Time kLastLook = milliseconds(300);
+constexpr Time kFirstLook = milliseconds(200), kLastLook = milliseconds(300);
 
 /// What the symptoms of this room show in, of all that the kernel counts.
-constexpr std::array<std::string_view, 14> kCounters{
-    "Tcp.OutSegs",           "Tcp.OutRsts",          "Tcp.EstabResets",      "Tcp.RetransSegs",
-    "TcpExt.TCPToZeroWindowAdv", "TcpExt.TCPFromZeroWindowAdv", "TcpExt.TCPWantZeroWindowAdv", "TcpExt.TCPWinProbe",
-    "TcpExt.TCPAbortOnData", "TcpExt.TCPAbortOnClose",      "TcpExt.TCPAbortOnTimeout",    "TcpExt.TCPLossProbes",
-    "TcpExt.DelayedACKs",    "TcpExt.TCPAutoCorking"};
+constexpr std::array<std::string_view, 14> kCounters{"Tcp.OutSegs",
+                                                     "Tcp.OutRsts",
+                                                     "Tcp.EstabResets",
+                                                     "Tcp.RetransSegs",
+                                                     "TcpExt.TCPToZeroWindowAdv",
+                                                     "TcpExt.TCPFromZeroWindowAdv",
+                                                     "TcpExt.TCPWantZeroWindowAdv",
+                                                     "TcpExt.TCPWinProbe",
+                                                     "TcpExt.TCPAbortOnData",
+                                                     "TcpExt.TCPAbortOnClose",
+                                                     "TcpExt.TCPAbortOnTimeout",
+                                                     "TcpExt.TCPLossProbes",
+                                                     "TcpExt.DelayedACKs",
+                                                     "TcpExt.TCPAutoCorking"};
 
 Counters counters_now() {
   return sources::read_net_files(os::ProcRoot()).counters;
@@ -106,7 +115,8 @@ Result<std::unique_ptr<Stage>> Stage::build(const Setup& setup, milliseconds hol
   return stage;
 }
 
-Stage::Stage(const Setup& setup, std::unique_ptr<Reactor> reactor, std::unique_ptr<Peer> peer, milliseconds hold, Tell tell)
+Stage::Stage(const Setup& setup, std::unique_ptr<Reactor> reactor, std::unique_ptr<Peer> peer, milliseconds hold,
+             Tell tell)
     : setup_(setup),
       reactor_(std::move(reactor)),
       peer_(std::move(peer)),
@@ -164,12 +174,12 @@ void Stage::run(const Scene& scene, os::StopSignals& signals) {
   began_ = reactor_->now();
   publisher_->speak_now();
   scene.play(*this);
-  every(seconds(1), [this] { look(); });
+  at(kFirstLook, [this] { every(seconds(1), [this] { look(); }); });
   Time end = began_ + hold_;
   while (signals.received() == 0 && reactor_->now() < end) reactor_->turn(end - reactor_->now());
 
   stop.set(false);  // a signal stays readable
-  if (looked_) look();
+  if (looked_ && reactor_->now() - shown_ >= kLastLook) look();
   reactor_->run_until([this] { return looked_; }, kLastLook);
   if (untold_ > 0) {
     tell_({Told::Kind::event,
@@ -196,6 +206,7 @@ void Stage::look() {
 }
 
 void Stage::show(const std::vector<PeerSocket>& peer) {
+  shown_ = reactor_->now();
   Truth truth{.seconds = seconds_since_start(), .connections = {}};
   for (const auto& connection : connections_) {
     if (connection->index < peer.size()) connection->last_known = peer[connection->index];
@@ -305,10 +316,8 @@ void Stage::called(CallerId caller, std::size_t connection, const std::string& w
   std::string result(outcome == Outcome::pending ? "does not return" : to_text(outcome));
   // A receive that waits is no news.
   if (what == "recv") result = "waits for the peer";
-  tell_event(fmt::format("caller {}: {}: {}", caller, what, result), {{"what", what},
-                                                                     {"connection", at.name},
-                                                                     {"caller", caller},
-                                                                     {"outcome", to_text(outcome)}});
+  tell_event(fmt::format("caller {}: {}: {}", caller, what, result),
+             {{"what", what}, {"connection", at.name}, {"caller", caller}, {"outcome", to_text(outcome)}});
 }
 
 void Stage::heard(std::size_t connection, const Event& event) {
@@ -351,10 +360,6 @@ void Stage::tell_event(const std::string& text, nlohmann::json details) {
 
 void Stage::peer(const PeerOrder& order) {
   peer_->tell(order);
-}
-
-void Stage::after_peer(std::function<void()> what) {
-  peer_->ask(*reactor_, [what = std::move(what)](const std::vector<PeerSocket>&) { what(); });
 }
 
 ConnectionTruth Stage::truth(std::size_t connection) const {

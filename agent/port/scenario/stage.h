@@ -45,7 +45,8 @@ class Stage {
 
   // ---- for the scenes ----
   const Setup& setup() const { return setup_; }
-  Time hold() const { return hold_; }  ///< from the first call to the end
+  Time hold() const { return hold_; }  ///< from the start to the end
+  Time now() const { return reactor_->now() - began_; }
   std::size_t connections() const { return connections_.size(); }
   Port& port(std::size_t connection = 0);
   Channel& channel(std::size_t connection = 0);
@@ -60,8 +61,6 @@ class Stage {
   Outcome send_quietly(CallerId caller, std::string_view data, const SendOptions& options = {},
                        std::size_t connection = 0);
   void peer(const PeerOrder& order);
-  /// `what` runs when the peer has done what it was told so far.
-  void after_peer(std::function<void()> what);
   ConnectionTruth truth(std::size_t connection) const;
   void say(const std::string& text);
 
@@ -77,7 +76,8 @@ class Stage {
  private:
   struct Connection;
 
-  Stage(const Setup& setup, std::unique_ptr<Reactor> reactor, std::unique_ptr<Peer> peer, std::chrono::milliseconds hold, Tell tell);
+  Stage(const Setup& setup, std::unique_ptr<Reactor> reactor, std::unique_ptr<Peer> peer,
+        std::chrono::milliseconds hold, Tell tell);
   void add(std::size_t index, os::UniqueFd socket);
   void heard(std::size_t connection, const Event& event);
   void called(CallerId caller, std::size_t connection, const std::string& what, Outcome outcome);
@@ -95,7 +95,7 @@ class Stage {
   std::vector<std::unique_ptr<Connection>> connections_;
   std::unique_ptr<Publisher> publisher_;
   std::function<void(std::size_t, const Event&)> hear_;
-  Time began_{};
+  Time began_{}, shown_{};  ///< the truth, for the last time
   bool quiet_ = false, looked_ = true;
   std::uint64_t told_ = 0, untold_ = 0;
 };

@@ -38,7 +38,6 @@ Setup answering_server(Profile profile) {
 void answer_and_shut_down(Stage& stage) {
   stage.send(kServer, kAnswer);
   stage.at(milliseconds(500), [&stage] {
-    stage.subscribe(kServer);
     stage.shutdown(kServer);
     stage.receive(2);  // only who reads learns that the peer is gone
   });
@@ -85,7 +84,7 @@ void many_senders(Stage& stage) {
 // ---- S4: the far node is stalled ----
 
 constexpr std::size_t kMessage = 10'000;
-constexpr CallerId kMostSenders = 3'000;      ///< of 10 KB: 30 MB of suspended messages
+constexpr CallerId kMostSenders = 3'000;          ///< of 10 KB: 30 MB of suspended messages
 constexpr std::uint64_t kMostControl = 64 << 20;  ///< bytes
 
 Setup far_node() {
@@ -107,7 +106,8 @@ void stalled_node(Stage& stage) {
     for (int i = 0; i < 10; ++i, ++next) {
       (void)stage.channel(0).send(1, Signal::message, {}, data);  // badarg while it is held: it makes no call then
       (void)stage.channel(1).send(1, Signal::message, {.nosuspend = true}, data);
-      if (stage.channel(2).state().suspended < kMostSenders) (void)stage.channel(2).send(next, Signal::message, {}, data);
+      if (stage.channel(2).state().suspended < kMostSenders)
+        (void)stage.channel(2).send(next, Signal::message, {}, data);
       if (stage.channel(3).state().queued < kMostControl) (void)stage.channel(3).send(next, Signal::death, {}, data);
     }
   });
@@ -132,7 +132,8 @@ const std::vector<Scene>& all() {
        .play = answer_and_shut_down},
       {.name = "s2",
        .title = "one byte at a time, marks 2/1, sndbuf 1, recbuf 1: which send blocks?",
-       .kernel = {"ESTAB both, Recv-Q and Send-Q of a few thousand 1-byte sends: the kernel's smallest buffers are not 1"},
+       .kernel =
+           {"ESTAB both, Recv-Q and Send-Q of a few thousand 1-byte sends: the kernel's smallest buffers are not 1"},
        .finding = "user-queue-watermark: marks of a few bytes; reader-too-slow for the peer",
        .setup = puzzle_setup(false),
        .play = play_puzzle},

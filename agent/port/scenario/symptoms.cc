@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a port driver can make the kernel show, one scene for each symptom.
+#include <sys/socket.h>
+
 #include <memory>
 
 #include "agent/port/scenario/scene.h"
@@ -63,14 +65,12 @@ void passive_no_recv(Stage& stage) {
 
 void shutdown_pending(Stage& stage) {
   fill(stage);
-  stage.at(milliseconds(500), [&stage] {
-    stage.subscribe(kOwner);
-    stage.shutdown(kOwner);
-  });
+  stage.at(milliseconds(500), [&stage] { stage.shutdown(kOwner); });
 }
 
 void half_close_idle(Stage& stage) {
-  for (std::size_t i = 0; i < stage.connections(); ++i) stage.shutdown(kOwner, i);
+  stage.say("the owners shut their ports down; the queues are empty, so each FIN goes out at once");
+  for (std::size_t i = 0; i < stage.connections(); ++i) (void)stage.port(i).shutdown(kOwner, SHUT_WR);
 }
 
 void close_wait_ignored(Stage& stage) {
@@ -241,20 +241,21 @@ const std::vector<Scene>& all() {
        .play = port_kill},
       {.name = "owner_exit_pending",
        .title = "the owner exits with a full queue: the port stays in limbo until it is empty",
-       .kernel = {"ESTAB with Send-Q, the descriptor still held by a process in which nobody refers to it: looks like a "
-                  "leak and is none"},
+       .kernel =
+           {"ESTAB with Send-Q, the descriptor still held by a process in which nobody refers to it: looks like a "
+            "leak and is none"},
        .finding = "reader-too-slow for the peer",
        .setup = small_buffers(),
        .play = owner_exit},
       {.name = "tiny_nodelay",
        .title = "2,000 sends of 1 byte each second, nodelay",
-       .kernel = {"2,000 calls become far fewer segments (OutSegs): only when the queue was empty does each byte go alone"},
+       .kernel = {"2,000 system calls, the most segments (OutSegs) of the three"},
        .finding = "none",
        .setup = {.near = {.nodelay = true}, .options = with([](Options& o) { o.nodelay = true; })},
        .play = tiny_sends},
       {.name = "tiny_nagle",
        .title = "2,000 sends of 1 byte each second, Nagle on",
-       .kernel = {"2,000 system calls, few segments: the kernel joins what waits for an ACK"},
+       .kernel = {"2,000 system calls, fewer segments: the kernel joins what waits for an ACK"},
        .finding = "none",
        .setup = {},
        .play = tiny_sends},
@@ -266,8 +267,9 @@ const std::vector<Scene>& all() {
        .play = tiny_bangs},
       {.name = "small_sndbuf_fast_reader",
        .title = "sndbuf 4096, a peer that reads at once, 64 KiB sends without end",
-       .kernel = {"one segment in flight at a time, waiting for its delayed ACK (DelayedACKs rise): a few MB/s, no zero "
-                  "window"},
+       .kernel =
+           {"one segment in flight at a time, waiting for its delayed ACK (DelayedACKs rise): a few MB/s, no zero "
+            "window"},
        .finding = "sndbuf-locked-by-app or user-queue-watermark",
        .setup = {.near = {.sndbuf = 4096}},
        .play = steady_stream},

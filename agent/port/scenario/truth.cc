@@ -13,8 +13,10 @@ namespace {
 
 constexpr std::size_t kShownOneByOne = 4;
 
-std::string state_text(const std::optional<SocketRow>& row) {
-  return row ? std::string(name_of(row->state)) : "no socket";
+/// As ss shows it.
+std::string_view state_text(const std::optional<SocketRow>& row) {
+  if (!row) return "no socket";
+  return row->state == TcpState::established ? "ESTAB" : name_of(row->state);
 }
 
 std::string queue_notes(const ConnectionTruth& c) {
@@ -42,8 +44,10 @@ std::string send_q_text(const ConnectionTruth& c) {
 std::string elsewhere_text(const ConnectionTruth& c) {
   std::int64_t bytes = c.elsewhere();
   if (bytes == 0) return "";
-  const char* where = c.near || bytes < 0 ? "on the way" : "gone with the connection";
-  return fmt::format(", {}{} {}", bytes < 0 ? "-" : "", with_commas(static_cast<std::uint64_t>(std::abs(bytes))), where);
+  std::string number = with_commas(static_cast<std::uint64_t>(std::abs(bytes)));
+  if (bytes < 0) return fmt::format(" ({} have arrived and await their ACK: in both queues)", number);
+  if (c.local.empty()) return fmt::format(", {} in the kernel", number);
+  return fmt::format(", {} {}", number, c.near ? "on the way" : "gone with the connection");
 }
 
 /// What the peer has sent to us, if it has.
@@ -57,11 +61,15 @@ std::string line_for(const ConnectionTruth& c) {
   std::string channel, messages;
   if (c.channel_queue > 0) channel = fmt::format("channel queue {} + ", with_commas(c.channel_queue));
   if (c.message_queue > 0) messages = fmt::format("message queue {} + ", with_commas(c.message_queue));
-  std::string dropped = c.dropped > 0 ? fmt::format(" + dropped {}", with_commas(c.dropped)) : "";
-  return fmt::format("{}: {}{}driver queue {}{} + {} + Recv-Q {} ({}) + read {}{} = {} of {}{}{}", c.name, channel,
-                     messages, with_commas(c.driver_queue), queue_notes(c), send_q_text(c), with_commas(c.recv_q()),
-                     state_text(c.far), with_commas(c.peer.read), dropped, with_commas(c.placed()),
-                     with_commas(c.taken), elsewhere_text(c), backwards_text(c));
+  std::string text =
+      fmt::format("{}: {}{}driver queue {}{}", c.name, channel, messages, with_commas(c.driver_queue), queue_notes(c));
+  if (!c.local.empty()) {
+    text += fmt::format(" + {} + Recv-Q {} ({})", send_q_text(c), with_commas(c.recv_q()), state_text(c.far));
+  }
+  if (c.peer.read > 0) text += " + read " + with_commas(c.peer.read);
+  if (c.dropped > 0) text += " + dropped " + with_commas(c.dropped);
+  return fmt::format("{} = {} of {}{}{}", text, with_commas(c.placed()), with_commas(c.taken), elsewhere_text(c),
+                     backwards_text(c));
 }
 
 void add_socket(std::optional<SocketRow>& sum, const std::optional<SocketRow>& more) {
