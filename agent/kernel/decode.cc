@@ -204,6 +204,17 @@ CgroupTotals decode_cgroup(const abi::ta_cgroup& group) {
   return out;
 }
 
+TcpMemory decode_memory(const abi::ta_walk& walk, std::uint64_t page_size, unsigned hz) {
+  TcpMemory memory;
+  memory.page_size = page_size;
+  if (walk.mem_known == 0) return memory;
+  memory.pages = static_cast<std::uint64_t>(std::max<std::int64_t>(0, static_cast<std::int64_t>(walk.mem_pages)));
+  memory.limits_pages = {walk.mem_limit[0], walk.mem_limit[1], walk.mem_limit[2]};
+  memory.under_pressure = walk.pressure_j != 0;
+  if (walk.pressure_j != 0) memory.pressure_ms = (walk.now_j - walk.pressure_j) * 1000 / hz;
+  return memory;
+}
+
 Result<std::vector<SocketRow>> decode_rows(std::span<const std::byte> bytes, unsigned hz) {
   if (bytes.size() % sizeof(abi::ta_row) != 0) {
     return fail(ErrorCode::failed,

@@ -22,6 +22,9 @@ Owner decode_held(const abi::ta_held& held);
 PortTotals decode_port(const abi::ta_port& port);
 CgroupTotals decode_cgroup(const abi::ta_cgroup& group);
 StateTotals decode_sums(const abi::ta_sums& sums);
+/// memory_allocated may be below zero for a moment, because each processor keeps a reserve of its own
+/// (include/net/sock.h, sk_memory_allocated_add); the kernel itself shows that as 0, and so do we.
+TcpMemory decode_memory(const abi::ta_walk& walk, std::uint64_t page_size, unsigned hz);
 
 /// The rows in the bytes of one walk; an error if they do not hold whole records.
 Result<std::vector<SocketRow>> decode_rows(std::span<const std::byte> bytes, unsigned hz);

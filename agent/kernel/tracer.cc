@@ -95,13 +95,7 @@ class LiveTracer : public Tracer {
     result.walked = walk_->walked;
     result.suppressed = walk_->suppressed;
     result.unaggregated = walk_->unaggregated;
-    result.memory.page_size = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-    if (walk_->mem_known != 0) {
-      result.memory.pages = walk_->mem_pages;
-      result.memory.limits_pages = {walk_->mem_limit[0], walk_->mem_limit[1], walk_->mem_limit[2]};
-      result.memory.under_pressure = walk_->pressure_j != 0;
-      if (walk_->pressure_j != 0) result.memory.pressure_ms = (walk_->now_j - walk_->pressure_j) * 1000 / hz_;
-    }
+    result.memory = decode_memory(*walk_, static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)), hz_);
     return result;
   }
 

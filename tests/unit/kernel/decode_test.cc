@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <memory>
 
 #include "agent/kernel/facts.h"
 
@@ -178,6 +179,21 @@ TEST(Facts, CallsOffSwitchesOffOnlyTheCallHooks) {
     for (const Candidate& candidate : fact.candidates)
       EXPECT_EQ(allowed(fact, candidate, options), fact.name != "calls");
   }
+}
+
+TEST(Decode, memory_below_zero_is_none) {
+  auto walk = std::make_unique<abi::ta_walk>();  // too large for a stack
+  EXPECT_FALSE(decode_memory(*walk, 4096, 1000).pages);
+  walk->mem_known = 1;
+  walk->mem_pages = static_cast<std::uint64_t>(-1);
+  EXPECT_EQ(decode_memory(*walk, 4096, 1000).pages, 0u);
+  walk->mem_pages = 77;
+  walk->pressure_j = 500;
+  walk->now_j = 750;
+  TcpMemory memory = decode_memory(*walk, 4096, 250);
+  EXPECT_EQ(memory.pages, 77u);
+  EXPECT_EQ(memory.pressure_ms, 1000u);
+  EXPECT_EQ(memory.under_pressure, true);
 }
 
 }  // namespace
