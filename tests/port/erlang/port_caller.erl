@@ -3,12 +3,14 @@
 %% The table `callers` holds it all, since a caller that is held back cannot answer questions:
 %%   {{Name, state}, #{}}  of the last step    {{Name, messages}, #{Kind => Count}}    {{Name, reply}, Result}
 -module(port_caller).
--export([start/2, run/2, step/4, state/1, note/2, busy_port/1]).
+-export([known/1, start/2, run/2, step/4, state/1, note/2, busy_port/1]).
 
 start(Name, Index) ->
     Pid = spawn(fun() -> process_flag(trap_exit, true), put(name, Name), put(index, Index), put(sent, 0), loop() end),
     ets:insert(callers, [{{Name, pid}, Pid}, {{pid, Pid}, Name}, {{Name, messages}, #{}}]),
     Pid.
+
+known(Name) -> ets:member(callers, {Name, pid}).
 
 %% Runs Fun in the caller and waits for what it returns: steps that cannot be held back.
 run(Pid, Fun) ->
@@ -20,8 +22,10 @@ run(Pid, Fun) ->
 step(Pid, Call, Repeat, More) -> Pid ! {step, Call, Repeat, More}.
 
 state(Name) ->
-    [{_, State}] = ets:lookup(callers, {Name, state}),
-    State.
+    case ets:lookup(callers, {Name, state}) of
+        [{_, State}] -> State;
+        [] -> #{calls => 0, counts => #{}, returned => true, result => none, bytes => 0, port => none, began => 0, ended => 0, order => 0}
+    end.
 
 loop() ->
     receive
@@ -52,7 +56,6 @@ answer(Call) ->
     Sent = get(sent),
     try Call(fun pattern/1) of
         {ok, Data} when is_binary(Data) -> {"ok", byte_size(Data)};
-        {ok, [{subs_empty_out_q, Queued}]} -> {integer_to_list(Queued), 0};
         Result ->
             Refused = lists:member(Result, [false, nosuspend, {error, busy}]),
             if Refused -> put(sent, Sent); true -> ok end,

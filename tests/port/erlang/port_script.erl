@@ -1,7 +1,7 @@
 %% SPDX-License-Identifier: Apache-2.0
 %% Plays a port script (docs/port-scripts.md) on real gen_tcp, to be compared with `tcpadvisor port run`.
-%%   erl -noshell -pa EBIN -s port_script main -extra FILE tcp|unix
-%% One JSON object per step, then a last one with the verdict. What Erlang does not show (the scheduler's queue, the busy
+%%   erl -noshell -pa EBIN -s port_script main -extra FILE tcp|unix OUT
+%% OUT gets one JSON object per step, then a last one with the verdict. What Erlang does not show (the scheduler's queue, the busy
 %% flag, counters of our own driver) is reported as "skipped". A script with parallelism=true needs `erl +spp true`.
 -module(port_script).
 -export([main/0]).
@@ -9,12 +9,15 @@
 -record(world, {transport, names = #{}, ports = #{}, listeners = #{}, start, line = 0, failed = 0}).
 -record(port, {socket, owner, peer, fd}).
 
+-define(SUBSCRIBE, 16#03f1a300 + 24).  % inet_drv's request; prim_inet has no exported function for it
 -define(QUIET_MS, 20).
 -define(STUCK_MS, 200).
 -define(LIMIT_MS, 60000).
 
 main() ->
-    [File, Transport] = init:get_plain_arguments(),
+    [File, Transport, Out] = init:get_plain_arguments(),
+    {ok, Transcript} = file:open(Out, [write, raw]),
+    put(transcript, Transcript),
     {ok, Text} = file:read_file(File),
     timer:apply_after(?LIMIT_MS, erlang, halt, [3]),
     ets:new(callers, [named_table, public]),
@@ -31,7 +34,7 @@ main() ->
         Class:Why:Stack -> emit(#{verdict => "error", why => lists:flatten(io_lib:format("~w:~w ~0p", [Class, Why, Stack]))})
     end,
     exit(Monitor, kill),
-    halt(0).
+    halt(0, [{flush, false}]).  % a closed port that still flushes would hold the end up
 
 monitor_loop() -> receive {monitor, Pid, busy_port, _} -> port_caller:busy_port(Pid), monitor_loop() end.
 
@@ -121,7 +124,7 @@ step(["set", Name | Rest], W) ->
 step(["get", Name | Keys], W) -> {string:join([text(look(Name, Key, W)) || Key <- Keys], " "), W};
 step(["subscribe", Who, "to", Name], W) ->
     Socket = socket(Name, W),
-    one_call(Who, Name, fun(_) -> prim_inet:subscribe(Socket, [subs_empty_out_q]) end, W);
+    one_call(Who, Name, fun(_) -> subscribe(Socket) end, W);
 step(["shutdown", Name, How, "by", Who], W) ->
     Socket = socket(Name, W),
     one_call(Who, Name, fun(_) -> gen_tcp:shutdown(Socket, case How of "both" -> read_write; _ -> list_to_atom(How) end) end, W);
@@ -199,13 +202,17 @@ busy_caller(Name) -> lists:member(Name, names()) andalso not maps:get(returned, 
 
 start_step(Name, Port) ->
     caller(Name),
-    ets:insert(callers, {{Name, state}, #{calls => 0, counts => #{}, returned => true, result => none, bytes => 0, port => Port,
-                                          began => 0, ended => 0, order => 0}}).
+    ets:delete(callers, {Name, state}),
+    ets:insert(callers, {{Name, state}, (port_caller:state(Name))#{port := Port}}).
 
 one_call(Who, Port, Call, W) ->
     start_step(Who, Port),
     calls(Who, Call, 1, [], W),
     {{callers, [Who]}, W}.
+
+subscribe(Socket) ->
+    [1, 1, A, B, C, D] = erlang:port_control(Socket, ?SUBSCRIBE, [1]),
+    (A bsl 24) + (B bsl 16) + (C bsl 8) + D.
 
 send("send", Socket, _, Data, []) -> gen_tcp:send(Socket, Data);
 send("send", Socket, _, Data, Flags) -> prim_inet:send(Socket, Data, Flags);
@@ -299,7 +306,7 @@ check(unknown, _, _, _, _) -> {skipped, "not visible in Erlang"};
 check(Seen, Operator, Wanted, W, Slack) when is_number(Seen) ->
     Value = case Slack of 0 -> port_words:number(Wanted, W#world.names); _ -> port_words:time(Wanted) end,
     verdict(port_words:compare(Seen, Operator, Value, Slack), text(Seen));
-check(Seen, "=", Wanted, _, _) -> verdict(Seen =:= Wanted, Seen).
+check(Seen, _, Wanted, _, _) -> verdict(Seen =:= Wanted, Seen).
 
 verdict(true, Seen) -> {yes, Seen};
 verdict(false, Seen) -> {no, Seen}.
@@ -311,19 +318,19 @@ all(Verdicts) ->
 
 call_state(Name) ->
     case port_caller:state(Name) of
-        #{returned := true, result := none} -> "none";
+        #{returned := true, result := none} -> "nothing";
         #{returned := true, result := Result} -> Result;
         _ -> case erlang:process_info(caller(Name), status) of {status, suspended} -> "suspended"; undefined -> "gone"; _ -> "waiting" end
     end.
 
 caller_value(Name, Key, Result) ->
-    State = case ets:lookup(callers, {Name, state}) of [{_, S}] -> S; [] -> #{} end,
+    State = port_caller:state(Name),
     case Key of
         "calls" -> maps:get(calls, State);
         "count" -> maps:get(Result, maps:get(counts, State), 0);
         "bytes" -> maps:get(bytes, State);
         "at" -> maps:get(ended, State) - persistent_term:get(start, 0);
-        "after" -> maps:get(ended, State) - maps:get(began, State);
+        "after" -> case State of #{returned := true} -> maps:get(ended, State) - maps:get(began, State); _ -> "not yet" end;
         "waited" -> yes_no(not maps:get(returned, State) orelse maps:get(ended, State) - maps:get(began, State) > 10);
         "reply" -> case ets:lookup(callers, {Name, reply}) of [{_, R}] -> R; [] -> "none" end;
         "busy_port" -> case ets:lookup(callers, {Name, busy_port}) of [{_, N}] -> N; [] -> 0 end;
@@ -347,9 +354,9 @@ gone_value(_) -> "{error,einval}".
 
 state(Name, Key, Socket, W) ->
     case Key of
-        "gone" -> yes_no(erlang:port_info(Socket) =:= undefined);
+        "gone" -> yes_no(gone(Socket));
         "open" -> yes_no(has_descriptor(Name, W));
-        "limbo" -> yes_no(erlang:port_info(Socket) =:= undefined andalso has_descriptor(Name, W));
+        "limbo" -> yes_no(gone(Socket) andalso has_descriptor(Name, W));
         "waiting" -> held(Name, "waiting");
         "suspended" -> held(Name, "suspended");
         _ ->
@@ -360,6 +367,9 @@ state(Name, Key, Socket, W) ->
                 false -> case inet:getopts(Socket, [Option]) of {ok, [{_, Value}]} -> shown(Value); {error, Why} -> "{error," ++ atom_to_list(Why) ++ "}" end
             end
     end.
+
+%% A port that only flushes can still be asked, but its links are gone.
+gone(Socket) -> lists:member(erlang:port_info(Socket, links), [undefined, {links, []}]).
 
 shown({On, Seconds}) -> atom_to_list(On) ++ "/" ++ integer_to_list(Seconds);
 shown(Value) when is_atom(Value) -> atom_to_list(Value);
@@ -381,7 +391,7 @@ text(N) when is_integer(N) -> integer_to_list(N);
 text(N) when is_float(N) -> integer_to_list(round(N));
 text(Other) -> Other.
 
-emit(Map) -> io:put_chars([json(Map), $\n]).
+emit(Map) -> ok = file:write(get(transcript), [json(Map), $\n]).
 
 json(N) when is_integer(N) -> integer_to_list(N);
 json(M) when is_map(M) -> ["{", lists:join(",", [[json(text_key(K)), ":", json(V)] || {K, V} <- lists:sort(maps:to_list(M))]), "}"];
