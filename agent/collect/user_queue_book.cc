@@ -134,14 +134,8 @@ void UserQueueBook::check_process(Round& round, std::span<const Claim> claims) {
   auto link = root_.read_link(fmt::format("/proc/{}/ns/net", pid));
   auto netns = link ? os::parse_netns_link(*link) : Result<std::uint64_t>(std::unexpected(link.error()));
   if (!netns) {
-    for (const Claim* claim : open) {
-      if (netns.error().code == ErrorCode::not_found) {
-        reject(*claim, kNotHeld, fmt::format("pid {} has ended and does not hold {}", pid, claim->connection.text()),
-               now_ms);
-      } else {
-        cannot_check(*claim, netns.error().message, now_ms);
-      }
-    }
+    bool gone = netns.error().code == ErrorCode::not_found;
+    for (const Claim* claim : open) cannot_check(*claim, gone ? "it has ended" : netns.error().message, now_ms);
     return;
   }
   if (!round.scene.netns.empty() && !round.scene.netns.contains(*netns)) return;  // nobody asked for that one
@@ -216,7 +210,9 @@ void UserQueueBook::look_up(Round& round, const std::vector<const Claim*>& claim
     const Claim& claim = *asked[i];
     if (!found) {
       cannot_check(claim, found.error().message, now_ms);
-    } else if (const auto& row = (*found)[i]; !row || !is_named(*row, names[i])) {
+    } else if (const auto& row = (*found)[i]; (!row || !is_named(*row, names[i])) && claim.queue.ended) {
+      cannot_check(claim, "it is closed", now_ms);  // it may have been true, for less than a tick
+    } else if (!row || !is_named(*row, names[i])) {
       reject(claim, kNoConnection,
              fmt::format("{}: there is no connection {} in its network namespace", process_text(claim.pid),
                          claim.connection.text()),
