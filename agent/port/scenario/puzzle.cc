@@ -82,7 +82,8 @@ class Run : public std::enable_shared_from_this<Run> {
     if (blocked_) {
       done_ = true;
       stage_.say(fmt::format("send {} returned after the peer had read {} bytes; q = {} <= low {}",
-                             with_commas(ok_ + 1), with_commas(reads_), stage_.port().state().queued, kLow));
+                             with_commas(ok_ + 1), with_commas(reads_), stage_.port().state().queued, kLow),
+                 {{"what", "returned"}, {"reads", reads_}, {"queue", stage_.port().state().queued}});
       return;
     }
     ++ok_;
@@ -95,7 +96,13 @@ class Run : public std::enable_shared_from_this<Run> {
     ConnectionTruth at = stage_.truth(0);
     std::string waits = waits_ > 1 ? fmt::format(" ({} of them after a short wait for an ACK)", waits_ - 1) : "";
     stage_.say(fmt::format("{} sends returned ok{}; send {} waits: q = {} >= high {}", with_commas(ok_), waits,
-                           with_commas(ok_ + 1), state.queued, kHigh));
+                           with_commas(ok_ + 1), state.queued, kHigh),
+               {{"what", "blocked"},
+                {"ok", ok_},
+                {"queue", state.queued},
+                {"kernel_took", state.written},
+                {"probed", probe_.sends},
+                {"predicted_ok", sends_that_return(probe_.sends, kHigh, 1)}});
     if (state.written != probe_.sends) {
       stage_.say(fmt::format("this time the kernel took {}, not {}: on TCP that depends on timing. With it: {}",
                              with_commas(state.written), with_commas(probe_.sends), formula_text(state.written)));

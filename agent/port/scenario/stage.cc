@@ -342,10 +342,11 @@ void Stage::heard(std::size_t connection, const Event& event) {
   if (hear_) hear_(connection, event);
 }
 
-void Stage::say(const std::string& text) {
-  tell_({Told::Kind::event,
-         {fmt::format("{:7.3f} s  {}", seconds_since_start(), text)},
-         {{"kind", "event"}, {"seconds", seconds_since_start()}, {"what", "note"}, {"text", text}}});
+void Stage::say(const std::string& text, nlohmann::json details) {
+  details["kind"] = "event";
+  details["seconds"] = seconds_since_start();
+  details["text"] = text;
+  tell_({Told::Kind::event, {fmt::format("{:7.3f} s  {}", seconds_since_start(), text)}, std::move(details)});
 }
 
 void Stage::tell_event(const std::string& text, nlohmann::json details) {

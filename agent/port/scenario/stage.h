@@ -62,7 +62,7 @@ class Stage {
                        std::size_t connection = 0);
   void peer(const PeerOrder& order);
   ConnectionTruth truth(std::size_t connection) const;
-  void say(const std::string& text);
+  void say(const std::string& text, nlohmann::json details = {{"what", "note"}});
 
   void at(Time since_start, std::function<void()> what);
   void after(Time delay, std::function<void()> what) { reactor_->after(delay, std::move(what)); }
