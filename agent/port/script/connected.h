@@ -50,7 +50,7 @@ class Run::Connected final : public EventSink {
   Payload to_peer;
   bool was_reset = false;  ///< by the peer
   std::unique_ptr<Peer> peer;
-  bool draining = false;
+  bool draining = false, drain_all = false;
   std::uint64_t drain_rate = 0, drain_owed = 0;  ///< bytes a second; bytes × 100
   TimerId drain_timer = 0;
 

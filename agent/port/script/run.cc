@@ -14,6 +14,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr Time kDrainTick = milliseconds(10);
+constexpr Time kFastDrainTick = milliseconds(2);
 constexpr std::uint64_t kMostAtOnce = 16 << 20;  ///< bytes of one send, and of one read by the peer
 
 std::unexpected<Error> script_error(std::string message) {
@@ -69,7 +70,7 @@ RunResult Run::play() {
     given_.reset();
     called_.clear();
     Status status = step.action(*this);
-    if (status) status = settle();
+    if (status && step.settles) status = settle();
     if (status && broken_) status = std::unexpected(*std::exchange(broken_, std::nullopt));
     if (status) status = check_wanted(step);
     if (status && &step == &script_.steps.back()) status = last_check();
@@ -318,7 +319,8 @@ Status Run::send_until(Caller& who, const SendWish& wish) {
     auto now = stands();
     if (!now) return std::unexpected(now.error());
     if (*now && !who.pending) {
-      if (Status status = settle(); !status) return status;  // only what lasts counts
+      // Only what lasts counts: a kernel may take more a little later.
+      if (Status status = world_.patience(or_stop([] { return false; })); !status) return status;
       now = stands();
     }
     if (!now || *now) return now ? Status() : std::unexpected(now.error());
@@ -551,16 +553,15 @@ Status Run::peer_reads(const std::string& port, const std::optional<Number>& byt
   auto wanted = bytes ? count(*bytes, "a read") : Result<std::uint64_t>(kMaxQueued);
   if (!wanted) return std::unexpected(wanted.error());
   std::uint64_t left = *wanted;
-  bool dry = false;
   while (left > 0 && !broken_ && !(settings_.stop && settings_.stop())) {
     std::string got = (*on)->peer->read(std::min(left, kMostAtOnce));
-    if (got.empty() && dry) break;
-    dry = got.empty();
+    if (got.empty()) {
+      auto more = [&] { return !(got = (*on)->peer->read(std::min(left, kMostAtOnce))).empty(); };
+      if (Status status = world_.patience(or_stop(more)); !status) return status;
+      if (got.empty() && !more()) break;
+    }
     left -= got.size();
     if (Status status = take_from_peer(**on, got); !status) return status;
-    if (left > 0 && dry) {
-      if (Status status = settle(); !status) return status;
-    }
   }
   return {};
 }
@@ -571,14 +572,15 @@ Status Run::peer_drains(const std::string& port, const std::optional<Number>& by
   auto rate = bytes_per_second ? count(*bytes_per_second, "a rate") : Result<std::uint64_t>(kMaxQueued);
   if (!rate) return std::unexpected(rate.error());
   (*on)->drain_rate = *rate;
+  (*on)->drain_all = !bytes_per_second;
   (*on)->drain_owed = 0;
   if (!std::exchange((*on)->draining, true)) drain(**on);
   return {};
 }
 
-/// The drain's own clock: every 10 ms a hundredth of the rate.
+/// The drain's own clock: every 10 ms a hundredth of the rate, or everything every 2 ms.
 void Run::drain(Connected& on) {
-  on.drain_timer = world_.timers().after(kDrainTick, [this, &on] {
+  on.drain_timer = world_.timers().after(on.drain_all ? kFastDrainTick : kDrainTick, [this, &on] {
     on.drain_owed += on.drain_rate;
     std::uint64_t due = on.drain_owed / 100;
     on.drain_owed %= 100;

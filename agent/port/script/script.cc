@@ -54,9 +54,11 @@ class Parser {
       return;
     }
     cursor.shape(shape->shape);
-    if (shape->fake_only && step.only_on != std::set{TransportKind::fake} && !fake_only_) {
+    if (shape->scope == StepShape::Scope::fake_only && step.only_on != std::set{TransportKind::fake} && !fake_only_) {
       fake_only_ = {line_, place, verb};
     }
+    header_.conditional = !step.only_on.empty();
+    step.settles = shape->scope != StepShape::Scope::looks;
     step.action = shape->parse(cursor, header_);
     if (cursor.failed()) return;
     int arrow = cursor.column();

@@ -23,9 +23,10 @@ using Action = std::function<Status(Run&)>;
 
 struct Step {
   int line = 0, column = 1;  ///< of its verb
-  std::string text{};  ///< without comment, blanks made one
+  std::string text{};        ///< without comment, blanks made one
   std::set<TransportKind> only_on{};
   Action action{};
+  bool settles = true;                   ///< what it began has to come to rest before the next step
   std::optional<WantedResult> wanted{};  ///< "-> RESULT"
 };
 
@@ -42,7 +43,7 @@ Result<Script> parse_script(std::string name, std::string_view text);
 /// What a parsed script tells about itself on the way: its transport.
 struct Header {
   std::optional<TransportKind> transport;
-  int transport_line = 0;
+  bool conditional = false;  ///< the step at hand begins with `on`
   std::set<TransportKind> also;
 };
 
@@ -54,7 +55,7 @@ struct StepShape {
   std::string_view verb;
   std::string_view shape;  ///< as a message shows it
   Gives gives = Gives::nothing;
-  bool fake_only = false;
+  enum class Scope : std::uint8_t { acts, looks, fake_only } scope = Scope::acts;  ///< looks: changes nothing
   Action (*parse)(Cursor&, Header&);
 };
 std::span<const StepShape> step_shapes();

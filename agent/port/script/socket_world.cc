@@ -14,6 +14,7 @@ namespace {
 using std::chrono::milliseconds;
 using Pair = TcpListener::Pair;
 
+constexpr Time kQuiet = milliseconds(20);
 constexpr Time kPatience = milliseconds(200);
 constexpr Time kLongestSettle = milliseconds(2'000);
 constexpr Time kTolerance = milliseconds(50);
@@ -94,7 +95,7 @@ class SocketWorld final : public World {
   Status settle(const std::function<std::uint64_t()>& progress, const std::function<bool()>& stop) override {
     Time longest = reactor_->now() + kLongestSettle, quiet_since = reactor_->now();
     std::uint64_t seen = progress();
-    while (!stop() && reactor_->now() < longest && reactor_->now() - quiet_since < quiet()) {
+    while (!stop() && reactor_->now() < longest && reactor_->now() - quiet_since < kQuiet) {
       reactor_->turn(milliseconds(2));
       if (std::uint64_t now = progress(); now != seen) {
         seen = now;
@@ -125,11 +126,13 @@ class SocketWorld final : public World {
     if (!pair) return std::unexpected(pair.error());
     std::string bytes(wish.bytes, 'p');
     std::uint64_t sent = 0;
-    // TCP takes more once what it has is acknowledged, so full means: full for as long as a call may wait.
-    while (sent < kProbeLimit && writable(pair->near.get(), kPatience)) {
+    // TCP takes more once what it has is acknowledged, so full means: full for as long as a call may wait. Not writable
+    // does not mean full: a Unix socket says so when a quarter is used.
+    for (bool full = false; !full && sent < kProbeLimit;) {
       ssize_t taken = send(pair->near.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
       if (taken < 0 && errno != EAGAIN) return os::fail_errno("cannot send on the probe's socket", errno);
       if (taken > 0) sent += static_cast<std::uint64_t>(taken);
+      full = taken < 0 && !writable(pair->near.get(), kPatience);
     }
     if (sent >= kProbeLimit) return fail(ErrorCode::failed, "the kernel took 64 MiB of the probe and was not full");
     Room room{.sends = sent / wish.bytes};
@@ -149,8 +152,6 @@ class SocketWorld final : public World {
     if (kind_ == TransportKind::unix) return unix_pair(wish.near, wish.far);
     return wish.accepted ? tcp_pair(wish.far, wish.near) : tcp_pair(wish.near, wish.far);
   }
-  /// TCP answers late: a delayed ACK takes 40 ms.
-  Time quiet() const { return kind_ == TransportKind::tcp ? milliseconds(60) : milliseconds(20); }
 
   TransportKind kind_;
   std::unique_ptr<Reactor> reactor_;

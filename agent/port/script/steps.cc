@@ -45,10 +45,10 @@ Action parse_transport(Cursor& c, Header& header) {
   int place = c.column();
   std::string_view word = c.choice({"fake", "unix", "tcp"});
   TransportKind kind = word == "fake" ? TransportKind::fake : word == "unix" ? TransportKind::unix : TransportKind::tcp;
-  if (header.transport && *header.transport != kind) {
+  if (!header.conditional && header.transport.value_or(kind) != kind) {
     c.fail(place, "a script has one transport only; 'also' names others on which it holds, too");
   }
-  header.transport = kind;
+  if (!header.conditional) header.transport = kind;
   std::optional<Number> capacity, writable_at;
   while (auto setting = c.setting()) {
     if (kind != TransportKind::fake) c.fail(setting->column, "only 'transport fake' has settings");
@@ -309,36 +309,35 @@ Action parse_expect(Cursor& c, Header&) {
   return [=](Run& run) { return run.expect(wanted); };
 }
 
+using enum StepShape::Scope;
+using enum Gives;
 constexpr std::array kSteps{
-    StepShape{"transport", "transport fake [capacity=N] [writable_at=N] | unix | tcp", Gives::nothing, false,
-              parse_transport},
-    StepShape{"also", "also unix tcp", Gives::nothing, false, parse_also},
-    StepShape{"profile", "profile otp25 | classic", Gives::nothing, false, parse_profile},
-    StepShape{"port", "port P [owner=A] [OPTION=VALUE…]", Gives::nothing, false, parse_port},
-    StepShape{"listener", "listener L [OPTION=VALUE…]", Gives::nothing, false, parse_listener},
-    StepShape{"accept", "accept P from L [owner=A]", Gives::nothing, false, parse_accept},
-    StepShape{"send", "send N from A to P [kind=…] [nosuspend] [repeat=N] [until wait]", Gives::call, false,
-              parse_send},
-    StepShape{"receive", "receive N|any from P by A [timeout=TIME]", Gives::call, false, parse_receive},
-    StepShape{"set", "set P OPTION=VALUE…", Gives::outcome, false, parse_set},
-    StepShape{"get", "get P KEY…", Gives::value, false, parse_get},
-    StepShape{"subscribe", "subscribe A to P", Gives::value, false, parse_subscribe},
-    StepShape{"shutdown", "shutdown P read|write|both by A", Gives::call, false, parse_shutdown},
-    StepShape{"close", "close P by A", Gives::call, false, parse_close},
-    StepShape{"port_close", "port_close P", Gives::nothing, false, parse_of_port<&Run::port_close>},
-    StepShape{"kill", "kill P", Gives::nothing, false, parse_of_port<&Run::kill>},
-    StepShape{"exit", "exit A", Gives::nothing, false, parse_exit},
-    StepShape{"hold", "hold P", Gives::nothing, false, parse_hold<true>},
-    StepShape{"release", "release P", Gives::nothing, false, parse_hold<false>},
-    StepShape{"peer", "peer P reads N|all, drains [N per second], stalls, sends N, shuts, closes, resets",
-              Gives::nothing, false, parse_peer},
-    StepShape{"kernel", "kernel P takes N", Gives::nothing, true, parse_kernel},
-    StepShape{"wait", "wait TIME | wait until WHAT [within TIME]", Gives::nothing, false, parse_wait},
-    StepShape{"let", "let N = NUMBER | let N = KEY of P", Gives::nothing, false, parse_let},
-    StepShape{"probe", "probe K [R] with N [sndbuf=N] [peer_recbuf=N] [nodelay=true]", Gives::nothing, false,
-              parse_probe},
-    StepShape{"expect", "expect A RESULT [KEY=VALUE…] | P KEY=VALUE… | peer P KEY=VALUE… | order A B…", Gives::nothing,
-              false, parse_expect},
+    StepShape{"transport", "transport fake [capacity=N] [writable_at=N] | unix | tcp", nothing, looks, parse_transport},
+    StepShape{"also", "also unix tcp", nothing, looks, parse_also},
+    StepShape{"profile", "profile otp25 | classic", nothing, looks, parse_profile},
+    StepShape{"port", "port P [owner=A] [OPTION=VALUE…]", nothing, acts, parse_port},
+    StepShape{"listener", "listener L [OPTION=VALUE…]", nothing, looks, parse_listener},
+    StepShape{"accept", "accept P from L [owner=A]", nothing, acts, parse_accept},
+    StepShape{"send", "send N from A to P [kind=…] [nosuspend] [repeat=N] [until wait]", call, acts, parse_send},
+    StepShape{"receive", "receive N|any from P by A [timeout=TIME]", call, acts, parse_receive},
+    StepShape{"set", "set P OPTION=VALUE…", outcome, acts, parse_set},
+    StepShape{"get", "get P KEY…", value, looks, parse_get},
+    StepShape{"subscribe", "subscribe A to P", value, acts, parse_subscribe},
+    StepShape{"shutdown", "shutdown P read|write|both by A", call, acts, parse_shutdown},
+    StepShape{"close", "close P by A", call, acts, parse_close},
+    StepShape{"port_close", "port_close P", nothing, acts, parse_of_port<&Run::port_close>},
+    StepShape{"kill", "kill P", nothing, acts, parse_of_port<&Run::kill>},
+    StepShape{"exit", "exit A", nothing, acts, parse_exit},
+    StepShape{"hold", "hold P", nothing, acts, parse_hold<true>},
+    StepShape{"release", "release P", nothing, acts, parse_hold<false>},
+    StepShape{"peer", "peer P reads N|all, drains [N per second], stalls, sends N, shuts, closes, resets", nothing,
+              acts, parse_peer},
+    StepShape{"kernel", "kernel P takes N", nothing, fake_only, parse_kernel},
+    StepShape{"wait", "wait TIME | wait until WHAT [within TIME]", nothing, acts, parse_wait},
+    StepShape{"let", "let N = NUMBER | let N = KEY of P", nothing, looks, parse_let},
+    StepShape{"probe", "probe K [R] with N [sndbuf=N] [peer_recbuf=N] [nodelay=true]", nothing, looks, parse_probe},
+    StepShape{"expect", "expect A RESULT [KEY=VALUE…] | P KEY=VALUE… | peer P KEY=VALUE… | order A B…", nothing, looks,
+              parse_expect},
 };
 
 }  // namespace
