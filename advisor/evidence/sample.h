@@ -263,7 +263,7 @@ struct Attempt {
 struct FactCoverage {
   /// From hooks: calls, waiting, state-changes, close, resets, refusals, pressure, accept-peak. From the walk over
   /// sockets: snapshot, accept-queue, buffer-locks, socket-memory, tcp-info. Others: owners, counters, settings,
-  /// memory, cgroups, namespaces.
+  /// memory, cgroups, namespaces, user-queues.
   std::string fact;
   std::string in_use;             ///< source of the attempt in use
   bool exact = true;              ///< false: sampled or a lower bound

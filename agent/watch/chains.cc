@@ -119,7 +119,7 @@ bool is_alive(const UserQueue* driver) {
 }
 
 /// How much of a chain is shown; the last level is the shortest.
-enum class Detail { all, notes_below, no_parts };
+enum class Detail { all, notes_below, no_parts, owner_below };
 
 void add_wire(Line& line, const End& from, const End& to, const Glyphs& g) {
   std::optional<std::uint32_t> window;
@@ -148,7 +148,7 @@ Line chain(const End& from, const End& to, const Glyphs& g, Detail detail) {
   if (!from.row_is_real) return line.add("Send-Q ? (the socket has no line of its own)", Attr::dim);
   if (from.row != nullptr) {
     add_queue(line, "Send-Q", from.row->send_q);
-    bool unsent = detail != Detail::no_parts && from.row->not_sent.value_or(0) > 0;
+    bool unsent = detail < Detail::no_parts && from.row->not_sent.value_or(0) > 0;
     if (unsent) line.add(fmt::format(" (not sent {})", queue_text(*from.row->not_sent)));
   } else {
     line.add("peer", Attr::dim);
@@ -165,20 +165,26 @@ Line chain(const End& from, const End& to, const Glyphs& g, Detail detail) {
 /// The chain from one end to the other with all that fits, and below it what a driver says if that does not.
 void add_direction(std::vector<Line>& lines, const End& from, const End& to, const Glyphs& g, std::size_t width,
                    bool name_far_end) {
+  std::string reader;
+  if (name_far_end && to.row != nullptr) {
+    reader = owner_text(*to.row);
+    if (to.row->state != from.row->state) reader += fmt::format(" {}", state_text(to.row->state));
+  }
+  std::string notes = is_alive(from.driver) ? notes_on(*from.driver) : "";
   Line line;
   Detail detail = Detail::all;
-  for (Detail level : {Detail::all, Detail::notes_below, Detail::no_parts}) {
+  for (Detail level : {Detail::all, Detail::notes_below, Detail::no_parts, Detail::owner_below}) {
     line = chain(from, to, g, detail = level);
-    if (name_far_end && to.row != nullptr) {
-      line.add(" " + owner_text(*to.row), Attr::dim);
-      if (to.row->state != from.row->state) line.add(fmt::format(" {}", state_text(to.row->state)));
-    }
+    if (!reader.empty() && level != Detail::owner_below) line.add(" " + reader, Attr::dim);
     if (line.width() <= width) break;
   }
   lines.push_back(std::move(line));
-  if (!is_alive(from.driver) || detail == Detail::all) return;
-  if (std::string notes = notes_on(*from.driver); !notes.empty())
-    lines.emplace_back("    driver: " + notes, Attr::warning);
+  Line below("    ");
+  if (detail >= Detail::notes_below && !notes.empty()) below.add("driver: " + notes, Attr::warning);
+  if (detail == Detail::owner_below && !reader.empty()) {
+    below.add(fmt::format("{}Recv-Q of {}", notes.empty() ? "" : "; ", reader), Attr::dim);
+  }
+  if (below.spans.size() > 1) lines.push_back(std::move(below));
 }
 
 void add_last_word(std::vector<Line>& lines, const UserQueue* driver) {

@@ -138,6 +138,14 @@ TEST(ChainsWithDriver, OnANarrowScreenEveryQueueIsStillThere) {
                           "    driver: 1 waiting, 2 suspended"));
 }
 
+TEST(ChainsWithDriver, AReaderWithALongNameMovesToTheNextLine) {
+  SocketRow reader = a_socket().cookie(2).local(kLoopB).remote(kLoopA).pid(1'234'567, "long-reader").recv_q(2'201'600);
+  SamplePtr sample =
+      a_sample().add(a_sender()).add(reader).add(a_user_queue().of(a_sender()).queued(778'763, 900'000).busy(1));
+  EXPECT_THAT(chains(sample, 80), ElementsAre("  driver 778,763 → Send-Q 130,944 → wire (wnd 0) → Recv-Q 2.1 MiB",
+                                              "    driver: 1 waiting; Recv-Q of long-reader[1234567]"));
+}
+
 TEST(ChainsWithDriver, BytesInTheDriverDecideWhichEndTheLineIsAbout) {
   SocketRow small = a_socket().cookie(1).local(kLoopA).remote(kLoopB).pid(1, "beam");
   SocketRow large = a_socket().cookie(2).local(kLoopB).remote(kLoopA).pid(2, "reader").send_q(5);
