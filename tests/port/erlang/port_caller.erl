@@ -24,7 +24,7 @@ step(Pid, Call, Repeat, More) -> Pid ! {step, Call, Repeat, More}.
 state(Name) ->
     case ets:lookup(callers, {Name, state}) of
         [{_, State}] -> State;
-        [] -> #{calls => 0, counts => #{}, returned => true, result => none, bytes => 0, port => none, began => 0, ended => 0, order => 0}
+        [] -> #{calls => 0, counts => #{}, returned => true, result => none, bytes => 0, port => none, sends => false, began => 0, ended => 0, order => 0}
     end.
 
 loop() ->

@@ -147,4 +147,4 @@ quiet(A, Data, K, Info = {select_info, _, Ref}) ->
 
 empty(A, B, Size, Info = {select_info, _, Ref}, R) when R < 1000000 ->
     {ok, _} = socket:recv(B, Size, [], 1000),
-    receive {'$socket', A, select, Ref} -> R + 1 after 20 -> empty(A, B, Size, Info, R + 1) end.
+    receive {'$socket', A, select, Ref} -> R + 1 after 100 -> empty(A, B, Size, Info, R + 1) end.

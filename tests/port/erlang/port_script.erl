@@ -54,7 +54,8 @@ play(Words, W) ->
                      end,
     {Seen, Next} = step(Step, W),
     hd(Step) =:= "expect" orelse settle(Next),
-    Result = case Seen of {callers, Names} -> last_result(Names); _ -> Seen end,
+    Called = case Seen of {callers, Names} -> Names; _ -> [] end,
+    Result = case Seen of {callers, _} -> string:join([call_state(N) || N <- Called], " "); _ -> Seen end,
     Verdict = case {Wanted, Result} of
                   {none, {Good, _}} when Good =:= yes; Good =:= no; Good =:= skipped -> Good;
                   {none, _} -> yes;
@@ -63,11 +64,8 @@ play(Words, W) ->
               end,
     emit(#{line => Next#world.line, step => string:join(Words, " "), ms => round(now_ms() - Next#world.start),
            verdict => case Verdict of yes -> "ok"; no -> "failed"; skipped -> "skipped" end,
-           result => case Result of {_, Text} -> Text; _ -> Result end, callers => callers(), q => queues(Next)}),
+           result => case Result of {_, Text} -> Text; _ -> Result end, callers => callers(Called), ports => ports(Next)}),
     case Verdict of no -> Next#world{failed = Next#world.failed + 1}; _ -> Next end.
-
-last_result([Name]) -> call_state(Name);
-last_result(Names) -> string:join([call_state(N) || N <- Names], " ").
 
 step(["port", Name | Rest], W) ->
     {Owner, Options} = owner(Rest),
@@ -110,7 +108,7 @@ step(["send", Size, "from", Callers, "to", Name | Rest], W) ->
     OwnerPid = caller(Owner),
     Call = fun(Pattern) -> send(Kind, Socket, OwnerPid, Pattern(Bytes), Flags) end,
     Names = string:lexemes(Callers, ","),
-    [begin start_step(N, Name), calls(N, Call, Repeat, Until, W) end || N <- Names],
+    [begin start_step(N, Name, true), calls(N, Call, Repeat, Until, W) end || N <- Names],
     {{callers, Names}, W};
 step(["receive", Size, "from", Name, "by", Who | Rest], W) ->
     Socket = socket(Name, W),
@@ -200,13 +198,13 @@ caller(Name) ->
 names() -> lists:sort([Name || {{Name, state}, _} <- ets:tab2list(callers)]).
 busy_caller(Name) -> lists:member(Name, names()) andalso not maps:get(returned, port_caller:state(Name)).
 
-start_step(Name, Port) ->
+start_step(Name, Port, Sends) ->
     caller(Name),
     ets:delete(callers, {Name, state}),
-    ets:insert(callers, {{Name, state}, (port_caller:state(Name))#{port := Port}}).
+    ets:insert(callers, {{Name, state}, (port_caller:state(Name))#{port := Port, sends := Sends}}).
 
 one_call(Who, Port, Call, W) ->
-    start_step(Who, Port),
+    start_step(Who, Port, false),
     calls(Who, Call, 1, [], W),
     {{callers, [Who]}, W}.
 
@@ -261,7 +259,7 @@ wait_stuck(Name, Calls, Ms, Last, Since) ->
 
 settle(W) -> settle(W, none, 0, now_ms() + 1000).
 settle(W, Last, Since, Limit) ->
-    Picture = {callers(), queues(W)},
+    Picture = {callers(names()), ports(W)},
     Now = now_ms(),
     if
         Picture =/= Last, Now < Limit -> timer:sleep(2), settle(W, Picture, Now, Limit);
@@ -377,15 +375,18 @@ shown(Value) -> Value.
 
 has_descriptor(Name, W) -> #port{fd = {Fd, Link}} = maps:get(Name, W#world.ports), link_of(Fd) =:= Link.
 
-held(Port, State) -> length([N || N <- names(), maps:get(port, port_caller:state(N)) =:= Port, call_state(N) =:= State]).
+held(Port, State) ->
+    length([N || N <- names(), #{port := P, sends := true} <- [port_caller:state(N)], P =:= Port, call_state(N) =:= State]).
 
 %% ---- the transcript ----------------------------------------------------------------------------------------------
 
-callers() ->
-    maps:from_list([{Name, #{state => call_state(Name), calls => maps:get(calls, port_caller:state(Name)), busy_port => caller_value(Name, "busy_port", none),
-                             messages => case ets:lookup(callers, {Name, messages}) of [{_, M}] -> M; [] -> #{} end}} || Name <- names()]).
+callers(Names) ->
+    maps:from_list([{Name, #{now => call_state(Name), calls => maps:get(calls, port_caller:state(Name)),
+                             returned => maps:get(counts, port_caller:state(Name))}} || Name <- Names]).
 
-queues(W) -> maps:map(fun(_, #port{socket = S}) -> case inet:getstat(S, [send_pend]) of {ok, [{_, N}]} -> N; _ -> "gone" end end, W#world.ports).
+ports(W) ->
+    maps:map(fun(Name, _) -> maps:from_list([{Key, look(Name, Key, W)} || Key <- ["q", "waiting", "suspended", "open", "gone", "limbo"]]) end,
+             W#world.ports).
 
 text(N) when is_integer(N) -> integer_to_list(N);
 text(N) when is_float(N) -> integer_to_list(round(N));
