@@ -39,9 +39,7 @@ Finding finding_for(const QueueView& view, const QueueGroup& group) {
   }
   finding.evidence.push_back(told(view, group, "samples_with_senders_held", held / std::max(spoken, 1.0),
                                   "ratio of samples", kShareOfSamples));
-  if (queue.waited_ms) {
-    finding.evidence.push_back(told(view, group, "longest_wait", static_cast<double>(*queue.waited_ms) / 1000, "s"));
-  }
+  add_longest_wait(view, group, finding.evidence);
   auto number = [](const std::optional<std::uint64_t>& value) {
     return value ? with_commas(*value) : std::string("?");
   };

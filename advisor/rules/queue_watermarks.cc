@@ -133,9 +133,7 @@ Finding not_taken_finding(const QueueView& view, const QueueGroup& group) {
     return std::optional<std::uint64_t>(std::uint64_t{one.waiting.value_or(0)} + one.suspended.value_or(0));
   });
   if (held > 0) finding.evidence.push_back(told(view, group, "senders_held", static_cast<double>(held), "count"));
-  if (queue.waited_ms) {
-    finding.evidence.push_back(told(view, group, "longest_wait", static_cast<double>(*queue.waited_ms) / 1000, "s"));
-  }
+  add_longest_wait(view, group, finding.evidence);
   if (queue.refused) {
     auto refused = total(group, [](const UserQueue& one) { return one.refused; });
     finding.evidence.push_back(told(view, group, "refused_sends", static_cast<double>(refused), "count"));

@@ -328,6 +328,13 @@ Evidence told(const QueueView& view, const QueueGroup& group, std::string metric
   return out;
 }
 
+void add_longest_wait(const QueueView& view, const QueueGroup& group, std::vector<Evidence>& out) {
+  std::optional<std::uint64_t> longest_ms;
+  for (const auto& story : group) longest_ms = std::max(longest_ms, story->now->waited_ms);  // nothing is the least
+  if (!longest_ms) return;
+  out.push_back(told(view, group, "longest_wait", static_cast<double>(*longest_ms) / 1000, "s"));
+}
+
 void add_places(const QueueView& view, const QueueGroup& group, const Flow& flow, std::vector<Evidence>& out) {
   const Window& window = *view.window;
   std::string source = source_of(window.latest(), "snapshot");

@@ -121,6 +121,8 @@ std::string refused_text(const QueueGroup& group);
 /// What the program said; `value` is of the latest word.
 Evidence told(const QueueView& view, const QueueGroup& group, std::string metric, double value, std::string unit,
               std::optional<double> threshold = std::nullopt);
+/// How long the sender that has waited longest has waited; nothing when no program of the group tells.
+void add_longest_wait(const QueueView& view, const QueueGroup& group, std::vector<Evidence>& out);
 /// Bytes in each place behind the program's queue, the peer's window and what it acknowledged.
 void add_places(const QueueView& view, const QueueGroup& group, const Flow& flow, std::vector<Evidence>& out);
 /// Why no setting moves bytes that the peer does not take.
