@@ -6,6 +6,7 @@
 #include <sys/un.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -19,7 +20,9 @@ using namespace std::chrono_literals;
 constexpr Time kTurn = 200ms;
 constexpr Time kRenew = 1s;
 constexpr std::size_t kDatagram = 8'192;
-constexpr std::size_t kConnections = 1'024;  ///< an agent listens to no more of one process
+/// An agent's socket may hold as few as 10 datagrams (net.unix.max_dgram_qlen) and others speak, too. With about 25
+/// lines each this is enough to renew the 1,024 connections that an agent takes of one process.
+constexpr std::size_t kDatagramsPerTurn = 8;
 
 std::vector<std::string> protocol_directories() {
   if (const char* chosen = std::getenv("TCPADVISOR_QUEUES")) return {chosen};
@@ -130,12 +133,18 @@ Publisher::Publisher(Timers& timers, std::vector<std::string> directories)
 
 Publisher::~Publisher() {
   timers_.cancel(timer_);
+  timers_.cancel(soon_);
   while (!connections_.empty()) remove(connections_.begin()->first);
 }
 
 Publisher::Id Publisher::add(std::function<QueueWord()> look) {
   connections_[++last_id_].look = std::move(look);
-  speak_now();
+  if (soon_ == 0) {
+    soon_ = timers_.after(Time::zero(), [this] {
+      soon_ = 0;
+      speak_now();
+    });
+  }
   return last_id_;
 }
 
@@ -145,7 +154,7 @@ void Publisher::remove(Id id) {
   QueueWord word = at->second.look();
   word.ended = true;
   connections_.erase(at);
-  speak({to_line(word)});
+  send_to_all(to_line(word));
 }
 
 void Publisher::turn() {
@@ -154,36 +163,48 @@ void Publisher::turn() {
 }
 
 void Publisher::speak_now() {
-  std::vector<std::string> lines;
-  std::size_t left = kConnections;
+  struct Due {
+    Spoken* spoken = nullptr;
+    QueueWord word;
+  };
+  std::vector<Due> due;
   for (auto& [id, spoken] : connections_) {
-    if (left-- == 0) break;
     QueueWord word = spoken.look();
     QueueWord same_wait = word;
     same_wait.waited_ms = spoken.last.waited_ms;  // time going on is no change
     Time since = timers_.now() - spoken.at;
-    bool due = spoken.never || since >= kRenew || (since >= kTurn && same_wait != spoken.last);
-    if (!due) continue;
-    lines.push_back(to_line(word));
-    spoken = {std::move(spoken.look), std::move(word), timers_.now(), false};
+    bool say = !spoken.heard || since >= kRenew || (since >= kTurn && same_wait != spoken.last);
+    if (say) due.push_back({&spoken, std::move(word)});
   }
-  speak(lines);
-}
-
-void Publisher::speak(const std::vector<std::string>& lines) {
-  if (lines.empty()) return;
-  std::vector<std::string> datagrams(1);
-  for (const std::string& line : lines) {
-    if (datagrams.back().size() + line.size() > kDatagram) datagrams.emplace_back();
-    datagrams.back() += line;
-  }
-  for (const sockaddr_un& agent : agents(directories_)) {
-    for (const std::string& datagram : datagrams) {
-      // Nobody waits for an agent: what it cannot take now is said again within a second.
-      (void)sendto(socket_.get(), datagram.data(), datagram.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
-                   reinterpret_cast<const sockaddr*>(&agent), sizeof agent);
+  std::ranges::stable_sort(due, {}, [](const Due& one) { return one.spoken->at; });
+  auto next = due.begin();
+  for (std::size_t datagrams = 0; datagrams < kDatagramsPerTurn && next != due.end(); ++datagrams) {
+    std::string datagram;
+    auto first = next;
+    for (; next != due.end(); ++next) {
+      std::string line = to_line(next->word);
+      if (!datagram.empty() && datagram.size() + line.size() > kDatagram) break;
+      datagram += line;
+    }
+    bool heard = send_to_all(datagram);
+    for (auto one = first; one != next; ++one) {
+      one->spoken->last = std::move(one->word);
+      one->spoken->at = timers_.now();
+      one->spoken->heard = heard;
     }
   }
+}
+
+bool Publisher::send_to_all(const std::string& datagram) {
+  bool heard = true;
+  for (const sockaddr_un& agent : agents(directories_)) {
+    // Nobody waits for an agent: what it has no room for now is said again in the next turn.
+    if (sendto(socket_.get(), datagram.data(), datagram.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
+               reinterpret_cast<const sockaddr*>(&agent), sizeof agent) < 0) {
+      heard &= errno != EAGAIN;
+    }
+  }
+  return heard;
 }
 
 }  // namespace tcpadvisor::port

@@ -36,8 +36,8 @@ QueueWord word_of(const Port& port, std::string local, std::string remote);
 /// The queue of the channel and that of its driver are one to its senders: `queued` is both.
 QueueWord word_of(const Channel& channel, std::string local, std::string remote);
 
-/// Speaks while it lives: every connection once a second, and 0.2 s after a change. Never blocks; agents that are not
-/// there, or too busy to listen, miss it. One thread.
+/// Speaks while it lives: every connection once a second, and 0.2 s after a change; to agents that are too busy again
+/// after 0.2 s. Never blocks. One thread.
 class Publisher {
  public:
   /// `directories` empty: those of the protocol, by the environment.
@@ -47,7 +47,7 @@ class Publisher {
   Publisher& operator=(const Publisher&) = delete;
 
   using Id = std::uint64_t;
-  /// `look` is asked at each turn; it must stay valid until remove().
+  /// `look` is asked from the next turn on; it must stay valid until remove().
   Id add(std::function<QueueWord()> look);
   /// Says the last word (ended=1) and forgets it.
   void remove(Id id);
@@ -58,18 +58,18 @@ class Publisher {
     std::function<QueueWord()> look;
     QueueWord last;
     Time at{};
-    bool never = true;
+    bool heard = false;  ///< no agent was too busy
   };
 
   void turn();
-  void speak(const std::vector<std::string>& lines);
+  bool send_to_all(const std::string& datagram);
 
   Timers& timers_;
   std::vector<std::string> directories_;
   os::UniqueFd socket_;
   std::map<Id, Spoken> connections_;
   Id last_id_ = 0;
-  TimerId timer_ = 0;
+  TimerId timer_ = 0, soon_ = 0;
 };
 
 }  // namespace tcpadvisor::port
