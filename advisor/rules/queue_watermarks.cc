@@ -118,6 +118,13 @@ bool waits_for_the_peer(const QueueView& view, const QueueStory& story) {
   return !flow.moves() && flow.outflow != Outflow::not_written;
 }
 
+std::string_view senders_text(const UserQueue& queue) {
+  if (!holds_senders(queue)) return "No sender waits yet.";
+  bool told = queue.busy || queue.waiting || queue.suspended;
+  return told ? "Senders wait, as the marks mean them to: back-pressure works."
+              : "It is past its mark: whoever sends now has to wait.";
+}
+
 Finding not_taken_finding(const QueueView& view, const QueueGroup& group) {
   const UserQueue& queue = *group.front()->now;
   Flow flow = flow_of(view, *group.front());
@@ -142,9 +149,7 @@ Finding not_taken_finding(const QueueView& view, const QueueGroup& group) {
   finding.meaning = fmt::format(
       "Bytes: {}. {}{} The ok of a send means queued, not sent: the driver queue is lost if the process ends, the rest "
       "if the connection does.",
-      chain_text(group),
-      holds_senders(queue) ? "Senders wait, as the marks mean them to: back-pressure works." : "No sender waits yet.",
-      refused_text(group));
+      chain_text(group), senders_text(queue), refused_text(group));
   Recommendation& cure = finding.recommendation;
   cure.kind = RecommendationKind::peer;
   cure.text = fmt::format("Make {} read, or end the connection: no setting moves these bytes.", peer_text(group));
