@@ -114,8 +114,7 @@ class Run : public std::enable_shared_from_this<Run> {
         fmt::format("where the {} bytes are: {}, driver queue {}", with_commas(state.accepted), kernel, state.queued));
     for (const std::string& line : why_not_the_fourth()) stage_.say(line);
     // Late, so that there is time to look at it.
-    Time reads_at = std::chrono::duration_cast<Time>(stage_.hold() * kReadsAt);
-    stage_.at(std::max(reads_at, stage_.now()), [self = shared_from_this()] { self->read_one(); });
+    stage_.at(std::max(stage_.part(kReadsAt), stage_.now()), [self = shared_from_this()] { self->read_one(); });
   }
 
   void read_one() {

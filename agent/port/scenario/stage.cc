@@ -211,10 +211,7 @@ void Stage::show(const std::vector<PeerSocket>& peer) {
   for (const auto& connection : connections_) {
     if (connection->index < peer.size()) connection->last_known = peer[connection->index];
     truth.connections.push_back(truth_of(*connection));
-    // Without its socket nobody would believe us; the last word says what became of the bytes.
-    if (!connection->open() && connection->published) {
-      publisher_->remove(*std::exchange(connection->published, std::nullopt));
-    }
+    say_the_last_word(*connection);
   }
   tell_({Told::Kind::truth, truth_lines(truth), truth_json(truth)});
 }
@@ -320,6 +317,12 @@ void Stage::called(CallerId caller, std::size_t connection, const std::string& w
              {{"what", what}, {"connection", at.name}, {"caller", caller}, {"outcome", to_text(outcome)}});
 }
 
+void Stage::say_the_last_word(Connection& connection) {
+  if (!connection.open() && connection.published) {
+    publisher_->remove(*std::exchange(connection.published, std::nullopt));
+  }
+}
+
 void Stage::heard(std::size_t connection, const Event& event) {
   Connection& at = *connections_[connection];
   if (!quiet_) {
@@ -339,6 +342,7 @@ void Stage::heard(std::size_t connection, const Event& event) {
     }
     tell_event(text, std::move(details));
   }
+  say_the_last_word(at);
   if (hear_) hear_(connection, event);
 }
 

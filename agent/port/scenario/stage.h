@@ -46,6 +46,8 @@ class Stage {
   // ---- for the scenes ----
   const Setup& setup() const { return setup_; }
   Time hold() const { return hold_; }  ///< from the start to the end
+  /// A part of it: late enough for a watcher to have begun, early enough to see what follows.
+  Time part(double share) const { return std::chrono::duration_cast<Time>(hold_ * share); }
   Time now() const { return reactor_->now() - began_; }
   std::size_t connections() const { return connections_.size(); }
   Port& port(std::size_t connection = 0);
@@ -79,6 +81,8 @@ class Stage {
   Stage(const Setup& setup, std::unique_ptr<Reactor> reactor, std::unique_ptr<Peer> peer,
         std::chrono::milliseconds hold, Tell tell);
   void add(std::size_t index, os::UniqueFd socket);
+  /// Without its socket nobody would believe us; the last word says what became of the bytes.
+  void say_the_last_word(Connection& connection);
   void heard(std::size_t connection, const Event& event);
   void called(CallerId caller, std::size_t connection, const std::string& what, Outcome outcome);
   void tell_event(const std::string& text, nlohmann::json details);

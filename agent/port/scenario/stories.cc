@@ -19,6 +19,7 @@ using What = PeerOrder::What;
 
 constexpr CallerId kServer = 1;
 constexpr std::uint64_t kAnswer = 1 << 20;
+constexpr double kShutsAt = 0.12;  ///< of the hold time
 
 // ---- S1: is the answer sent, or lost? ----
 
@@ -37,7 +38,7 @@ Setup answering_server(Profile profile) {
 
 void answer_and_shut_down(Stage& stage) {
   stage.send(kServer, kAnswer);
-  stage.at(milliseconds(500), [&stage] {
+  stage.at(stage.part(kShutsAt), [&stage] {
     stage.shutdown(kServer);
     stage.receive(2);  // only who reads learns that the peer is gone
   });
@@ -120,21 +121,22 @@ const std::vector<Scene>& all() {
        .kernel = {"ESTAB both: no FIN, although the server has shut down; timer persist",
                   "our Send-Q and the client's Recv-Q full, more than 100 KB each; the rest is in the driver queue, "
                   "which the kernel cannot see"},
-       .finding = "pending-shutdown-data and reader-too-slow: the client does not read; no sysctl",
+       .finding = "pending-shutdown-data: the client does not read, so many bytes are at risk; no sysctl",
        .setup = answering_server(Profile::otp25),
        .play = answer_and_shut_down},
       {.name = "s1-classic",
        .title = "the same before OTP 18: shutdown waits 5 s, sees no progress, goes ahead and drops the queue",
-       .kernel = {"ESTAB both for 5.5 s, then FIN_WAIT_1 with Send-Q and timer persist; the client stays ESTAB",
+       .kernel = {"ESTAB both until 5 s after the shutdown, then FIN_WAIT_1 with Send-Q and timer persist; the client "
+                  "stays ESTAB",
                   "{empty_out_q,Port} comes after the loss: it says empty, not sent"},
-       .finding = "pending-shutdown-data: so many bytes were lost; no sysctl",
+       .finding = "pending-shutdown-data: so many bytes were thrown away; no sysctl",
        .setup = answering_server(Profile::classic),
        .play = answer_and_shut_down},
       {.name = "s2",
        .title = "one byte at a time, marks 2/1, sndbuf 1, recbuf 1: which send blocks?",
        .kernel =
            {"ESTAB both, Recv-Q and Send-Q of a few thousand 1-byte sends: the kernel's smallest buffers are not 1"},
-       .finding = "user-queue-watermark: marks of a few bytes; reader-too-slow for the peer",
+       .finding = "user-queue-watermark: a sender waits at 2 bytes, the peer does not read; no sysctl",
        .setup = puzzle_setup(false),
        .play = play_puzzle},
       {.name = "s3",

@@ -16,7 +16,8 @@ using What = PeerOrder::What;
 
 constexpr CallerId kOwner = 1;
 constexpr std::uint64_t kFill = 200'000;
-constexpr std::size_t kBuildUp = 12;  ///< more than the lab policy's ten sockets
+constexpr std::size_t kBuildUp = 12;              ///< more than the lab policy's ten sockets
+constexpr double kShutsAt = 0.12, kEndsAt = 0.4;  ///< of the hold time
 constexpr std::uint64_t kTinySends = 2'000;
 constexpr SocketWishes kSmall{.sndbuf = 4096, .recbuf = 4096};
 
@@ -65,7 +66,7 @@ void passive_no_recv(Stage& stage) {
 
 void shutdown_pending(Stage& stage) {
   fill(stage);
-  stage.at(milliseconds(500), [&stage] { stage.shutdown(kOwner); });
+  stage.at(stage.part(kShutsAt), [&stage] { stage.shutdown(kOwner); });
 }
 
 void half_close_idle(Stage& stage) {
@@ -81,17 +82,17 @@ void close_wait_ignored(Stage& stage) {
 void close_unread(Stage& stage) {
   stage.peer({What::write, 1'000});
   stage.say("the peer sends 1,000 bytes that nobody reads");
-  stage.at(seconds(1), [&stage] { stage.close(kOwner); });
+  stage.at(stage.part(kEndsAt), [&stage] { stage.close(kOwner); });
 }
 
 void linger0(Stage& stage) {
   fill(stage);
-  stage.at(seconds(1), [&stage] { stage.close(kOwner); });
+  stage.at(stage.part(kEndsAt), [&stage] { stage.close(kOwner); });
 }
 
 void peer_rst(Stage& stage) {
   blocked_send(stage);
-  stage.at(seconds(2), [&stage] {
+  stage.at(stage.part(kEndsAt), [&stage] {
     stage.say("the peer closes without having read");
     stage.peer({What::close});
   });
@@ -99,14 +100,16 @@ void peer_rst(Stage& stage) {
 
 void send_timeout_close(Stage& stage) {
   fill(stage);
-  stage.subscribe(2);
-  stage.send(kOwner, 1'000);
-  stage.at(seconds(1), [&stage] { stage.send(kOwner, 1'000); });
+  stage.at(stage.part(kEndsAt), [&stage] {
+    stage.subscribe(2);
+    stage.send(kOwner, 1'000);
+  });
+  stage.at(stage.part(kEndsAt) + seconds(1), [&stage] { stage.send(kOwner, 1'000); });
 }
 
 void port_kill(Stage& stage) {
   fill(stage);
-  stage.at(seconds(1), [&stage] {
+  stage.at(stage.part(kEndsAt), [&stage] {
     stage.say("exit(Port, kill)");
     stage.port().kill();
   });
@@ -114,7 +117,7 @@ void port_kill(Stage& stage) {
 
 void owner_exit(Stage& stage) {
   fill(stage);
-  stage.at(seconds(1), [&stage] {
+  stage.at(stage.part(kEndsAt), [&stage] {
     stage.say("the owner of the port exits");
     stage.port().owner_exits();
   });
@@ -157,13 +160,13 @@ const std::vector<Scene>& all() {
        .kernel = {"ESTAB both; Recv-Q of the peer full (about 4 KB), our Send-Q about 8 KB, all of it not sent",
                   "timer persist; TCPToZeroWindowAdv +1, TCPWinProbe rising; rwnd_limited close to 100 %",
                   "the kernel cannot see the driver queue: about 188,000 bytes"},
-       .finding = "reader-too-slow for the peer's process",
+       .finding = "user-queue-watermark: the peer does not read; no sysctl",
        .setup = small_buffers(),
        .play = fill},
       {.name = "blocked_send",
        .title = "the same, and three more senders: one waits with its bytes queued, two are suspended",
        .kernel = {"as stuck_reader; nothing in the kernel tells of the senders"},
-       .finding = "user-queue-watermark and reader-too-slow, both naming the peer",
+       .finding = "user-queue-watermark: the peer does not read; no sysctl",
        .setup = small_buffers(),
        .play = blocked_send},
       {.name = "slow_reader",
@@ -171,7 +174,7 @@ const std::vector<Scene>& all() {
        .kernel = {"the window closes and opens: TCPToZeroWindowAdv and TCPFromZeroWindowAdv rise together, about 7 a "
                   "second",
                   "Send-Q stays full"},
-       .finding = "reader-too-slow or user-queue-watermark, naming the peer",
+       .finding = "reader-too-slow for the peer's process",
        .setup = small_buffers(),
        .play = slow_reader},
       {.name = "passive_no_recv",
@@ -183,14 +186,14 @@ const std::vector<Scene>& all() {
       {.name = "shutdown_pending",
        .title = "shutdown with a driver queue that cannot drain (OTP 18 and later): deferred, ok at once",
        .kernel = {"as stuck_reader: no FIN is sent, although the application has shut down"},
-       .finding = "pending-shutdown-data, with the bytes at risk",
+       .finding = "pending-shutdown-data: so many bytes are at risk",
        .setup = small_buffers(),
        .play = shutdown_pending},
       {.name = "shutdown_pending_classic",
        .title = "the same before OTP 18: after 5 s without progress the queue is thrown away",
-       .kernel = {"after 5.5 s FIN_WAIT_1 with Send-Q about 8 KB and timer persist, the peer ESTAB",
+       .kernel = {"5 s after the shutdown FIN_WAIT_1 with Send-Q about 8 KB and timer persist, the peer ESTAB",
                   "the descriptor is closed by the failing write, so nobody owns the socket"},
-       .finding = "pending-shutdown-data, with the bytes lost",
+       .finding = "pending-shutdown-data: so many bytes were thrown away",
        .setup = small_buffers({}, Profile::classic),
        .play = shutdown_pending},
       {.name = "half_close_idle",
@@ -215,19 +218,19 @@ const std::vector<Scene>& all() {
       {.name = "linger0_rst",
        .title = "close with linger {true,0}: RST, everything queued is lost",
        .kernel = {"OutRsts +1, EstabResets +2, TCPAbortOnData +1; both sockets are gone"},
-       .finding = "pending-shutdown-data, with the bytes dropped",
+       .finding = "pending-shutdown-data: so many bytes were thrown away",
        .setup = small_buffers(with([](Options& o) { o.linger = {true, 0}; })),
        .play = linger0},
       {.name = "peer_rst_while_pending",
        .title = "the peer closes without having read, while senders wait",
        .kernel = {"an RST arrives: EstabResets +2, TCPAbortOnClose +1; the waiting sender gets {error,closed} at once"},
-       .finding = "pending-shutdown-data, with the bytes dropped",
+       .finding = "pending-shutdown-data: so many bytes were thrown away",
        .setup = small_buffers(),
        .play = peer_rst},
       {.name = "send_timeout_close",
        .title = "send_timeout 300 ms with send_timeout_close: the driver queue is dropped, the kernel's is not",
        .kernel = {"FIN_WAIT_1 with Send-Q about 8 KB, owned by nobody, timer persist; the peer ESTAB"},
-       .finding = "pending-shutdown-data, with the bytes dropped; reader-too-slow for the peer",
+       .finding = "pending-shutdown-data: so many bytes were thrown away",
        .setup = small_buffers(with([](Options& o) {
          o.send_timeout = milliseconds(300);
          o.send_timeout_close = true;
@@ -236,7 +239,7 @@ const std::vector<Scene>& all() {
       {.name = "port_kill_pending",
        .title = "exit(Port, kill) with a full queue",
        .kernel = {"FIN_WAIT_1 with Send-Q about 8 KB, owned by nobody, timer persist; the peer ESTAB"},
-       .finding = "pending-shutdown-data, with the bytes dropped",
+       .finding = "pending-shutdown-data: so many bytes were thrown away",
        .setup = small_buffers(),
        .play = port_kill},
       {.name = "owner_exit_pending",
@@ -244,7 +247,7 @@ const std::vector<Scene>& all() {
        .kernel =
            {"ESTAB with Send-Q, the descriptor still held by a process in which nobody refers to it: looks like a "
             "leak and is none"},
-       .finding = "reader-too-slow for the peer",
+       .finding = "user-queue-watermark: the peer does not read",
        .setup = small_buffers(),
        .play = owner_exit},
       {.name = "tiny_nodelay",
@@ -270,7 +273,7 @@ const std::vector<Scene>& all() {
        .kernel =
            {"one segment in flight at a time, waiting for its delayed ACK (DelayedACKs rise): a few MB/s, no zero "
             "window"},
-       .finding = "sndbuf-locked-by-app or user-queue-watermark",
+       .finding = "none: no window closes and nothing stalls; the cure would be a larger sndbuf, or none at all",
        .setup = {.near = {.sndbuf = 4096}},
        .play = steady_stream},
   };
