@@ -124,7 +124,7 @@ Status Run::check_wanted(const Step& step) {
   for (const Caller* who : called_) {
     if (std::string found = state_of(*who); found != wanted)
       return fail(ErrorCode::failed,
-                  fmt::format("the result is {}{}", called_.size() > 1 ? "of " + who->name + " " : "", found));
+                  fmt::format("the result {}is {}", called_.size() > 1 ? "of " + who->name + " " : "", found));
   }
   if (given_ && *given_ != wanted) return fail(ErrorCode::failed, fmt::format("the result is {}", *given_));
   return {};
