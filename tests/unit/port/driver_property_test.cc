@@ -16,7 +16,6 @@
 namespace tcpadvisor::port {
 namespace {
 
-constexpr std::size_t kSteps = 1'000'000;  ///< of all seeds together
 constexpr int kStepsOfASeed = 3'000;
 constexpr int kStepsAfterTheEnd = 30;
 
@@ -414,7 +413,7 @@ class Trial final : DriverEvents {
 
 TEST(DriverProperty, KeepsItsRules) {
   std::size_t steps = 0, crossings = 0;
-  for (unsigned seed = 1; steps < kSteps; ++seed) {
+  for (unsigned seed = 1; steps < kPropertySteps; ++seed) {
     Story story(seed);
     Trial trial(story, seed % 2 == 0 ? Profile::otp25 : Profile::classic);
     trial.run();
@@ -422,7 +421,7 @@ TEST(DriverProperty, KeepsItsRules) {
     steps += story.steps();
     crossings += trial.crossings();
   }
-  EXPECT_GT(crossings, kSteps / 100);  // a test that never gets there would prove little
+  EXPECT_GT(crossings, kPropertySteps / 100);  // a test that never gets there would prove little
 }
 
 }  // namespace

@@ -20,7 +20,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t kSteps = 1'000'000;  ///< of all seeds together
 constexpr int kStepsOfASeed = 1'500;
 constexpr int kStepsAfterTheEnd = 40;
 constexpr CallerId kCallers = 60, kOwner = 60, kImmortal = 20;  ///< 1..60; up to 20 none dies but by the end
@@ -458,7 +457,7 @@ class Trial final : public EventSink {
 
 TEST(PortProperty, NothingIsLostAndNobodyHangs) {
   std::size_t steps = 0, suspensions = 0;
-  for (unsigned seed = 1; steps < kSteps; ++seed) {
+  for (unsigned seed = 1; steps < kPropertySteps; ++seed) {
     Story story(seed);
     Trial trial(story, seed % 3 == 0 ? Profile::classic : Profile::otp25);
     trial.run();
@@ -466,7 +465,7 @@ TEST(PortProperty, NothingIsLostAndNobodyHangs) {
     steps += story.steps();
     suspensions += trial.suspensions();
   }
-  EXPECT_GT(suspensions, kSteps / 20);  // a test that never gets there would prove little
+  EXPECT_GT(suspensions, kPropertySteps / 20);  // a test that never gets there would prove little
 }
 
 }  // namespace
