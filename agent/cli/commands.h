@@ -15,6 +15,8 @@ int run_doctor(const Options& options);
 int run_port_list(const Options& options);
 int run_port_script(const Options& options, os::StopSignals& signals);
 int run_port_scenario(const Options& options, os::StopSignals& signals);
+int run_port_serve(const Options& options, os::StopSignals& signals);
+int run_port_drive(const Options& options, os::StopSignals& signals);
 
 struct CollectorNeeds {
   bool show_all = false;         ///< rows for every socket

@@ -27,6 +27,10 @@ int run_port(const cli::Options& options, os::StopSignals& signals) {
       return cli::run_port_scenario(options, signals);
     case cli::PortCommand::run:
       return cli::run_port_script(options, signals);
+    case cli::PortCommand::serve:
+      return cli::run_port_serve(options, signals);
+    case cli::PortCommand::drive:
+      return cli::run_port_drive(options, signals);
     case cli::PortCommand::list:
       break;
   }

@@ -6,7 +6,10 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "agent/port/load/drive.h"
+#include "agent/port/load/server.h"
 #include "agent/port/scenario/play.h"
 #include "agent/port/script/world.h"
 
@@ -16,7 +19,7 @@ class App;
 
 namespace tcpadvisor::cli {
 
-enum class PortCommand { list, scenario, run };
+enum class PortCommand { list, scenario, run, serve, drive };
 
 struct PortOptions {
   PortCommand command = PortCommand::list;
@@ -33,6 +36,19 @@ struct PortOptions {
     bool quiet = false, keep_going = false;
     std::chrono::milliseconds limit{60'000};
   } run;
+
+  struct {
+    std::uint64_t port = 0;                           ///< 0: one that is free
+    std::uint64_t sndbuf = 0, recbuf = 0;             ///< bytes; 0: the kernel's own choice
+    std::optional<std::chrono::milliseconds> length;  ///< nothing: until a signal
+    port::load::ServerOptions server;
+  } serve;
+
+  struct {
+    std::uint64_t ports = 1, producers = 1, connect = 0;
+    std::vector<std::string> settings;  ///< "high=8192"
+    port::load::LoadOptions load;
+  } drive;
 };
 
 /// Defines `port` and everything below it.

@@ -2,11 +2,13 @@
 #include "agent/port/socket_transport.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 
 #include <array>
@@ -34,6 +36,14 @@ void wish(int fd, const SocketWishes& wishes, bool tcp) {
   if (wishes.sndbuf) set_int(fd, SOL_SOCKET, SO_SNDBUF, *wishes.sndbuf);
   if (wishes.recbuf) set_int(fd, SOL_SOCKET, SO_RCVBUF, *wishes.recbuf);
   if (tcp && wishes.nodelay) set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+sockaddr_in loopback(std::uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
 }
 
 std::string address_text(const sockaddr_storage& address) {
@@ -110,18 +120,17 @@ void SocketTransport::set_nodelay(bool on) {
   set_int(socket_.get(), IPPROTO_TCP, TCP_NODELAY, on ? 1 : 0);
 }
 
-Result<TcpListener> TcpListener::open(const SocketWishes& wishes, int backlog) {
+Result<TcpListener> TcpListener::open(const SocketWishes& wishes, int backlog, std::uint16_t port) {
   os::UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket) return os::fail_errno("cannot open a TCP socket", errno);
   wish(socket.get(), wishes, true);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  sockaddr_in address = loopback(port);
   socklen_t length = sizeof address;
   auto* generic = reinterpret_cast<sockaddr*>(&address);
   if (bind(socket.get(), generic, sizeof address) != 0 || listen(socket.get(), backlog) != 0 ||
       getsockname(socket.get(), generic, &length) != 0) {
-    return os::fail_errno("cannot listen on 127.0.0.1", errno);
+    return os::fail_errno(fmt::format("cannot listen on 127.0.0.1{}", port != 0 ? fmt::format(":{}", port) : ""),
+                          errno);
   }
   return TcpListener{std::move(socket), ntohs(address.sin_port)};
 }
@@ -130,10 +139,7 @@ Result<Pair> TcpListener::connect_one(const SocketWishes& wishes) {
   os::UniqueFd near(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!near) return os::fail_errno("cannot open a TCP socket", errno);
   wish(near.get(), wishes, true);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  sockaddr_in address = loopback(port);
   // Loopback answers within the call or never; a full accept queue would show as a time-out below.
   if (connect(near.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 && errno != EINPROGRESS) {
     return os::fail_errno(fmt::format("cannot connect to 127.0.0.1:{}", port), errno);
@@ -162,6 +168,20 @@ Result<Pair> unix_pair(const SocketWishes& near, const SocketWishes& far) {
   wish(pair.near.get(), near, false);
   wish(pair.far.get(), far, false);
   return pair;
+}
+
+Result<os::UniqueFd> connect_loopback(std::uint16_t port, const SocketWishes& wishes) {
+  os::UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!socket) return os::fail_errno("cannot open a TCP socket", errno);
+  wish(socket.get(), wishes, true);
+  timeval patience{kConnectWaitMs / 1'000, 0};
+  (void)setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  sockaddr_in address = loopback(port);
+  if (connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
+    return os::fail_errno(fmt::format("cannot connect to 127.0.0.1:{}", port), errno);
+  }
+  if (fcntl(socket.get(), F_SETFL, O_NONBLOCK) != 0) return os::fail_errno("cannot set a socket's mode", errno);
+  return socket;
 }
 
 std::string local_address(int fd) {

@@ -50,7 +50,8 @@ struct TcpListener {
   os::UniqueFd socket;
   std::uint16_t port = 0;
 
-  static Result<TcpListener> open(const SocketWishes& wishes, int backlog = 128);
+  /// `port` 0: one that is free.
+  static Result<TcpListener> open(const SocketWishes& wishes, int backlog = 128, std::uint16_t port = 0);
   /// Connects to it and accepts: both ends, established.
   struct Pair;
   Result<Pair> connect_one(const SocketWishes& near);
@@ -62,6 +63,9 @@ struct TcpListener::Pair {
 /// Two connected ends: `near` of who connects, `far` of who accepts.
 Result<TcpListener::Pair> tcp_pair(const SocketWishes& near, const SocketWishes& far);
 Result<TcpListener::Pair> unix_pair(const SocketWishes& near, const SocketWishes& far);
+
+/// Connects to a listener on loopback, waiting at most 5 s; non-blocking afterwards.
+Result<os::UniqueFd> connect_loopback(std::uint16_t port, const SocketWishes& wishes);
 
 /// "127.0.0.1:40000" of one end; empty for a socket without an address.
 std::string local_address(int fd);

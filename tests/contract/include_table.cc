@@ -38,9 +38,10 @@ const std::map<std::string, Rooms, std::less<>>& table() {
         {"agent/watch", show},
         {"agent/port", {"advisor/base", "agent/os"}},
         {"agent/port/script", {"advisor/base", "agent/os", "agent/port"}},
+        {"agent/port/load", {"advisor/base", "agent/os", "agent/port"}},
         {"agent/port/scenario", with(ask, {"agent/port", "agent/sources"})},
         {"agent/cli", with(show, {"agent/store", "agent/export", "agent/watch", "agent/port", "agent/port/scenario",
-                                  "agent/port/script"})},
+                                  "agent/port/script", "agent/port/load"})},
         {"bpf", {}},
     };
   }();
