@@ -29,6 +29,7 @@ SCRIPTS = HERE / "differential"
 LIMIT_S = 90
 SHOWN = 6  # differences of one script
 COMPARED_OF_PORT = ("waiting", "suspended", "open", "gone", "limbo")
+SHOWS = ("get", "set", "let")  # steps whose result is not a caller's
 # A call that is held in the message queue looks to Erlang like one that waits for its reply.
 SAME_TO_ERLANG = {"scheduled": "waiting"}
 
@@ -92,6 +93,8 @@ def yes(value):
 def compare_step(ours, erlang, transport):
     """Texts of what differs in one step."""
     found = []
+    if ours["step"].split()[0] in SHOWS and ours["result"] != erlang["result"]:
+        found.append(f"{ours['result']}, in Erlang {erlang['result']}")
     for name, there in (erlang["callers"] or {}).items():
         here = ours.get("callers", {}).get(name)
         if here is None:
@@ -180,13 +183,23 @@ def jobs_of(wanted, only):
                 yield script, transport
 
 
+def in_own_network():
+    """Again, where nobody else's traffic is; as root only."""
+    if os.geteuid() != 0 or os.environ.get("PORT_DIFF_INSIDE"):
+        return
+    if subprocess.run(["unshare", "--net", "true"], stderr=subprocess.DEVNULL).returncode == 0:
+        command = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$0" "$@"', sys.executable, *sys.argv]
+        os.execvpe(command[0], command, {**os.environ, "PORT_DIFF_INSIDE": "1"})
+
+
 def main():
+    in_own_network()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tcpadvisor", help="the program to compare with Erlang")
     parser.add_argument("scripts", nargs="*")
     parser.add_argument("--transport", choices=("unix", "tcp"))
     parser.add_argument("--jobs", type=int, default=4, help="runs at the same time; most of them wait (default 4)")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     if shutil.which("erl") is None or shutil.which("erlc") is None:
         print("skipped: there is no erl here; Debian's erlang-base has it")
         return 77

@@ -3,14 +3,12 @@
 %% The table `callers` holds it all, since a caller that is held back cannot answer questions:
 %%   {{Name, state}, #{}}  of the last step    {{Name, messages}, #{Kind => Count}}    {{Name, reply}, Result}
 -module(port_caller).
--export([known/1, start/2, run/2, step/4, state/1, note/2, busy_port/1]).
+-export([start/1, run/2, step/4, state/1, note/2, busy_port/1]).
 
-start(Name, Index) ->
-    Pid = spawn(fun() -> process_flag(trap_exit, true), put(name, Name), put(index, Index), put(sent, 0), loop() end),
+start(Name) ->
+    Pid = spawn(fun() -> process_flag(trap_exit, true), put(name, Name), loop() end),
     ets:insert(callers, [{{Name, pid}, Pid}, {{pid, Pid}, Name}, {{Name, messages}, #{}}]),
     Pid.
-
-known(Name) -> ets:member(callers, {Name, pid}).
 
 %% Runs Fun in the caller and waits for what it returns: steps that cannot be held back.
 run(Pid, Fun) ->
@@ -53,21 +51,26 @@ calls(Call, Repeat, More) ->
 
 %% Refused bytes were not sent: the pattern goes back.
 answer(Call) ->
-    Sent = get(sent),
-    try Call(fun pattern/1) of
+    #{port := Port} = state(get(name)),
+    Sent = get({sent, Port}),
+    try Call(fun(N) -> pattern(Port, N) end) of
         {ok, Data} when is_binary(Data) -> {"ok", byte_size(Data)};
         Result ->
             Refused = lists:member(Result, [false, nosuspend, {error, busy}]),
-            if Refused -> put(sent, Sent); true -> ok end,
+            if Refused -> put({sent, Port}, Sent); true -> ok end,
             {port_words:result(Result), 0}
     catch
-        error:Why -> put(sent, Sent), {port_words:result(Why), 0}
+        error:Why -> put({sent, Port}, Sent), {port_words:result(Why), 0}
     end.
 
-%% The next N bytes of this caller: its number in the upper half, a counter in the lower.
-pattern(N) ->
-    {Index, Sent} = {get(index), get(sent)},
-    put(sent, Sent + N),
+%% The next N bytes of this caller to that port: its number in the upper half, a counter in the lower.
+pattern(Port, N) ->
+    Sent = case get({sent, Port}) of undefined -> 0; S -> S end,
+    put({sent, Port}, Sent + N),
+    Index = case get({index, Port}) of
+                undefined -> I = ets:update_counter(callers, {senders, Port}, 1, {{senders, Port}, -1}), put({index, Port}, I), I;
+                I -> I
+            end,
     Block = << <<(Index * 16 + C)>> || C <- lists:seq(0, 15) >>,
     binary:part(binary:copy(Block, N div 16 + 2), Sent band 15, N).
 

@@ -60,7 +60,7 @@ loop(P) ->
         loop(drain(P))
     end.
 
-handle({read, all}, P) -> {ok, read_all(P)};
+handle({read, all}, P) -> {ok, read_until_quiet(P)};
 handle({read, N}, P) -> {ok, read(P, N)};
 handle({drain, Rate}, P) -> {ok, P#peer{rate = Rate}};
 handle(stall, P) -> {ok, P#peer{rate = stalled}};
@@ -84,6 +84,14 @@ read(P, N) ->
         {error, {timeout, Data}} when is_binary(Data) -> take(P, Data);
         {error, timeout} -> P;
         {error, Why} -> ended(P, Why)
+    end.
+
+%% The port fills the kernel again while the peer reads.
+read_until_quiet(P) ->
+    Next = read_all(P),
+    case Next#peer.got > P#peer.got of
+        true -> timer:sleep(20), read_until_quiet(Next);
+        false -> Next
     end.
 
 read_all(P = #peer{ended = Ended}) when Ended =/= none -> P;

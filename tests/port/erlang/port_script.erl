@@ -119,7 +119,8 @@ step(["set", Name | Rest], W) ->
     Socket = socket(Name, W),
     Options = [port_words:option(port_words:key_value(O), W#world.names) || O <- Rest],
     {port_words:result(inet:setopts(Socket, Options)), W};
-step(["get", Name | Keys], W) -> {string:join([text(look(Name, Key, W)) || Key <- Keys], " "), W};
+step(["get", Name, Key], W) -> {text(look(Name, Key, W)), W};
+step(["get", Name | Keys], W) -> {string:join([Key ++ "=" ++ text(look(Name, Key, W)) || Key <- Keys], " "), W};
 step(["subscribe", Who, "to", Name], W) ->
     Socket = socket(Name, W),
     one_call(Who, Name, fun(_) -> subscribe(Socket) end, W);
@@ -192,7 +193,7 @@ socket(Name, W) ->
 caller(Name) ->
     case ets:lookup(callers, {Name, pid}) of
         [{_, Pid}] -> Pid;
-        [] -> port_caller:start(Name, ets:update_counter(callers, count, 1, {count, -1}))
+        [] -> port_caller:start(Name)
     end.
 
 names() -> lists:sort([Name || {{Name, state}, _} <- ets:tab2list(callers)]).
