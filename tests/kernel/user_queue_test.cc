@@ -228,7 +228,13 @@ TEST_F(UserQueues, AFloodIsCountedAndTheHonestStayHeard) {
   tick_until_heard(*collector, honest);
   Process flood([&] {
     std::uint64_t cookie = 0;
-    while (true) say(directory(), fmt::format("tcpadvisor-queue 1 cookie={} queued=1\n", ++cookie));
+    while (true) {  // many lines each, so that it is a flood on a slow processor, too
+      std::string datagram;
+      for (int line = 0; line < 150; ++line) {
+        datagram += fmt::format("tcpadvisor-queue 1 cookie={} queued=1\n", ++cookie);
+      }
+      say(directory(), datagram);
+    }
   });
   std::size_t missing = 0, ticks = 0;
   SamplePtr sample;
