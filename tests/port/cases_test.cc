@@ -18,6 +18,10 @@ struct Case {
   TransportKind transport = TransportKind::unix;
 };
 
+void PrintTo(const Case& one, std::ostream* out) {
+  *out << one.script.name << " on " << to_text(one.transport);
+}
+
 std::vector<Case> real_cases() {
   std::vector<Case> cases;
   for (const auto& entry :

@@ -16,13 +16,6 @@ namespace {
 constexpr std::array<std::string_view, 22> kReserved{
     "peer", "order", "any",   "all",  "true", "false", "infinity", "once", "raw", "yes",  "no",
     "ok",   "wait",  "until", "from", "to",   "by",    "within",   "with", "of",  "none", "kernel"};
-constexpr std::array<std::string_view, 6> kOptionWords{"true", "false", "infinity", "once", "raw", "kernel"};
-
-std::string quoted(std::string_view text) {
-  constexpr std::size_t kLongest = 40;
-  std::string shown = printable(text.substr(0, kLongest));
-  return fmt::format("'{}{}'", shown, text.size() > kLongest ? "…" : "");
-}
 
 std::vector<std::string_view> names_of(std::span<const Key> keys) {
   std::vector<std::string_view> names;
@@ -30,11 +23,19 @@ std::vector<std::string_view> names_of(std::span<const Key> keys) {
   return names;
 }
 
-bool is_linger(std::string_view text) {
-  return text.starts_with("true/") || text.starts_with("false/");
+}  // namespace
+
+std::string quoted(std::string_view text) {
+  constexpr std::size_t kLongest = 40;
+  std::string shown = printable(text.substr(0, kLongest));
+  return fmt::format("'{}{}'", shown, text.size() > kLongest ? "…" : "");
 }
 
-}  // namespace
+bool is_option_word(std::string_view text) {
+  constexpr std::array<std::string_view, 6> kWords{"true", "false", "infinity", "once", "raw", "kernel"};
+  bool linger = text.starts_with("true/") || text.starts_with("false/");
+  return linger || std::ranges::find(kWords, text) != kWords.end();
+}
 
 std::string_view to_text(NameKind kind) {
   switch (kind) {
@@ -42,6 +43,8 @@ std::string_view to_text(NameKind kind) {
       return "port";
     case NameKind::listener:
       return "listener";
+    case NameKind::channel:
+      return "channel";
     case NameKind::caller:
       return "caller";
     case NameKind::value:
@@ -204,6 +207,7 @@ std::string Cursor::name_at(std::string text, int column, NameKind kind) {
   }
   std::string_view made_by = kind == NameKind::port       ? "'port NAME' or 'accept NAME from L' makes one"
                              : kind == NameKind::listener ? "'listener NAME' makes one"
+                             : kind == NameKind::channel  ? "'channel NAME' makes one"
                                                           : "'let NAME = …' gives one a value";
   fail(column, fmt::format("there is no {} {} above this line: {}{}", to_text(kind), quoted(text), made_by,
                            did_you_mean(text, candidates)));
@@ -225,15 +229,28 @@ std::vector<std::string> Cursor::callers() {
   return names;
 }
 
-std::string Cursor::port_or_listener() {
-  auto known = names_.find(peek());
-  bool listener = known != names_.end() && known->second.kind == NameKind::listener;
-  return name(listener ? NameKind::listener : NameKind::port);
+std::string Cursor::name_of(std::initializer_list<NameKind> kinds) {
+  for (NameKind kind : kinds) {
+    if (is(peek(), kind)) return name(kind);
+  }
+  return name(*kinds.begin());
 }
 
-bool Cursor::is_listener(std::string_view name) const {
+bool Cursor::is(std::string_view name, NameKind kind) const {
   auto known = names_.find(name);
-  return known != names_.end() && known->second.kind == NameKind::listener;
+  return known != names_.end() && known->second.kind == kind;
+}
+
+Cursor::Keys Cursor::keys_of(std::string_view end) const {
+  if (is(end, NameKind::channel)) return {channel_keys(), false};
+  if (is(end, NameKind::listener)) return {{}, true};
+  return {port_keys(), true};
+}
+
+std::vector<std::string_view> Cursor::Keys::all() const {
+  std::vector<std::string_view> known = names_of(keys);
+  if (options) known.insert(known.end(), option_names().begin(), option_names().end());
+  return known;
 }
 
 // ---- key=value ------------------------------------------------------------------------------------------------------
@@ -279,24 +296,22 @@ bool Cursor::option(const Setting& setting, std::vector<OptionWish>& into) {
     fail(setting.column, fmt::format("an option is set with '=': {}={}", setting.key, quoted(setting.value)));
   }
   OptionWish wish{.name = setting.key, .number = std::nullopt, .word = setting.value};
-  if (std::ranges::find(kOptionWords, setting.value) == kOptionWords.end() && !is_linger(setting.value)) {
+  if (!is_option_word(setting.value)) {
     wish.number = number_at(setting.value, setting.value_column);
   }
   into.push_back(std::move(wish));
   return true;
 }
 
-Comparison Cursor::comparison(const Setting& setting, std::span<const Key> keys, bool options) {
+Comparison Cursor::comparison(const Setting& setting, const Keys& known) {
   Comparison result{.key = setting.key, .relation = setting.relation, .word = setting.value};
-  auto key = std::ranges::find(keys, setting.key, &Key::name);
-  if (key != keys.end()) {
+  auto key = std::ranges::find(known.keys, setting.key, &Key::name);
+  if (key != known.keys.end()) {
     result.kind = key->kind;
-  } else if (options && option_name(setting.key)) {
+  } else if (known.options && option_name(setting.key)) {
     result.kind = ValueKind::option;
   } else {
-    std::vector<std::string_view> known = names_of(keys);
-    if (options) known.insert(known.end(), option_names().begin(), option_names().end());
-    unknown(setting, known);
+    unknown(setting, known.all());
     return result;
   }
   bool ordered = result.kind == ValueKind::number;
@@ -333,96 +348,18 @@ Comparison Cursor::comparison(const Setting& setting, std::span<const Key> keys,
   return result;
 }
 
-Comparison Cursor::port_comparison(const Setting& setting) {
-  return comparison(setting, port_keys(), true);
+Comparison Cursor::comparison_of(const std::string& end, const Setting& setting) {
+  return comparison(setting, keys_of(end));
 }
 
-std::string Cursor::port_key(bool listener) {
+std::string Cursor::key_of(const std::string& end) {
   int place = column();
   std::string key = next("what to read, for example q or high");
-  if (failed()) return key;
-  bool known = option_name(key).has_value();
-  if (!listener) known |= std::ranges::find(port_keys(), key, &Key::name) != port_keys().end();
-  if (!known) {
-    words_expected(key, place, listener ? std::vector(option_names().begin(), option_names().end()) : all_port_keys());
-  }
+  Keys known = keys_of(end);
+  bool there =
+      std::ranges::find(known.keys, key, &Key::name) != known.keys.end() || (known.options && option_name(key));
+  if (!failed() && !there) words_expected(key, place, known.all());
   return key;
-}
-
-// ---- expectations ---------------------------------------------------------------------------------------------------
-
-Expectation Cursor::expectation() {
-  Expectation wanted;
-  std::size_t first = at_;
-  std::span<const Key> keys = caller_keys();
-  bool options = false, needs_more = true;
-  if (take("order")) {
-    wanted.about = Expectation::About::order;
-    while (!end() && peek() != "within") wanted.names.push_back(caller());
-    if (wanted.names.size() < 2) fail(column(), "an order has two callers at least: order A B");
-    needs_more = false;
-  } else if (take("peer")) {
-    wanted.about = Expectation::About::peer;
-    wanted.names.push_back(port());
-    keys = peer_keys();
-  } else {
-    auto known = names_.find(peek());
-    NameKind kind = known == names_.end() ? NameKind::caller : known->second.kind;
-    int place = column();
-    std::string name = next("what is expected");
-    if (failed()) return wanted;
-    wanted.names.push_back(name);
-    if (kind == NameKind::caller) {
-      if (known == names_.end())
-        fail(place, fmt::format("there is no caller or port {} above this line: {}", quoted(name), shape_));
-      if (!end() && std::ranges::find(result_words(), peek()) != result_words().end()) {
-        wanted.result = next("");
-        needs_more = false;
-      }
-    } else if (kind == NameKind::value) {
-      fail(place, fmt::format("'{}' is a value: expect something of a caller, a port, 'peer P' or 'order A B'", name));
-    } else {
-      wanted.about = kind == NameKind::port ? Expectation::About::port : Expectation::About::listener;
-      keys = kind == NameKind::port ? port_keys() : std::span<const Key>();
-      options = true;
-    }
-  }
-  while (!end() && peek() != "within") {
-    auto one = setting();
-    if (!one) {
-      if (wanted.about == Expectation::About::caller && !wanted.result && wanted.comparisons.empty()) {
-        words_expected(peek(), column(), {result_words().begin(), result_words().end()});
-      }
-      fail(column(), fmt::format("{} is not KEY=VALUE: {}", quoted(peek()), shape_));
-      break;
-    }
-    wanted.comparisons.push_back(comparison(*one, keys, options));
-    needs_more = false;
-  }
-  if (needs_more) {
-    fail(column(), wanted.about == Expectation::About::caller ? "a result (ok, waiting, …) or KEY=VALUE is missing"
-                                                              : "KEY=VALUE is missing, for example q=0");
-  }
-  for (std::size_t at = first; at < at_; ++at) wanted.text += (at > first ? " " : "") + words_[at].text;
-  return wanted;
-}
-
-WantedResult Cursor::wanted_result() {
-  int place = column();
-  WantedResult wanted{.number = std::nullopt, .word = next("the result after '->'")};
-  if (failed()) return wanted;
-  constexpr std::array<std::string_view, 2> kYesNo{"yes", "no"};
-  auto is_one_of = [&](const auto& words) { return std::ranges::find(words, wanted.word) != std::end(words); };
-  if (is_one_of(result_words()) || is_one_of(kOptionWords) || is_one_of(kYesNo) || is_linger(wanted.word))
-    return wanted;
-  if (wanted.word.starts_with('{')) {
-    words_expected(wanted.word, place, {result_words().begin(), result_words().end()});
-  } else if (is_name(wanted.word) && !names_.contains(wanted.word)) {
-    words_expected(wanted.word, place, {result_words().begin(), result_words().end()});
-  } else {
-    wanted.number = number_at(wanted.word, place);
-  }
-  return wanted;
 }
 
 }  // namespace tcpadvisor::port::script

@@ -18,7 +18,7 @@
 
 namespace tcpadvisor::port::script {
 
-enum class NameKind : std::uint8_t { port, listener, caller, value };
+enum class NameKind : std::uint8_t { port, listener, channel, caller, value };
 std::string_view to_text(NameKind kind);
 
 struct Name {
@@ -39,6 +39,11 @@ struct Setting {
   std::string value{};
   int column = 1, value_column = 1;
 };
+
+/// For messages: printable, and not longer than a line bears.
+std::string quoted(std::string_view text);
+/// "true", "infinity", "true/2": values of options that are not numbers.
+bool is_option_word(std::string_view text);
 
 class Cursor {
  public:
@@ -87,15 +92,22 @@ class Cursor {
   bool option(const Setting& setting, std::vector<OptionWish>& into);
 
   Expectation expectation();
-  Comparison port_comparison(const Setting& setting);
-  /// A key of a port or, with `listener`, of a listener.
-  std::string port_key(bool listener);
-  std::string port_or_listener();
-  bool is_listener(std::string_view name) const;
+  /// Of the end that is named; its kind decides which keys there are.
+  Comparison comparison_of(const std::string& end, const Setting& setting);
+  std::string key_of(const std::string& end);
+  /// The next word, a name of one of these kinds.
+  std::string name_of(std::initializer_list<NameKind> kinds);
+  bool is(std::string_view name, NameKind kind) const;
   WantedResult wanted_result();
 
  private:
-  Comparison comparison(const Setting& setting, std::span<const Key> keys, bool options);
+  struct Keys {
+    std::span<const Key> keys;
+    bool options = false;
+    std::vector<std::string_view> all() const;
+  };
+  Keys keys_of(std::string_view end) const;
+  Comparison comparison(const Setting& setting, const Keys& keys);
   void words_expected(std::string_view got, int column, const std::vector<std::string_view>& words);
 
   std::vector<Word> words_;

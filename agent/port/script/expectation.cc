@@ -8,19 +8,30 @@ namespace {
 
 using enum ValueKind;
 
-constexpr std::array kMessages{
-    MessageKey{"busy_port", EventKind::busy_port},    MessageKey{"empty_out_q", EventKind::empty_out_q},
-    MessageKey{"inet_reply", EventKind::reply},       MessageKey{"tcp", EventKind::data},
-    MessageKey{"tcp_closed", EventKind::tcp_closed},  MessageKey{"tcp_error", EventKind::tcp_error},
-    MessageKey{"tcp_passive", EventKind::tcp_passive}};
+constexpr std::array kMessages{MessageKey{"busy_port", EventKind::busy_port},
+                               MessageKey{"busy_dist_port", EventKind::busy_dist_port},
+                               MessageKey{"empty_out_q", EventKind::empty_out_q},
+                               MessageKey{"inet_reply", EventKind::reply},
+                               MessageKey{"tcp", EventKind::data},
+                               MessageKey{"tcp_closed", EventKind::tcp_closed},
+                               MessageKey{"tcp_error", EventKind::tcp_error},
+                               MessageKey{"tcp_passive", EventKind::tcp_passive}};
 
-constexpr std::array kCaller{Key{"calls", number},       Key{"count", number},
-                             Key{"waited", yes_no},      Key{"at", time},
-                             Key{"after", time},         Key{"bytes", number},
-                             Key{"busy_port", number},   Key{"empty_out_q", number},
-                             Key{"inet_reply", number},  Key{"tcp", number},
-                             Key{"tcp_closed", number},  Key{"tcp_error", number},
-                             Key{"tcp_passive", number}, Key{"reply", ValueKind::result}};
+constexpr std::array kCaller{Key{"calls", number},
+                             Key{"count", number},
+                             Key{"waited", yes_no},
+                             Key{"at", time},
+                             Key{"after", time},
+                             Key{"bytes", number},
+                             Key{"busy_port", number},
+                             Key{"busy_dist_port", number},
+                             Key{"empty_out_q", number},
+                             Key{"inet_reply", number},
+                             Key{"tcp", number},
+                             Key{"tcp_closed", number},
+                             Key{"tcp_error", number},
+                             Key{"tcp_passive", number},
+                             Key{"reply", ValueKind::result}};
 
 constexpr std::array kPort{Key{"q", number},         Key{"mq", number},
                            Key{"accepted", number},  Key{"written", number},
@@ -33,6 +44,12 @@ constexpr std::array kPort{Key{"q", number},         Key{"mq", number},
                            Key{"gone", yes_no},      Key{"send_cnt", number},
                            Key{"send_oct", number},  Key{"send_max", number},
                            Key{"send_avg", number},  Key{"send_pend", number}};
+
+constexpr std::array kChannel{Key{"q", number},         Key{"driver_q", number},    Key{"accepted", number},
+                              Key{"written", number},   Key{"dropped", number},     Key{"bypassed", number},
+                              Key{"suspended", number}, Key{"refused", number},     Key{"busy_limit", number},
+                              Key{"busy", yes_no},      Key{"driver_busy", yes_no}, Key{"connected", yes_no},
+                              Key{"pending", yes_no}};
 
 constexpr std::array kPeer{Key{"got", number}, Key{"end", ValueKind::end}};
 
@@ -61,6 +78,9 @@ std::span<const Key> caller_keys() {
 }
 std::span<const Key> port_keys() {
   return kPort;
+}
+std::span<const Key> channel_keys() {
+  return kChannel;
 }
 std::span<const Key> peer_keys() {
   return kPeer;

@@ -23,6 +23,7 @@ struct Key {
 };
 std::span<const Key> caller_keys();
 std::span<const Key> port_keys();  ///< states and statistics; the options come on top
+std::span<const Key> channel_keys();
 std::span<const Key> peer_keys();
 /// With the options.
 std::vector<std::string_view> all_port_keys();
@@ -52,8 +53,8 @@ struct MessageKey {
 std::span<const MessageKey> message_keys();
 
 struct Expectation {
-  enum class About : std::uint8_t { caller, port, listener, peer, order } about = About::caller;
-  std::vector<std::string> names;     ///< one; of an order two or more
+  enum class About : std::uint8_t { caller, end, peer, order } about = About::caller;
+  std::vector<std::string> names;     ///< one, of an order two or more; an end is a port, listener or channel
   std::optional<std::string> result;  ///< of a caller
   std::vector<Comparison> comparisons;
   std::string text;  ///< as written

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "agent/port/script/world.h"
@@ -9,46 +10,52 @@ namespace {
 
 constexpr std::size_t kTimersAtOneInstant = 1'000'000;
 
-class FakePeer final : public Peer {
- public:
-  explicit FakePeer(std::shared_ptr<FakeWire> wire) : wire_(std::move(wire)) {}
-
-  std::string read(std::uint64_t bytes) override { return closed_ ? std::string() : wire_->peer_read(bytes); }
-  void write(std::string_view bytes) override {
-    if (!closed_) wire_->peer_write(bytes);
-  }
-  void shut() override { wire_->peer_shutdown(); }
-  void close() override {
-    closed_ = true;
-    wire_->peer_shutdown();
-    refuse_bytes();
-  }
-  void reset() override {
-    closed_ = true;
-    wire_->peer_reset();
-  }
-  PeerEnd end() override {
-    if (closed_) return PeerEnd::none;
-    if (wire_->reset_sent()) return PeerEnd::reset;
-    return wire_->fin_sent() && wire_->in_kernel() == 0 ? PeerEnd::fin : PeerEnd::none;
-  }
-  void take(std::uint64_t bytes) override {
-    wire_->set_kernel({.capacity = wire_->in_kernel() + bytes, .writable_at = std::min<std::uint64_t>(bytes, 1)});
-  }
-  std::optional<std::uint64_t> unread() const override {
-    return closed_ ? std::nullopt : std::optional(wire_->in_kernel());
-  }
+/// One wire, shared by the peer, which may go, and the world, which answers for it afterwards.
+struct FarEnd {
+  FakeWire wire;
+  bool closed = false;
 
   /// A closed end answers bytes with RST. True if it did.
   bool refuse_bytes() {
-    if (!closed_ || wire_->in_kernel() == 0) return false;
-    wire_->peer_reset();
+    if (!closed || wire.in_kernel() == 0) return false;
+    wire.peer_reset();
     return true;
+  }
+};
+
+class FakePeer final : public Peer {
+ public:
+  explicit FakePeer(std::shared_ptr<FarEnd> far) : far_(std::move(far)) {}
+  ~FakePeer() override { close(); }
+
+  std::string read(std::uint64_t bytes) override { return far_->closed ? std::string() : far_->wire.peer_read(bytes); }
+  void write(std::string_view bytes) override {
+    if (!far_->closed) far_->wire.peer_write(bytes);
+  }
+  void shut() override { far_->wire.peer_shutdown(); }
+  void close() override {
+    if (std::exchange(far_->closed, true)) return;
+    far_->wire.peer_shutdown();
+    far_->refuse_bytes();
+  }
+  void reset() override {
+    far_->closed = true;
+    far_->wire.peer_reset();
+  }
+  PeerEnd end() override {
+    if (far_->closed) return PeerEnd::none;
+    if (far_->wire.reset_sent()) return PeerEnd::reset;
+    return far_->wire.fin_sent() && far_->wire.in_kernel() == 0 ? PeerEnd::fin : PeerEnd::none;
+  }
+  void take(std::uint64_t bytes) override {
+    far_->wire.set_kernel({.capacity = far_->wire.in_kernel() + bytes, .writable_at = 1});
+  }
+  std::optional<std::uint64_t> unread() const override {
+    return far_->closed ? std::nullopt : std::optional(far_->wire.in_kernel());
   }
 
  private:
-  std::shared_ptr<FakeWire> wire_;
-  bool closed_ = false;
+  std::shared_ptr<FarEnd> far_;
 };
 
 class FakeWorld final : public World {
@@ -57,10 +64,9 @@ class FakeWorld final : public World {
   Timers& timers() override { return time_; }
 
   Result<Connection> connect(const ConnectionWish& wish) override {
-    auto wire = std::make_shared<FakeWire>(time_, wish.kernel);
-    auto peer = std::make_unique<FakePeer>(wire);
-    peers_.push_back(peer.get());
-    return Connection{wire->take_near(), std::move(peer)};
+    auto far = std::make_shared<FarEnd>(FakeWire(time_, wish.kernel));
+    far_ends_.push_back(far);
+    return Connection{far->wire.take_near(), std::make_unique<FakePeer>(far)};
   }
 
   Status settle(const std::function<std::uint64_t()>&, const std::function<bool()>&) override { return settle(); }
@@ -99,7 +105,7 @@ class FakeWorld final : public World {
     while (again) {
       if (!time_.settle(kTimersAtOneInstant)) return restless();
       again = false;
-      for (FakePeer* peer : peers_) again |= peer->refuse_bytes();
+      for (const auto& far : far_ends_) again |= far->refuse_bytes();
     }
     return {};
   }
@@ -109,7 +115,7 @@ class FakeWorld final : public World {
   }
 
   VirtualTime time_;
-  std::vector<FakePeer*> peers_;  ///< of connections; they live as long as the run
+  std::vector<std::shared_ptr<FarEnd>> far_ends_;
 };
 
 }  // namespace

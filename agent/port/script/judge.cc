@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "agent/port/script/connected.h"
+#include "agent/port/script/line.h"
 #include "agent/port/script/run.h"
 
 namespace tcpadvisor::port::script {
@@ -36,10 +36,7 @@ std::string Run::state_of(const Caller& who) const {
   if (who.gone) return "gone";
   if (!who.called) return "idle";
   if (!who.pending) return std::string(to_text(who.outcome));
-  auto state = who.on->port.call_state(who.id);
-  if (state == Call::State::suspended) return "suspended";
-  if (state == Call::State::scheduled) return "scheduled";
-  return "waiting";
+  return who.on->held(who.id);
 }
 
 std::string Run::fact_of(const Caller& who, const std::string& key, const std::optional<std::string>& result) const {
@@ -63,45 +60,12 @@ std::string Run::fact_of(const Caller& who, const std::string& key, const std::o
   return fmt::to_string(told == who.messages.end() ? 0 : told->second);
 }
 
-std::string Run::fact_of(Connected& on, const std::string& key) const {
-  PortState state = on.port.state();
-  const std::array<std::pair<std::string_view, std::uint64_t>, 11> numbers{{{"q", state.queued},
-                                                                            {"mq", state.message_queue},
-                                                                            {"accepted", state.accepted},
-                                                                            {"written", state.written},
-                                                                            {"dropped", state.dropped},
-                                                                            {"bypassed", state.bypassed},
-                                                                            {"waiting", state.waiting},
-                                                                            {"suspended", state.suspended},
-                                                                            {"scheduled", state.scheduled},
-                                                                            {"refused", state.refused},
-                                                                            {"writes", on.port.write_calls()}}};
-  for (const auto& [name, value] : numbers) {
-    if (key == name) return fmt::to_string(value);
-  }
-  const std::array<std::pair<std::string_view, bool>, 6> flags{{{"busy", state.busy},
-                                                                {"mq_busy", state.message_busy},
-                                                                {"pending_shutdown", state.pending_shutdown},
-                                                                {"limbo", state.limbo},
-                                                                {"open", state.open},
-                                                                {"gone", state.gone}}};
-  for (const auto& [name, value] : flags) {
-    if (key == name) return yes_no(value);
-  }
-  if (key.starts_with("send_") && !option_name(key)) {
-    std::uint64_t value = 0;
-    Outcome outcome = on.port.statistic(key, value);
-    return outcome == Outcome::ok ? fmt::to_string(value) : std::string(port::to_text(outcome));
-  }
-  return option_text(on.port.options(), key).value_or("");
-}
-
 Result<std::string> Run::fact(const std::string& name, const std::string& key) {
   if (auto listener = listeners_.find(name); listener != listeners_.end())
     return option_text(listener->second.options, key);
-  auto on = connected(name);
+  auto on = line(name);
   if (!on) return std::unexpected(on.error());
-  return fact_of(**on, key);
+  return (*on)->fact(key);
 }
 
 Status Run::let(const std::string& name, const std::string& key, const std::string& of) {
@@ -157,9 +121,10 @@ Result<std::string> Run::judge(const Expectation& wanted) {
         value = fact_of(caller(name), one.key, wanted.result);
         break;
       case Expectation::About::peer: {
-        auto on = connected(name);
-        if (!on) return std::unexpected(on.error());
-        value = one.key == "got" ? fmt::to_string((*on)->to_peer.arrived()) : std::string(to_text((*on)->peer->end()));
+        auto far = peer(name);
+        if (!far) return std::unexpected(far.error());
+        value =
+            one.key == "got" ? fmt::to_string(lines_.at(name)->to_peer.arrived()) : std::string(to_text((*far)->end()));
         break;
       }
       default: {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "advisor/base/result.h"
+#include "agent/port/channel.h"
 #include "agent/port/port.h"
 #include "agent/port/script/expectation.h"
 #include "agent/port/script/payload.h"
@@ -46,11 +47,22 @@ struct PortWish {
   std::optional<Number> peer_sndbuf{}, peer_recbuf{};
 };
 
+struct HowToSend {
+  SendOptions options{};            ///< to a port; a channel knows nosuspend and noconnect
+  Signal signal = Signal::message;  ///< to a channel
+};
+
+struct ChannelWish {
+  std::string name;
+  std::optional<Number> busy_limit{}, high{}, low{}, peer_recbuf{};
+  bool connected = true;
+};
+
 struct SendWish {
   Number bytes;
   std::vector<std::string> callers{};
-  std::string port{};
-  SendOptions options{};
+  std::string to{};
+  HowToSend how{};
   std::optional<Number> repeat{};
   bool until_waits = false;
   std::optional<Comparison> until{};
@@ -78,6 +90,9 @@ class Run {
   Status make_port(const PortWish& wish);
   Status make_listener(const std::string& name, const OptionWishes& options);
   Status accept(const std::string& name, const std::string& listener, const std::string& owner);
+  Status make_channel(const ChannelWish& wish);
+  Status connect_channel(const std::string& name);
+  Status disconnect_channel(const std::string& name);
   Status send(const SendWish& wish);
   Status receive(const std::optional<Number>& bytes, const std::string& port, const std::string& caller,
                  std::optional<Time> timeout);
@@ -105,14 +120,16 @@ class Run {
   Status expect(const Expectation& wanted);
 
  private:
-  class Connected;  ///< a port, its peer, and the bytes between them
+  class Line;  ///< a port or a channel, its peer, and the bytes between them
+  class PortLine;
+  class ChannelLine;
 
   /// An Erlang process.
   struct Caller {
     std::string name;
     CallerId id = kNobody;
     bool gone = false, called = false, pending = false;
-    Connected* on = nullptr;  ///< of the last call
+    Line* on = nullptr;  ///< of the last call
     Outcome outcome = Outcome::ok;
     Time called_at{}, answered_at{};
     bool waited = false;
@@ -125,7 +142,7 @@ class Run {
     struct Sends {
       std::uint64_t left = 0;
       std::size_t bytes = 0;
-      SendOptions options;
+      HowToSend how;
     } sends;
   };
 
@@ -137,20 +154,22 @@ class Run {
   Caller& caller(const std::string& name);
   Caller* caller_of(CallerId id);
   Result<Caller*> free_caller(const std::string& name);
-  Result<Connected*> connected(const std::string& name);
-  void begin_call(Caller& caller, Connected& on);
+  Result<Line*> line(const std::string& name);
+  Result<PortLine*> port(const std::string& name);
+  Result<ChannelLine*> channel(const std::string& name);
+  Result<Peer*> peer(const std::string& name);
+  void begin_call(Caller& caller, Line& on);
   void answered(Caller& caller, Outcome outcome);
   void one_send(Caller& caller);
   void sends_on(Caller& caller);
   Status send_until(Caller& caller, const SendWish& wish);
   Status call(const std::string& port, const std::string& caller, const std::function<Outcome(Port&, CallerId)>& what);
   Status finish_call(Caller& caller, Outcome outcome);
-  void on_event(Connected& from, const Event& event);
+  void on_event(Line& from, const Event& event);
 
   // ---- facts, as text ----
   std::string state_of(const Caller& caller) const;
   std::string fact_of(const Caller& caller, const std::string& key, const std::optional<std::string>& result) const;
-  std::string fact_of(Connected& port, const std::string& key) const;
   Result<std::string> fact(const std::string& port_or_listener, const std::string& key);
   /// Empty: it holds. Else what was found instead.
   Result<std::string> judge(const Expectation& wanted);
@@ -162,11 +181,11 @@ class Run {
   Result<std::vector<OptionSetting>> settings_of(const OptionWishes& wishes) const;
   Result<std::optional<std::int32_t>> buffer(const std::optional<Number>& number) const;
   Status connect(const std::string& name, const std::string& owner, const Options& options, ConnectionWish wish);
-  Status take_from_peer(Connected& port, const std::string& bytes);
+  Status take_from_peer(Line& on, const std::string& bytes);
   Status settle();
   std::function<bool()> or_stop(std::function<bool()> done);
   std::uint64_t progress() const;
-  void drain(Connected& port);
+  void drain(Line& on);
   Status last_check();
   void note(std::string text) { record_.events.push_back(std::move(text)); }
   void show_states();
@@ -179,7 +198,8 @@ class Run {
   Values values_;
   FakeKernel kernel_;
   Profile profile_ = Profile::otp25;
-  std::map<std::string, std::unique_ptr<Connected>, std::less<>> ports_;
+  std::map<std::string, std::unique_ptr<Line>, std::less<>> lines_;
+  std::map<std::string, ConnectionWish, std::less<>> channel_wishes_;  ///< for when they are connected again
   std::map<std::string, Listener, std::less<>> listeners_;
   std::map<std::string, Caller, std::less<>> callers_;
   std::vector<Caller*> by_id_;

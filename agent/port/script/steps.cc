@@ -105,37 +105,73 @@ SendKind send_kind(Cursor& c, const Setting& setting) {
   return SendKind::send;
 }
 
+Signal signal_kind(Cursor& c, const Setting& setting) {
+  for (Signal kind : {Signal::message, Signal::send_nosuspend, Signal::control, Signal::death}) {
+    if (setting.value == to_text(kind)) return kind;
+  }
+  c.unknown({.key = setting.value, .column = setting.value_column}, {"message", "send_nosuspend", "control", "death"});
+  return Signal::message;
+}
+
+Action parse_channel(Cursor& c, Header&) {
+  ChannelWish wish{.name = c.new_name(NameKind::channel)};
+  while (auto setting = c.setting()) {
+    if (setting->key == "connected") {
+      wish.connected = c.yes_no(*setting, "yes", "no");
+    } else if (!number_setting(c, *setting,
+                               {{"busy_limit", wish.busy_limit},
+                                {"high", wish.high},
+                                {"low", wish.low},
+                                {"peer_recbuf", wish.peer_recbuf}})) {
+      c.unknown(*setting, {"busy_limit", "high", "low", "peer_recbuf", "connected"});
+    }
+  }
+  return [=](Run& run) { return run.make_channel(wish); };
+}
+
+template <Status (Run::*method)(const std::string&)>
+Action parse_of_channel(Cursor& c, Header&) {
+  std::string channel = c.name(NameKind::channel);
+  return [=](Run& run) { return (run.*method)(channel); };
+}
+
 Action parse_send(Cursor& c, Header&) {
   SendWish wish{.bytes = c.number("how many bytes")};
   c.want("from");
   wish.callers = c.callers();
   c.want("to");
-  wish.port = c.port();
+  wish.to = c.name_of({NameKind::port, NameKind::channel});
+  bool channel = c.is(wish.to, NameKind::channel);
+  SendOptions& options = wish.how.options;
   int force_column = 0;
   while (!c.end() && c.peek() != "->") {
     int place = c.column();
     if (c.take("nosuspend")) {
-      wish.options.nosuspend = true;
+      options.nosuspend = true;
     } else if (c.take("force")) {
-      wish.options.force = true;
+      options.force = true;
       force_column = place;
     } else if (c.take("noconnect")) {
-      wish.options.noconnect = true;
+      options.noconnect = true;
     } else if (c.take("badoption")) {
-      wish.options.bad_option = true;
+      options.bad_option = true;
     } else if (c.take("until")) {
       if (wish.repeat) c.fail(place, "'repeat' and 'until' exclude each other");
       if (wish.callers.size() > 1) c.fail(place, "'until' is for one caller");
       if (c.take("wait")) {
         wish.until_waits = true;
       } else if (auto condition = c.setting()) {
-        wish.until = c.port_comparison(*condition);
+        wish.until = c.comparison_of(wish.to, *condition);
       } else {
         c.fail(c.column(), "after 'until' comes 'wait' or a condition such as q>0");
       }
     } else if (auto setting = c.setting()) {
       if (setting->key == "kind") {
-        wish.options.kind = send_kind(c, *setting);
+        if (channel) {
+          wish.how.signal = signal_kind(c, *setting);
+        } else {
+          options.kind = send_kind(c, *setting);
+        }
       } else if (!number_setting(c, *setting, {{"repeat", wish.repeat}})) {
         c.unknown(*setting, {"kind", "repeat"});
       }
@@ -144,7 +180,7 @@ Action parse_send(Cursor& c, Header&) {
       c.want_end();
     }
   }
-  if (force_column > 0 && wish.options.kind != SendKind::command)
+  if (force_column > 0 && (channel || options.kind != SendKind::command))
     c.fail(force_column, "'force' is for kind=command only");
   return [=](Run& run) { return run.send(wish); };
 }
@@ -165,21 +201,21 @@ Action parse_receive(Cursor& c, Header&) {
 }
 
 Action parse_set(Cursor& c, Header&) {
-  std::string name = c.port_or_listener();
+  std::string name = c.name_of({NameKind::port, NameKind::listener});
   int place = c.column();
   OptionWishes wishes = options(c);
   if (wishes.empty() && c.end()) c.fail(place, "OPTION=VALUE is missing, for example high=10");
   for (const auto& wish : wishes) {
-    if (wish.name == "packet" && !c.is_listener(name))
+    if (wish.name == "packet" && !c.is(name, NameKind::listener))
       c.fail(place, "'packet' is given when the port is made: its peer checks the stream by it");
   }
   return [=](Run& run) { return run.set_options(name, wishes); };
 }
 
 Action parse_get(Cursor& c, Header&) {
-  std::string name = c.port_or_listener();
+  std::string name = c.name_of({NameKind::port, NameKind::listener, NameKind::channel});
   std::vector<std::string> keys;
-  do keys.push_back(c.port_key(c.is_listener(name)));
+  do keys.push_back(c.key_of(name));
   while (!c.end() && c.peek() != "->");
   if (keys.size() > 1 && c.peek() == "->") c.fail(c.column(), "'->' is for one key; 'expect' compares several");
   return [=](Run& run) { return run.get(name, keys); };
@@ -226,7 +262,7 @@ Action parse_hold(Cursor& c, Header&) {
 }
 
 Action parse_peer(Cursor& c, Header&) {
-  std::string port = c.port();
+  std::string port = c.name_of({NameKind::port, NameKind::channel});
   std::string_view what = c.choice({"reads", "drains", "stalls", "sends", "shuts", "closes", "resets"});
   if (what == "reads") {
     std::optional<Number> bytes;
@@ -254,7 +290,7 @@ Action parse_peer(Cursor& c, Header&) {
 }
 
 Action parse_kernel(Cursor& c, Header&) {
-  std::string port = c.port();
+  std::string port = c.name_of({NameKind::port, NameKind::channel});
   c.want("takes");
   Number bytes = c.number("how many bytes");
   return [=](Run& run) { return run.kernel_takes(port, bytes); };
@@ -277,12 +313,11 @@ Action parse_let(Cursor& c, Header&) {
   Cursor ahead = c;
   std::string first = ahead.next("a number, or KEY of P");
   if (!ahead.failed() && ahead.peek() == "of") {
-    Cursor owner = ahead;
-    owner.want("of");
-    std::string of = owner.port_or_listener();
-    std::string key = c.port_key(c.is_listener(of));
+    ahead.want("of");
+    std::string of = ahead.name_of({NameKind::port, NameKind::listener, NameKind::channel});
+    std::string key = c.key_of(of);
     c.want("of");
-    of = c.port_or_listener();
+    c.name_of({NameKind::port, NameKind::listener, NameKind::channel});
     return [=](Run& run) { return run.let(name, key, of); };
   }
   Number number = c.number("a number, or KEY of P");
@@ -318,6 +353,10 @@ constexpr std::array kSteps{
     StepShape{"port", "port P [owner=A] [OPTION=VALUE…]", nothing, acts, parse_port},
     StepShape{"listener", "listener L [OPTION=VALUE…]", nothing, looks, parse_listener},
     StepShape{"accept", "accept P from L [owner=A]", nothing, acts, parse_accept},
+    StepShape{"channel", "channel D [busy_limit=N] [high=N] [low=N] [peer_recbuf=N] [connected=no]", nothing, acts,
+              parse_channel},
+    StepShape{"connect", "connect D", nothing, acts, parse_of_channel<&Run::connect_channel>},
+    StepShape{"disconnect", "disconnect D", nothing, acts, parse_of_channel<&Run::disconnect_channel>},
     StepShape{"send", "send N from A to P [kind=…] [nosuspend] [repeat=N] [until wait]", call, acts, parse_send},
     StepShape{"receive", "receive N|any from P by A [timeout=TIME]", call, acts, parse_receive},
     StepShape{"set", "set P OPTION=VALUE…", outcome, acts, parse_set},

@@ -45,6 +45,17 @@ std::string columns_of(const PortState& state) {
   return fmt::format("{:>9} {:>6}  {:<26}", state.queued, state.message_queue, flags_of(state));
 }
 
+/// In the columns of a port: what is in front of the driver's queue is the channel's.
+std::string columns_of(const ChannelState& state) {
+  std::vector<std::string> flags;
+  if (state.driver_busy) flags.emplace_back("driver_busy");
+  if (state.busy) flags.emplace_back("busy");
+  if (state.suspended > 0) flags.push_back(fmt::format("suspended={}", state.suspended));
+  if (!state.connected) flags.emplace_back(state.pending ? "pending" : "not connected");
+  return fmt::format("{:>9} {:>6}  {:<26}", state.driver_queued, state.queued,
+                     fmt::format("{}", fmt::join(flags, " ")));
+}
+
 std::string caller_text(const CallerRecord& caller) {
   std::vector<std::string> parts;
   for (const auto& [outcome, count] : caller.returned) {
@@ -78,10 +89,12 @@ std::string TextTranscript::head() {
 
 void TextTranscript::add(const StepRecord& record) {
   std::string first, more;
-  for (const auto& [name, state] : record.ports) {
-    std::string columns = columns_of(state);
+  std::map<std::string, std::string> all;
+  for (const auto& [name, state] : record.ports) all.emplace(name, columns_of(state));
+  for (const auto& [name, state] : record.channels) all.emplace(name, columns_of(state));
+  for (const auto& [name, columns] : all) {
     std::string& before = shown_[name];
-    bool own = name == record.shown_port || (record.ports.size() == 1 && record.shown_port.empty());
+    bool own = name == record.shown || (all.size() == 1 && record.shown.empty());
     if (own) {
       first = columns;
     } else if (columns != before) {
@@ -134,6 +147,15 @@ void JsonTranscript::add(const StepRecord& record) {
                              {"limbo", state.limbo},
                              {"open", state.open},
                              {"gone", state.gone}};
+  }
+  for (const auto& [name, state] : record.channels) {
+    object["channels"][name] = {{"q", state.queued},
+                                {"driver_q", state.driver_queued},
+                                {"busy", state.busy},
+                                {"driver_busy", state.driver_busy},
+                                {"suspended", state.suspended},
+                                {"connected", state.connected},
+                                {"pending", state.pending}};
   }
   if (!record.failure.empty()) object["failure"] = record.failure;
   write_(object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/port/channel.h"
 #include "agent/port/port.h"
 
 namespace tcpadvisor::port::script {
@@ -29,8 +30,9 @@ struct StepRecord {
   std::string result{};                 ///< of a step that is no caller's
   std::vector<std::string> events{};    ///< in their order
   std::map<std::string, PortState> ports{};
-  std::string shown_port{};  ///< the one that the step is about; empty: whatever changed
-  std::string failure{};     ///< what was found instead of what was expected
+  std::map<std::string, ChannelState> channels{};
+  std::string shown{};    ///< the one that the step is about; empty: whatever changed
+  std::string failure{};  ///< what was found instead of what was expected
 };
 
 class Transcript {

@@ -16,6 +16,9 @@ struct Wrong {
   const char* place;    ///< "LINE:COLUMN: "
   const char* message;  ///< part of it
 };
+void PrintTo(const Wrong& one, std::ostream* out) {
+  *out << one.text;
+}
 class WrongScript : public testing::TestWithParam<Wrong> {};
 
 TEST_P(WrongScript, SaysWhereAndWhatWouldBeRight) {
@@ -62,6 +65,16 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"port P\nsend 1 from A,B to P until wait", "2:22: ", "for one caller"},
         Wrong{"port P\nsend 1 from A to P repeat=2 until wait", "2:29: ", "exclude each other"},
         Wrong{"port P\nsend 1 from A to P until wait repeat=2", "2:31: ", "exclude each other"},
+        Wrong{"channel D limit=3", "1:11: ", "write one of busy_limit, high, low, peer_recbuf, connected"},
+        Wrong{"channel D connected=maybe", "1:21: ", "write connected=yes or connected=no"},
+        Wrong{"channel D\nsend 1 from A to D kind=bang",
+              "2:25: ", "write one of message, send_nosuspend, control, death"},
+        Wrong{"channel D\nsend 1 from A to D force", "2:20: ", "kind=command only"},
+        Wrong{"channel D\nsend 1 from A to D until mq>0", "2:26: ", "write one of q, driver_q"},
+        Wrong{"channel D\nclose D by A", "2:7: ", "'D' is a channel (line 1), not a port"},
+        Wrong{"port P\nconnect P", "2:9: ", "'P' is a port (line 1), not a channel"},
+        Wrong{"channel D\nexpect D high=3", "2:10: ", "write one of q, driver_q"},
+        Wrong{"channel D\nset D high=3", "2:5: ", "'D' is a channel (line 1), not a port"},
         Wrong{"port P\nreceive 1 from P", "2:17: ", "'by' is missing"},
         Wrong{"port P\nreceive 1 from P by A timeout=3", "2:31: ", "not a time"},
         Wrong{"port P\nset P", "2:6: ", "OPTION=VALUE is missing"},

@@ -28,6 +28,9 @@ struct Expected {
   const char* text;
   const char* trouble;
 };
+void PrintTo(const Expected& one, std::ostream* out) {
+  *out << one.text;
+}
 class Failing : public testing::TestWithParam<Expected> {};
 TEST_P(Failing, IsExplained) {
   EXPECT_THAT(play(GetParam().text).trouble(), HasSubstr(GetParam().trouble)) << GetParam().text;
@@ -75,22 +78,24 @@ INSTANTIATE_TEST_SUITE_P(
                     Expected{"port P\nsend 1 from A to P repeat=0", "repeat is from 1"},
                     Expected{"port P\nsend 1 from A to P repeat=1000001", "repeat is from 1"},
                     Expected{"port P high=2147483647\nsend 16M from A to P repeat=5",
-                             "more than 64 MiB would be in the queues of port P"},
+                             "more than 64 MiB would be in the queues of P"},
                     Expected{"port P\nreceive 0 from P by A", "1 byte to 16 MiB"},
                     Expected{"port P\npeer P sends 17M", "at most 16 MiB"},
                     Expected{"port P send_timeout=-1", "Erlang takes no port"},
                     Expected{"listener L mq_high=0", "Erlang takes no listener"},
                     Expected{"transport fake capacity=3 writable_at=4", "never be writable"},
                     Expected{"on tcp let Q = 3\nport P high=Q", "'Q' has no value on this transport"},
-                    Expected{"on tcp port P\nsend 1 from A to P", "port P was not made on this transport"},
+                    Expected{"on tcp port P\nsend 1 from A to P", "P was not made on this transport"},
                     Expected{"probe K with 0", "1 byte to 16 MiB"},
+                    Expected{"channel D\nconnect D", "connected already"},
+                    Expected{"channel D connected=no\npeer D reads 1", "channel D has no peer: 'connect D' makes one"},
                     Expected{"port P\nlet Q = send_timeout of P", "not a number"},
                     Expected{"let Q = 9223372036854775807\nlet R = Q*Q", "too large"}));
 
 TEST(Run, AtMostSixteenSendersToOnePort) {
   std::string text = "port P high=1000000\n";
   for (int i = 1; i <= 17; ++i) text += "send 1 from A" + std::to_string(i) + " to P\n";
-  EXPECT_THAT(play(text).trouble(), HasSubstr("t:18:1: at most 16 callers send to one port: A17"));
+  EXPECT_THAT(play(text).trouble(), HasSubstr("t:18:1: at most 16 callers send to one port or channel: A17"));
 }
 
 TEST(Run, RepeatIsALoopOfOneProcess) {
