@@ -106,6 +106,7 @@ json drive_json(const port::load::LoadResult& result, std::uint64_t size) {
            {"timeouts", result.timeouts},
            {"errors", result.errors},
            {"write_calls", result.write_calls},
+           {"cpu_seconds", result.cpu_seconds},
            {"memory_per_port_bytes", result.memory_per_port}};
   if (result.reader) {
     out["delivered"] = result.reader->messages;
@@ -124,13 +125,8 @@ int run_port_drive(const Options& options, os::StopSignals& signals) {
   load.port = *ports;
   load.ports = static_cast<std::uint32_t>(wanted.ports);
   load.producers = static_cast<std::uint32_t>(wanted.producers);
+  load.threads = static_cast<std::uint32_t>(wanted.threads);
   if (wanted.connect != 0) load.connect = static_cast<std::uint16_t>(wanted.connect);
-  if (load.size < 8 || load.size > (64U << 20)) {
-    return failed({ErrorCode::bad_input, "--size: a message has 8 bytes to 64 MiB"});
-  }
-  if (load.unix_sockets && load.connect) {
-    return failed({ErrorCode::bad_input, "--connect: only tcp has ports; --transport unix brings its own reader"});
-  }
   auto result = port::load::drive(load, signals, [](double span_s, std::uint64_t sent) {
     show_progress(fmt::format("{:.0f} s, {} messages", span_s, with_commas(sent)));
   });

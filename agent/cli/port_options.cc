@@ -85,6 +85,9 @@ void add_serve(CLI::App& port, PortOptions& options) {
   app.add_flag("--echo", serve.server.echo, "send everything back");
   add_size(app, "--rate", serve.server.rate,
            "read so many bytes a second from each connection, with a unit: K, M, KiB, MiB");
+  add_parsed(
+      app, "--rest", serve.server.rest, [](const std::string& text) { return parse_duration(text); },
+      "do nothing for so long after each read: fewer wakeups, larger reads", "DURATION");
   add_size(app, "--stall-after", serve.server.stall_after, "read so much of each connection, then nothing more");
   add_size(app, "--close-after", serve.server.close_after, "close each connection when so much was read");
   app.add_flag("--reset", serve.server.reset, "close with RST");
@@ -105,6 +108,7 @@ void add_drive(CLI::App& port, PortOptions& options) {
   add_count(app, "--connect", drive.connect, 1, 65'535, "a port of 127.0.0.1 (default: a reader of its own)");
   add_count(app, "--ports", drive.ports, 1, 100'000, "connections (default: 1)");
   add_count(app, "--producers", drive.producers, 1, 10'000, "callers on each port (default: 1)");
+  add_count(app, "--threads", drive.threads, 1, 64, "that share the ports among them (default: 1)");
   add_size(app, "--size", load.size, "of a message, at least 8 (default: 100)");
   add_count(app, "--rate", load.rate, 1, 100'000'000, "messages a second in all (default: as many as go)");
   add_parsed(

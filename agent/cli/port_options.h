@@ -45,7 +45,7 @@ struct PortOptions {
   } serve;
 
   struct {
-    std::uint64_t ports = 1, producers = 1, connect = 0;
+    std::uint64_t ports = 1, producers = 1, threads = 1, connect = 0;
     std::vector<std::string> settings;  ///< "high=8192"
     port::load::LoadOptions load;
   } drive;

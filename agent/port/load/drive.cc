@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "agent/os/clock.h"
 #include "agent/os/proc_root.h"
 #include "agent/port/port.h"
 #include "agent/port/reactor.h"
@@ -26,8 +27,9 @@ using std::chrono::seconds;
 constexpr std::size_t kBatch = 256;      ///< messages of one producer before the others and the sockets get a turn
 constexpr Time kPace = milliseconds(1);  ///< a limited rate is served in steps of this
 constexpr Time kDrain = seconds(2);      ///< for what is queued at the end
-constexpr Time kReaderTurn = milliseconds(50);
+constexpr Time kReaderTurn = milliseconds(50), kIdleTurn = milliseconds(100);
 constexpr std::size_t kCountableMemory = 100;  ///< ports; fewer drown in the pages of everything else
+constexpr std::uint64_t kLargestMessage = 64 << 20;
 constexpr int kBacklog = 4'096;
 
 /// Resident memory of this process, bytes.
@@ -81,11 +83,12 @@ class Reader {
 
 class Drive {
  public:
-  Drive(const LoadOptions& options, std::unique_ptr<Reactor> reactor)
-      : options_(options), reactor_(std::move(reactor)), message_(std::max<std::uint64_t>(options.size, 8), 'x') {}
+  using Progress = std::function<void(double, std::uint64_t)>;
 
-  Status open_ports();
-  LoadResult run(os::StopSignals& signals, const std::function<void(double, std::uint64_t)>& progress);
+  Drive(const LoadOptions& options, std::unique_ptr<Reactor> reactor, std::vector<os::UniqueFd> sockets);
+
+  /// `stops` is asked in each turn; `stop_fd` (-1: none) becomes readable when it may have changed.
+  LoadResult run(const std::function<bool()>& stops, int stop_fd, const Progress& progress);
 
  private:
   struct Producer {
@@ -100,7 +103,6 @@ class Drive {
     std::vector<Producer> producers;
   };
 
-  Result<std::vector<os::UniqueFd>> connect_all();
   void heard(Driven& driven, const Event& event);
   /// At most `most` messages of one producer; how many calls it made.
   std::uint64_t produce(Driven& driven, std::size_t producer, std::uint64_t most);
@@ -111,7 +113,6 @@ class Drive {
 
   LoadOptions options_;
   std::unique_ptr<Reactor> reactor_;
-  std::unique_ptr<Reader> reader_;
   std::string message_;
   std::vector<std::unique_ptr<Driven>> ports_;
   std::size_t next_ = 0;  ///< who is first in the next paced turn
@@ -119,38 +120,10 @@ class Drive {
   LoadResult result_;
 };
 
-Result<std::vector<os::UniqueFd>> Drive::connect_all() {
-  SocketWishes wishes{options_.port.sndbuf, options_.port.recbuf, options_.port.nodelay};
-  ServerOptions serves = options_.reader;
-  serves.message = message_.size();
-  std::vector<os::UniqueFd> near, far;
-  if (options_.unix_sockets) {
-    for (std::uint32_t i = 0; i < options_.ports; ++i) {
-      auto pair = unix_pair(wishes, {});
-      if (!pair) return std::unexpected(pair.error());
-      near.push_back(std::move(pair->near));
-      far.push_back(std::move(pair->far));
-    }
-  }
-  if (!options_.connect) {
-    auto reader = Reader::start(serves, {}, std::move(far), !options_.unix_sockets);
-    if (!reader) return std::unexpected(reader.error());
-    reader_ = std::move(*reader);
-  }
-  for (std::uint32_t i = 0; !options_.unix_sockets && i < options_.ports; ++i) {
-    auto socket = connect_loopback(options_.connect.value_or(reader_ ? reader_->port() : 0), wishes);
-    if (!socket) return std::unexpected(socket.error());
-    near.push_back(std::move(*socket));
-  }
-  return near;
-}
-
-Status Drive::open_ports() {
-  auto sockets = connect_all();
-  if (!sockets) return std::unexpected(sockets.error());
-  ports_.reserve(sockets->size());
-  std::uint64_t before = resident();
-  for (os::UniqueFd& socket : *sockets) {
+Drive::Drive(const LoadOptions& options, std::unique_ptr<Reactor> reactor, std::vector<os::UniqueFd> sockets)
+    : options_(options), reactor_(std::move(reactor)), message_(options.size, 'x') {
+  ports_.reserve(sockets.size());
+  for (os::UniqueFd& socket : sockets) {
     auto driven = std::make_unique<Driven>(*this);
     driven->port =
         std::make_unique<Port>(PortSetup{.options = options_.port},
@@ -158,10 +131,6 @@ Status Drive::open_ports() {
     driven->producers.resize(options_.producers);
     ports_.push_back(std::move(driven));
   }
-  if (ports_.size() >= kCountableMemory) {
-    result_.memory_per_port = (std::max(resident(), before) - before) / ports_.size();
-  }
-  return {};
 }
 
 void Drive::heard(Driven& driven, const Event& event) {
@@ -245,44 +214,136 @@ void Drive::drain() {
       kDrain);
 }
 
-LoadResult Drive::run(os::StopSignals& signals, const std::function<void(double, std::uint64_t)>& progress) {
-  Reactor::Watch stop(*reactor_, signals.fd(), Reactor::Wants::read, [] {});
-  stop.set(true);
+LoadResult Drive::run(const std::function<bool()>& stops, int stop_fd, const Progress& progress) {
+  std::optional<Reactor::Watch> stop;
+  if (stop_fd >= 0) stop.emplace(*reactor_, stop_fd, Reactor::Wants::read, [] {}).set(true);
   Time began = reactor_->now(), end = began + options_.length, shown = began;
-  while (reactor_->now() < end && signals.received() == 0) {
+  std::uint64_t cpu_before = os::thread_cpu_ns();
+  while (reactor_->now() < end && !stops()) {
     if (options_.idle) {
-      reactor_->turn(std::min<Time>(end - reactor_->now(), seconds(1)));
+      reactor_->turn(std::min<Time>(end - reactor_->now(), kIdleTurn));
     } else if (options_.rate == 0) {
       full_turn();
     } else {
       paced_turn(std::chrono::duration<double>(reactor_->now() - began).count());
     }
-    if (reactor_->now() - shown >= seconds(1)) {
+    if (progress && reactor_->now() - shown >= seconds(1)) {
       shown = reactor_->now();
       progress(std::chrono::duration<double>(shown - began).count(), result_.sent);
     }
   }
   result_.seconds = std::chrono::duration<double>(reactor_->now() - began).count();
+  result_.cpu_seconds = static_cast<double>(os::thread_cpu_ns() - cpu_before) / 1e9;
   LoadResult result = result_;  // what returns later is not of this time
-  stop.set(false);
+  stop.reset();
   drain();
   for (const auto& driven : ports_) result.write_calls += driven->port->write_calls();
-  if (reader_) {
-    reactor_->turn(kReaderTurn);  // time for the last bytes to be read
-    result.reader = reader_->stop();
-  }
   return result;
+}
+
+/// What one thread drives: every n-th of the sockets, and its part of the rate.
+std::vector<std::unique_ptr<Drive>> share_out(const LoadOptions& options, std::vector<os::UniqueFd> sockets,
+                                              std::vector<std::unique_ptr<Reactor>> reactors) {
+  std::vector<std::vector<os::UniqueFd>> shares(reactors.size());
+  for (std::size_t i = 0; i < sockets.size(); ++i) shares[i % shares.size()].push_back(std::move(sockets[i]));
+  LoadOptions each = options;
+  if (options.rate > 0) each.rate = std::max<std::uint64_t>(1, options.rate / reactors.size());
+  std::vector<std::unique_ptr<Drive>> drives;
+  for (std::size_t i = 0; i < reactors.size(); ++i) {
+    drives.push_back(std::make_unique<Drive>(each, std::move(reactors[i]), std::move(shares[i])));
+  }
+  return drives;
+}
+
+void add(LoadResult& sum, const LoadResult& more) {
+  sum.seconds = std::max(sum.seconds, more.seconds);
+  sum.cpu_seconds += more.cpu_seconds;
+  sum.sent += more.sent;
+  sum.refused += more.refused;
+  sum.timeouts += more.timeouts;
+  sum.errors += more.errors;
+  sum.suspensions += more.suspensions;
+  sum.waits += more.waits;
+  sum.write_calls += more.write_calls;
+  sum.send.merge(more.send);
+}
+
+/// The near ends, and the reader if it is ours.
+struct Connected {
+  std::vector<os::UniqueFd> near;
+  std::unique_ptr<Reader> reader;
+};
+
+Result<Connected> connect_all(const LoadOptions& options) {
+  SocketWishes wishes{options.port.sndbuf, options.port.recbuf, options.port.nodelay};
+  ServerOptions serves = options.reader;
+  serves.message = options.size;
+  Connected connected;
+  std::vector<os::UniqueFd> far;
+  for (std::uint32_t i = 0; options.unix_sockets && i < options.ports; ++i) {
+    auto pair = unix_pair(wishes, {});
+    if (!pair) return std::unexpected(pair.error());
+    connected.near.push_back(std::move(pair->near));
+    far.push_back(std::move(pair->far));
+  }
+  if (!options.connect) {
+    auto reader = Reader::start(serves, {}, std::move(far), !options.unix_sockets);
+    if (!reader) return std::unexpected(reader.error());
+    connected.reader = std::move(*reader);
+  }
+  for (std::uint32_t i = 0; !options.unix_sockets && i < options.ports; ++i) {
+    auto socket = connect_loopback(options.connect ? *options.connect : connected.reader->port(), wishes);
+    if (!socket) return std::unexpected(socket.error());
+    connected.near.push_back(std::move(*socket));
+  }
+  return connected;
 }
 
 }  // namespace
 
 Result<LoadResult> drive(const LoadOptions& options, os::StopSignals& signals,
                          const std::function<void(double, std::uint64_t)>& progress) {
-  auto reactor = Reactor::create();
-  if (!reactor) return std::unexpected(reactor.error());
-  Drive load(options, std::move(*reactor));
-  if (Status status = load.open_ports(); !status) return std::unexpected(status.error());
-  return load.run(signals, progress);
+  if (options.size < sizeof(std::uint64_t) || options.size > kLargestMessage) {
+    return fail(ErrorCode::bad_input, "--size: a message has 8 bytes, for its time stamp, to 64 MiB");
+  }
+  if (options.unix_sockets && options.connect) {
+    return fail(ErrorCode::bad_input, "--connect: only tcp has ports; --transport unix brings its own reader");
+  }
+  std::vector<std::unique_ptr<Reactor>> reactors;
+  for (std::uint32_t i = 0; i < std::clamp<std::uint32_t>(options.threads, 1, options.ports); ++i) {
+    auto reactor = Reactor::create();
+    if (!reactor) return std::unexpected(reactor.error());
+    reactors.push_back(std::move(*reactor));
+  }
+  auto connected = connect_all(options);
+  if (!connected) return std::unexpected(connected.error());
+  std::size_t ports = connected->near.size();
+  std::uint64_t before = resident();
+  auto drives = share_out(options, std::move(connected->near), std::move(reactors));
+  std::uint64_t after = resident();
+
+  std::atomic<bool> stop = false;
+  std::vector<LoadResult> results(drives.size());
+  std::vector<std::thread> others;
+  for (std::size_t i = 1; i < drives.size(); ++i) {
+    others.emplace_back([&, i] { results[i] = drives[i]->run([&stop] { return stop.load(); }, -1, {}); });
+  }
+  auto show = [&](double span_s, std::uint64_t sent) { progress(span_s, sent * drives.size()); };
+  results[0] = drives[0]->run(
+      [&] {
+        if (signals.received() != 0) stop = true;
+        return stop.load();
+      },
+      signals.fd(), show);
+  for (std::thread& other : others) other.join();
+  LoadResult all = std::move(results[0]);
+  for (std::size_t i = 1; i < results.size(); ++i) add(all, results[i]);
+  if (ports >= kCountableMemory) all.memory_per_port = (std::max(after, before) - before) / ports;
+  if (connected->reader) {
+    std::this_thread::sleep_for(kReaderTurn);  // time for the last bytes to be read
+    all.reader = connected->reader->stop();
+  }
+  return all;
 }
 
 }  // namespace tcpadvisor::port::load

@@ -19,6 +19,7 @@ namespace tcpadvisor::port::load {
 
 struct LoadOptions {
   std::uint32_t ports = 1, producers = 1;   ///< producers: on each port
+  std::uint32_t threads = 1;                ///< that share the ports among them
   std::uint64_t size = 100;                 ///< bytes of a message, at least 8
   std::uint64_t rate = 0;                   ///< messages a second in all; 0: as many as go
   std::chrono::milliseconds length{5'000};  ///< of the sending
@@ -38,6 +39,7 @@ struct LoadResult {
   std::uint64_t suspensions = 0;  ///< busy_port events
   std::uint64_t waits = 0;        ///< calls that did not return at once
   std::uint64_t write_calls = 0;
+  double cpu_seconds = 0;              ///< of the threads that send, while they send
   Latencies send;                      ///< from the call to its return
   std::optional<ServerTotals> reader;  ///< our own
   std::uint64_t memory_per_port = 0;   ///< bytes of this process that opening one port took; 0: not known

@@ -83,6 +83,10 @@ void Server::ready(Connection& connection) {
     connection.readable->set(false);  // a refill goes on; a stall does not
     return;
   }
+  if (options_.rest > Time::zero()) {
+    connection.readable->set(false);
+    connection.refill = reactor_.after(options_.rest, [&connection] { connection.readable->set(true); });
+  }
   read_some(connection, most);
 }
 

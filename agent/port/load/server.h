@@ -3,6 +3,7 @@
 // end connections. One thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
@@ -18,7 +19,8 @@ namespace tcpadvisor::port::load {
 /// For each connection; bytes. 0: never, or without limit.
 struct ServerOptions {
   bool echo = false;
-  std::uint64_t rate = 0;  ///< bytes a second
+  std::uint64_t rate = 0;             ///< bytes a second
+  std::chrono::milliseconds rest{0};  ///< after each read: fewer wakeups, larger reads
   std::uint64_t stall_after = 0, close_after = 0;
   bool reset = false;         ///< close with RST
   std::uint64_t message = 0;  ///< length of the messages of `port drive`, whose first 8 bytes are a time stamp
