@@ -258,6 +258,10 @@ std::vector<std::string_view> Cursor::Keys::all() const {
 std::optional<Setting> Cursor::setting() {
   if (end() || peek() == "->") return std::nullopt;
   const Word& word = words_[at_];
+  if (word.text.starts_with("->")) {
+    fail(word.column + 2, "a blank belongs behind '->'");
+    return std::nullopt;
+  }
   std::size_t sign = word.text.find_first_of("=!<>");
   if (sign == std::string::npos || sign == 0) return std::nullopt;
   using enum Relation;

@@ -46,7 +46,12 @@ Expectation Cursor::expectation() {
   while (!end() && peek() != "within") {
     auto one = setting();
     if (!one) {
-      if (wanted.about == Expectation::About::caller && !wanted.result && wanted.comparisons.empty()) {
+      bool apart = at_ + 1 < words_.size() && words_[at_ + 1].text.find_first_of("=!<>") == 0;
+      bool first_word = !wanted.result && wanted.comparisons.empty();
+      if (apart) {
+        fail(column(), fmt::format("{} and {} belong together: write for example q=3", quoted(peek()),
+                                   quoted(words_[at_ + 1].text)));
+      } else if (wanted.about == Expectation::About::caller && first_word) {
         words_expected(peek(), column(), {result_words().begin(), result_words().end()});
       }
       fail(column(), fmt::format("{} is not KEY=VALUE: {}", quoted(peek()), shape_));

@@ -26,12 +26,6 @@ RunResult Run::play() {
   };
   for (const Step& step : script_.steps) {
     if (!step.only_on.empty() && !step.only_on.contains(world_.kind())) continue;
-    if (settings_.stop) {
-      if (auto why = settings_.stop()) {
-        result.error = at_step(step, std::move(*why));
-        return result;
-      }
-    }
     record_ = {.line = step.line, .step = step.text};
     given_.reset();
     called_.clear();
@@ -39,18 +33,30 @@ RunResult Run::play() {
     if (status && step.settles) status = settle();
     if (status && broken_) status = std::unexpected(*std::exchange(broken_, std::nullopt));
     if (status) status = check_wanted(step);
-    if (status && &step == &script_.steps.back()) status = last_check();
     ++result.steps;
-    if (!status && status.error().code == ErrorCode::bad_input) {
+    // The script's own fault, or the kernel's: neither says anything about the port.
+    if (!status && (status.error().code == ErrorCode::bad_input || status.error().sys_errno != 0)) {
       result.error = at_step(step, status.error());
       return result;
     }
     show_states();
     if (!status) record_.failure = status.error().message;
     transcript_.add(record_);
+    if (auto why = settings_.stop ? settings_.stop() : std::nullopt) {
+      result.error = at_step(step, std::move(*why));
+      return result;
+    }
     if (status) continue;
     result.failures.push_back(record_);
     if (!settings_.keep_going) return result;
+  }
+  if (Status status = last_check(); !status) {
+    called_.clear();
+    record_ = {.line = script_.steps.back().line, .step = "the end"};
+    show_states();
+    record_.failure = status.error().message;
+    transcript_.add(record_);
+    result.failures.push_back(record_);
   }
   return result;
 }
@@ -73,7 +79,7 @@ void Run::show_states() {
   record_.at = world_.timers().now();
   for (const auto& [name, on] : lines_) on->show(record_);
   for (const Caller* who : called_) record_.callers.push_back({who->name, state_of(*who), who->calls, who->returned});
-  if (given_) record_.result = *given_;
+  if (given_) record_.result = *std::exchange(given_, std::nullopt);
 }
 
 Status Run::check_wanted(const Step& step) {

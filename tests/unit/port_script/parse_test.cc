@@ -102,7 +102,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Wrong{"expect A ok", "1:8: ", "no caller or port 'A'"},
                     Wrong{"port P\nexpect P", "2:9: ", "KEY=VALUE is missing"},
                     Wrong{"port P\nexpect P ok", "2:10: ", "'ok' is not KEY=VALUE"},
-                    Wrong{"port P\nexpect P q = 3", "2:10: ", "'q' is not KEY=VALUE"},
+                    Wrong{"port P\nexpect P q = 3", "2:10: ", "'q' and '=' belong together: write for example q=3"},
                     Wrong{"port P\nexpect P q= 3", "2:12: ", "blanks around '=' are not allowed"},
                     Wrong{"port P\nexpect P busy=true", "2:15: ", "write busy=yes or busy=no"},
                     Wrong{"port P\nexpect P busy>no", "2:15: ", "write busy=yes or busy=no"},
@@ -120,7 +120,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Wrong{"port P\nsend 1 from A to P -> {error,foo}", "2:23: ", "write one of ok, true, false"},
                     Wrong{"port P\nsend 1 from A to P ->", "2:22: ", "the result after '->' is missing"},
                     Wrong{"port P\nsend 1 from A to P -> ok ok", "2:26: ", "too much here"},
-                    Wrong{"port P\nkill P -> ok", "2:8: ", "'kill' has no result"}));
+                    Wrong{"port P\nkill P -> ok", "2:8: ", "'kill' has no result"},
+                    Wrong{"port P\nsend 1 from A to P ->ok", "2:22: ", "a blank belongs behind '->'"}));
 
 TEST(WrongScript, TooLongOrTooMuch) {
   EXPECT_THAT(parse_error("port P\n" + std::string(1'001, 'x')),
