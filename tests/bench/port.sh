@@ -11,7 +11,10 @@ say() { echo "bench: $*" >&2; }
 fail() { say "$*"; exit 1; }
 
 tcpadvisor=$build/tcpadvisor
-[[ -x $tcpadvisor ]] || fail "$tcpadvisor is missing: ninja -C $1 tcpadvisor"
+bare_send=$build/bench/bare_send
+for program in "$tcpadvisor" "$bare_send"; do
+  [[ -x $program ]] || fail "$program is missing: ninja -C $1 tcpadvisor bare_send"
+done
 for program in erl erlc; do
   command -v "$program" >/dev/null || fail "$program is missing: apt-get install erlang-base"
 done
@@ -57,8 +60,8 @@ once() {
   shift
   "$@" >"$work/out" 2>"$work/err" || fail "$1 failed: $(head -n 1 "$work/err")"
   number messages_per_s "$work/out" >>"$work/$who.rate"
-  number p50_us "$work/out" >>"$work/$who.p50"
-  number p99_us "$work/out" >>"$work/$who.p99"
+  { number p50_us "$work/out" || true; } >>"$work/$who.p50"
+  { number p99_us "$work/out" || true; } >>"$work/$who.p99"
   awk -v cpu="$(number cpu_seconds "$work/out")" -v messages="$(number messages "$work/out")" \
     'BEGIN { printf "%.3f\n", cpu * 1e6 / messages }' >>"$work/$who.cpu"
 }
@@ -67,15 +70,18 @@ of() { median <"$work/$1.$2"; }
 # compare READER CONNECTIONS DELAY_SEND: one line of the table
 compare() {
   say "$1, $2 connections, delay_send $3"
-  rm -f "$work"/{erl,our}.*
+  rm -f "$work"/{erl,our,bare}.*
+  local bare=–
   for ((round = 0; round < rounds; ++round)); do
     once erl erl -noshell -pa "$work" -run bench_gen_tcp main "$port" "$2" "$seconds" "$bytes" "$3"
     once our "$tcpadvisor" port drive --json --connect "$port" --ports "$2" --threads "$threads" --for "${seconds}s" --size "$bytes" --set delay_send="$3"
+    [[ $3 == true ]] || once bare "$bare_send" "$port" "$2" "$seconds" "$bytes"
   done
+  [[ $3 == true ]] || bare=$(printf '%.0f at %.2f' "$(of bare rate)" "$(of bare cpu)")
   awk -v reader="$1" -v n="$2" -v delay="$3" -v er="$(of erl rate)" -v or="$(of our rate)" -v e50="$(of erl p50)" \
-    -v o50="$(of our p50)" -v e99="$(of erl p99)" -v o99="$(of our p99)" -v ec="$(of erl cpu)" -v oc="$(of our cpu)" \
-    'BEGIN { printf "| %s | %s | %s | %.0f | %.0f | **%.1f** | %.1f / %.1f | %.1f / %.1f | %.2f / %.2f (%.1f) |\n",
-             reader, delay, n, er, or, or / er, e50, e99, o50, o99, ec, oc, ec / oc }'
+    -v o50="$(of our p50)" -v e99="$(of erl p99)" -v o99="$(of our p99)" -v ec="$(of erl cpu)" -v oc="$(of our cpu)" -v bare="$bare" \
+    'BEGIN { printf "| %s | %s | %s | %.0f | %.0f | **%.1f** | %.1f / %.1f | %.1f / %.1f | %.2f / %.2f (%.1f) | %s |\n",
+             reader, delay, n, er, or, or / er, e50, e99, o50, o99, ec, oc, ec / oc, bare }'
 }
 
 echo "### The port driver beside real gen_tcp"
@@ -83,10 +89,10 @@ echo
 echo "$bytes-byte sends, default marks, TCP over loopback in a network namespace of its own; one sender for each connection," \
   "which sends again when its call has returned; as many threads as processors on both sides; the reader is \`tcpadvisor port serve\` for both, in turn, medians of $rounds" \
   "runs of $seconds s. Erlang/OTP $(erl -noshell -eval 'io:format("~s", [erlang:system_info(otp_release)]), halt().')," \
-  "load $(cut -d' ' -f1 /proc/loadavg) at the start."
+  "$(date -u +%F), load $(cut -d' ' -f1 /proc/loadavg) at the start."
 echo
-echo "| reader | delay_send | connections | gen_tcp, messages/s | port drive, messages/s | ratio (target ≥ 3) | send() of gen_tcp, p50 / p99 µs | of port drive | processor time per message, µs: gen_tcp / port drive (ratio) |"
-echo "|---|---|---|---|---|---|---|---|---|"
+echo "| reader | delay_send | connections | gen_tcp, messages/s | port drive, messages/s | ratio (target ≥ 3) | send() of gen_tcp, p50 / p99 µs | of port drive | processor time per message, µs: gen_tcp / port drive (ratio) | bare send(2), messages/s at µs |"
+echo "|---|---|---|---|---|---|---|---|---|---|"
 for rest in 1ms ''; do
   read_with ${rest:+--rest "$rest"}
   name=${rest:+"rests $rest after each read"}
@@ -95,9 +101,9 @@ for rest in 1ms ''; do
   done
 done
 echo
-echo "With delay_send false each message is one system call on both sides, and the kernel's part of it is the same. A reader that" \
-  "reads at once is woken by almost every segment and takes the processor from the sender; one that rests is not, so its rows show" \
-  "the senders."
+echo "With delay_send false each message is one system call on both sides; the last column is a loop of nothing but that call, in one" \
+  "thread. A reader that reads at once is woken by almost every segment and takes the processor from the sender; one that rests is" \
+  "not, so its rows show the senders. Processor time is user and system, of the sender only."
 say "memory of $idle_ports idle ports"
 read_with
 "$tcpadvisor" port drive --json --connect "$port" --ports "$idle_ports" --idle --for 1s >"$work/ours"
