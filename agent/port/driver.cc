@@ -48,12 +48,11 @@ Driver::~Driver() {
 
 void Driver::command(CallerId caller, std::string_view data) {
   if (!connected_) {
-    bool told = std::exchange(closed_for_send_, false);
-    above_.driver_reply(caller, told ? Outcome::closed : Outcome::enotconn);
+    above_.driver_reply(caller, std::exchange(closed_for_send_, std::nullopt).value_or(Outcome::enotconn));
     return;
   }
-  if (pending_shutdown()) {  // the write would fail with EPIPE
-    send_error(caller, EPIPE);
+  if (pending_shutdown()) {
+    send_error(caller, ESHUTDOWN);
     return;
   }
   std::string header = packet_header(options_.packet, data.size());
@@ -234,7 +233,9 @@ void Driver::send_error(CallerId caller, int sys_errno) {
   }
   if (busy_) caller = busy_caller_;  // also instead of a forced one, who is told nothing
   clear_busy();
-  Outcome told = options_.show_econnreset && sys_errno == ECONNRESET ? Outcome::econnreset : Outcome::closed;
+  // After a reset the first write may fail with EPIPE, as one after shutdown(write) does: Erlang makes no difference.
+  bool reset = sys_errno == ECONNRESET || sys_errno == EPIPE;
+  Outcome told = options_.show_econnreset && reset ? Outcome::econnreset : Outcome::closed;
   if (options_.active.mode != Active::Mode::off) {
     tell_tcp_closed(told);
     above_.driver_reply(caller, told);
@@ -246,7 +247,7 @@ void Driver::send_error(CallerId caller, int sys_errno) {
     }
     return;
   }
-  if (caller == kNobody) closed_for_send_ = true;
+  if (caller == kNobody) closed_for_send_ = told;
   above_.driver_reply(caller, told);
   answer_receiver(told);
   closed_for_receive_ = told;
@@ -262,7 +263,7 @@ void Driver::peer_closed(Outcome told) {
     tell_subscribers();
     above_.driver_reply(caller, Outcome::closed);
   } else if (told == Outcome::closed) {
-    closed_for_send_ = true;
+    closed_for_send_ = told;
   }
   receiver_.clear();
   read_shut_ = true;
@@ -332,7 +333,7 @@ void Driver::receive(CallerId caller, std::size_t bytes, std::optional<std::chro
   if (receiver_.waiting) return answer(Outcome::ealready);
   if (!connected_) {
     if (profile_ == Profile::classic) return answer(Outcome::closed);
-    if (closed_for_receive_) closed_for_send_ = false;  // once is enough, whichever way it is told
+    if (closed_for_receive_) closed_for_send_.reset();  // once is enough, whichever way it is told
     return answer(std::exchange(closed_for_receive_, std::nullopt).value_or(Outcome::enotconn));
   }
   if (options_.active.mode != Active::Mode::off) return answer(Outcome::einval);

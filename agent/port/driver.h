@@ -125,7 +125,7 @@ class Driver final : public TransportEvents {
   std::uint64_t busy_bytes_ = 0;  ///< of the call that waits, unless they count as bypassed already
   bool want_writable_ = false, want_readable_ = false;
   int pending_shutdown_ = -1;                  ///< `how` of a shutdown that waits for an empty queue
-  bool closed_for_send_ = false;               ///< DELAYED_CLOSE_SEND: the next send is told {error,closed}
+  std::optional<Outcome> closed_for_send_;     ///< DELAYED_CLOSE_SEND: what the next send is told
   std::optional<Outcome> closed_for_receive_;  ///< DELAYED_CLOSE_RECV: what the next receive is told
   bool read_shut_ = false;                     ///< the peer's FIN was read, or the port is only there to flush
   bool limbo_ = false;
