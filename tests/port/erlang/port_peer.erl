@@ -68,7 +68,7 @@ handle({send, Data}, P) -> {socket:send(P#peer.socket, Data, 1000), P};
 handle(shut, P) -> {socket:shutdown(P#peer.socket, write), P};
 handle(close, P) -> {socket:close(P#peer.socket), P#peer{rate = stalled}};
 handle(reset, P) ->
-    ok = socket:setopt(P#peer.socket, {socket, linger}, #{onoff => true, linger => 0}),
+    socket:setopt(P#peer.socket, {socket, linger}, #{onoff => true, linger => 0}),  % it may be closed already
     {socket:close(P#peer.socket), P#peer{rate = stalled}};
 handle(state, P) ->
     Next = look(P),
