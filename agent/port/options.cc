@@ -57,25 +57,25 @@ bool is_boolean(std::string_view text) {
   return boolean(text).has_value();
 }
 
-template <bool Options::* member>
+template <bool Options::* Member>
 constexpr Known flag(std::string_view name) {
   return {name, name, is_boolean,
           [](Options& o, std::string_view text) {
-            o.*member = *boolean(text);
+            o.*Member = *boolean(text);
             return true;
           },
-          [](const Options& o) { return std::string(o.*member ? "true" : "false"); }};
+          [](const Options& o) { return std::string(o.*Member ? "true" : "false"); }};
 }
 
-template <std::optional<std::int32_t> Options::* member>
+template <std::optional<std::int32_t> Options::* Member>
 constexpr Known kernel_buffer(std::string_view name) {
   return {name, name, is_integer,
           [](Options& o, std::string_view text) {
-            o.*member = mark(*integer(text));
-            if (&(o.*member) == &o.recbuf && !o.buffer_set) o.buffer = std::max(o.buffer, *o.recbuf);
+            o.*Member = mark(*integer(text));
+            if (&(o.*Member) == &o.recbuf && !o.buffer_set) o.buffer = std::max(o.buffer, *o.recbuf);
             return true;
           },
-          [](const Options& o) { return o.*member ? fmt::to_string(*(o.*member)) : std::string("kernel"); }};
+          [](const Options& o) { return o.*Member ? fmt::to_string(*(o.*Member)) : std::string("kernel"); }};
 }
 
 bool set_active(Options& o, std::string_view text) {

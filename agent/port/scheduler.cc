@@ -140,9 +140,9 @@ void Scheduler::run_turn() {
       continue;
     }
     ++executed;
-    Task task = std::move(from.front());
+    const Task task = std::move(from.front());
     from.pop_front();
-    run_task(std::move(task));
+    run_task(task);
   }
   if (runnable()) want_turn();
 }
@@ -157,7 +157,7 @@ void Scheduler::run_ahead() {
   while (!held_ && !gone_ && runnable()) run_turn();
 }
 
-void Scheduler::run_task(Task task) {
+void Scheduler::run_task(const Task& task) {
   // Who sent a message does not wait for it, and may be in another call by now.
   auto call = has_reference(task.options.kind) ? calls_.find(task.caller) : calls_.end();
   bool caller_waits = call != calls_.end() && call->second.state == Call::State::scheduled;

@@ -89,7 +89,7 @@ class Scheduler {
   void want_turn();
   void run_turn();
   bool must_park(const Task& task) const;
-  void run_task(Task task);
+  void run_task(const Task& task);
   void check_message_queue();
   void resume_all();
   void abort_refusable_tasks();

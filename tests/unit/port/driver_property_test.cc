@@ -22,7 +22,7 @@ constexpr int kStepsAfterTheEnd = 30;
 class Model {
  public:
   Model(Story& story, Profile profile, const VirtualTime& time)
-      : story_(story), classic(profile == Profile::classic), time_(time) {}
+      : classic(profile == Profile::classic), story_(story), time_(time) {}
 
   // ---- what the test does ----
   void command(CallerId caller, std::string bytes) {
@@ -38,25 +38,25 @@ class Model {
         return reply(caller, Outcome::timeout);
       busy = true;
       busy_caller = caller;
-      due = options->send_timeout ? std::optional<Time>(time_.now() + *options->send_timeout) : std::nullopt;
+      due_ = options->send_timeout ? std::optional<Time>(time_.now() + *options->send_timeout) : std::nullopt;
     } else if (bytes.empty()) {
       reply(caller, Outcome::ok);
     } else if (options->delay_send) {
       queue += bytes;
       reply(caller, Outcome::ok);
     } else {
-      direct = {caller, std::move(bytes)};
+      direct_ = {caller, std::move(bytes)};
     }
   }
   void subscribe(CallerId caller) {
-    if (!queue.empty()) subscribers.push_back(caller);
+    if (!queue.empty()) subscribers_.push_back(caller);
   }
   void stop(bool flushes) {
-    subscribers.clear();
-    if (receiving != kNobody) answers.push_back({std::exchange(receiving, kNobody), Outcome::closed});
+    subscribers_.clear();
+    if (receiving != kNobody) answers_.push_back({std::exchange(receiving, kNobody), Outcome::closed});
     busy = false;
     busy_caller = kNobody;
-    due.reset();
+    due_.reset();
     limbo = flushes;
     if (!flushes) disconnect();
   }
@@ -74,8 +74,8 @@ class Model {
   // ---- what the driver does with the kernel ----
   void on_write(const std::string& offered, Moved moved) {
     story_.check(connected, "a write after the end");
-    if (direct) {
-      auto [caller, bytes] = *std::exchange(direct, std::nullopt);
+    if (direct_) {
+      auto [caller, bytes] = *std::exchange(direct_, std::nullopt);
       story_.check(offered == bytes, "the first write does not offer what was sent");
       if (moved.sys_errno != 0 && moved.sys_errno != EAGAIN) return send_error(caller, error_word(moved.sys_errno));
       written += moved.bytes;
@@ -90,12 +90,14 @@ class Model {
     queue.erase(0, moved.bytes);
     if (busy && queue.size() <= mark(options->low)) {
       busy = false;
-      due.reset();
+      due_.reset();
       reply(std::exchange(busy_caller, kNobody), Outcome::ok);
     }
     if (!queue.empty()) return;
     tell_subscribers();
-    if (limbo) disconnect();
+    if (!limbo) return;
+    asked_shutdown = pending;  // still done, just before the end
+    disconnect();
   }
   void on_read(Moved moved) {
     if (moved.sys_errno == ECONNRESET) peer_closed(error_word(ECONNRESET));
@@ -112,27 +114,27 @@ class Model {
   // ---- what the driver says ----
   void on_reply(CallerId caller, Outcome outcome) {
     if (caller == kNobody) return;
-    if (!replies.empty()) {
-      story_.check(replies.front() == std::pair(caller, outcome), "another reply than the rules say");
-      replies.pop_front();
+    if (!replies_.empty()) {
+      story_.check(replies_.front() == std::pair(caller, outcome), "another reply than the rules say");
+      replies_.pop_front();
       return;
     }
-    story_.check(outcome == Outcome::timeout && busy && caller == busy_caller && due == time_.now(),
+    story_.check(outcome == Outcome::timeout && busy && caller == busy_caller && due_ == time_.now(),
                  "a reply that nobody expects");
     busy = false;
     busy_caller = kNobody;
-    due.reset();
+    due_.reset();
     if (!options->send_timeout_close) return;
-    if (classic) subscribers.clear();
+    if (classic) subscribers_.clear();
     disconnect();
   }
   void on_event(const Event& event) {
     if (event.kind == EventKind::empty_out_q) {
-      story_.check(!notices.empty() && notices.front() == event.caller, "an empty_out_q that nobody expects");
-      if (!notices.empty()) notices.pop_front();
-    } else if (!answers.empty()) {
-      story_.check(answers.front() == std::pair(event.caller, event.outcome), "another answer than the rules say");
-      answers.pop_front();
+      story_.check(!notices_.empty() && notices_.front() == event.caller, "an empty_out_q that nobody expects");
+      if (!notices_.empty()) notices_.pop_front();
+    } else if (!answers_.empty()) {
+      story_.check(answers_.front() == std::pair(event.caller, event.outcome), "another answer than the rules say");
+      answers_.pop_front();
     } else {
       bool data_or_timeout = event.outcome == Outcome::ok || event.outcome == Outcome::timeout;
       story_.check(event.caller == receiving && data_or_timeout, "an answer that nobody expects");
@@ -140,8 +142,8 @@ class Model {
     }
   }
   void compare(const Driver& driver) {
-    story_.check(!direct, "a send that was neither written nor queued");
-    story_.check(replies.empty() && notices.empty() && answers.empty(), "something was not said");
+    story_.check(!direct_, "a send that was neither written nor queued");
+    story_.check(replies_.empty() && notices_.empty() && answers_.empty(), "something was not said");
     story_.check(driver.queued() == queue.size(), "q differs");
     story_.check(driver.busy() == busy && driver.busy_caller() == busy_caller, "busy differs");
     story_.check(driver.connected() == connected, "the connection's state differs");
@@ -150,10 +152,9 @@ class Model {
     story_.check(driver.statistics().count == count && driver.statistics().bytes == sent, "the statistics differ");
     story_.check(!connected || sent == written + dropped + queue.size(), "bytes are missing");
     story_.check(driver.bypassed() <= sent, "more bypassed than sent");
-    story_.check(!due || *due >= time_.now(), "a send time-out was forgotten");
+    story_.check(!due_ || *due_ >= time_.now(), "a send time-out was forgotten");
   }
 
-  Story& story_;
   const Options* options = nullptr;
   bool classic;
   bool connected = true, busy = false, limbo = false, fin_read = false, closed_for_send = false;
@@ -166,20 +167,21 @@ class Model {
  private:
   static std::uint64_t mark(std::int32_t value) { return static_cast<std::uint64_t>(value); }
   Outcome error_word(int sys_errno) const {
-    return sys_errno == ECONNRESET && options->show_econnreset ? Outcome::econnreset : Outcome::closed;
+    bool reset = sys_errno == ECONNRESET || sys_errno == EPIPE;
+    return reset && options->show_econnreset ? Outcome::econnreset : Outcome::closed;
   }
   void reply(CallerId caller, Outcome outcome) {
-    if (caller != kNobody) replies.push_back({caller, outcome});
+    if (caller != kNobody) replies_.push_back({caller, outcome});
   }
-  void answer(CallerId caller, Outcome outcome) { answers.push_back({caller, outcome}); }
+  void answer(CallerId caller, Outcome outcome) { answers_.push_back({caller, outcome}); }
   void drop() {
     dropped += queue.size();
     queue.clear();
   }
   void tell_subscribers() {
-    for (std::size_t i = 0; i < subscribers.size(); ++i)
-      notices.push_back(subscribers[(subscribers.size() - i) % subscribers.size()]);
-    subscribers.clear();
+    for (std::size_t i = 0; i < subscribers_.size(); ++i)
+      notices_.push_back(subscribers_[(subscribers_.size() - i) % subscribers_.size()]);
+    subscribers_.clear();
   }
   void disconnect() {
     drop();
@@ -192,7 +194,7 @@ class Model {
     if (busy) caller = busy_caller;
     busy = false;
     busy_caller = kNobody;
-    due.reset();
+    due_.reset();
     if (caller == kNobody) closed_for_send = true;
     reply(caller, told);
     if (receiving != kNobody) answer(std::exchange(receiving, kNobody), told);
@@ -206,7 +208,7 @@ class Model {
       tell_subscribers();
       reply(std::exchange(busy_caller, kNobody), Outcome::closed);
       busy = false;
-      due.reset();
+      due_.reset();
     } else if (told == Outcome::closed) {
       closed_for_send = true;
     }
@@ -214,12 +216,13 @@ class Model {
     if (options->exit_on_close) disconnect();
   }
 
+  Story& story_;
   const VirtualTime& time_;
-  std::optional<Time> due;
-  std::optional<std::pair<CallerId, std::string>> direct;  ///< a send that must be written at once
-  std::vector<CallerId> subscribers;
-  std::deque<std::pair<CallerId, Outcome>> replies, answers;  ///< that the rules demand and that have not come yet
-  std::deque<CallerId> notices;
+  std::optional<Time> due_;
+  std::optional<std::pair<CallerId, std::string>> direct_;  ///< a send that must be written at once
+  std::vector<CallerId> subscribers_;
+  std::deque<std::pair<CallerId, Outcome>> replies_, answers_;  ///< that the rules demand and that have not come yet
+  std::deque<CallerId> notices_;
 };
 
 /// Lets the model see what goes to the kernel.

@@ -24,17 +24,17 @@ TEST(Options, Defaults) {
   Options options;
   EXPECT_EQ(marks(options), "8192/4096");
   EXPECT_EQ(mq_marks(options), "8192/4096");
-  for (auto [name, value] : std::map<std::string, std::string>{{"delay_send", "false"},
-                                                               {"send_timeout", "infinity"},
-                                                               {"send_timeout_close", "false"},
-                                                               {"exit_on_close", "true"},
-                                                               {"linger", "false/0"},
-                                                               {"buffer", "1460"},
-                                                               {"sndbuf", "kernel"},
-                                                               {"recbuf", "kernel"},
-                                                               {"packet", "0"},
-                                                               {"active", "false"},
-                                                               {"parallelism", "false"}}) {
+  for (const auto& [name, value] : std::map<std::string, std::string>{{"delay_send", "false"},
+                                                                      {"send_timeout", "infinity"},
+                                                                      {"send_timeout_close", "false"},
+                                                                      {"exit_on_close", "true"},
+                                                                      {"linger", "false/0"},
+                                                                      {"buffer", "1460"},
+                                                                      {"sndbuf", "kernel"},
+                                                                      {"recbuf", "kernel"},
+                                                                      {"packet", "0"},
+                                                                      {"active", "false"},
+                                                                      {"parallelism", "false"}}) {
     EXPECT_EQ(shown(options, name), value) << name;
   }
 }
@@ -124,11 +124,11 @@ TEST(Options, TypesAreCheckedBeforeAnythingIsApplied) {
 }
 
 TEST(Options, SendTimeout) {
-  for (auto [text, expected] : std::map<std::string, std::string>{{"0", "0"},
-                                                                  {"300", "300"},
-                                                                  {"4294967294", "4294967294"},
-                                                                  {"4294967295", "infinity"},
-                                                                  {"infinity", "infinity"}}) {
+  for (const auto& [text, expected] : std::map<std::string, std::string>{{"0", "0"},
+                                                                         {"300", "300"},
+                                                                         {"4294967294", "4294967294"},
+                                                                         {"4294967295", "infinity"},
+                                                                         {"infinity", "infinity"}}) {
     Options options;
     options.send_timeout = std::chrono::milliseconds(5);
     EXPECT_EQ(port::apply(options, Settings{{"send_timeout", text}}), Outcome::ok);

@@ -205,7 +205,7 @@ class Trial final : public EventSink {
     story_.check(
         now.gone || now.message_busy || now.message_queue <= static_cast<std::uint64_t>(port_.options().mq_high),
         "the full message queue is not busy");
-    bool something_left = now.written != before_.written || now.dropped != before_.dropped || now.gone ||
+    bool something_left = !now.open || now.written != before_.written || now.dropped != before_.dropped || now.gone ||
                           commands != before_commands_ || now.message_queue != before_.message_queue || timed_out_ ||
                           options_changed_;
     story_.check(!resumed_ || something_left || !(before_.busy || before_.message_busy), "resumed while busy");
@@ -368,6 +368,7 @@ class Trial final : public EventSink {
     if (caller.dead) return;
     story_.step("{} dies{}", id, std::string_view(caller.suspended ? " suspended" : ""));
     if (caller.suspended) peer_.refused(id, caller.bytes);
+    if (caller.in_call) lossless_ = false;  // nobody is told whether its command was taken back
     caller.suspended = caller.in_call = false;
     caller.dead = true;
     port_.caller_dies(id);
