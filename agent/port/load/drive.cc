@@ -15,6 +15,7 @@
 #include "agent/os/clock.h"
 #include "agent/os/proc_root.h"
 #include "agent/port/port.h"
+#include "agent/port/publish.h"
 #include "agent/port/reactor.h"
 #include "agent/port/socket_transport.h"
 
@@ -28,7 +29,8 @@ constexpr std::size_t kBatch = 256;      ///< messages of one producer before th
 constexpr Time kPace = milliseconds(1);  ///< a limited rate is served in steps of this
 constexpr Time kDrain = seconds(2);      ///< for what is queued at the end
 constexpr Time kReaderTurn = milliseconds(50), kIdleTurn = milliseconds(100);
-constexpr std::size_t kCountableMemory = 100;  ///< ports; fewer drown in the pages of everything else
+constexpr std::size_t kCountableMemory = 100;    ///< ports; fewer drown in the pages of everything else
+constexpr std::uint32_t kMostPublished = 1'024;  ///< ports: an agent hears no more of one process
 constexpr std::uint64_t kLargestMessage = 64 << 20;
 constexpr int kBacklog = 4'096;
 
@@ -115,6 +117,7 @@ class Drive {
   std::unique_ptr<Reactor> reactor_;
   std::string message_;
   std::vector<std::unique_ptr<Driven>> ports_;
+  std::optional<Publisher> publisher_;
   std::size_t next_ = 0;  ///< who is first in the next paced turn
   std::uint64_t calls_ = 0;
   LoadResult result_;
@@ -123,12 +126,18 @@ class Drive {
 Drive::Drive(const LoadOptions& options, std::unique_ptr<Reactor> reactor, std::vector<os::UniqueFd> sockets)
     : options_(options), reactor_(std::move(reactor)), message_(options.size, 'x') {
   ports_.reserve(sockets.size());
+  bool publishes = !options_.unix_sockets && options_.ports <= kMostPublished;
+  if (publishes) publisher_.emplace(*reactor_);
   for (os::UniqueFd& socket : sockets) {
     auto driven = std::make_unique<Driven>(*this);
+    std::string local = local_address(socket.get()), remote = remote_address(socket.get());
     driven->port =
         std::make_unique<Port>(PortSetup{.options = options_.port},
                                std::make_unique<SocketTransport>(*reactor_, std::move(socket)), *reactor_, *driven);
     driven->producers.resize(options_.producers);
+    if (publishes) {
+      (void)publisher_->add([port = driven->port.get(), local, remote] { return word_of(*port, local, remote); });
+    }
     ports_.push_back(std::move(driven));
   }
 }
