@@ -26,7 +26,7 @@ class Model {
 
   // ---- what the test does ----
   void command(CallerId caller, std::string bytes) {
-    if (!connected) return reply(caller, std::exchange(closed_for_send, false) ? Outcome::closed : Outcome::enotconn);
+    if (!connected) return reply(caller, std::exchange(closed_for_send, std::nullopt).value_or(Outcome::enotconn));
     if (pending >= 0) return send_error(caller, Outcome::closed);
     if (classic && bytes.empty()) return reply(caller, Outcome::ok);
     ++count;
@@ -64,7 +64,7 @@ class Model {
     if (receiving != kNobody) return answer(caller, Outcome::ealready);
     if (!connected) {
       if (classic) return answer(caller, Outcome::closed);
-      if (closed_for_receive) closed_for_send = false;
+      if (closed_for_receive) closed_for_send.reset();
       return answer(caller, std::exchange(closed_for_receive, std::nullopt).value_or(Outcome::enotconn));
     }
     receiving = caller;
@@ -157,8 +157,8 @@ class Model {
 
   const Options* options = nullptr;
   bool classic;
-  bool connected = true, busy = false, limbo = false, fin_read = false, closed_for_send = false;
-  std::optional<Outcome> closed_for_receive;
+  bool connected = true, busy = false, limbo = false, fin_read = false;
+  std::optional<Outcome> closed_for_send, closed_for_receive;
   CallerId busy_caller = kNobody, receiving = kNobody;
   int pending = -1, asked_shutdown = -1;
   std::string queue;
@@ -195,7 +195,7 @@ class Model {
     busy = false;
     busy_caller = kNobody;
     due_.reset();
-    if (caller == kNobody) closed_for_send = true;
+    if (caller == kNobody) closed_for_send = told;
     reply(caller, told);
     if (receiving != kNobody) answer(std::exchange(receiving, kNobody), told);
     closed_for_receive = told;
@@ -210,7 +210,7 @@ class Model {
       busy = false;
       due_.reset();
     } else if (told == Outcome::closed) {
-      closed_for_send = true;
+      closed_for_send = told;
     }
     if (receiving != kNobody) answer(std::exchange(receiving, kNobody), told);
     if (options->exit_on_close) disconnect();

@@ -402,12 +402,14 @@ TEST(Driver, AResetIsSeenByWriting) {
     EXPECT_EQ(w.take(), c.receives);
     EXPECT_EQ(w.send(2, 1), "{error," + c.send + "}");
   }
-  World w(kStuck);
-  w.send(1, 10);
-  w.wire.peer_reset();
-  w.time.settle();
-  EXPECT_EQ(w.send(2, 1), "{error,closed}");  // nobody has heard of it yet
-  EXPECT_EQ(w.send(2, 1), "{error,enotconn}");
+  for (bool show : {false, true}) {
+    World w(kStuck, {{"show_econnreset", show ? "true" : "false"}});
+    w.send(1, 10);
+    w.wire.peer_reset();
+    w.time.settle();
+    EXPECT_EQ(w.send(2, 1), show ? "{error,econnreset}" : "{error,closed}");  // nobody has heard of it yet
+    EXPECT_EQ(w.send(2, 1), "{error,enotconn}");
+  }
 }
 
 TEST(Driver, AResetIsSeenByReading) {
