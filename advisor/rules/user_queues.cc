@@ -213,10 +213,12 @@ bool grows_past_its_mark(const QueueView& view, const QueueStory& story) {
     for (std::size_t i = part.first; i <= part.last; ++i) {
       const UserQueue* then = story.then[i];
       if (then == nullptr || !then->high || then->queued <= *then->high) return false;
+      if (then->queued < before->queued) return false;  // it drains in between: large sends look like this
     }
     const UserQueue* after = story.then[part.last];
-    bool bypassed = after->bypassed.value_or(0) > before->bypassed.value_or(0);
-    return after->queued > before->queued && (bypassed || after->busy.value_or(false));
+    bool may_grow =
+        after->bypassed && before->bypassed ? *after->bypassed > *before->bypassed : after->busy.value_or(false);
+    return after->queued > before->queued && may_grow;
   });
 }
 

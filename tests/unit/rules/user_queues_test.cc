@@ -107,6 +107,18 @@ TEST(UserQueueUnbounded, one_large_message_is_no_growth) {
   expect_fine(user_queue_unbounded(of_queues(large), lab()));
 }
 
+TEST(UserQueueUnbounded, large_sends_that_drain_are_no_growth) {
+  // 64 KiB sends one after the other: the queue is past its mark whenever we look, a little more each time.
+  auto unbypassed = [](std::size_t i) -> UserQueue {
+    return a_user_queue().queued(65'000 + 10 * i, 1'000'000 * i).busy(1).bypassed(0);
+  };
+  expect_fine(user_queue_unbounded(of_queues(unbypassed), lab()));
+  auto sags = [](std::size_t i) -> UserQueue {
+    return a_user_queue().queued(i % 2 == 0 ? 65'000 + 10 * i : 20'000, 1'000'000 * i).busy(1).bypassed(i);
+  };
+  expect_fine(user_queue_unbounded(of_queues(sags), lab()));
+}
+
 TEST(UserQueueUnbounded, clears) {
   auto cleared = [](std::size_t i) -> UserQueue {
     return a_user_queue().queued(i < 5 ? 1'000'000 * i : 0, 9'000'000).busy(1).bypassed(1'000'000 * i);
