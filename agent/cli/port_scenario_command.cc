@@ -25,20 +25,17 @@ class Transcript {
       print(told.json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
       return;
     }
-    if (told.kind == Told::Kind::truth && terminal_) {
-      wipe();
-      std::size_t width = text_width();
-      for (const std::string& line : told.lines) {
-        print(line + "\n");
-        // A line that the terminal breaks takes several of its lines.
-        shown_ += std::max<std::size_t>(1, (line.size() + width - 1) / width);
-      }
-      return;
-    }
-    if (told.kind != Told::Kind::truth) wipe();
-    double seconds = told.kind == Told::Kind::truth ? told.json.value("seconds", 0.0) : 0;
-    for (const std::string& line : told.lines) {
-      print(told.kind == Told::Kind::truth ? fmt::format("{:7.3f} s  {}\n", seconds, line) : line + "\n");
+    // The last truth stays above the result.
+    if (told.kind == Told::Kind::result) shown_ = 0;
+    wipe();
+    bool stays_in_place = told.kind == Told::Kind::truth && terminal_;
+    std::size_t width = text_width();
+    for (const std::string& text : told.lines) {
+      std::string line =
+          told.kind == Told::Kind::truth ? fmt::format("{:7.3f} s  {}", told.json.value("seconds", 0.0), text) : text;
+      print(line + "\n");
+      // A line that the terminal breaks takes several of its lines.
+      if (stays_in_place) shown_ += std::max<std::size_t>(1, (line.size() + width - 1) / width);
     }
   }
 
