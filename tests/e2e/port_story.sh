@@ -14,6 +14,17 @@ expect "an unknown scenario" "tcpadvisor: unknown scenario 'nosuch'; tcpadvisor 
 run port scenario s1 --transport fake
 expect "exit code of a transport that is not s1's" 2 "$code"
 
+unshare -Ur bash -c 'echo 0 >/proc/sys/user/max_net_namespaces && "$0" port scenario s1' "$bin" >"$work/out" 2>"$work/err" </dev/null
+code=$?
+if grep -q 'Operation not permitted' "$work/err"; then
+  echo "not checked: what a host without namespaces is told, as this one does not let us make one"
+else
+  expect "exit code where no namespace can be made" 4 "$code"
+  expect_match "where no namespace can be made" 'cannot make a network namespace: .*; --netns own plays in the namespace you are in$' "$(<"$work/err")"
+  expect "and nothing else" "" "$(<"$work/out")"
+fi
+
+: >"$work/s1"
 "$bin" port scenario s1 --hold 25s --json >"$work/s1" 2>"$work/s1.err" </dev/null &
 scenario=$!
 for _ in {1..50}; do
