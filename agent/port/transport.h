@@ -5,6 +5,7 @@
 
 #include <sys/uio.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -19,6 +20,7 @@ namespace tcpadvisor::port {
 struct Moved {
   std::size_t bytes = 0;
   int sys_errno = 0;
+  bool try_later() const { return sys_errno == EAGAIN || sys_errno == EINTR; }
 };
 
 class TransportEvents {

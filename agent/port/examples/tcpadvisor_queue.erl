@@ -1,9 +1,11 @@
 %% SPDX-License-Identifier: Apache-2.0
-%% Tells every running tcpadvisor how many bytes wait inside this Erlang VM, in front of the kernel (docs/user-queues.md).
+%% Tells every running tcpadvisor how many bytes wait inside this Erlang VM, in front of the kernel
+%% (docs/user-queues.md).
 %%   erlc tcpadvisor_queue.erl                       compile
 %%   tcpadvisor_queue:start().                       all TCP connections of this VM, also those to other nodes
 %%   tcpadvisor_queue:start(Socket).                 one gen_tcp socket, until it is closed
-%% From outside: erl -pa DIR -run tcpadvisor_queue ... -run your_program. Both return the publisher's pid; exit(Pid, kill) ends it.
+%% From outside: erl -pa DIR -run tcpadvisor_queue ... -run your_program. Both return the publisher's pid; exit(Pid,
+%% kill) ends it.
 -module(tcpadvisor_queue).
 -export([start/0, start/1]).
 
@@ -14,7 +16,8 @@ start() -> start(all).
 start(What) -> spawn(fun() -> {ok, Out} = gen_udp:open(0, [local]), loop(What, Out) end).
 
 loop(What, Out) ->
-    Ports = if What =:= all -> [P || P <- erlang:ports(), erlang:port_info(P, name) =:= {name, "tcp_inet"}]; true -> [What] end,
+    Ports = if What =:= all -> [P || P <- erlang:ports(), erlang:port_info(P, name) =:= {name, "tcp_inet"}]; true ->
+        [What] end,
     speak([Line || P <- Ports, Line <- [line(P)], Line =/= none], Out),
     timer:sleep(?PERIOD_MS),
     What =:= all orelse erlang:port_info(What) =/= undefined orelse exit(normal),
@@ -28,7 +31,8 @@ line(P) ->
         {ok, [{send_pend, Queued}, {send_oct, Accepted}]} = inet:getstat(P, [send_pend, send_oct]),
         {ok, Marks} = inet:getopts(P, [high_watermark, low_watermark, high_msgq_watermark, low_msgq_watermark]),
         {connected, Owner} = erlang:port_info(P, connected),
-        Name = case erlang:process_info(Owner, registered_name) of {_, N} -> atom_to_list(N); _ -> pid_to_list(Owner) end,
+        Name = case erlang:process_info(Owner, registered_name) of {_, N} -> atom_to_list(N); _ ->
+            pid_to_list(Owner) end,
         io_lib:format("tcpadvisor-queue 1 local=~s remote=~s queued=~B accepted=~B high=~B low=~B mq_high=~B mq_low=~B name=~s~n",
                       [address(Local), address(Remote), Queued, Accepted] ++ [V || {_, V} <- Marks]
                       ++ [[C || C <- lists:sublist(Name, 32), C > $\s, C < 127]])
@@ -42,11 +46,13 @@ address({Ip, Port}) -> [$[, inet:ntoa(Ip), $], $:, integer_to_list(Port)].
 speak([], _) -> ok;
 speak(Lines, Out) ->
     {Now, Later} = lists:split(min(?LINES_PER_DATAGRAM, length(Lines)), Lines),
-    [gen_udp:send(Out, {local, Agent}, 0, Now) || Dir <- directories(), Agent <- filelib:wildcard(filename:join(Dir, "*.sock"))],
+    [gen_udp:send(Out, {local, Agent}, 0, Now) || Dir <- directories(),
+        Agent <- filelib:wildcard(filename:join(Dir, "*.sock"))],
     speak(Later, Out).
 
 directories() ->
     case os:getenv("TCPADVISOR_QUEUES") of
-        false -> ["/run/tcpadvisor/queues" | [filename:join(D, "tcpadvisor/queues") || D <- [os:getenv("XDG_RUNTIME_DIR")], D =/= false]];
+        false -> ["/run/tcpadvisor/queues" | [filename:join(D, "tcpadvisor/queues")
+            || D <- [os:getenv("XDG_RUNTIME_DIR")], D =/= false]];
         Dir -> [Dir]
     end.
