@@ -9,8 +9,8 @@
 
 main([Seconds]) ->
     tcpadvisor_queue:start(),
-    {ok, Listener} = gen_tcp:listen(0, [binary, {active, false}, {ip, {127, 0, 0, 1}}, {nodelay, false}, {delay_send, true},
-                                        {recbuf, 131072}, {sndbuf, 65536}, {exit_on_close, true}]),
+    {ok, Listener} = gen_tcp:listen(0, [binary, {active, false}, {ip, {127, 0, 0, 1}}, {recbuf, 131072},
+                                        {nodelay, false}, {delay_send, true}, {sndbuf, 65536}, {exit_on_close, true}]),
     {ok, Port} = inet:port(Listener),
     Stay = list_to_integer(Seconds) * 1000,
     Client = spawn(fun() ->

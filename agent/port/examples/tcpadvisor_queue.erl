@@ -33,7 +33,8 @@ line(P) ->
         {connected, Owner} = erlang:port_info(P, connected),
         Name = case erlang:process_info(Owner, registered_name) of {_, N} -> atom_to_list(N); _ ->
             pid_to_list(Owner) end,
-        io_lib:format("tcpadvisor-queue 1 local=~s remote=~s queued=~B accepted=~B high=~B low=~B mq_high=~B mq_low=~B name=~s~n",
+        io_lib:format("tcpadvisor-queue 1 local=~s remote=~s queued=~B accepted=~B high=~B low=~B mq_high=~B mq_low=~B "
+                      "name=~s~n",
                       [address(Local), address(Remote), Queued, Accepted] ++ [V || {_, V} <- Marks]
                       ++ [[C || C <- lists:sublist(Name, 32), C > $\s, C < 127]])
     catch error:_ -> none

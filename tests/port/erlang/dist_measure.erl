@@ -3,8 +3,11 @@
 %% or sits behind a relay that reads as many bytes as it is told. dist_measure.sh starts it; docs/distribution.md tells
 %% what it printed. Every experiment starts its own far node and ends it by its pid.
 -module(dist_measure).
--export([main/0, sink/0, relay/2, port_please/2, port_please/3, names/1, register_node/2, register_node/3,
-         address_please/3, start_link/0, listen_port_please/2]).
+-export([main/0]).
+-import(dist_far, [far_node/0, far_node/1, connect/1, wait_for/2, signal/1, gone/0, flush/0, dist_port/0, queued/0,
+    driver/1,
+         kernel_queues/0, status/1, limit/0, say/2, data/1, stop_and_fill/1, fill/1, until_refused/2, events/0]).
+-import(dist_relay, [through_relay/0]).
 
 -define(FAR, 'far@127.0.0.1').
 -define(SETTLE_MS, 300).
@@ -20,94 +23,6 @@ main() ->
     [begin io:format("~n== ~s~n", [Name]), Run(), gone() end
      || {Name, Run} <- All, Wanted =:= [] orelse lists:member(Name, Wanted)],
     halt(0).
-
-%% ---- the far node ------------------------------------------------------------------------------------------------
-
-%% Small kernel buffers, so that what the kernel holds is little beside the limit. The far node must not outlive us.
-far_node() -> far_node([]).
-far_node(Extra) ->
-    Args = ["-name", atom_to_list(?FAR), "-setcookie", atom_to_list(erlang:get_cookie()), "-noinput", "-noshell",
-            "-pa", filename:dirname(code:which(?MODULE)), "-kernel", "inet_dist_listen_options", "[{recbuf,4096}]"]
-        ++ Extra ++ ["-s", "dist_measure", "sink"],
-    open_port({spawn_executable, os:find_executable("erl")}, [{args, Args}, exit_status, binary]),
-    connect(100),
-    Sink = wait_for(fun() -> rpc:call(?FAR, erlang, whereis, [sink]) end, fun is_pid/1),
-    put(os_pid, rpc:call(?FAR, os, getpid, [])),
-    net_kernel:monitor_nodes(true),
-    timer:sleep(?SETTLE_MS),
-    Sink.
-
-connect(0) -> error(far_node_does_not_answer);
-connect(N) -> net_kernel:connect_node(?FAR) orelse begin timer:sleep(100), connect(N - 1) end.
-
-wait_for(Ask, Good) ->
-    X = Ask(),
-    case Good(X) of true -> X; false -> timer:sleep(20), wait_for(Ask, Good) end.
-
-signal(Name) -> os:cmd("kill -" ++ Name ++ " " ++ get(os_pid)), timer:sleep(50).
-
-gone() ->
-    net_kernel:monitor_nodes(false),
-    case get(os_pid) of
-        undefined -> ok;
-        _ -> signal("KILL"), erlang:disconnect_node(?FAR), erase(os_pid), timer:sleep(200), flush()
-    end.
-
-flush() -> receive _ -> flush() after 0 -> ok end.
-
-sink() -> register(sink, spawn(fun() -> sink_loop([], 0) end)).
-sink_loop(Log, N) ->
-    receive
-        {log, From} -> From ! {log, lists:reverse(Log), N}, sink_loop([], 0);
-        {Tag, Data} when is_binary(Data) -> sink_loop([Tag | Log], N + byte_size(Data));
-        _ -> sink_loop(Log, N)
-    end.
-
-%% ---- looking at the channel --------------------------------------------------------------------------------------
-
-dist_port() -> proplists:get_value(?FAR, erlang:system_info(dist_ctrl)).
-
-%% Bytes that the node has accepted and not yet handed to the port.
-queued() ->
-    [Connection] = ets:lookup(sys_dist, ?FAR),
-    {ok, _In, _Out, Pending} = erlang:dist_get_stat(element(3, Connection)),
-    Pending.
-
-driver(What) -> {ok, [{What, N}]} = inet:getstat(dist_port(), [What]), N.
-
-kernel_queues() ->
-    {ok, {_, Port}} = inet:sockname(dist_port()),
-    Lines = string:split(os:cmd("ss -Htn state established '( sport = :" ++ integer_to_list(Port)
-                                ++ " or dport = :" ++ integer_to_list(Port) ++ " )'"), "\n", all),
-    Own = ":" ++ integer_to_list(Port),
-    Rows = [string:lexemes(L, " ") || L <- Lines, L =/= ""],
-    {[S || [_, S, Local | _] <- Rows, lists:suffix(Own, Local)], [R || [R, _, Local | _] <- Rows, not lists:suffix(Own, Local)]}.
-
-status(Pid) -> case erlang:process_info(Pid, status) of {status, S} -> S; undefined -> ended end.
-
-limit() -> erlang:system_info(dist_buf_busy_limit).
-say(Format, Args) -> io:format(Format ++ "~n", Args).
-data(Bytes) -> binary:copy(<<0>>, Bytes).
-
-%% Until the driver's own queue is over its high watermark; from then on every byte stays in the node's queue.
-stop_and_fill(Sink) -> signal("STOP"), fill(Sink).
-fill(Sink) ->
-    erlang:send(Sink, {fill, data(1000)}, [nosuspend]),
-    timer:sleep(2),
-    case queued() >= 3000 of true -> timer:sleep(?SETTLE_MS); false -> fill(Sink) end.
-
-%% Sends until refused; how many were accepted.
-until_refused(Sink, Message) -> until_refused(Sink, Message, 0).
-until_refused(Sink, Message, N) ->
-    case erlang:send(Sink, Message, [nosuspend]) of
-        ok when N < 2000000 -> until_refused(Sink, Message, N + 1);
-        _ -> N
-    end.
-
-events() ->
-    receive {monitor, Pid, busy_dist_port, _} -> [Pid | events()] after 50 -> [] end.
-
-%% ---- experiments -------------------------------------------------------------------------------------------------
 
 options() ->
     far_node(),
@@ -131,7 +46,8 @@ cost() ->
          ok = erlang:send(To, Message, [nosuspend]),
          Fresh = queued() - Before,
          timer:sleep(50),
-         say("to ~s, payload ~6B: to the driver ~6B, queue +~6B, a moment later +~B", [Kind, Size, Octets, Fresh, queued() - Before])
+         say("to ~s, payload ~6B: to the driver ~6B, queue +~6B, a moment later +~B", [Kind, Size, Octets, Fresh,
+             queued() - Before])
      end || {{Kind, To, Size, Message}, Octets} <- lists:zip(Messages, Wire)].
 
 %% Brings the queue to exactly limit+Delta and asks whether the next sender is refused.
@@ -160,7 +76,8 @@ sagged() ->
     timer:sleep(?SETTLE_MS),
     Before = queued(),
     Answer = erlang:send(Sink, x, [nosuspend]),
-    Pids = [begin P = spawn(fun() -> Sink ! {fill, data(20000)} end), timer:sleep(50), {P, queued()} end || _ <- [1, 2]],
+    Pids = [begin P = spawn(fun() -> Sink ! {fill, data(20000)} end), timer:sleep(50), {P, queued()} end
+        || _ <- [1, 2]],
     say("still busy at limit~s: nosuspend -> ~w; sends of 20000: ~w", [signed(Before - limit()), Answer,
         [{status(P), list_to_atom("limit" ++ signed(Q - limit()))} || {P, Q} <- Pids]]).
 
@@ -186,8 +103,10 @@ places() ->
          signal("STOP"),
          N = until_refused_slowly(Sink, {places, data(Size)}),
          {SendQ, RecvQ} = kernel_queues(),
-         say("messages of ~B: ~B accepted; node queue ~B, driver queue (send_pend) ~B, Send-Q ~s, peer's Recv-Q ~s, to the driver ~B",
-             [Size, N, queued(), driver(send_pend), lists:join(",", SendQ), lists:join(",", RecvQ), driver(send_oct) - Octets]),
+         say("messages of ~B: ~B accepted; node queue ~B, driver queue (send_pend) ~B, Send-Q ~s, "
+             "peer's Recv-Q ~s, to the driver ~B",
+             [Size, N, queued(), driver(send_pend), lists:join(",", SendQ), lists:join(",", RecvQ),
+                 driver(send_oct) - Octets]),
          gone()
      end || Size <- [100, 1000, 10000, 60000, 200000]].
 
@@ -222,11 +141,13 @@ blocked() ->
     timer:sleep(50),
     Cost = queued() - Start,
     Counter = counters:new(1, []),
-    Sender = spawn(fun() -> (fun Loop() -> Sink ! {blocked, data(10000)}, counters:add(Counter, 1, 1), Loop() end)() end),
+    Sender = spawn(fun() -> (fun Loop() -> Sink ! {blocked, data(10000)}, counters:add(Counter, 1, 1),
+        Loop() end)() end),
     timer:sleep(?SETTLE_MS),
     Entered = (queued() - Start) / Cost - 1,
     say("cost ~B, queue ~B -> limit~s; ~.2f messages entered, ~B calls returned; sender ~p; events ~p",
-        [Cost, Start + Cost, signed(queued() - limit()), Entered, counters:get(Counter, 1), status(Sender), length(events())]),
+        [Cost, Start + Cost, signed(queued() - limit()), Entered, counters:get(Counter, 1), status(Sender),
+            length(events())]),
     say("nosuspend then: ~p; events ~p", [erlang:send(Sink, x, [nosuspend]), length(events())]),
     exit(Sender, kill),
     erlang:system_monitor(undefined),
@@ -276,7 +197,8 @@ calls() ->
 prepare(Steps) ->
     Self = self(),
     [begin
-         Pid = spawn(fun() -> Held = First(), Self ! ready, receive {go, To} -> To ! {self(), short(Then(Held))} end, timer:sleep(infinity) end),
+         Pid = spawn(fun() -> Held = First(), Self ! ready, receive {go, To} -> To ! {self(), short(Then(Held))} end,
+             timer:sleep(infinity) end),
          receive ready -> {Name, Pid} end
      end || {Name, First, Then} <- Steps].
 
@@ -314,12 +236,15 @@ senders() ->
          timer:sleep(?SETTLE_MS * 2),
          Suspended = length([P || P <- Pids, status(P) =:= suspended]),
          say("~w: ~B senders of ~B on a ~w channel: queue limit~s -> limit~s, suspended ~B, events ~B",
-             [Kind, N, Size, Channel, signed(Before - limit()), signed(queued() - limit()), Suspended, length(events())]),
+             [Kind, N, Size, Channel, signed(Before - limit()), signed(queued() - limit()), Suspended,
+                 length(events())]),
          erlang:system_monitor(undefined),
          [exit(P, kill) || P <- Pids],
          gone()
-     end || {N, Size, Kind, Channel} <- [{1000, 10000, plain, free}, {1000, 10000, nosuspend, free}, {10, 10000, plain, busy},
-                                    {1000, 10000, plain, busy}, {1000, 10000, nosuspend, busy}, {1000, 100000, plain, free}]].
+     end || {N, Size, Kind, Channel} <- [{1000, 10000, plain, free}, {1000, 10000, nosuspend, free}, {10, 10000,
+         plain, busy},
+                                    {1000, 10000, plain, busy}, {1000, 10000, nosuspend, busy}, {1000, 100000, plain,
+                                        free}]].
 
 send_as(plain, To, Message) -> erlang:send(To, Message);
 send_as(nosuspend, To, Message) -> erlang:send(To, Message, [nosuspend]).
@@ -337,12 +262,14 @@ large() ->
              [Kind, Result, status(Pid), Before, queued(), signed(queued() - limit())]),
          Again = spawn(fun() -> send_as(Kind, Sink, Message) end),
          timer:sleep(?SETTLE_MS),
-         say("~w, another one on the busy channel: caller ~w, queue limit~s", [Kind, status(Again), signed(queued() - limit())]),
+         say("~w, another one on the busy channel: caller ~w, queue limit~s", [Kind, status(Again),
+             signed(queued() - limit())]),
          exit(Again, kill),
          erlang:system_monitor(Self, [busy_dist_port]),
          signal("CONT"),
          timer:sleep(1000),
-         say("~w, the far node goes on: caller ~w, queue ~B, events ~B", [Kind, status(Pid), queued(), length(events())]),
+         say("~w, the far node goes on: caller ~w, queue ~B, events ~B", [Kind, status(Pid), queued(),
+             length(events())]),
          erlang:system_monitor(undefined),
          exit(Pid, kill),
          gone()
@@ -364,7 +291,8 @@ signals() ->
     [V ! {stop, why} || V <- Short],
     timer:sleep(500),
     say("~B linked processes exit with a short reason: queue limit~s -> limit~s, processes ~s",
-        [N div 2, signed(Before - limit()), signed(queued() - limit()), signed(erlang:system_info(process_count) - Processes)]),
+        [N div 2, signed(Before - limit()), signed(queued() - limit()),
+            signed(erlang:system_info(process_count) - Processes)]),
     Reason = {why, data(10000)},
     [V ! {stop, Reason} || V <- Long],
     timer:sleep(1000),
@@ -393,7 +321,8 @@ memory() ->
              {"gen_server:cast", fun(To) -> gen_server:cast(To, data(10000)) end},
              {"spawn(send)", Fresh(fun(To, M) -> To ! M end)},
              {"spawn(send [nosuspend])", Fresh(fun(To, M) -> erlang:send(To, M, [nosuspend]) end)},
-             {"spawn_request, data as argument", fun(_) -> spawn_request(?FAR, erlang, size, [data(10000)], [{reply, no}]) end},
+             {"spawn_request, data as argument", fun(_) ->
+                 spawn_request(?FAR, erlang, size, [data(10000)], [{reply, no}]) end},
              {"exit/2, data as reason", fun(To) -> exit(To, {m, data(10000)}) end},
              {"link+exit with data", fun(To) -> spawn(fun() -> link(To), exit({m, data(10000)}) end) end}],
     [begin
@@ -402,7 +331,8 @@ memory() ->
          garbage_collect(),
          {Bytes, Processes} = {erlang:memory(total), erlang:system_info(process_count)},
          Done = counters:new(1, []),
-         Loop = spawn(fun() -> [begin Step(Sink), counters:add(Done, 1, 1) end || _ <- lists:seq(1, 5000)], timer:sleep(infinity) end),
+         Loop = spawn(fun() -> [begin Step(Sink), counters:add(Done, 1, 1) end || _ <- lists:seq(1, 5000)],
+             timer:sleep(infinity) end),
          timer:sleep(2500),
          say("~-32s ~4B of 5000 calls returned, loop ~-9w queue ~9B, memory ~s kB, processes +~B",
              [Name, counters:get(Done, 1), status(Loop), queued(), signed((erlang:memory(total) - Bytes) div 1024),
@@ -424,7 +354,8 @@ resume() ->
     until_refused(Sink, {fill, data(1000)}),
     Waiting = [spawn(fun() -> Sink ! {I, data(1000)}, counters:add(Counter, 1, 1) end) || I <- lists:seq(1, 5)],
     timer:sleep(50),
-    say("busy: queue limit~s, driver ~B, suspended ~w", [signed(queued() - limit()), driver(send_pend), [status(P) || P <- Waiting]]),
+    say("busy: queue limit~s, driver ~B, suspended ~w", [signed(queued() - limit()), driver(send_pend),
+        [status(P) || P <- Waiting]]),
     Trace = step(Sink, Relay, Waiting, []),
     [say("  ~s", [L]) || L <- Trace],
     ok.
@@ -436,7 +367,8 @@ step(Sink, Relay, Waiting, Log) when length(Log) < 4000 ->
                          [queued(), driver(send_pend), Left = length([P || P <- Waiting, status(P) =:= suspended]),
                           Answer = erlang:send(Sink, probe, [nosuspend])]),
     Next = [Line | Log],
-    if Left =:= 0, Answer =:= ok -> lists:reverse(lists:sublist(Next, 6)) ++ [io_lib:format("(after ~B steps of 2000)", [length(Next)])];
+    if Left =:= 0, Answer =:= ok -> lists:reverse(lists:sublist(Next,
+        6)) ++ [io_lib:format("(after ~B steps of 2000)", [length(Next)])];
        true -> step(Sink, Relay, Waiting, Next)
     end;
 step(_, _, _, Log) -> ["never" | lists:sublist(Log, 3)].
@@ -449,7 +381,8 @@ order() ->
     until_refused(Sink, {fill, data(1000)}),
     Self = self(),
     Order = [begin
-                 P = spawn(fun() -> Sink ! {{first, I}, data(1000)}, Self ! {resumed, I}, Sink ! {{second, I}, data(1000)} end),
+                 P = spawn(fun() -> Sink ! {{first, I}, data(1000)}, Self ! {resumed, I}, Sink ! {{second, I},
+                     data(1000)} end),
                  wait_for(fun() -> status(P) end, fun(S) -> S =:= suspended end),
                  I
              end || I <- lists:seq(1, 8)],
@@ -483,7 +416,8 @@ crowd(N) ->
     erlang:system_monitor(undefined),
     Sink ! {log, self()},
     Log = receive {log, L, _} -> [I || I <- L, is_integer(I)] after 5000 -> [] end,
-    say("~B suspended with 10000 each: events ~B, after SIGCONT ~B more; delivered ~B, of these ~B before an earlier one",
+    say("~B suspended with 10000 each: events ~B, after SIGCONT ~B more; delivered ~B, of these ~B before an "
+        "earlier one",
         [N, First, Again, length(Log), length([1 || {A, B} <- lists:zip(lists:droplast(Log), tl(Log)), A > B])]).
 
 broken() ->
@@ -498,7 +432,8 @@ broken() ->
     signal("KILL"),
     after_end(T0, 5),
     say("next: [noconnect] -> ~w, [nosuspend,noconnect] -> ~w, [nosuspend] -> ~w, send_nosuspend/2 -> ~w, ! -> ~w",
-        [erlang:send(Sink, x, [noconnect]), erlang:send(Sink, x, [nosuspend, noconnect]), erlang:send(Sink, x, [nosuspend]),
+        [erlang:send(Sink, x, [noconnect]), erlang:send(Sink, x, [nosuspend, noconnect]), erlang:send(Sink, x,
+            [nosuspend]),
          erlang:send_nosuspend(Sink, x), Sink ! x]).
 
 after_end(T0, N) ->
@@ -533,7 +468,8 @@ pending() ->
     T0 = erlang:monotonic_time(millisecond),
     say("[nosuspend] -> ~w in ~B ms", [erlang:send(Sink, x, [nosuspend]), erlang:monotonic_time(millisecond) - T0]),
     timer:sleep(?SETTLE_MS),
-    say("connecting: [noconnect] -> ~w, [nosuspend] -> ~w", [erlang:send(Sink, x, [noconnect]), erlang:send(Sink, x, [nosuspend])]),
+    say("connecting: [noconnect] -> ~w, [nosuspend] -> ~w", [erlang:send(Sink, x, [noconnect]),
+        erlang:send(Sink, x, [nosuspend])]),
     Before = queued(),
     N = until_refused(Sink, {pending, data(10000)}),
     say("connecting: [nosuspend] of 10000: ~B accepted, queue ~B -> limit~s", [N, Before, signed(queued() - limit())]),
@@ -542,51 +478,3 @@ pending() ->
     timer:sleep(?SETTLE_MS),
     say("3 senders: queue limit~s", [signed(queued() - limit())]),
     after_end(T0, 2).
-
-%% ---- a relay between the nodes -----------------------------------------------------------------------------------
-
-%% Reconnects through a listener that stands between; it reads from the near node only what it is told to.
-through_relay() ->
-    {port, FarPort, Version} = erl_epmd:port_please("far", "127.0.0.1"),
-    Self = self(),
-    Relay = spawn(fun() -> relay(Self, FarPort) end),
-    receive {relay, Port} -> ets:insert(relay, {far, Port, Version}) end,
-    erlang:disconnect_node(?FAR),
-    timer:sleep(?SETTLE_MS),
-    connect(50),
-    timer:sleep(?SETTLE_MS),
-    Relay.
-
-relay(Parent, FarPort) ->
-    {ok, L} = gen_tcp:listen(0, [binary, {active, false}, {ip, {127, 0, 0, 1}}, {recbuf, 4096}]),
-    {ok, Port} = inet:port(L),
-    Parent ! {relay, Port},
-    {ok, Near} = gen_tcp:accept(L),
-    {ok, Far} = gen_tcp:connect({127, 0, 0, 1}, FarPort, [binary, {active, true}]),
-    inet:setopts(Near, [{active, true}]),
-    relay_loop(Near, Far).
-
-relay_loop(Near, Far) ->
-    receive
-        {tcp, Near, Bytes} -> gen_tcp:send(Far, Bytes), relay_loop(Near, Far);
-        {tcp, Far, Bytes} -> gen_tcp:send(Near, Bytes), relay_loop(Near, Far);
-        stop -> inet:setopts(Near, [{active, false}]), relay_loop(Near, Far);
-        {read, N} ->
-            case gen_tcp:recv(Near, N, 100) of {ok, Bytes} -> gen_tcp:send(Far, Bytes); {error, _} -> ok end,
-            relay_loop(Near, Far);
-        {tcp_closed, _} -> ok
-    end.
-
-%% The near node runs with -epmd_module dist_measure, so that the relay can be put in the way.
-start_link() -> erl_epmd:start_link().
-register_node(Name, Port) -> erl_epmd:register_node(Name, Port).
-register_node(Name, Port, Family) -> erl_epmd:register_node(Name, Port, Family).
-listen_port_please(Name, Host) -> erl_epmd:listen_port_please(Name, Host).
-names(Host) -> erl_epmd:names(Host).
-address_please(Name, Host, Family) -> erl_epmd:address_please(Name, Host, Family).
-port_please(Name, Host) -> port_please(Name, Host, infinity).
-port_please(Name, Host, Timeout) ->
-    case ets:whereis(relay) =/= undefined andalso ets:lookup(relay, list_to_atom(Name)) of
-        [{far, Port, Version}] -> ets:delete(relay, far), {port, Port, Version};
-        _ -> erl_epmd:port_please(Name, Host, Timeout)
-    end.

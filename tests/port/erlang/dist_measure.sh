@@ -11,8 +11,8 @@ ip link set lo up
 ebin=$(mktemp -d)
 epmd & epmd=$!
 trap 'kill "$epmd" 2>/dev/null; rm -rf "$ebin"' EXIT
-erlc -o "$ebin" "$here/dist_measure.erl"
+erlc -o "$ebin" "$here"/dist_*.erl
 # -start_epmd false: this epmd ends with the script. Two schedulers, so that the far node does not depend on the host.
-timeout 240 erl -name near@127.0.0.1 -setcookie dist_measure -start_epmd false -epmd_module dist_measure -pa "$ebin" \
+timeout 240 erl -name near@127.0.0.1 -setcookie dist_measure -start_epmd false -epmd_module dist_relay -pa "$ebin" \
     -noinput -noshell +S 2 +zdbbl "${ZDBBL:-1024}" -kernel inet_dist_connect_options '[{sndbuf,4096}]' \
     -s dist_measure main -extra "$@"

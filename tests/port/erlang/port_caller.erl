@@ -22,7 +22,8 @@ step(Pid, Call, Repeat, More) -> Pid ! {step, Call, Repeat, More}.
 state(Name) ->
     case ets:lookup(callers, {Name, state}) of
         [{_, State}] -> State;
-        [] -> #{calls => 0, counts => #{}, returned => true, result => none, bytes => 0, port => none, sends => false, began => 0, ended => 0, order => 0}
+        [] -> #{calls => 0, counts => #{}, returned => true, result => none, bytes => 0, port => none, sends => false,
+            began => 0, ended => 0, order => 0}
     end.
 
 loop() ->
@@ -68,8 +69,11 @@ pattern(Port, N) ->
     Sent = case get({sent, Port}) of undefined -> 0; S -> S end,
     put({sent, Port}, Sent + N),
     Index = case get({index, Port}) of
-                undefined -> I = ets:update_counter(callers, {senders, Port}, 1, {{senders, Port}, -1}), put({index, Port}, I), I;
-                I -> I
+                undefined ->
+                    Next = ets:update_counter(callers, {senders, Port}, 1, {{senders, Port}, -1}),
+                    put({index, Port}, Next),
+                    Next;
+                Known -> Known
             end,
     Block = << <<(Index * 16 + C)>> || C <- lists:seq(0, 15) >>,
     binary:part(binary:copy(Block, N div 16 + 2), Sent band 15, N).
@@ -78,9 +82,16 @@ keep(Change) ->
     [{Key, State}] = ets:lookup(callers, {get(name), state}),
     ets:insert(callers, {Key, Change(State)}).
 
-messages() -> receive {inet_reply, _, _} = M -> message(M), messages(); {empty_out_q, _} = M -> message(M), messages() after 0 -> ok end.
+messages() ->
+    receive
+        {inet_reply, _, _} = M -> message(M), messages();
+        {empty_out_q, _} = M -> message(M), messages()
+    after 0 -> ok
+    end.
 
-message({inet_reply, _, Result}) -> note(get(name), "inet_reply"), ets:insert(callers, {{get(name), reply}, port_words:result(Result)});
+message({inet_reply, _, Result}) ->
+    note(get(name), "inet_reply"),
+    ets:insert(callers, {{get(name), reply}, port_words:result(Result)});
 message(Message) when is_tuple(Message) -> note(get(name), atom_to_list(element(1, Message)));
 message(_) -> ok.
 
@@ -90,6 +101,9 @@ note(Name, Kind) ->
 
 %% From the system monitor.
 busy_port(Pid) ->
-    case ets:lookup(callers, {pid, Pid}) of [{_, Name}] -> ets:update_counter(callers, {Name, busy_port}, 1, {{Name, busy_port}, 0}); [] -> ok end.
+    case ets:lookup(callers, {pid, Pid}) of
+        [{_, Name}] -> ets:update_counter(callers, {Name, busy_port}, 1, {{Name, busy_port}, 0});
+        [] -> ok
+    end.
 
 now_ms() -> erlang:monotonic_time(microsecond) / 1000.

@@ -7,7 +7,8 @@
 
 listen(tcp, Options) -> listening(inet, #{family => inet, addr => {127, 0, 0, 1}, port => 0}, Options);
 listen(unix, Options) ->
-    Path = filename:join(os:getenv("PORT_SCRIPT_DIR", "/tmp"), "port-" ++ os:getpid() ++ "-" ++ integer_to_list(erlang:unique_integer([positive]))),
+    Path = filename:join(os:getenv("PORT_SCRIPT_DIR", "/tmp"),
+        "port-" ++ os:getpid() ++ "-" ++ integer_to_list(erlang:unique_integer([positive]))),
     listening(local, #{family => local, path => Path}, Options).
 
 listening(Domain, Address, Options) ->
@@ -50,7 +51,11 @@ hold(Socket, Checks) ->
 do(Pid, What) ->
     Ref = monitor(process, Pid),
     Pid ! {What, Ref, self()},
-    receive {Ref, Answer} -> demonitor(Ref, [flush]), Answer; {'DOWN', Ref, _, _, Why} -> error({peer, Why}) after 10000 -> error({peer, What}) end.
+    receive
+        {Ref, Answer} -> demonitor(Ref, [flush]), Answer;
+        {'DOWN', Ref, _, _, Why} -> error({peer, Why})
+    after 10000 -> error({peer, What})
+    end.
 
 loop(P) ->
     receive
@@ -72,7 +77,8 @@ handle(reset, P) ->
     {socket:close(P#peer.socket), P#peer{rate = stalled}};
 handle(state, P) ->
     Next = look(P),
-    {#{"got" => Next#peer.got, "end" => atom_to_list(Next#peer.ended), broken => lists:reverse(Next#peer.broken)}, Next}.
+    {#{"got" => Next#peer.got, "end" => atom_to_list(Next#peer.ended), broken => lists:reverse(Next#peer.broken)},
+        Next}.
 
 drain(P = #peer{rate = all}) -> read_all(P);
 drain(P = #peer{rate = PerSecond}) -> read(P, max(1, PerSecond div 50)).

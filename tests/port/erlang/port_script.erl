@@ -1,8 +1,9 @@
 %% SPDX-License-Identifier: Apache-2.0
 %% Plays a port script (docs/port-scripts.md) on real gen_tcp, to be compared with `tcpadvisor port run`.
 %%   erl -noshell -pa EBIN -s port_script main -extra FILE tcp|unix OUT
-%% OUT gets one JSON object per step, then a last one with the verdict. What Erlang does not show (the scheduler's queue, the busy
-%% flag, counters of our own driver) is reported as "skipped". A script with parallelism=true needs `erl +spp true`.
+%% OUT gets one JSON object per step, then a last one with the verdict. What Erlang does not show (the scheduler's
+%% queue, the busy flag, counters of our own driver) is reported as "skipped". A script with parallelism=true needs
+%% `erl +spp true`.
 -module(port_script).
 -export([main/0]).
 
@@ -26,12 +27,16 @@ main() ->
     receive monitoring -> ok end,
     World = #world{transport = list_to_atom(Transport), start = now_ms()},
     persistent_term:put(start, World#world.start),
-    try lists:foldl(fun({Line, Words}, W) -> play(Words, W#world{line = Line}) end, World, port_words:steps(binary_to_list(Text))) of
+    Steps = port_words:steps(binary_to_list(Text)),
+    try lists:foldl(fun({Line, Words}, W) -> play(Words, W#world{line = Line}) end, World, Steps) of
         #world{failed = Failed} = Last ->
-            Broken = [P || {P, #port{peer = Peer}} <- maps:to_list(Last#world.ports), maps:get(broken, port_peer:do(Peer, state)) =/= []],
-            emit(#{verdict => case {Failed, Broken} of {0, []} -> "passed"; _ -> "failed" end, failed => Failed, broken_streams => Broken})
+            Broken = [P || {P, #port{peer = Peer}} <- maps:to_list(Last#world.ports),
+                           maps:get(broken, port_peer:do(Peer, state)) =/= []],
+            emit(#{verdict => case {Failed, Broken} of {0, []} -> "passed"; _ -> "failed" end, failed => Failed,
+                broken_streams => Broken})
     catch
-        Class:Why:Stack -> emit(#{verdict => "error", why => lists:flatten(io_lib:format("~w:~w ~0p", [Class, Why, Stack]))})
+        Class:Why:Stack -> emit(#{verdict => "error",
+            why => lists:flatten(io_lib:format("~w:~w ~0p", [Class, Why, Stack]))})
     end,
     exit(Monitor, kill),
     halt(0, [{flush, false}]).  % a closed port that still flushes would hold the end up
@@ -46,7 +51,10 @@ play(["also" | _], W) -> W;
 play(["transport" | _], W) -> W;
 play(["profile", "otp25"], W) -> W;
 play(["on", Transports | Step], W) ->
-    case lists:member(atom_to_list(W#world.transport), string:lexemes(Transports, ",")) of true -> play(Step, W); false -> W end;
+    case lists:member(atom_to_list(W#world.transport), string:lexemes(Transports, ",")) of
+        true -> play(Step, W);
+        false -> W
+    end;
 play(Words, W) ->
     {Step, Wanted} = case lists:splitwith(fun(X) -> X =/= "->" end, Words) of
                          {S, ["->", R]} -> {S, R};
@@ -64,7 +72,8 @@ play(Words, W) ->
               end,
     emit(#{line => Next#world.line, step => string:join(Words, " "), ms => round(now_ms() - Next#world.start),
            verdict => case Verdict of yes -> "ok"; no -> "failed"; skipped -> "skipped" end,
-           result => case Result of {_, Text} -> Text; _ -> Result end, callers => callers(Called), ports => ports(Next)}),
+           result => case Result of {_, Text} -> Text; _ -> Result end, callers => callers(Called),
+               ports => ports(Next)}),
     case Verdict of no -> Next#world{failed = Next#world.failed + 1}; _ -> Next end.
 
 step(["port", Name | Rest], W) ->
@@ -73,7 +82,8 @@ step(["port", Name | Rest], W) ->
     {Address, Number} = port_peer:address(Listener),
     Near = wishes(Options, "", W),
     Pid = caller(Owner),
-    {ok, Socket} = port_caller:run(Pid, fun() -> gen_tcp:connect(Address, Number, [binary, {active, false} | maps:to_list(Near)]) end),
+    {ok, Socket} = port_caller:run(Pid, fun() ->
+        gen_tcp:connect(Address, Number, [binary, {active, false} | maps:to_list(Near)]) end),
     Peer = port_peer:accept(Listener, not packets(Options)),
     Set = [port_words:option(O, W#world.names) || O = {Key, _, _} <- Options, not special(Key)],
     Result = port_caller:run(Pid, fun() -> inet:setopts(Socket, Set) end),
@@ -82,10 +92,12 @@ step(["listener", Name | Rest], W) ->
     Options = [port_words:key_value(O) || O <- Rest],
     Address = case W#world.transport of
                   tcp -> {ip, {127, 0, 0, 1}};
-                  unix -> {ifaddr, {local, filename:join(os:getenv("PORT_SCRIPT_DIR", "/tmp"), "listener-" ++ os:getpid() ++ Name)}}
+                  unix -> {ifaddr, {local, filename:join(os:getenv("PORT_SCRIPT_DIR", "/tmp"),
+                      "listener-" ++ os:getpid() ++ Name)}}
               end,
     {ok, Socket} = gen_tcp:listen(0, [binary, {active, false}, Address | maps:to_list(wishes(Options, "", W))]),
-    Result = inet:setopts(Socket, [port_words:option(O, W#world.names) || O = {Key, _, _} <- Options, not special(Key)]),
+    Result = inet:setopts(Socket, [port_words:option(O, W#world.names) || O = {Key, _, _} <- Options,
+        not special(Key)]),
     {port_words:result(Result), W#world{listeners = (W#world.listeners)#{Name => Socket}}};
 step(["accept", Name, "from", From | Rest], W) ->
     {Owner, Options} = owner(Rest),
@@ -102,7 +114,8 @@ step(["send", Size, "from", Callers, "to", Name | Rest], W) ->
     #port{socket = Socket, owner = Owner} = maps:get(Name, W#world.ports),
     {Options, Until} = lists:splitwith(fun(X) -> X =/= "until" end, Rest),
     Kind = hd([K || "kind=" ++ K <- Options] ++ ["send"]),
-    Flags = [list_to_atom(case O of "badoption" -> "foo"; _ -> O end) || O <- Options, lists:member(O, ["nosuspend", "force", "noconnect", "badoption"])],
+    Flags = [list_to_atom(case O of "badoption" -> "foo"; _ -> O end) || O <- Options,
+        lists:member(O, ["nosuspend", "force", "noconnect", "badoption"])],
     Repeat = case [R || "repeat=" ++ R <- Options] of [R] -> port_words:number(R, W#world.names); [] -> 1 end,
     Bytes = port_words:number(Size, W#world.names),
     OwnerPid = caller(Owner),
@@ -126,7 +139,8 @@ step(["subscribe", Who, "to", Name], W) ->
     one_call(Who, Name, fun(_) -> subscribe(Socket) end, W);
 step(["shutdown", Name, How, "by", Who], W) ->
     Socket = socket(Name, W),
-    one_call(Who, Name, fun(_) -> gen_tcp:shutdown(Socket, case How of "both" -> read_write; _ -> list_to_atom(How) end) end, W);
+    Ends = case How of "both" -> read_write; _ -> list_to_atom(How) end,
+    one_call(Who, Name, fun(_) -> gen_tcp:shutdown(Socket, Ends) end, W);
 step(["close", Name, "by", Who], W) ->
     Socket = socket(Name, W),
     one_call(Who, Name, fun(_) -> gen_tcp:close(Socket) end, W);
@@ -137,11 +151,13 @@ step(["port_close", Name], W) ->
     {case busy_caller(Owner) of true -> Run(); false -> port_caller:run(caller(Owner), Run) end, W};
 step(["kill", Name], W) -> exit(socket(Name, W), kill), {"ok", W};
 step(["exit", Who], W) -> exit(caller(Who), kill), {"ok", W};
-step(["peer", Name, "reads", N], W) -> to_peer(Name, {read, case N of "all" -> all; _ -> port_words:number(N, W#world.names) end}, W);
+step(["peer", Name, "reads", "all"], W) -> to_peer(Name, {read, all}, W);
+step(["peer", Name, "reads", N], W) -> to_peer(Name, {read, port_words:number(N, W#world.names)}, W);
 step(["peer", Name, "drains"], W) -> to_peer(Name, {drain, all}, W);
 step(["peer", Name, "drains", N, "per", "second"], W) -> to_peer(Name, {drain, port_words:number(N, W#world.names)}, W);
 step(["peer", Name, "stalls"], W) -> to_peer(Name, stall, W);
-step(["peer", Name, "sends", N], W) -> to_peer(Name, {send, binary:copy(<<0>>, port_words:number(N, W#world.names))}, W);
+step(["peer", Name, "sends", N], W) ->
+    to_peer(Name, {send, binary:copy(<<0>>, port_words:number(N, W#world.names))}, W);
 step(["peer", Name, "shuts"], W) -> to_peer(Name, shut, W);
 step(["peer", Name, "closes"], W) -> to_peer(Name, close, W);
 step(["peer", Name, "resets"], W) -> to_peer(Name, reset, W);
@@ -160,7 +176,8 @@ step(["let", Name, "=", Number], W) ->
     {text(Value), W#world{names = (W#world.names)#{Name => Value}}};
 step(["probe", K, R, "with", N | Rest], W) ->
     Options = [port_words:key_value(O) || O <- Rest],
-    {Sends, Reads} = port_peer:probe(W#world.transport, port_words:number(N, W#world.names), wishes(Options, "", W), wishes(Options, "peer_", W)),
+    {Sends, Reads} = port_peer:probe(W#world.transport, port_words:number(N, W#world.names), wishes(Options, "", W),
+        wishes(Options, "peer_", W)),
     {text(Sends) ++ " " ++ text(Reads), W#world{names = (W#world.names)#{K => Sends, R => Reads}}};
 step(["expect" | What], W) -> {holds(What, W), W}.
 
@@ -170,7 +187,8 @@ to_peer(Name, What, W) -> port_peer:do((maps:get(Name, W#world.ports))#port.peer
 
 owner(Words) ->
     Options = [port_words:key_value(O) || O <- Words],
-    {case lists:keyfind("owner", 1, Options) of {_, _, Who} -> Who; false -> "owner" end, [O || O = {Key, _, _} <- Options, Key =/= "owner"]}.
+    {case lists:keyfind("owner", 1, Options) of {_, _, Who} -> Who; false -> "owner" end,
+        [O || O = {Key, _, _} <- Options, Key =/= "owner"]}.
 
 %% What the kernel must know before the connection is there.
 wishes(Options, Prefix, W) ->
@@ -183,7 +201,8 @@ packets(Options) -> [V || {"packet", _, V} <- Options, V =/= "0", V =/= "raw"] =
 
 add_port(Name, Socket, Owner, Peer, W) ->
     {ok, Fd} = prim_inet:getfd(Socket),
-    W#world{ports = (W#world.ports)#{Name => #port{socket = Socket, owner = Owner, peer = Peer, fd = {Fd, link_of(Fd)}}}}.
+    Port = #port{socket = Socket, owner = Owner, peer = Peer, fd = {Fd, link_of(Fd)}},
+    W#world{ports = (W#world.ports)#{Name => Port}}.
 
 link_of(Fd) -> file:read_link("/proc/self/fd/" ++ integer_to_list(Fd)).
 
@@ -272,7 +291,11 @@ settle(W, Last, Since, Limit) ->
 
 wait_until(What, Limit, W) ->
     case holds(What, W) of
-        {no, Seen} -> case now_ms() > Limit of true -> {no, Seen}; false -> timer:sleep(2), wait_until(What, Limit, W) end;
+        {no, Seen} ->
+            case now_ms() > Limit of
+                true -> {no, Seen};
+                false -> timer:sleep(2), wait_until(What, Limit, W)
+            end;
         Other -> Other
     end.
 
@@ -282,11 +305,13 @@ holds(["order" | Names], _) ->
     verdict(Ordered =:= Names, string:join(Ordered, " "));
 holds(["peer", Name | Pairs], W) ->
     State = port_peer:do((maps:get(Name, W#world.ports))#port.peer, state),
-    all([check(maps:get(Key, State), Operator, Value, W, 0) || {Key, Operator, Value} <- [port_words:key_value(P) || P <- Pairs]]);
+    all([check(maps:get(Key, State), Operator, Value, W, 0)
+         || {Key, Operator, Value} <- [port_words:key_value(P) || P <- Pairs]]);
 holds([Name | Words], W) ->
     Known = maps:is_key(Name, W#world.ports) orelse maps:is_key(Name, W#world.listeners),
     case Known of
-        true -> all([check(look(Name, Key, W), Operator, Value, W, 0) || {Key, Operator, Value} <- [port_words:key_value(P) || P <- Words]]);
+        true -> all([check(look(Name, Key, W), Operator, Value, W, 0)
+            || {Key, Operator, Value} <- [port_words:key_value(P) || P <- Words]]);
         false -> caller_holds(Name, [port_words:key_value(P) || P <- Words], W)
     end.
 
@@ -319,7 +344,12 @@ call_state(Name) ->
     case port_caller:state(Name) of
         #{returned := true, result := none} -> "nothing";
         #{returned := true, result := Result} -> Result;
-        _ -> case erlang:process_info(caller(Name), status) of {status, suspended} -> "suspended"; undefined -> "gone"; _ -> "waiting" end
+        _ ->
+            case erlang:process_info(caller(Name), status) of
+                {status, suspended} -> "suspended";
+                undefined -> "gone";
+                _ -> "waiting"
+            end
     end.
 
 caller_value(Name, Key, Result) ->
@@ -329,7 +359,11 @@ caller_value(Name, Key, Result) ->
         "count" -> maps:get(Result, maps:get(counts, State), 0);
         "bytes" -> maps:get(bytes, State);
         "at" -> maps:get(ended, State) - persistent_term:get(start, 0);
-        "after" -> case State of #{returned := true} -> maps:get(ended, State) - maps:get(began, State); _ -> "not yet" end;
+        "after" ->
+            case State of
+                #{returned := true} -> maps:get(ended, State) - maps:get(began, State);
+                _ -> "not yet"
+            end;
         "waited" -> yes_no(not maps:get(returned, State) orelse maps:get(ended, State) - maps:get(began, State) > 10);
         "reply" -> case ets:lookup(callers, {Name, reply}) of [{_, R}] -> R; [] -> "none" end;
         "busy_port" -> case ets:lookup(callers, {Name, busy_port}) of [{_, N}] -> N; [] -> 0 end;
@@ -360,10 +394,15 @@ state(Name, Key, Socket, W) ->
         "suspended" -> held(Name, "suspended");
         _ ->
             {Option, _} = port_words:option({Key, "=", "true"}, #{}),
-            case lists:member(Key, ["mq", "mq_busy", "busy", "pending_shutdown", "scheduled", "dropped", "written", "bypassed",
+            case lists:member(Key, ["mq", "mq_busy", "busy", "pending_shutdown", "scheduled", "dropped", "written",
+                "bypassed",
                                     "refused", "writes", "parallelism"]) of
                 true -> unknown;
-                false -> case inet:getopts(Socket, [Option]) of {ok, [{_, Value}]} -> shown(Value); {error, Why} -> "{error," ++ atom_to_list(Why) ++ "}" end
+                false ->
+                    case inet:getopts(Socket, [Option]) of
+                        {ok, [{_, Value}]} -> shown(Value);
+                        {error, Why} -> "{error," ++ atom_to_list(Why) ++ "}"
+                    end
             end
     end.
 
@@ -377,7 +416,8 @@ shown(Value) -> Value.
 has_descriptor(Name, W) -> #port{fd = {Fd, Link}} = maps:get(Name, W#world.ports), link_of(Fd) =:= Link.
 
 held(Port, State) ->
-    length([N || N <- names(), #{port := P, sends := true} <- [port_caller:state(N)], P =:= Port, call_state(N) =:= State]).
+    length([N || N <- names(), #{port := P, sends := true} <- [port_caller:state(N)], P =:= Port,
+        call_state(N) =:= State]).
 
 %% ---- the transcript ----------------------------------------------------------------------------------------------
 
@@ -386,7 +426,8 @@ callers(Names) ->
                              returned => maps:get(counts, port_caller:state(Name))}} || Name <- Names]).
 
 ports(W) ->
-    maps:map(fun(Name, _) -> maps:from_list([{Key, look(Name, Key, W)} || Key <- ["q", "waiting", "suspended", "open", "gone", "limbo"]]) end,
+    maps:map(fun(Name, _) -> maps:from_list([{Key, look(Name, Key, W)}
+        || Key <- ["q", "waiting", "suspended", "open", "gone", "limbo"]]) end,
              W#world.ports).
 
 text(N) when is_integer(N) -> integer_to_list(N);
@@ -396,9 +437,11 @@ text(Other) -> Other.
 emit(Map) -> ok = file:write(get(transcript), [json(Map), $\n]).
 
 json(N) when is_integer(N) -> integer_to_list(N);
-json(M) when is_map(M) -> ["{", lists:join(",", [[json(text_key(K)), ":", json(V)] || {K, V} <- lists:sort(maps:to_list(M))]), "}"];
+json(M) when is_map(M) -> ["{", lists:join(",", [[json(text_key(K)), ":", json(V)]
+    || {K, V} <- lists:sort(maps:to_list(M))]), "}"];
 json([]) -> "\"\"";
-json(L = [C | _]) when is_integer(C) -> [$", [case X of $" -> "\\\""; $\\ -> "\\\\"; $\n -> "\\n"; _ -> X end || X <- L], $"];
+json(L = [C | _]) when is_integer(C) -> [$", [case X of $" -> "\\\""; $\\ -> "\\\\"; $\n -> "\\n"; _ -> X end
+    || X <- L], $"];
 json(L) when is_list(L) -> ["[", lists:join(",", [json(X) || X <- L]), "]"];
 json(A) when is_atom(A) -> json(atom_to_list(A)).
 
