@@ -64,7 +64,9 @@ Result<port::Options> port_options(const std::vector<std::string>& settings) {
   for (const port::OptionSetting& one : wanted) {
     port::Options alone;
     if (port::apply(alone, std::span(&one, 1)) != port::Outcome::ok) {
-      return fail(ErrorCode::bad_input, fmt::format("--set: {} cannot be '{}'", one.name, printable(one.value)));
+      return fail(ErrorCode::bad_input,
+                  fmt::format("--set: {} cannot be '{}': write {}", one.name, printable(one.value),
+                              port::option_values(one.name).value_or("something else")));
     }
   }
   (void)port::apply(options, wanted);  // together, as Erlang does: the last one first

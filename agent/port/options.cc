@@ -45,6 +45,7 @@ std::optional<Linger> parse_linger(std::string_view text) {
 /// any option of a list; `set` answers false for a value out of range.
 struct Known {
   std::string_view name, short_name;
+  std::string_view values;  ///< what may be written, in words
   bool (*type_ok)(std::string_view);
   bool (*set)(Options&, std::string_view);
   std::string (*show)(const Options&);
@@ -59,7 +60,10 @@ bool is_boolean(std::string_view text) {
 
 template <bool Options::* Member>
 constexpr Known flag(std::string_view name) {
-  return {name, name, is_boolean,
+  return {name,
+          name,
+          "true or false",
+          is_boolean,
           [](Options& o, std::string_view text) {
             o.*Member = *boolean(text);
             return true;
@@ -69,7 +73,10 @@ constexpr Known flag(std::string_view name) {
 
 template <std::optional<std::int32_t> Options::* Member>
 constexpr Known kernel_buffer(std::string_view name) {
-  return {name, name, is_integer,
+  return {name,
+          name,
+          "a whole number of bytes",
+          is_integer,
           [](Options& o, std::string_view text) {
             o.*Member = mark(*integer(text));
             if (&(o.*Member) == &o.recbuf && !o.buffer_set) o.buffer = std::max(o.buffer, *o.recbuf);
@@ -111,21 +118,21 @@ std::string show_active(const Options& o) {
 }
 
 constexpr std::array kKnown{
-    Known{"high_watermark", "high", is_integer,
+    Known{"high_watermark", "high", "a whole number of bytes", is_integer,
           [](Options& o, std::string_view text) {
             o.high = mark(*integer(text));
             o.low = std::min(o.low, o.high);
             return true;
           },
           [](const Options& o) { return fmt::to_string(o.high); }},
-    Known{"low_watermark", "low", is_integer,
+    Known{"low_watermark", "low", "a whole number of bytes", is_integer,
           [](Options& o, std::string_view text) {
             o.low = mark(*integer(text));
             o.high = std::max(o.high, o.low);
             return true;
           },
           [](const Options& o) { return fmt::to_string(o.low); }},
-    Known{"high_msgq_watermark", "mq_high", is_integer,
+    Known{"high_msgq_watermark", "mq_high", "a whole number of bytes, at least 1", is_integer,
           [](Options& o, std::string_view text) {
             if (*integer(text) < 1) return false;  // OTP also refuses 0 and -1, but takes -2 for a huge number
             o.mq_high = *integer(text);
@@ -133,7 +140,7 @@ constexpr std::array kKnown{
             return true;
           },
           [](const Options& o) { return fmt::to_string(o.mq_high); }},
-    Known{"low_msgq_watermark", "mq_low", is_integer,
+    Known{"low_msgq_watermark", "mq_low", "a whole number of bytes, at least 1", is_integer,
           [](Options& o, std::string_view text) {
             if (*integer(text) < 1) return false;
             o.mq_low = *integer(text);
@@ -141,7 +148,7 @@ constexpr std::array kKnown{
             return true;
           },
           [](const Options& o) { return fmt::to_string(o.mq_low); }},
-    Known{"send_timeout", "send_timeout",
+    Known{"send_timeout", "send_timeout", "milliseconds, or infinity",
           [](std::string_view text) { return text == "infinity" || integer(text).value_or(-1) >= 0; },
           [](Options& o, std::string_view text) {
             auto ms = integer(text);
@@ -151,24 +158,25 @@ constexpr std::array kKnown{
           [](const Options& o) {
             return o.send_timeout ? fmt::to_string(o.send_timeout->count()) : std::string("infinity");
           }},
-    Known{"linger", "linger", [](std::string_view text) { return parse_linger(text).has_value(); },
+    Known{"linger", "linger", "true/SECONDS or false",
+          [](std::string_view text) { return parse_linger(text).has_value(); },
           [](Options& o, std::string_view text) {
             o.linger = *parse_linger(text);
             return true;
           },
           [](const Options& o) { return fmt::format("{}/{}", o.linger.on, o.linger.seconds); }},
     Known{
-        "packet", "packet",
+        "packet", "packet", "raw, 0, 1, 2 or 4",
         [](std::string_view text) { return text == "raw" || text == "0" || text == "1" || text == "2" || text == "4"; },
         [](Options& o, std::string_view text) {
           o.packet = text == "raw" ? 0 : static_cast<int>(*integer(text));
           return true;
         },
         [](const Options& o) { return fmt::to_string(o.packet); }},
-    Known{"active", "active",
+    Known{"active", "active", "true, false, once, or a count from -32768 to 32767",
           [](std::string_view text) { return is_boolean(text) || text == "once" || is_integer(text); }, set_active,
           show_active},
-    Known{"buffer", "buffer", is_integer,
+    Known{"buffer", "buffer", "a whole number of bytes", is_integer,
           [](Options& o, std::string_view text) {
             o.buffer = std::max(1, mark(*integer(text)));
             o.buffer_set = true;
@@ -207,6 +215,12 @@ Result<std::string_view> option_name(std::string_view name) {
   const Known* known = find(name);
   if (known == nullptr) return no_such_option(name);
   return known->name;
+}
+
+Result<std::string_view> option_values(std::string_view name) {
+  const Known* known = find(name);
+  if (known == nullptr) return no_such_option(name);
+  return known->values;
 }
 
 std::span<const std::string_view> option_names() {

@@ -57,6 +57,8 @@ struct OptionSetting {
 
 /// "high_watermark" for "high" and so on; fails with bad_input if there is no such option.
 Result<std::string_view> option_name(std::string_view name);
+/// What may be written for it, in words: "true or false". Fails with bad_input if there is no such option.
+Result<std::string_view> option_values(std::string_view name);
 /// All names, the short forms first; for help and messages.
 std::span<const std::string_view> option_names();
 

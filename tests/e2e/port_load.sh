@@ -31,7 +31,7 @@ run port drive --for 500ms --transport unix --threads 2 --ports 3 --kind bang --
 expect "bang callers are suspended by the message queue" True "$(field out "r['busy_port'] > 0 and r['messages'] > 0")"
 run port drive --for 500ms --set high=1,low=0 --json
 expect "exit code of a wrong value" 2 "$code"
-expect "a wrong value is told" "tcpadvisor: --set: high_watermark cannot be '1,low=0'" "$err"
+expect "a wrong value is told" "tcpadvisor: --set: high_watermark cannot be '1,low=0': write a whole number of bytes" "$err"
 run port drive --for 500ms --set hihg=1
 expect "exit code of an unknown option" 2 "$code"
 expect_match "an unknown option is told" "hihg" "$err"
