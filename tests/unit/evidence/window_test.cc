@@ -156,20 +156,17 @@ TEST(Series, percentiles_steps_and_slope) {
   EXPECT_EQ(Series().per_minute(), 0);
 }
 
-// 4,096 rows in each of 60 samples: what watch does each second. Generous limits, the build may be slow and sanitized.
-TEST(Window, indexes_many_rows_quickly) {
+// 4,096 rows in each of 60 samples: what watch does each second. Searching without an index would take until the
+// time-out.
+TEST(Window, indexes_many_rows) {
   std::vector<SamplePtr> samples;
   for (int i = 0; i < 60; ++i) samples.push_back(a_sample().at(1s * i).add(4096, a_socket().close_wait()));
-  auto begin = std::chrono::steady_clock::now();
   Window window(samples);
   std::uint64_t sum_ms = 0;
   for (const SocketRow& row : window.latest().sockets)
     sum_ms += static_cast<std::uint64_t>(window.age(row).value.count());
   for (std::size_t i = 0; i < 200; ++i) sum_ms += window.history(window.latest().sockets[i]).size();
-  auto took = std::chrono::steady_clock::now() - begin;
   EXPECT_EQ(sum_ms, 4096ull * 59'000 + 200 * 60);
-  RecordProperty("milliseconds", static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(took).count()));
-  EXPECT_LT(took, 5s);
 }
 
 }  // namespace
