@@ -176,7 +176,6 @@ void close_all_but(std::vector<int> keep) {
 [[noreturn]] void be_the_peer(pid_t parent, int control, const std::vector<int>& sockets) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(0);  // it ended before the line above
-  prctl(PR_SET_NAME, Peer::kComm.data());
   std::vector<int> keep = sockets;
   keep.push_back(control);
   close_all_but(std::move(keep));
@@ -196,9 +195,15 @@ Result<std::unique_ptr<Peer>> Peer::start(std::vector<os::UniqueFd> sockets) {
   std::vector<int> held;
   for (const os::UniqueFd& socket : sockets) held.push_back(socket.get());
   pid_t parent = getpid();
+  // The child inherits the name, so that nobody ever sees it under ours.
+  std::array<char, 16> own_name{};
+  prctl(PR_GET_NAME, own_name.data());
+  prctl(PR_SET_NAME, kComm.data());
   pid_t pid = fork();
-  if (pid < 0) return os::fail_errno("cannot start the peer's process", errno);
+  int fork_errno = errno;
   if (pid == 0) be_the_peer(parent, theirs.get(), held);
+  prctl(PR_SET_NAME, own_name.data());
+  if (pid < 0) return os::fail_errno("cannot start the peer's process", fork_errno);
   return std::unique_ptr<Peer>(new Peer(pid, std::move(ours), sockets.size()));
 }
 
