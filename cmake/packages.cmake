@@ -39,6 +39,9 @@ need_pkgconfig(CAP libcap libcap-dev)
 need_pkgconfig(EVENT libevent_core libevent-dev)
 need_pkgconfig(MNL libmnl libmnl-dev)
 need_pkgconfig(NCURSES ncursesw libncurses-dev)
+# _DEFAULT_SOURCE and the like: g++ defines _GNU_SOURCE, which says more, and other flags would ask for another
+# precompiled header.
+set_target_properties(PkgConfig::NCURSES PROPERTIES INTERFACE_COMPILE_OPTIONS "" INTERFACE_COMPILE_DEFINITIONS "")
 need_program(BPF_CLANG "clang-19;clang-18;clang-17;clang-16;clang-15;clang-14;clang" clang-19)
 if(TCPADVISOR_TESTS)
   need_cmake_package(GTest libgtest-dev)
