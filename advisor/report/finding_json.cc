@@ -74,7 +74,7 @@ json scope_json(const Scope& scope) {
   return out;
 }
 
-json evidence_json(const Evidence& evidence) {
+json evidence_json(const Measurement& evidence) {
   json out = {{"metric", evidence.metric},
               {"source", evidence.source},
               {"value", number(evidence.value)},
@@ -214,7 +214,7 @@ json to_json(const Finding& finding) {
               {"not_useful", json::array()},
               {"references", finding.references}};
   put(out, "cause", finding.cause);
-  for (const Evidence& evidence : finding.evidence) out["evidence"].push_back(evidence_json(evidence));
+  for (const Measurement& evidence : finding.evidence) out["evidence"].push_back(evidence_json(evidence));
   for (const NotUseful& useless : finding.not_useful)
     out["not_useful"].push_back({{"knob", useless.knob}, {"why", useless.why}});
   return out;

@@ -79,9 +79,9 @@ std::string value_text(double value, const std::string& unit) {
   return number_text(value) + " " + unit;
 }
 
-std::string evidence_text(const std::vector<Evidence>& evidence) {
+std::string evidence_text(const std::vector<Measurement>& evidence) {
   std::string out;
-  for (const Evidence& part : evidence) {
+  for (const Measurement& part : evidence) {
     std::string metric = part.metric;
     std::ranges::replace(metric, '_', ' ');
     out += fmt::format("{}{} {}", out.empty() ? "" : "; ", metric, value_text(part.value, part.unit));

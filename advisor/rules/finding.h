@@ -26,7 +26,7 @@ struct Scope {
 };
 
 /// One measured number against its threshold. A finding has at least one.
-struct Evidence {
+struct Measurement {
   std::string metric;  ///< "close_wait_sockets", "accept_queue_fill" …
   std::string source;  ///< where it was read: the coverage source, a file, a counter
   double value = 0;
@@ -71,7 +71,7 @@ struct Finding {
   std::string confidence_why;
   FindingClass finding_class = FindingClass::application;
   Scope scope;
-  std::vector<Evidence> evidence;
+  std::vector<Measurement> evidence;
   std::string meaning;  ///< what it means, one or two sentences
   std::string cause;    ///< instance of the finding that explains this one, or empty
   Recommendation recommendation;

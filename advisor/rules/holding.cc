@@ -143,13 +143,13 @@ std::vector<Holding> holdings(const Window& window, const Policy& policy, TcpSta
   return out;
 }
 
-std::vector<Evidence> leak_evidence(const Window& window, const Policy& policy, const Holding& holding,
-                                    const std::string& prefix, std::uint64_t threshold) {
+std::vector<Measurement> leak_evidence(const Window& window, const Policy& policy, const Holding& holding,
+                                       const std::string& prefix, std::uint64_t threshold) {
   const Sample& now = window.latest();
   std::string counter = source_of(now, holding.owner != nullptr ? "owners" : "snapshot");
   auto age_s = [](Age age) { return static_cast<double>(age.value.count()) / 1000; };
   auto policy_s = static_cast<double>(policy.age.count()) / 1000;
-  std::vector<Evidence> out;
+  std::vector<Measurement> out;
   out.push_back(measured(window, prefix + "_sockets", counter, static_cast<double>(holding.count), "sockets",
                          static_cast<double>(threshold)));
   out.push_back(measured(window, prefix + "_sockets_over_age", counter, static_cast<double>(holding.old), "sockets",
@@ -158,7 +158,7 @@ std::vector<Evidence> leak_evidence(const Window& window, const Policy& policy, 
   double oldest_s = holding.rows.empty() ? policy_s : age_s(holding.oldest);
   out.push_back(measured(window, holding.oldest.lower_bound ? "oldest_age_at_least" : "oldest_age",
                          source_of(now, "snapshot"), oldest_s, "s", policy_s));
-  Evidence growth = measured(window, prefix + "_growth", counter, holding.counts.per_minute(), "per_min");
+  Measurement growth = measured(window, prefix + "_growth", counter, holding.counts.per_minute(), "per_min");
   growth.samples = holding.counts.size();
   out.push_back(growth);
   if (holding.unread_bytes > 0) {

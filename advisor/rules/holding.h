@@ -39,7 +39,7 @@ std::string common_remote(const std::vector<const SocketRow*>& rows);
 std::string common_end(const std::vector<Endpoint>& ends);
 
 /// The evidence that every leak rule gives: count, old ones, age, growth, and descriptors against their limit.
-std::vector<Evidence> leak_evidence(const Window& window, const Policy& policy, const Holding& holding,
-                                    const std::string& prefix, std::uint64_t threshold);
+std::vector<Measurement> leak_evidence(const Window& window, const Policy& policy, const Holding& holding,
+                                       const std::string& prefix, std::uint64_t threshold);
 
 }  // namespace tcpadvisor

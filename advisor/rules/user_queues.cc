@@ -322,22 +322,22 @@ std::string refused_text(const QueueGroup& group) {
                      refused == 1 ? "was" : "were");
 }
 
-Evidence told(const QueueView& view, const QueueGroup& group, std::string metric, double value, std::string unit,
-              std::optional<double> threshold) {
-  Evidence out =
+Measurement told(const QueueView& view, const QueueGroup& group, std::string metric, double value, std::string unit,
+                 std::optional<double> threshold) {
+  Measurement out =
       measured(*view.window, std::move(metric), "told by " + speaker_text(group), value, std::move(unit), threshold);
   out.samples = view.window->samples() - static_cast<std::size_t>(std::ranges::count(group.front()->then, nullptr));
   return out;
 }
 
-void add_longest_wait(const QueueView& view, const QueueGroup& group, std::vector<Evidence>& out) {
+void add_longest_wait(const QueueView& view, const QueueGroup& group, std::vector<Measurement>& out) {
   std::optional<std::uint64_t> longest_ms;
   for (const auto& story : group) longest_ms = std::max(longest_ms, story->now->waited_ms);  // nothing is the least
   if (!longest_ms) return;
   out.push_back(told(view, group, "longest_wait", static_cast<double>(*longest_ms) / 1000, "s"));
 }
 
-void add_places(const QueueView& view, const QueueGroup& group, const Flow& flow, std::vector<Evidence>& out) {
+void add_places(const QueueView& view, const QueueGroup& group, const Flow& flow, std::vector<Measurement>& out) {
   const Window& window = *view.window;
   std::string source = source_of(window.latest(), "snapshot");
   std::uint64_t send_q = 0, not_sent = 0, recv_q = 0;

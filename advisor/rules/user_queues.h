@@ -119,12 +119,12 @@ std::string chain_text(const QueueGroup& group, Outflow outflow);  ///< with "; 
 /// " 12 sends were turned away: neither queued nor sent."; empty if none was.
 std::string refused_text(const QueueGroup& group);
 /// What the program said; `value` is of the latest word.
-Evidence told(const QueueView& view, const QueueGroup& group, std::string metric, double value, std::string unit,
-              std::optional<double> threshold = std::nullopt);
+Measurement told(const QueueView& view, const QueueGroup& group, std::string metric, double value, std::string unit,
+                 std::optional<double> threshold = std::nullopt);
 /// How long the sender that has waited longest has waited; nothing when no program of the group tells.
-void add_longest_wait(const QueueView& view, const QueueGroup& group, std::vector<Evidence>& out);
+void add_longest_wait(const QueueView& view, const QueueGroup& group, std::vector<Measurement>& out);
 /// Bytes in each place behind the program's queue, the peer's window and what it acknowledged.
-void add_places(const QueueView& view, const QueueGroup& group, const Flow& flow, std::vector<Evidence>& out);
+void add_places(const QueueView& view, const QueueGroup& group, const Flow& flow, std::vector<Measurement>& out);
 /// Why no setting moves bytes that the peer does not take.
 std::vector<NotUseful> settings_for_a_stalled_peer();
 

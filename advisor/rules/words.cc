@@ -36,8 +36,8 @@ std::string source_of(const Sample& sample, std::string_view fact) {
   return known == nullptr || known->in_use.empty() ? std::string(fact) : known->in_use;
 }
 
-Evidence measured(const Window& window, std::string metric, std::string source, double value, std::string unit,
-                  std::optional<double> threshold) {
+Measurement measured(const Window& window, std::string metric, std::string source, double value, std::string unit,
+                     std::optional<double> threshold) {
   return {.metric = std::move(metric),
           .source = std::move(source),
           .value = value,

@@ -22,8 +22,8 @@ std::string process_text(const Scope& scope);  ///< "python3[4242]", or "a proce
 std::string source_of(const Sample& sample, std::string_view fact);  ///< the source in use, or the fact's name
 
 /// A measured number over the whole window.
-Evidence measured(const Window& window, std::string metric, std::string source, double value, std::string unit,
-                  std::optional<double> threshold = std::nullopt);
+Measurement measured(const Window& window, std::string metric, std::string source, double value, std::string unit,
+                     std::optional<double> threshold = std::nullopt);
 
 /// Why the sockets of this host are not known; empty when they are.
 std::string snapshot_problem(const Sample& sample);

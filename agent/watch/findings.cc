@@ -38,7 +38,7 @@ void add_text(std::vector<Line>& lines, std::string_view label, std::string_view
   }
 }
 
-std::string evidence_text(const Evidence& evidence) {
+std::string evidence_text(const Measurement& evidence) {
   std::string threshold = evidence.threshold ? fmt::format(", threshold {:g}", *evidence.threshold) : "";
   return fmt::format("{} {:g}{}{}{} ({})", evidence.metric, evidence.value, evidence.unit.empty() ? "" : " ",
                      evidence.unit, threshold, evidence.source);
@@ -58,7 +58,7 @@ std::vector<Line> details_of(const Finding& finding, std::size_t width) {
            fmt::format("{}{}{}", name_of(finding.confidence), finding.confidence_why.empty() ? "" : ": ",
                        finding.confidence_why),
            width);
-  for (const Evidence& evidence : finding.evidence) {
+  for (const Measurement& evidence : finding.evidence) {
     add_text(lines, &evidence == finding.evidence.data() ? "evidence" : "", evidence_text(evidence), width);
   }
   add_text(lines, "meaning", finding.meaning, width);

@@ -16,7 +16,7 @@ inline Policy lab() {
 }
 
 inline std::optional<double> value_of(const Finding& finding, std::string_view metric) {
-  auto found = std::ranges::find(finding.evidence, metric, &Evidence::metric);
+  auto found = std::ranges::find(finding.evidence, metric, &Measurement::metric);
   if (found == finding.evidence.end()) return std::nullopt;
   return found->value;
 }
@@ -28,7 +28,7 @@ inline void expect_complete(const Finding& finding) {
   EXPECT_FALSE(finding.meaning.empty());
   EXPECT_FALSE(finding.recommendation.text.empty());
   EXPECT_FALSE(finding.not_useful.empty());
-  for (const Evidence& evidence : finding.evidence) {
+  for (const Measurement& evidence : finding.evidence) {
     EXPECT_FALSE(evidence.metric.empty());
     EXPECT_FALSE(evidence.source.empty()) << evidence.metric;
   }

@@ -422,7 +422,7 @@ TEST(Verdict, random_samples_never_break_the_promises) {
     EXPECT_EQ(instances.size(), verdict.findings.size()) << "an instance is one finding";
     for (const Finding& finding : verdict.findings) {
       fired.insert(finding.id);
-      for (const Evidence& part : finding.evidence) EXPECT_TRUE(std::isfinite(part.value)) << part.metric;
+      for (const Measurement& part : finding.evidence) EXPECT_TRUE(std::isfinite(part.value)) << part.metric;
       EXPECT_FALSE(finding.evidence.empty()) << finding.id;
       EXPECT_FALSE(finding.recommendation.text.empty()) << finding.id;
       EXPECT_TRUE(finding.cause.empty() || (instances.contains(finding.cause) && finding.cause != finding.instance))
