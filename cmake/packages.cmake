@@ -34,6 +34,7 @@ need_cmake_package(fmt libfmt-dev)
 need_cmake_package(spdlog libspdlog-dev)
 need_cmake_package(CLI11 libcli11-dev)
 need_cmake_package(nlohmann_json nlohmann-json3-dev)
+need_cmake_package(tomlplusplus libtomlplusplus-dev)  # its headers only: its library throws, and we build it so that it does not
 need_pkgconfig(BPF libbpf libbpf-dev)
 need_pkgconfig(CAP libcap libcap-dev)
 need_pkgconfig(EVENT libevent_core libevent-dev)

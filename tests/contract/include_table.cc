@@ -64,6 +64,7 @@ const std::vector<Library>& libraries() {
       {"linux/sock_diag.h", {"agent/sources"}},
       {"linux/inet_diag.h", {"agent/sources"}},
       {"spdlog/", {"agent/cli"}},
+      {"toml++/", {"advisor/base"}},
   };
   return all;
 }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <ranges>
 
+#include "advisor/base/did_you_mean.h"
 #include "advisor/base/text.h"
 
 namespace tcpadvisor::port::script {

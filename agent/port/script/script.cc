@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "advisor/base/did_you_mean.h"
 #include "advisor/base/text.h"
 
 namespace tcpadvisor::port::script {

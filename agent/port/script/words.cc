@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <numeric>
 
 namespace tcpadvisor::port::script {
 namespace {
@@ -49,21 +48,6 @@ std::expected<std::pair<std::size_t, std::int64_t>, std::string> literal(std::st
     return std::pair(length + unit.suffix.size(), value);
   }
   return std::pair(length, value);
-}
-
-/// Letters to add, take away or change to get from one word to the other.
-std::size_t distance(std::string_view from, std::string_view to) {
-  std::vector<std::size_t> row(to.size() + 1);
-  std::iota(row.begin(), row.end(), 0);
-  for (std::size_t i = 0; i < from.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i + 1);
-    for (std::size_t j = 0; j < to.size(); ++j) {
-      std::size_t replaced = diagonal + (from[i] == to[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
 }
 
 }  // namespace
@@ -143,14 +127,6 @@ Result<std::int64_t> Number::evaluate(const Values& values) const {
     if (over) return fail(ErrorCode::bad_input, std::string(kTooLarge));
   }
   return sum;
-}
-
-std::string did_you_mean(std::string_view text, const std::vector<std::string_view>& words) {
-  for (std::string_view word : words) {
-    std::size_t allowed = word.size() < 4 ? 1 : 2;
-    if (text.size() < 40 && distance(text, word) <= allowed) return fmt::format("; did you mean '{}'?", word);
-  }
-  return "";
 }
 
 }  // namespace tcpadvisor::port::script

@@ -60,7 +60,4 @@ class Number {
   std::vector<Name> names_;
 };
 
-/// `text` is one of `words`, or else what was meant: "did you mean 'x'?" for one wrong or missing letter, else "".
-std::string did_you_mean(std::string_view text, const std::vector<std::string_view>& words);
-
 }  // namespace tcpadvisor::port::script

@@ -73,11 +73,5 @@ TEST(Number, OverflowsAndUnknownNamesAreErrors) {
   EXPECT_THAT(Number::parse("X")->evaluate({}).error().message, testing::HasSubstr("'X' has no value"));
 }
 
-TEST(DidYouMean, OneOrTwoLettersOff) {
-  EXPECT_EQ(did_you_mean("expct", {"send", "expect"}), "; did you mean 'expect'?");
-  EXPECT_EQ(did_you_mean("q1", {"q"}), "; did you mean 'q'?");
-  EXPECT_EQ(did_you_mean("something", {"send", "expect"}), "");
-}
-
 }  // namespace
 }  // namespace tcpadvisor::port::script
