@@ -7,6 +7,8 @@
 #include <charconv>
 #include <limits>
 
+#include "advisor/base/utf8.h"
+
 namespace tcpadvisor {
 namespace {
 
@@ -26,24 +28,6 @@ Result<NumberAndUnit> split_unit(std::string_view text, std::string_view wanted)
     return fail(ErrorCode::bad_input, fmt::format("'{}' is not {}", printable(text), wanted));
   }
   return NumberAndUnit{number, std::string_view(rest, static_cast<std::size_t>(end - rest))};
-}
-
-/// Length of the valid UTF-8 sequence at the start of `text`, 0 when there is none.
-std::size_t utf8_length(std::string_view text) {
-  auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  std::size_t need = byte(0) < 0x80         ? 1
-                     : (byte(0) >> 5) == 6  ? 2
-                     : (byte(0) >> 4) == 14 ? 3
-                     : (byte(0) >> 3) == 30 ? 4
-                                            : 0;
-  if (need == 0 || need > text.size()) return 0;
-  for (std::size_t i = 1; i < need; ++i) {
-    if ((byte(i) >> 6) != 2) return 0;
-  }
-  bool overlong = (need == 2 && byte(0) < 0xC2) || (need == 3 && byte(0) == 0xE0 && byte(1) < 0xA0) ||
-                  (need == 4 && byte(0) == 0xF0 && byte(1) < 0x90);
-  bool c1_control = need == 2 && byte(0) == 0xC2 && byte(1) < 0xA0;  // U+0080..U+009F move terminals too
-  return overlong || c1_control ? 0 : need;
 }
 
 }  // namespace
@@ -125,15 +109,14 @@ std::string printable(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   while (!text.empty()) {
-    auto byte = static_cast<unsigned char>(text.front());
-    std::size_t length = byte >= 0x20 && byte != 0x7f ? utf8_length(text) : 0;
-    if (length == 0) {
-      out += '?';
-      length = 1;
+    CodePoint next = code_point_at(text);
+    bool control = next.value < 0x20 || (next.value >= 0x7f && next.value < 0xa0);  // C1, too, moves terminals
+    if (next.valid && !control) {
+      out += text.substr(0, next.bytes);
     } else {
-      out += text.substr(0, length);
+      out.append(next.bytes, '?');
     }
-    text.remove_prefix(length);
+    text.remove_prefix(next.bytes);
   }
   return out;
 }

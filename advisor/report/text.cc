@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "advisor/base/columns.h"
 #include "advisor/report/finding_json.h"
 #include "advisor/report/report.h"
 #include "advisor/rules/words.h"
@@ -21,38 +22,22 @@ constexpr std::size_t kMaxLines = 12;  // of one finding; the rest is behind `ex
 constexpr std::size_t kLabel = 12;
 constexpr std::size_t kTextWidth = kWidth - kLabel - 2;
 
-std::size_t columns(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
-}
-
-/// Words put into lines of at most `width` columns; a longer word stands alone.
-std::vector<std::string> wrap(std::string_view text, std::size_t width) {
-  std::vector<std::string> lines;
-  std::string line;
-  while (!text.empty()) {
-    std::size_t end = std::min(text.find(' '), text.size());
-    std::string_view word = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (!line.empty() && columns(line) + 1 + columns(word) > width) lines.push_back(std::exchange(line, ""));
-    if (!line.empty()) line += ' ';
-    line += word;
-  }
-  if (!line.empty() || lines.empty()) lines.push_back(line);
-  return lines;
+/// Long words stay whole: who copies a path or a command from a report wants all of it.
+std::vector<std::string> wrapped(std::string_view text, std::size_t width) {
+  return wrap(text, width, 0, LongWords::whole);
 }
 
 /// At most `most` lines; the last one then ends with "…".
 void add_labelled(std::vector<std::string>& out, std::string_view label, std::string_view text, std::size_t most) {
-  std::vector<std::string> lines = wrap(text, kTextWidth);
+  std::vector<std::string> lines = wrapped(text, kTextWidth);
   if (lines.size() > most) {
     lines.resize(most);
     std::string& last = lines.back();
-    while (columns(last) + 2 > kTextWidth && last.contains(' ')) last.resize(last.find_last_of(' '));
+    while (columns_of(last) + 2 > kTextWidth && last.contains(' ')) last.resize(last.find_last_of(' '));
     last += " …";
   }
   for (std::size_t i = 0; i < lines.size(); ++i) {
-    out.push_back(fmt::format("  {:<{}}{}", i == 0 ? label : "", kLabel, lines[i]));
+    out.push_back("  " + fill_right(std::string(i == 0 ? label : ""), kLabel) + lines[i]);
   }
 }
 
@@ -140,7 +125,7 @@ std::vector<std::string> finding_lines(const Finding& finding, const ReportOptio
                              {"Formula", cure.formula, 1},    {"Not useful", not_useful_text(finding), 1},
                              {"Verify", cure.verify, 1}};
   std::erase_if(parts, [](const Part& part) { return part.text.empty(); });
-  auto wanted = [](const Part& part) { return wrap(part.text, kTextWidth).size(); };
+  auto wanted = [](const Part& part) { return wrapped(part.text, kTextWidth).size(); };
   std::size_t left = kMaxLines - 1;
   for (Part& part : parts) left -= part.lines = std::min(part.lines, wanted(part));
   for (std::string_view label :
@@ -153,8 +138,8 @@ std::vector<std::string> finding_lines(const Finding& finding, const ReportOptio
   }
 
   std::string severity = upper(name_of(finding.severity));
-  std::string title = wrap(fmt::format("{}  {}", severity, finding.title), kWidth - 1).front();
-  if (columns(title) < columns(severity) + 2 + columns(finding.title)) title += "…";
+  std::string title = wrapped(fmt::format("{}  {}", severity, finding.title), kWidth - 1).front();
+  if (columns_of(title) < columns_of(severity) + 2 + columns_of(finding.title)) title += "…";
   title.replace(0, severity.size(), painted(finding.severity, severity, options.color));
   std::vector<std::string> out = {title};
   for (const Part& part : parts) add_labelled(out, part.label, part.text, part.lines);
@@ -212,9 +197,8 @@ void add_list(std::vector<std::string>& out, const std::string& heading,
   out.push_back("");
   out.push_back(fmt::format("{} ({})", heading, lines.size()));
   for (const auto& [name, text] : lines) {
-    std::vector<std::string> wrapped = wrap(fmt::format("{}: {}", name, text), kWidth - 4);
-    for (std::size_t i = 0; i < wrapped.size(); ++i)
-      out.push_back(fmt::format("  {}{}", i == 0 ? "" : "  ", wrapped[i]));
+    std::vector<std::string> parts = wrapped(fmt::format("{}: {}", name, text), kWidth - 4);
+    for (std::size_t i = 0; i < parts.size(); ++i) out.push_back(fmt::format("  {}{}", i == 0 ? "" : "  ", parts[i]));
   }
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "advisor/base/columns.h"
 #include "agent/watch/line.h"
 
 namespace tcpadvisor::watch {

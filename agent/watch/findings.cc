@@ -2,6 +2,7 @@
 // List 5: what the rules say about the ticks that the agent remembers.
 #include <fmt/format.h>
 
+#include "advisor/base/columns.h"
 #include "advisor/base/text.h"
 #include "advisor/report/finding_json.h"
 #include "agent/watch/table.h"

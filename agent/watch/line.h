@@ -36,19 +36,13 @@ struct Glyphs {
 };
 const Glyphs& glyphs(bool utf8);
 
-/// Terminal columns that the text takes: wide characters count twice, combining ones not at all.
-std::size_t columns_of(std::string_view text);
-/// At most `width` columns; what does not fit ends in the ellipsis.
+/// As in advisor/base/columns.h, with the ellipsis of this terminal.
 std::string cut(std::string_view text, std::size_t width, const Glyphs& g);
-/// The same, but it is the middle that is left out: both ends of an address or path matter.
 std::string cut_middle(std::string_view text, std::size_t width, const Glyphs& g);
 /// Exactly `width` columns, text at the left or at the right.
 std::string left(std::string_view text, std::size_t width, const Glyphs& g);
 std::string right(std::string_view text, std::size_t width, const Glyphs& g);
 /// The line, cut at `width` columns. On a terminal without UTF-8 every other character becomes '?'.
 Line fit(Line line, std::size_t width, const Glyphs& g);
-
-/// Paragraphs broken at blanks so that no line is wider than `width`; continuation lines begin with `indent` blanks.
-std::vector<std::string> wrap(std::string_view text, std::size_t width, std::size_t indent = 0);
 
 }  // namespace tcpadvisor::watch

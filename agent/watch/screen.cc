@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "advisor/base/columns.h"
 #include "advisor/base/text.h"
 #include "agent/watch/header.h"
 #include "agent/watch/help.h"

@@ -3,6 +3,8 @@
 
 #include <cctype>
 
+#include "advisor/base/columns.h"
+
 namespace tcpadvisor::watch {
 namespace {
 

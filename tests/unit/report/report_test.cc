@@ -13,6 +13,7 @@
 #include <ranges>
 #include <sstream>
 
+#include "advisor/base/columns.h"
 #include "advisor/report/finding_json.h"
 #include "tests/unit/builders.h"
 #include "tests/unit/queue_stories.h"
@@ -63,8 +64,8 @@ Window mixed_window() {
 }
 
 /// Two findings that take the most words: a small machine under pressure, orphans of many peers.
-Window pressed_window() {
-  return a_window(9, [](SampleBuilder& sample, std::size_t i) {
+Window pressed_window(const std::string& comm) {
+  return a_window(9, [&](SampleBuilder& sample, std::size_t i) {
     sample.set([](Sample& s) {
       s.memory.pages = 420'000;
       s.memory.under_pressure = true;
@@ -73,10 +74,13 @@ Window pressed_window() {
     sample.counter("TcpExt.TCPMemoryPressures", i / 4)
         .counter("TcpExt.TCPRcvQDrop", 130 * i)
         .counter("TcpExt.TCPAbortOnMemory", i);
-    for (Pid pid = 1; pid < 5; ++pid)
-      sample.add(a_process(pid, "consumer-with-a-long").memory(400'000'000 + pid, 10'000'000));
+    for (Pid pid = 1; pid < 5; ++pid) sample.add(a_process(pid, comm).memory(400'000'000 + pid, 10'000'000));
     sample.add(40, a_socket().fin_wait_2().holder(Holder::orphan)).count(TcpState::fin_wait_2, 40'000);
   });
+}
+
+Window pressed_window() {
+  return pressed_window("consumer-with-a-long");
 }
 
 std::string read(const std::filesystem::path& path) {
@@ -130,14 +134,29 @@ TEST(ReportText, lines_are_at_most_100_columns_and_findings_12_lines) {
     std::size_t lines = 0, longest_finding = 0;
     for (auto part : std::views::split(text, '\n')) {
       std::string_view line(part.begin(), part.end());
-      auto columns = std::ranges::count_if(line, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; });
-      EXPECT_LE(columns, 100) << line;
+      EXPECT_LE(columns_of(line), 100u) << line;
       lines = line.empty() ? 0 : lines + 1;
       bool in_finding = !line.starts_with("CHECKED") && !line.starts_with("NOT ");
       if (in_finding) longest_finding = std::max(longest_finding, lines);
       if (!in_finding) break;
     }
     EXPECT_LE(longest_finding, 12u) << one.name;
+  }
+}
+
+TEST(ReportText, names_of_wide_and_combining_characters_fit_into_the_columns_too) {
+  std::string accents;
+  for (int i = 0; i < 20; ++i) accents += "e\u0301";
+  for (const std::string& comm :
+       {std::string("消費者消費者消費者消費"), std::string("🐘🐘🐘🐘🐘🐘🐘🐘🐘🐘"), accents}) {
+    Window window = pressed_window(comm);
+    std::size_t widest = 0;
+    std::string text = report_text(window, lab(), judge(window, lab()), kOptions);
+    EXPECT_THAT(text, HasSubstr(comm));
+    for (auto part : std::views::split(text, '\n'))
+      widest = std::max(widest, columns_of(std::string_view(part.begin(), part.end())));
+    EXPECT_LE(widest, 100u) << text;
+    EXPECT_GE(widest, 90u) << "lines are filled, not broken early: " << text;
   }
 }
 

@@ -3,7 +3,7 @@
 
 #include <gmock/gmock.h>
 
-#include "agent/watch/line.h"
+#include "advisor/base/columns.h"
 #include "agent/watch/tick_json.h"
 #include "tests/unit/watch/golden.h"
 

@@ -1,25 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/watch/line.h"
 
-#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "agent/watch/ansi.h"
 
 namespace tcpadvisor::watch {
 namespace {
 
-using ::testing::ElementsAre;
-
 const Glyphs& utf8() {
   return glyphs(true);
-}
-
-TEST(Line, CountsColumnsNotBytes) {
-  EXPECT_EQ(columns_of("abc"), 3u);
-  EXPECT_EQ(columns_of("a→b"), 3u);
-  EXPECT_EQ(columns_of("日本"), 4u);
-  EXPECT_EQ(columns_of("e\u0301"), 1u);  // a combining accent
-  EXPECT_EQ(columns_of(""), 0u);
 }
 
 TEST(Line, CutsWithAnEllipsisAndNeverInsideACharacter) {
@@ -54,27 +44,6 @@ TEST(Line, FitKeepsAttributesAndWidth) {
 
 TEST(Line, FitMakesAsciiOnOldTerminals) {
   EXPECT_EQ(fit(Line("naïve 日本"), 80, glyphs(false)).text(), "na?ve ????");
-}
-
-TEST(Line, WrapsAtBlanks) {
-  EXPECT_THAT(wrap("one two three", 8), ElementsAre("one two", "three"));
-  EXPECT_THAT(wrap("one two three", 7, 2), ElementsAre("one", "  two", "  three"));
-  EXPECT_THAT(wrap("abcdefgh", 3), ElementsAre("abc", "def", "gh"));
-  EXPECT_THAT(wrap("a\n\nb", 10), ElementsAre("a", "", "b"));
-  EXPECT_THAT(wrap("", 10), ElementsAre(""));
-}
-
-TEST(Line, WrapNeverLosesOrRepeatsText) {
-  std::string text = "  the quick brown fox jumps over the lazy dog ";
-  for (std::size_t width = 1; width < 60; ++width) {
-    std::string joined;
-    for (const std::string& part : wrap(text, width, 1)) {
-      EXPECT_LE(columns_of(part), width);
-      joined += part;
-    }
-    std::erase(joined, ' ');
-    EXPECT_EQ(joined, "thequickbrownfoxjumpsoverthelazydog");
-  }
 }
 
 TEST(Ansi, OnlyWhenAskedFor) {
