@@ -31,7 +31,6 @@ if(NOT PKG_CONFIG_FOUND)
   need_failed("pkg-config" pkg-config)
 endif()
 need_cmake_package(fmt libfmt-dev)
-need_cmake_package(spdlog libspdlog-dev)
 need_cmake_package(CLI11 libcli11-dev)
 need_cmake_package(nlohmann_json nlohmann-json3-dev)
 need_cmake_package(tomlplusplus libtomlplusplus-dev)  # its headers only: its library throws, and we build it so that it does not

@@ -2,7 +2,7 @@
 // One finding as JSON: the same object in a report and in `watch --json`.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 

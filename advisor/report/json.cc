@@ -2,8 +2,10 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "advisor/report/finding_json.h"
-#include "advisor/report/report.h"
+#include "advisor/report/formats.h"
 
 namespace tcpadvisor {
 namespace {
@@ -11,32 +13,34 @@ namespace {
 using nlohmann::json;
 
 /// The source in use for each fact, null where there is none; `tcpadvisor doctor --json` tells what was tried.
-json coverage_json(const Sample& now) {
+json coverage_json(const Report& report) {
   json out = json::object();
-  for (const FactCoverage& fact : now.coverage) out[fact.fact] = fact.in_use.empty() ? json() : json(fact.in_use);
+  for (const FactCoverage& fact : report.coverage) out[fact.fact] = fact.in_use.empty() ? json() : json(fact.in_use);
   return out;
 }
 
 }  // namespace
 
-json report_json(const Window& window, const Policy& policy, const Verdict& verdict, const ReportOptions& options) {
-  const Sample& now = window.latest();
+std::string report_as_json(const Report& report, const ReportStyle&) {
+  const Verdict& verdict = report.verdict;
   json out;
   out["schema_version"] = 1;
-  out["tool"] = {{"name", "tcpadvisor"}, {"version", options.tool_version}};
-  out["host"] = {
-      {"name", now.host.name}, {"kernel", now.host.kernel}, {"cpus", now.host.cpus}, {"mem_bytes", now.host.mem_bytes}};
-  out["window"] = {{"start", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(window.first().wall_ms / 1000))},
-                   {"seconds", window.span_s()},
-                   {"samples", window.samples()},
-                   {"interval_s", window.interval_s()},
-                   {"policy", policy.name},
+  out["tool"] = {{"name", "tcpadvisor"}, {"version", report.tool_version}};
+  out["host"] = {{"name", report.host.name},
+                 {"kernel", report.host.kernel},
+                 {"cpus", report.host.cpus},
+                 {"mem_bytes", report.host.mem_bytes}};
+  out["window"] = {{"start", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(report.start_ms / 1000))},
+                   {"seconds", report.seconds},
+                   {"samples", report.samples},
+                   {"interval_s", report.interval_s},
+                   {"policy", report.policy},
                    {"enough_data", verdict.enough_data}};
-  out["coverage"] = coverage_json(now);
-  out["lost"] = now.self.lost;
-  out["lost"]["rows_suppressed"] = now.rows_suppressed;
-  out["partial"] = now.self.partial;
-  if (now.self.partial) out["partial_why"] = now.self.partial_why;
+  out["coverage"] = coverage_json(report);
+  out["lost"] = report.lost;
+  out["lost"]["rows_suppressed"] = report.rows_suppressed;
+  out["partial"] = report.partial;
+  if (report.partial) out["partial_why"] = report.partial_why;
   for (const char* list : {"findings", "checked_and_fine", "not_assessed", "not_recommended"})
     out[list] = json::array();
   for (const Finding& finding : verdict.findings) out["findings"].push_back(to_json(finding));
@@ -49,7 +53,7 @@ json report_json(const Window& window, const Policy& policy, const Verdict& verd
     out["not_recommended"].push_back({{"advice", advice.advice}, {"why", advice.why}});
   }
   out["changed_since"] = nullptr;  // one report alone has nothing to compare with
-  return out;
+  return out.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace tcpadvisor

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A verdict as text for people and as JSON for programs (docs/report.schema.json).
+// Everything that a report says, made once; a format (formats.h) only writes it down. Pure data.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <cstdint>
+#include <map>
 #include <string>
-#include <string_view>
+#include <vector>
 
 #include "advisor/evidence/window.h"
 #include "advisor/rules/policy.h"
@@ -12,15 +13,23 @@
 
 namespace tcpadvisor {
 
-struct ReportOptions {
+struct Report {
   std::string tool_version;
-  bool color = false;  ///< ANSI colours in the text form
+  HostFacts host;
+  std::string policy;         ///< its name
+  std::int64_t start_ms = 0;  ///< of the first sample, unix time
+  double seconds = 0;         ///< from the first sample to the last
+  double interval_s = 0;      ///< mean distance of two samples
+  std::size_t samples = 0;
+  std::vector<FactCoverage> coverage;
+  std::map<std::string, std::uint64_t> lost;  ///< what was not counted, by kind
+  std::uint64_t rows_suppressed = 0;          ///< sockets that are only in the totals
+  std::string partial_why;                    ///< not empty: the last snapshot is not complete
+  bool partial = false;
+  Verdict verdict;
 };
 
-// The window has at least one sample.
-std::string report_text(const Window& window, const Policy& policy, const Verdict& verdict,
-                        const ReportOptions& options);
-nlohmann::json report_json(const Window& window, const Policy& policy, const Verdict& verdict,
-                           const ReportOptions& options);
+/// The window has at least one sample; host, coverage and losses are those of the latest.
+Report make_report(const Window& window, const Policy& policy, Verdict verdict, std::string tool_version);
 
 }  // namespace tcpadvisor

@@ -11,7 +11,7 @@
 
 #include "advisor/base/columns.h"
 #include "advisor/report/finding_json.h"
-#include "advisor/report/report.h"
+#include "advisor/report/formats.h"
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
@@ -113,7 +113,7 @@ std::string not_useful_text(const Finding& finding) {
 
 /// cli.md's order, in at most kMaxLines lines. Each part first gets what it needs at least; what is left goes to the
 /// parts that help most to act.
-std::vector<std::string> finding_lines(const Finding& finding, const ReportOptions& options) {
+std::vector<std::string> finding_lines(const Finding& finding, const ReportStyle& style) {
   struct Part {
     std::string_view label;
     std::string text;
@@ -140,15 +140,15 @@ std::vector<std::string> finding_lines(const Finding& finding, const ReportOptio
   std::string severity = upper(name_of(finding.severity));
   std::string title = wrapped(fmt::format("{}  {}", severity, finding.title), kWidth - 1).front();
   if (columns_of(title) < columns_of(severity) + 2 + columns_of(finding.title)) title += "…";
-  title.replace(0, severity.size(), painted(finding.severity, severity, options.color));
+  title.replace(0, severity.size(), painted(finding.severity, severity, style.color));
   std::vector<std::string> out = {title};
   for (const Part& part : parts) add_labelled(out, part.label, part.text, part.lines);
   return out;
 }
 
-std::string coverage_line(const Sample& now) {
+std::string coverage_line(const Report& report) {
   std::string out, missing;
-  for (const FactCoverage& fact : now.coverage) {
+  for (const FactCoverage& fact : report.coverage) {
     if (fact.in_use.empty()) {
       missing += (missing.empty() ? "" : ", ") + fact.fact;
     } else {
@@ -159,36 +159,35 @@ std::string coverage_line(const Sample& now) {
   return missing.empty() ? out : out + "; without a source: " + missing;
 }
 
-std::string lost_line(const Sample& now) {
+std::string lost_line(const Report& report) {
   std::string out;
-  for (const auto& [kind, count] : now.self.lost) {
+  for (const auto& [kind, count] : report.lost) {
     if (count > 0) out += fmt::format("{}{} {}", out.empty() ? "" : ", ", with_commas(count), kind);
   }
-  if (now.rows_suppressed > 0) {
+  if (report.rows_suppressed > 0) {
     out += fmt::format("{}{} over the limit (counted in the totals)", out.empty() ? "" : ", ",
-                       counted(now.rows_suppressed, "socket row"));
+                       counted(report.rows_suppressed, "socket row"));
   }
-  if (now.self.partial) out += fmt::format("{}snapshot partial: {}", out.empty() ? "" : "; ", now.self.partial_why);
+  if (report.partial) out += fmt::format("{}snapshot partial: {}", out.empty() ? "" : "; ", report.partial_why);
   return out.empty() ? "nothing" : out;
 }
 
-void add_header(std::vector<std::string>& out, const Window& window, const Policy& policy, const Verdict& verdict,
-                const ReportOptions& options) {
-  const Sample& now = window.latest();
+void add_header(std::vector<std::string>& out, const Report& report) {
+  const Verdict& verdict = report.verdict;
   std::size_t serious = static_cast<std::size_t>(std::ranges::count_if(
       verdict.findings, [](const Finding& finding) { return finding.severity != Severity::info; }));
-  out.push_back(fmt::format("tcpadvisor {}: {}", options.tool_version,
+  out.push_back(fmt::format("tcpadvisor {}: {}", report.tool_version,
                             serious == 0 ? "nothing to repair" : counted(serious, "finding") + " to act on"));
   add_labelled(out, "Host",
-               fmt::format("{}, Linux {}, {}, {}", now.host.name, now.host.kernel, counted(now.host.cpus, "CPU"),
-                           human_bytes(now.host.mem_bytes)),
+               fmt::format("{}, Linux {}, {}, {}", report.host.name, report.host.kernel,
+                           counted(report.host.cpus, "CPU"), human_bytes(report.host.mem_bytes)),
                2);
   add_labelled(out, "Window",
-               fmt::format("{}, {}, policy {}{}", seconds_text(window.span_s()), counted(window.samples(), "sample"),
-                           policy.name, verdict.enough_data ? "" : "; NOT ENOUGH DATA: observe for longer"),
+               fmt::format("{}, {}, policy {}{}", seconds_text(report.seconds), counted(report.samples, "sample"),
+                           report.policy, verdict.enough_data ? "" : "; NOT ENOUGH DATA: observe for longer"),
                2);
-  add_labelled(out, "Coverage", coverage_line(now), 2);
-  add_labelled(out, "Lost", lost_line(now), 2);
+  add_labelled(out, "Coverage", coverage_line(report), 2);
+  add_labelled(out, "Lost", lost_line(report), 2);
 }
 
 void add_list(std::vector<std::string>& out, const std::string& heading,
@@ -218,13 +217,13 @@ std::vector<std::pair<std::string, std::string>> by_reason(const std::vector<Not
 
 }  // namespace
 
-std::string report_text(const Window& window, const Policy& policy, const Verdict& verdict,
-                        const ReportOptions& options) {
+std::string report_as_text(const Report& report, const ReportStyle& style) {
+  const Verdict& verdict = report.verdict;
   std::vector<std::string> out;
-  add_header(out, window, policy, verdict, options);
+  add_header(out, report);
   for (const Finding& finding : verdict.findings) {
     out.push_back("");
-    std::ranges::copy(finding_lines(finding, options), std::back_inserter(out));
+    std::ranges::copy(finding_lines(finding, style), std::back_inserter(out));
   }
   std::vector<std::pair<std::string, std::string>> fine, advice;
   for (const CheckedAndFine& part : verdict.checked_and_fine)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/cli/commands.h"
 
-#include <spdlog/spdlog.h>
-
 #include <string>
 #include <utility>
+
+#include "agent/cli/log.h"
 
 namespace tcpadvisor::cli {
 
@@ -14,7 +14,7 @@ Result<std::unique_ptr<collect::Collector>> open_collector(const Options& option
   wanted.old_age = options.policy.age;
   wanted.show_all = needs.show_all;
   wanted.drop_privileges = !needs.keep_privileges;
-  if (!needs.silent) wanted.complain = [](const std::string& text) { spdlog::warn("{}", text); };
+  if (!needs.silent) wanted.complain = [](const std::string& text) { log(LogLevel::warning, text); };
   auto collector = collect::Collector::open(wanted);
   if (!collector && collector.error().code == ErrorCode::denied) {
     Error error = collector.error();

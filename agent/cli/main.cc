@@ -1,25 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/spdlog.h>
 
 #include <cstdlib>
 #include <exception>
 
 #include "agent/cli/commands.h"
+#include "agent/cli/log.h"
 #include "agent/cli/options.h"
 #include "agent/cli/output.h"
 
 namespace {
 
 using namespace tcpadvisor;
-
-void log_to_stderr(const cli::Options& options) {
-  auto logger = spdlog::stderr_color_mt("tcpadvisor");
-  logger->set_pattern("tcpadvisor: %l: %v");
-  logger->set_level(spdlog::level::from_str(options.log_level));
-  spdlog::set_default_logger(std::move(logger));
-}
 
 int run_port(const cli::Options& options, os::StopSignals& signals) {
   switch (options.port.command) {
@@ -70,7 +62,7 @@ int main(int argc, char** argv) {
       auto status = cli::write_stdout(parsed->text);
       return status ? EXIT_SUCCESS : EXIT_FAILURE;
     }
-    log_to_stderr(*parsed->options);
+    cli::set_log_level(parsed->options->log_level);
     return run(*parsed->options);
   } catch (const std::exception& error) {
     fmt::print(stderr, "tcpadvisor: internal error: {}\n", error.what());

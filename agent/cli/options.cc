@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "advisor/base/text.h"
+#include "agent/cli/config_file.h"
 #include "agent/cli/parsed_option.h"
 #include "agent/cli/policy_file.h"
-#include "agent/cli/toml_file.h"
 
 namespace tcpadvisor::cli {
 namespace {
@@ -39,6 +39,22 @@ Result<milliseconds> parse_interval(const std::string& text) {
                 fmt::format("'{}' is too short: at least 100ms, or the agent would watch itself", printable(text)));
   }
   return value;
+}
+
+Result<const ReportFormat*> parse_format(const std::string& text) {
+  if (const ReportFormat* format = find_report_format(text); format != nullptr) return format;
+  std::string known;
+  for (const ReportFormat& format : report_formats()) known += (known.empty() ? "" : ", ") + std::string(format.name);
+  return fail(ErrorCode::bad_input, fmt::format("'{}' is not known: write one of {}", printable(text), known));
+}
+
+/// "text or json (default: text)"
+std::string format_help() {
+  std::span<const ReportFormat> formats = report_formats();
+  std::string names(formats.front().name);
+  for (std::size_t i = 1; i < formats.size(); ++i)
+    names += fmt::format("{}{}", i + 1 < formats.size() ? ", " : " or ", formats[i].name);
+  return fmt::format("{} (default: {})", names, formats.front().name);
 }
 
 /// All options of the program, bound to one Options.
@@ -117,8 +133,11 @@ class Definition {
     add_parsed(
         app_, "--log-level", options_.log_level,
         [](const std::string& text) {
-          return one_of<std::string>(
-              text, {{"debug", "debug"}, {"info", "info"}, {"warn", "warn"}, {"error", "error"}, {"off", "off"}});
+          return one_of<LogLevel>(text, {{"debug", LogLevel::debug},
+                                         {"info", LogLevel::info},
+                                         {"warn", LogLevel::warning},
+                                         {"error", LogLevel::error},
+                                         {"off", LogLevel::off}});
         },
         "messages on stderr: debug, info, warn, error or off (default: warn)", "LEVEL");
     add_parsed(
@@ -145,12 +164,7 @@ class Definition {
     add_parsed(
         app, "--for", report.length, [](const std::string& text) { return parse_duration(text); },
         "how long to observe, with a unit: ms, s, m or h (default: 10s)", "DURATION");
-    add_parsed(
-        app, "--format", report.format,
-        [](const std::string& text) {
-          return one_of<ReportFormat>(text, {{"text", ReportFormat::text}, {"json", ReportFormat::json}});
-        },
-        "text or json (default: text)", "FORMAT");
+    add_parsed(app, "--format", report.format, parse_format, format_help(), "FORMAT");
     app.add_option("-o,--output", report.output, "write to this file instead of stdout; it is complete or not there")
         ->type_name("FILE");
     add_ids(app, "--only", report.only, "judge only these rules");
@@ -206,50 +220,6 @@ std::string usage_text(CLI::App& app, const CLI::ParseError& error) {
   std::string text = printable(error.what());
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) text += "; see " + help_hint(app);
   return text;
-}
-
-Status apply_entry(CLI::App& app, const TomlEntry& entry) {
-  CLI::App* owner = &app;
-  if (!entry.section.empty()) {
-    auto named = app.get_subcommands([&](const CLI::App* command) { return command->get_name() == entry.section; });
-    if (named.empty()) {
-      return fail(ErrorCode::bad_input, fmt::format("unknown section [{}]: there are [watch], [report] and [doctor]",
-                                                    printable(entry.section)));
-    }
-    owner = named.front();
-  }
-  CLI::Option* option = owner->get_option_no_throw("--" + entry.key);
-  if (option == nullptr || !option->get_configurable() || entry.key == "help" || entry.key == "version") {
-    return fail(ErrorCode::bad_input,
-                fmt::format("unknown key '{}'; {} lists the options that are keys", printable(entry.key),
-                            entry.section.empty() ? "tcpadvisor --help" : "tcpadvisor " + entry.section + " --help"));
-  }
-  if (option->count() > 0) return {};  // the command line wins
-  try {
-    if (option->get_expected_min() == 0) {
-      if (entry.values.size() != 1 || (entry.values.front() != "true" && entry.values.front() != "false")) {
-        return fail(ErrorCode::bad_input, entry.key + ": write true or false");
-      }
-      option->add_result(option->get_flag_value(entry.key, entry.values.front()));
-    } else {
-      option->add_result(entry.values);
-    }
-    option->run_callback();
-  } catch (const CLI::ParseError& error) {
-    std::string text = printable(error.what());
-    return fail(ErrorCode::bad_input, text.starts_with("--") ? text.substr(2) : text);
-  }
-  return {};
-}
-
-Status apply_config(CLI::App& app, const std::string& path) {
-  Result<std::vector<TomlEntry>> entries = read_toml(path);
-  if (!entries) return std::unexpected(entries.error());
-  for (const TomlEntry& entry : *entries) {
-    if (Status status = apply_entry(app, entry); !status)
-      return std::unexpected(at_line(path, entry.line, status.error().message));
-  }
-  return {};
 }
 
 }  // namespace

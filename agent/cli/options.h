@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "advisor/base/result.h"
+#include "advisor/report/formats.h"
 #include "advisor/rules/policy.h"
+#include "agent/cli/log.h"
 #include "agent/cli/port_options.h"
 #include "agent/collect/collector.h"
 
@@ -19,14 +21,13 @@ inline constexpr std::string_view kVersion = TCPADVISOR_VERSION;
 
 enum class Command { watch, report, doctor, port };
 enum class Color { automatic, always, never };
-enum class ReportFormat { text, json };
 
 struct Options {
   Command command = Command::watch;
   collect::CollectorOptions collector;
   std::optional<std::chrono::milliseconds> interval;  ///< nothing: interval_for() decides
   Policy policy;
-  std::string log_level = "warn";
+  LogLevel log_level = LogLevel::warning;
   Color color = Color::automatic;
 
   struct {
@@ -35,7 +36,7 @@ struct Options {
   } watch;
   struct {
     std::chrono::milliseconds length{10'000};
-    ReportFormat format = ReportFormat::text;
+    const ReportFormat* format = &report_formats().front();
     std::string output;  ///< empty: stdout
     std::vector<std::string> only, skip;
     bool exit_code = false;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include "advisor/report/report.h"
 #include "advisor/verdict/verdict.h"
 #include "agent/cli/commands.h"
+#include "agent/cli/log.h"
 #include "agent/cli/output.h"
 
 namespace tcpadvisor::cli {
@@ -53,7 +53,7 @@ Result<Window> observe(collect::Collector& collector, const Options& options, os
     } else if (window.empty()) {
       return std::unexpected(sample.error());
     } else {
-      spdlog::warn("a tick failed: {}", sample.error().message);
+      log(LogLevel::warning, "a tick failed: " + sample.error().message);
     }
     auto now = Clock::now();
     if (now >= start + length || signals.received() != 0) return window;
@@ -64,14 +64,10 @@ Result<Window> observe(collect::Collector& collector, const Options& options, os
   }
 }
 
-std::string text_of(const Window& window, const Verdict& verdict, const Options& options) {
+std::string text_of(const Report& report, const Options& options) {
   bool to_stdout = options.report.output.empty();
   Color color = to_stdout || options.color != Color::automatic ? options.color : Color::never;
-  ReportOptions form{.tool_version = std::string(kVersion), .color = wants_color(color, STDOUT_FILENO)};
-  if (options.report.format == ReportFormat::text) return report_text(window, options.policy, verdict, form);
-  return report_json(window, options.policy, verdict, form)
-             .dump(2, ' ', false, nlohmann::json::error_handler_t::replace) +
-         "\n";
+  return options.report.format->render(report, {.color = wants_color(color, STDOUT_FILENO)});
 }
 
 int failed(const Error& error) {
@@ -95,10 +91,11 @@ int run_report(const Options& options, os::StopSignals& signals) {
 
   Verdict verdict = judge(*window, options.policy);
   if (Status status = select(verdict, options.report.only, options.report.skip); !status) return failed(status.error());
-  std::string text = text_of(*window, verdict, options);
+  int advice = exit_code(verdict);
+  std::string text = text_of(make_report(*window, options.policy, std::move(verdict), std::string(kVersion)), options);
   if (Status status = path.empty() ? write_stdout(text) : write_file(path, text); !status)
     return failed(status.error());
-  return options.report.exit_code ? exit_code(verdict) : 0;
+  return options.report.exit_code ? advice : 0;
 }
 
 }  // namespace tcpadvisor::cli

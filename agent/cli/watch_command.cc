@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include "agent/cli/commands.h"
+#include "agent/cli/log.h"
 #include "agent/cli/output.h"
 #include "agent/watch/live.h"
 #include "agent/watch/terminal.h"
@@ -35,7 +35,7 @@ int run_watch(const Options& options, os::StopSignals& signals) {
   live.width = text_width();
   live.policy = options.policy;
   live.tool_version = kVersion;
-  auto complain = [](const std::string& text) { spdlog::warn("a tick failed: {}", text); };
+  auto complain = [](const std::string& text) { log(LogLevel::warning, "a tick failed: " + text); };
   Status status = watch::run([&] { return (*collector)->tick(); }, live, signals, complain);
   if (!status) {
     print_error(status.error());

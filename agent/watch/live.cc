@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "advisor/report/report.h"
+#include "advisor/report/formats.h"
 #include "advisor/verdict/verdict.h"
 #include "agent/watch/ansi.h"
 #include "agent/watch/screen.h"
@@ -39,8 +39,8 @@ class Memory {
   const Picture& picture() const { return picture_; }
   bool empty() const { return picture_.window.empty(); }
   std::string report() const {
-    return report_text(picture_.window, options_.policy, verdict_,
-                       {.tool_version = options_.tool_version, .color = false});
+    return find_report_format("text")->render(
+        make_report(picture_.window, options_.policy, verdict_, options_.tool_version), {});
   }
 
  private:

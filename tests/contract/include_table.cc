@@ -63,7 +63,6 @@ const std::vector<Library>& libraries() {
       {"libmnl/", {"agent/sources"}},
       {"linux/sock_diag.h", {"agent/sources"}},
       {"linux/inet_diag.h", {"agent/sources"}},
-      {"spdlog/", {"agent/cli"}},
       {"toml++/", {"advisor/base"}},
   };
   return all;

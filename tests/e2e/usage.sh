@@ -35,9 +35,9 @@ wrong "--policy: cannot read $work/none.toml: No such file or directory" report 
 wrong "cannot read $work/none.toml: No such file or directory" --config "$work/none.toml" doctor
 
 printf 'interval = "1s"\ncolour = "never"\n' >"$work/bad.toml"
-wrong "$work/bad.toml, line 2: unknown key 'colour'; tcpadvisor --help lists the options that are keys" --config "$work/bad.toml" doctor
+wrong "$work/bad.toml, line 2, column 1: unknown key 'colour'; did you mean 'color'?" --config "$work/bad.toml" doctor
 printf '[report]\n\nfor = "soon"\n' >"$work/bad.toml"
-wrong "$work/bad.toml, line 3: for: 'soon' is not a duration: write a number and ms, s, m or h, for example 500ms or 8s" \
+wrong "$work/bad.toml, line 3, column 7: for: 'soon' is not a duration: write a number and ms, s, m or h, for example 500ms or 8s" \
   --config "$work/bad.toml" report
 
 run --policy strict watch

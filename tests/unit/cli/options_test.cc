@@ -81,7 +81,7 @@ TEST(Options, EveryGlobal) {
   EXPECT_EQ(options.collector.calls, kernel::Calls::off);
   EXPECT_DOUBLE_EQ(options.collector.budget_percent, 0.5);
   EXPECT_EQ(options.color, Color::never);
-  EXPECT_EQ(options.log_level, "debug");
+  EXPECT_EQ(options.log_level, LogLevel::debug);
 }
 
 TEST(Options, ThePolicyDecidesTheInterval) {
@@ -141,17 +141,28 @@ TEST(Config, ErrorsNameFileLineAndKey) {
     EXPECT_THAT(error, HasSubstr(file.path()));
     return error.substr(error.find(',') + 2);
   };
-  EXPECT_EQ(error_with("\n\nintervall = \"2s\"\n"),
-            "line 3: unknown key 'intervall'; tcpadvisor --help lists the options that are keys");
-  EXPECT_EQ(error_with("calls = \"off\"\ninterval = \"2\"\n"),
-            "line 2: interval: '2' is not a duration: write a number and ms, s, m or h, for example 500ms or 8s");
+  EXPECT_EQ(error_with("\n\n intervall = \"2s\"\n"),
+            "line 3, column 2: unknown key 'intervall'; did you mean 'interval'?");
+  EXPECT_EQ(error_with("colourful = 1\n"),
+            "line 1, column 1: unknown key 'colourful'; tcpadvisor --help lists the options that are keys");
+  EXPECT_EQ(
+      error_with("calls = \"off\"\ninterval = \"2\"\n"),
+      "line 2, column 12: interval: '2' is not a duration: write a number and ms, s, m or h, for example 500ms or 8s");
   EXPECT_EQ(error_with("[watch]\nfor = \"x\"\n[report]\nfor = \"8s\"\n"),
-            "line 2: for: 'x' is not a duration: write a number and ms, s, m or h, for example 500ms or 8s");
-  EXPECT_EQ(error_with("[watch]\nonce = 3\n"), "line 2: once: write true or false");
-  EXPECT_EQ(error_with("[serve]\nlisten = \"x\"\n"),
-            "line 2: unknown section [serve]: there are [watch], [report] and [doctor]");
+            "line 2, column 7: for: 'x' is not a duration: write a number and ms, s, m or h, for example 500ms or 8s");
+  EXPECT_EQ(error_with("[watch]\nonce = 3\n"), "line 2, column 8: once: write true or false");
+  EXPECT_EQ(
+      error_with("[serve]\nlisten = \"x\"\n"),
+      "line 1, column 2: unknown section [serve]; there are [watch], [report], [doctor], [port.run], [port.scenario], "
+      "[port.serve], [port.drive]");
+  EXPECT_EQ(error_with("[reports]\n"), "line 1, column 2: unknown section [reports]; did you mean 'report'?");
+  EXPECT_EQ(error_with("[report]\nformat = [\"text\"]\n"), "line 2, column 10: format: write one value, not a list");
+  EXPECT_EQ(
+      error_with("interval = 2s\n"),
+      "line 1, column 13: parsing decimal integer: expected digit, saw 's'; durations, sizes and names are texts: "
+      "write them in quotes");
   EXPECT_EQ(error_with("config = \"x\"\n"),
-            "line 1: unknown key 'config'; tcpadvisor --help lists the options that are keys");
+            "line 1, column 1: unknown key 'config'; tcpadvisor --help lists the options that are keys");
 }
 
 TEST(Config, UnreadableFiles) {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The whole report against golden files. TCPADVISOR_GOLDEN=write rewrites them.
-#include "advisor/report/report.h"
-
 #include <gmock/gmock.h>
 #include <unistd.h>
 
@@ -10,11 +8,13 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <ranges>
 #include <sstream>
 
 #include "advisor/base/columns.h"
 #include "advisor/report/finding_json.h"
+#include "advisor/report/formats.h"
 #include "tests/unit/builders.h"
 #include "tests/unit/queue_stories.h"
 
@@ -29,7 +29,6 @@ using build::SampleBuilder;
 using testing::HasSubstr;
 using testing::Not;
 
-const ReportOptions kOptions{.tool_version = "0.0.0-test", .color = false};
 const std::filesystem::path kRoot = TCPADVISOR_SOURCE_DIR;
 
 Policy lab() {
@@ -97,6 +96,10 @@ void compare_with_golden(const std::string& name, const std::string& text) {
   EXPECT_EQ(read(path), text) << "if the change is wanted: TCPADVISOR_GOLDEN=write";
 }
 
+std::string rendered(std::string_view format, const Window& window, const ReportStyle& style = {}) {
+  return find_report_format(format)->render(make_report(window, lab(), judge(window, lab()), "0.0.0-test"), style);
+}
+
 struct Case {
   const char* name;
   Window (*window)();
@@ -113,24 +116,31 @@ const Case kCases[] = {{"quiet", quiet_window},
 TEST(ReportGolden, text) {
   for (const Case& one : kCases) {
     Window window = one.window();
-    compare_with_golden(std::string("report-") + one.name + ".txt",
-                        report_text(window, lab(), judge(window, lab()), kOptions));
+    compare_with_golden(std::string("report-") + one.name + ".txt", rendered("text", window));
   }
 }
 
 TEST(ReportGolden, json) {
   for (const Case& one : kCases) {
     Window window = one.window();
-    compare_with_golden(std::string("report-") + one.name + ".json",
-                        report_json(window, lab(), judge(window, lab()), kOptions).dump(2) + "\n");
+    compare_with_golden(std::string("report-") + one.name + ".json", rendered("json", window));
   }
+}
+
+TEST(ReportFormats, are_found_by_name_and_the_first_is_text) {
+  EXPECT_EQ(report_formats().front().name, "text");
+  for (const ReportFormat& format : report_formats()) {
+    EXPECT_EQ(find_report_format(format.name), &format) << "a name stands for one format only";
+    EXPECT_THAT(std::string(format.media_type), HasSubstr("/"));
+    EXPECT_THAT(rendered(format.name, quiet_window()), testing::EndsWith("\n"));
+  }
+  EXPECT_EQ(find_report_format("pdf"), nullptr);
 }
 
 TEST(ReportText, lines_are_at_most_100_columns_and_findings_12_lines) {
   for (const Case& one : kCases) {
     Window window = one.window();
-    Verdict verdict = judge(window, lab());
-    std::string text = report_text(window, lab(), verdict, kOptions);
+    std::string text = rendered("text", window);
     std::size_t lines = 0, longest_finding = 0;
     for (auto part : std::views::split(text, '\n')) {
       std::string_view line(part.begin(), part.end());
@@ -151,7 +161,7 @@ TEST(ReportText, names_of_wide_and_combining_characters_fit_into_the_columns_too
        {std::string("消費者消費者消費者消費"), std::string("🐘🐘🐘🐘🐘🐘🐘🐘🐘🐘"), accents}) {
     Window window = pressed_window(comm);
     std::size_t widest = 0;
-    std::string text = report_text(window, lab(), judge(window, lab()), kOptions);
+    std::string text = rendered("text", window);
     EXPECT_THAT(text, HasSubstr(comm));
     for (auto part : std::views::split(text, '\n'))
       widest = std::max(widest, columns_of(std::string_view(part.begin(), part.end())));
@@ -162,21 +172,19 @@ TEST(ReportText, names_of_wide_and_combining_characters_fit_into_the_columns_too
 
 TEST(ReportText, colours_only_when_asked) {
   Window window = mixed_window();
-  Verdict verdict = judge(window, lab());
-  EXPECT_THAT(report_text(window, lab(), verdict, kOptions), Not(HasSubstr("\x1b")));
-  EXPECT_THAT(report_text(window, lab(), verdict, {.tool_version = "1", .color = true}),
-              HasSubstr("\x1b[1;33mWARNING\x1b[0m"));
+  EXPECT_THAT(rendered("text", window), Not(HasSubstr("\x1b")));
+  EXPECT_THAT(rendered("text", window, {.color = true}), HasSubstr("\x1b[1;33mWARNING\x1b[0m"));
 }
 
 TEST(ReportText, says_when_the_observation_was_too_short) {
   Window window = a_window(1, [](SampleBuilder&, std::size_t) {});
-  EXPECT_THAT(report_text(window, lab(), judge(window, lab()), kOptions), HasSubstr("NOT ENOUGH DATA"));
+  EXPECT_THAT(rendered("text", window), HasSubstr("NOT ENOUGH DATA"));
 }
 
 TEST(ReportJson, a_finding_is_the_same_object_everywhere) {
   Window window = mixed_window();
   Verdict verdict = judge(window, lab());
-  nlohmann::json report = report_json(window, lab(), verdict, kOptions);
+  nlohmann::json report = nlohmann::json::parse(rendered("json", window));
   ASSERT_FALSE(verdict.findings.empty());
   EXPECT_EQ(report["findings"][0], to_json(verdict.findings[0]));
 }

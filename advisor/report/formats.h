@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// The forms that a report can have. A new one is a .cc of its own and a row of the table. Pure.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "advisor/report/report.h"
+
+namespace tcpadvisor {
+
+struct ReportStyle {
+  bool color = false;  ///< ANSI colours, where the format has any
+};
+
+struct ReportFormat {
+  std::string_view name;                                                  ///< as for `report --format`
+  std::string_view media_type;                                            ///< as for HTTP's Content-Type
+  std::string (*render)(const Report& report, const ReportStyle& style);  ///< the whole text, with its last newline
+};
+
+/// The first one is the default.
+std::span<const ReportFormat> report_formats();
+/// Null if there is none of that name.
+const ReportFormat* find_report_format(std::string_view name);
+
+}  // namespace tcpadvisor

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "advisor/report/report.h"
+
+#include <utility>
+
+namespace tcpadvisor {
+
+Report make_report(const Window& window, const Policy& policy, Verdict verdict, std::string tool_version) {
+  const Sample& now = window.latest();
+  return {.tool_version = std::move(tool_version),
+          .host = now.host,
+          .policy = policy.name,
+          .start_ms = window.first().wall_ms,
+          .seconds = window.span_s(),
+          .interval_s = window.interval_s(),
+          .samples = window.samples(),
+          .coverage = now.coverage,
+          .lost = now.self.lost,
+          .rows_suppressed = now.rows_suppressed,
+          .partial_why = now.self.partial_why,
+          .partial = now.self.partial,
+          .verdict = std::move(verdict)};
+}
+
+}  // namespace tcpadvisor
