@@ -8,7 +8,10 @@
 #include "agent/cli/commands.h"
 #include "agent/cli/output.h"
 #include "agent/port/load/drive.h"
+#include "agent/port/load/listener.h"
 #include "agent/port/load/server.h"
+#include "agent/sources/sock_diag.h"
+#include "agent/sources/user_queue.h"
 
 namespace tcpadvisor::cli {
 namespace {
@@ -73,6 +76,62 @@ Result<port::Options> port_options(const std::vector<std::string>& settings) {
   return options;
 }
 
+/// The far ends' Recv-Q, by the kernel's word.
+std::optional<std::uint64_t> unread_by(const std::string& local, const std::string& remote) {
+  auto own = sources::parse_endpoint(local), other = sources::parse_endpoint(remote);
+  if (!own || !other) return std::nullopt;
+  auto row = sources::find_socket(*own, *other);
+  return row ? std::optional(row->recv_q) : std::nullopt;
+}
+
+std::string balance_line(const port::load::Balance& of) {
+  std::string places = "driver queue " + with_commas(of.driver_queue);
+  auto also = [&](std::string_view name, std::uint64_t bytes) {
+    if (bytes > 0) places += fmt::format(" + {} {}", name, with_commas(bytes));
+  };
+  also("message queue", of.message_queue);
+  also("dropped", of.dropped);
+  places += fmt::format(" + Send-Q {} + Recv-Q {} + delivered {}", with_commas(of.send_q), with_commas(of.recv_q),
+                        with_commas(of.delivered));
+  also("in the peer's kernel or read", of.unknown);
+  std::uint64_t placed = of.placed();
+  if (placed > of.accepted) {
+    places += fmt::format(" ({} have arrived and await their ACK: in two of them)", with_commas(placed - of.accepted));
+  } else if (placed < of.accepted) {
+    places += fmt::format(" + on the way {}", with_commas(of.accepted - placed));
+  }
+  return fmt::format("balance     {} bytes taken = {}", with_commas(of.accepted), places);
+}
+
+json balance_json(const port::load::Balance& of) {
+  return {{"accepted", of.accepted},
+          {"message_queue", of.message_queue},
+          {"driver_queue", of.driver_queue},
+          {"dropped", of.dropped},
+          {"send_q", of.send_q},
+          {"recv_q", of.recv_q},
+          {"delivered", of.delivered},
+          {"in_peer_kernel_or_read", of.unknown}};
+}
+
+/// "the peer closed 3 of 4 connections, the first 2.0 s after the start": why drive fails although it ran.
+std::string ended_text(const port::load::EndedPorts& ended, std::uint64_t ports) {
+  auto when = [&] {
+    double first = std::chrono::duration<double>(ended.first).count();
+    double last = std::chrono::duration<double>(ended.last).count();
+    if (ended.count() == 1) return fmt::format("{:.1f} s after the start", first);
+    return fmt::format("the first {:.1f} s after the start, the last {:.1f} s", first, last);
+  };
+  if (ended.by_peer == 0) {
+    return fmt::format("send_timeout_close closed {} of {} connections, {}", with_commas(ended.by_timeout),
+                       with_commas(ports), when());
+  }
+  std::string others;
+  if (ended.by_timeout > 0) others = fmt::format(" and send_timeout_close {}", with_commas(ended.by_timeout));
+  return fmt::format("the peer closed {}{} of {} connection{}, {}", with_commas(ended.by_peer), others,
+                     with_commas(ports), ports == 1 ? "" : "s", when());
+}
+
 std::vector<std::string> drive_lines(const port::load::LoadResult& result, std::uint64_t size) {
   double per_s = result.seconds > 0 ? static_cast<double>(result.sent) / result.seconds : 0;
   std::vector<std::string> lines{
@@ -88,6 +147,7 @@ std::vector<std::string> drive_lines(const port::load::LoadResult& result, std::
     lines.push_back(fmt::format("delivery    {} messages: {}", with_commas(result.reader->messages),
                                 latency_text(result.reader->delivery)));
   }
+  lines.push_back(balance_line(result.balance));
   if (result.memory_per_port > 0) {
     lines.push_back(fmt::format("memory      {} of this process for each port", human_bytes(result.memory_per_port)));
   }
@@ -109,7 +169,14 @@ json drive_json(const port::load::LoadResult& result, std::uint64_t size) {
            {"errors", result.errors},
            {"write_calls", result.write_calls},
            {"cpu_seconds", result.cpu_seconds},
-           {"memory_per_port_bytes", result.memory_per_port}};
+           {"memory_per_port_bytes", result.memory_per_port},
+           {"closed_by_peer", result.ended.by_peer},
+           {"closed_by_timeout", result.ended.by_timeout},
+           {"balance", balance_json(result.balance)}};
+  if (result.ended.count() > 0) {
+    out["first_closed_s"] = std::chrono::duration<double>(result.ended.first).count();
+    out["last_closed_s"] = std::chrono::duration<double>(result.ended.last).count();
+  }
   if (result.reader) {
     out["delivered"] = result.reader->messages;
     out["delivery"] = latency_json(result.reader->delivery);
@@ -129,17 +196,25 @@ int run_port_drive(const Options& options, os::StopSignals& signals) {
   load.producers = static_cast<std::uint32_t>(wanted.producers);
   load.threads = static_cast<std::uint32_t>(wanted.threads);
   if (wanted.connect != 0) load.connect = static_cast<std::uint16_t>(wanted.connect);
-  auto result = port::load::drive(load, signals, [](double span_s, std::uint64_t sent) {
-    show_progress(fmt::format("{:.0f} s, {} messages", span_s, with_commas(sent)));
-  });
+  auto result = port::load::drive(
+      load, signals,
+      [](double span_s, std::uint64_t sent) {
+        show_progress(fmt::format("{:.0f} s, {} messages", span_s, with_commas(sent)));
+      },
+      unread_by);
   show_progress("");
-  if (!result) return failed(result.error());
+  if (!result) {
+    int code = exit_code_after(signals);
+    return code != 0 ? code : failed(result.error());
+  }
   if (options.port.json) {
     (void)write_stdout(drive_json(*result, load.size).dump() + "\n");
   } else {
     for (const std::string& line : drive_lines(*result, load.size)) (void)write_stdout(line + "\n");
   }
-  return exit_code_after(signals);
+  if (int code = exit_code_after(signals); code != 0) return code;
+  if (result->ended.count() == 0) return EXIT_SUCCESS;
+  return failed({ErrorCode::failed, ended_text(result->ended, load.ports)});
 }
 
 int run_port_serve(const Options& options, os::StopSignals& signals) {
@@ -154,7 +229,7 @@ int run_port_serve(const Options& options, os::StopSignals& signals) {
   port::load::Server server(**reactor, wanted.server);
   (void)write_stdout(options.port.json ? json{{"kind", "listening"}, {"port", listener->port}}.dump() + "\n"
                                        : fmt::format("listening on 127.0.0.1:{}\n", listener->port));
-  server.listen(std::move(listener->socket));
+  port::load::Listener accepts(**reactor, server, std::move(listener->socket));
 
   port::Reactor::Watch stop(**reactor, signals.fd(), port::Reactor::Wants::read, [] {});
   stop.set(true);

@@ -23,6 +23,7 @@ constexpr std::size_t kDatagram = 8'192;
 /// An agent's socket may hold as few as 10 datagrams (net.unix.max_dgram_qlen) and others speak, too. With about 25
 /// lines each this is enough to renew the 1,024 connections that an agent takes of one process.
 constexpr std::size_t kDatagramsPerTurn = 8;
+constexpr std::size_t kMostAgents = 256;  ///< dead ones leave their sockets behind
 
 std::vector<std::string> protocol_directories() {
   if (const char* chosen = std::getenv("TCPADVISOR_QUEUES")) return {chosen};
@@ -34,11 +35,12 @@ std::vector<std::string> protocol_directories() {
 std::vector<sockaddr_un> agents(const std::vector<std::string>& directories) {
   std::vector<sockaddr_un> found;
   for (const std::string& directory : directories) {
-    std::error_code ignored;  // no agent has ever run here
-    for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) {
-      const std::string& path = entry.path().native();
+    std::error_code error;  // no agent has ever run here, or we may not look
+    for (std::filesystem::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
+      if (found.size() >= kMostAgents) return found;
+      const std::string& path = at->path().native();
       sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
-      if (entry.path().extension() != ".sock" || path.size() >= sizeof address.sun_path) continue;
+      if (!path.ends_with(".sock") || path.size() >= sizeof address.sun_path) continue;
       std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
       found.push_back(address);
     }
@@ -138,6 +140,7 @@ Publisher::~Publisher() {
 }
 
 Publisher::Id Publisher::add(std::function<QueueWord()> look) {
+  if (connections_.size() >= kMostConnections) return 0;
   connections_[++last_id_].look = std::move(look);
   if (soon_ == 0) {
     soon_ = timers_.after(Time::zero(), [this] {
@@ -168,7 +171,11 @@ void Publisher::speak_now() {
     QueueWord word;
   };
   std::vector<Due> due;
-  for (auto& [id, spoken] : connections_) {
+  auto at = connections_.upper_bound(looked_at_);
+  for (std::size_t looks = std::min(kLooksPerTurn, connections_.size()); looks > 0; --looks, ++at) {
+    if (at == connections_.end()) at = connections_.begin();
+    auto& [id, spoken] = *at;
+    looked_at_ = id;
     QueueWord word = spoken.look();
     QueueWord same_wait = word;
     same_wait.waited_ms = spoken.last.waited_ms;  // time going on is no change

@@ -37,7 +37,8 @@ QueueWord word_of(const Port& port, std::string local, std::string remote);
 QueueWord word_of(const Channel& channel, std::string local, std::string remote);
 
 /// Speaks while it lives: every connection once a second, and 0.2 s after a change; to agents that are too busy again
-/// after 0.2 s. Never blocks. One thread.
+/// after 0.2 s. A turn looks at 256 connections at most, so with more of them both may take 0.8 s. Never blocks, and
+/// what cannot be said is not an error. One thread.
 class Publisher {
  public:
   /// `directories` empty: those of the protocol, by the environment.
@@ -46,8 +47,12 @@ class Publisher {
   Publisher(const Publisher&) = delete;
   Publisher& operator=(const Publisher&) = delete;
 
+  static constexpr std::size_t kMostConnections = 1'024;  ///< an agent hears no more of one process
+  static constexpr std::size_t kLooksPerTurn = 256;
+
   using Id = std::uint64_t;
-  /// `look` is asked from the next turn on; it must stay valid until remove().
+  /// `look` is asked from the next turn on; it must stay valid until remove(). 0, and nothing is ever said of it, when
+  /// there are kMostConnections already.
   Id add(std::function<QueueWord()> look);
   /// Says the last word (ended=1) and forgets it.
   void remove(Id id);
@@ -69,6 +74,7 @@ class Publisher {
   os::UniqueFd socket_;
   std::map<Id, Spoken> connections_;
   Id last_id_ = 0;
+  Id looked_at_ = 0;  ///< the last one of the turn before
   TimerId timer_ = 0, soon_ = 0;
 };
 

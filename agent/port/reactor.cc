@@ -4,6 +4,7 @@
 #include <event2/event.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace tcpadvisor::port {
 
@@ -42,7 +43,9 @@ void Reactor::turn(Time longest) {
     timeval span{us / 1'000'000, us % 1'000'000};
     event_add(wake_, &span);
   }
-  event_base_loop(base_, wait > Time::zero() ? EVLOOP_ONCE : EVLOOP_NONBLOCK);
+  // ONCE in any case: without it libevent goes on for as long as any descriptor is ready, and one may always be.
+  event_base_loop(base_, wait > Time::zero() ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
+  if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   // Timers that these start run in the next turn, so that descriptors get theirs.
   TimerId newest = timers_.last();
   Time due_by = now();
@@ -59,13 +62,20 @@ bool Reactor::run_until(const std::function<bool()>& done, Time limit) {
   return true;
 }
 
-Reactor::Watch::Watch(Reactor& reactor, int fd, Wants wants, std::function<void()> ready) : ready_(std::move(ready)) {
+Reactor::Watch::Watch(Reactor& reactor, int fd, Wants wants, std::function<void()> ready)
+    : reactor_(reactor), ready_(std::move(ready)) {
   short what = static_cast<short>((wants == Wants::read ? EV_READ : EV_WRITE) | EV_PERSIST);
   event_ = event_new(
       reactor.base_, fd, what,
       [](evutil_socket_t, short, void* self) {
-        auto call = static_cast<Watch*>(self)->ready_;  // a copy: the watch may be destroyed by what it calls
-        call();
+        Reactor& loop = static_cast<Watch*>(self)->reactor_;
+        try {
+          auto call = static_cast<Watch*>(self)->ready_;  // a copy: the watch may be destroyed by what it calls
+          call();
+        } catch (...) {  // libevent is C: it would be left in the middle of its loop
+          loop.failure_ = std::current_exception();
+          event_base_loopbreak(loop.base_);
+        }
       },
       this);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <exception>
 #include <functional>
 #include <memory>
 
@@ -35,12 +36,14 @@ class Reactor final : public Timers {
     void set(bool on);
 
    private:
+    Reactor& reactor_;
     std::function<void()> ready_;
     event* event_ = nullptr;
     bool on_ = false;
   };
 
-  /// One turn: waits at most `longest` for a descriptor or a timer, then runs what is ready.
+  /// One turn: waits at most `longest` for a descriptor or a timer, then runs what is ready, each once. What a watch or
+  /// a timer throws comes out of here, and the next turn goes on.
   void turn(Time longest);
   /// Turns until `done()` or until `limit` has passed. False if it was the limit.
   bool run_until(const std::function<bool()>& done, Time limit);
@@ -52,6 +55,7 @@ class Reactor final : public Timers {
   event* wake_;
   std::chrono::steady_clock::time_point start_;
   TimerQueue timers_;
+  std::exception_ptr failure_;  ///< thrown by a watch in this turn
 };
 
 }  // namespace tcpadvisor::port

@@ -2,15 +2,16 @@
 #include "agent/port/socket_transport.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -101,7 +102,14 @@ int SocketTransport::shutdown(int how) {
   return ::shutdown(socket_.get(), how) == 0 ? 0 : errno;
 }
 
+std::uint64_t SocketTransport::send_queue() const {
+  if (!socket_) return left_;
+  int bytes = 0;
+  return ioctl(socket_.get(), SIOCOUTQ, &bytes) == 0 ? static_cast<std::uint64_t>(std::max(bytes, 0)) : 0;
+}
+
 void SocketTransport::close(bool reset) {
+  left_ = send_queue();
   writable_.reset();
   readable_.reset();
   if (reset) {
@@ -170,17 +178,21 @@ Result<Pair> unix_pair(const SocketWishes& near, const SocketWishes& far) {
   return pair;
 }
 
-Result<os::UniqueFd> connect_loopback(std::uint16_t port, const SocketWishes& wishes) {
-  os::UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+Result<os::UniqueFd> connect_loopback(std::uint16_t port, const SocketWishes& wishes, int stop_fd) {
+  os::UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket) return os::fail_errno("cannot open a TCP socket", errno);
   wish(socket.get(), wishes, true);
-  timeval patience{kConnectWaitMs / 1'000, 0};
-  (void)setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   sockaddr_in address = loopback(port);
-  if (connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
-    return os::fail_errno(fmt::format("cannot connect to 127.0.0.1:{}", port), errno);
-  }
-  if (fcntl(socket.get(), F_SETFL, O_NONBLOCK) != 0) return os::fail_errno("cannot set a socket's mode", errno);
+  std::string failed = fmt::format("cannot connect to 127.0.0.1:{}", port);
+  if (connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return socket;
+  if (errno != EINPROGRESS) return os::fail_errno(failed, errno);
+  std::array<pollfd, 2> waiting{{{socket.get(), POLLOUT, 0}, {stop_fd, POLLIN, 0}}};
+  if (poll(waiting.data(), waiting.size(), kConnectWaitMs) <= 0) return os::fail_errno(failed, ETIMEDOUT);
+  if (waiting[0].revents == 0) return fail(ErrorCode::failed, failed + ": interrupted");
+  int error = 0;
+  socklen_t length = sizeof error;
+  (void)getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &length);
+  if (error != 0) return os::fail_errno(failed, error);
   return socket;
 }
 

@@ -29,11 +29,14 @@ class SocketTransport final : public Transport {
   void set_buffers(int sndbuf, int recbuf) override;
   void set_nodelay(bool on) override;
 
-  int fd() const { return socket_.get(); }
+  int fd() const { return socket_.get(); }  ///< -1 once it is closed
+  /// Bytes that the peer's kernel has not acknowledged (ss: Send-Q); after close() what it was then. TCP only.
+  std::uint64_t send_queue() const;
 
  private:
   Reactor& reactor_;
   os::UniqueFd socket_;
+  std::uint64_t left_ = 0;  ///< send_queue() when it was closed
   TransportEvents* events_ = nullptr;
   // Made when they are first needed: most ports are idle most of the time.
   std::unique_ptr<Reactor::Watch> writable_, readable_;
@@ -64,8 +67,9 @@ struct TcpListener::Pair {
 Result<TcpListener::Pair> tcp_pair(const SocketWishes& near, const SocketWishes& far);
 Result<TcpListener::Pair> unix_pair(const SocketWishes& near, const SocketWishes& far);
 
-/// Connects to a listener on loopback, waiting at most 5 s; non-blocking afterwards.
-Result<os::UniqueFd> connect_loopback(std::uint16_t port, const SocketWishes& wishes);
+/// Connects to a listener on loopback, waiting at most 5 s, or until `stop_fd` (-1: none) becomes readable;
+/// non-blocking.
+Result<os::UniqueFd> connect_loopback(std::uint16_t port, const SocketWishes& wishes, int stop_fd = -1);
 
 /// "127.0.0.1:40000" of one end; empty for a socket without an address.
 std::string local_address(int fd);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The other side of a load: takes what comes, or sends it back, as fast or as slowly as it is told, and may stall or
-// end connections. One thread.
+// end connections. Knows no sockets, only transports and timers. One thread.
 #pragma once
 
 #include <chrono>
@@ -9,10 +9,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "agent/os/unique_fd.h"
 #include "agent/port/load/latencies.h"
-#include "agent/port/reactor.h"
-#include "agent/port/socket_transport.h"
+#include "agent/port/transport.h"
 
 namespace tcpadvisor::port::load {
 
@@ -33,37 +31,30 @@ struct ServerTotals {
 
 class Server {
  public:
-  Server(Reactor& reactor, const ServerOptions& options);
+  /// The most that is read at once, and so the most that is kept for a peer that does not read its echo.
+  static constexpr std::size_t kBuffer = 256 << 10;
+
+  Server(Timers& timers, const ServerOptions& options);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  /// Accepts from a non-blocking listener.
-  void listen(os::UniqueFd listener);
-  /// Serves a connected, non-blocking socket.
-  void add(os::UniqueFd socket);
+  /// Serves a connection until it ends.
+  void add(std::unique_ptr<Transport> transport);
   const ServerTotals& totals() const { return totals_; }
 
  private:
-  struct Connection;
-  void accept_all();
-  void ready(Connection& connection);
-  void read_some(Connection& connection, std::uint64_t most);
-  void look_for_stamps(Connection& connection, std::size_t bytes);
-  void send_back(Connection& connection, std::size_t bytes);
-  void refill(Connection& connection);
+  class Connection;
   void end(Connection& connection, bool reset);
 
-  Reactor& reactor_;
-  ServerOptions options_;
+  Timers& timers_;
+  const ServerOptions options_;
   ServerTotals totals_;
-  os::UniqueFd listener_;
-  std::unique_ptr<Reactor::Watch> accepting_;
-  std::unordered_map<int, std::unique_ptr<Connection>> connections_;
-  std::vector<char> buffer_ = std::vector<char>(256 << 10);
+  std::unordered_map<const Connection*, std::unique_ptr<Connection>> connections_;
+  std::vector<char> buffer_ = std::vector<char>(kBuffer);
 };
 
-/// CLOCK_MONOTONIC, which all processes of a host share.
+/// CLOCK_MONOTONIC in ns, which all processes of a host share.
 std::uint64_t stamp_now();
 
 }  // namespace tcpadvisor::port::load

@@ -10,8 +10,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <numeric>
 #include <set>
 #include <sstream>
+#include <stdexcept>
 
 #include "agent/port/fake.h"
 
@@ -134,6 +136,31 @@ TEST_F(PublishTest, an_agent_without_room_hears_the_rest_in_the_next_turns) {
     time_.advance(200ms);
   }
   EXPECT_EQ(known.size(), 600u);
+}
+
+TEST_F(PublishTest, a_turn_looks_at_a_bounded_number_and_all_get_theirs_within_a_second) {
+  Publisher publisher(time_, {directory_});
+  std::vector<int> looks(Publisher::kMostConnections);
+  for (std::size_t i = 0; i < looks.size(); ++i) {
+    EXPECT_NE(publisher.add([&looks, i] { return ++looks[i], QueueWord{.local = "a:1", .remote = "b:2"}; }), 0u);
+  }
+  auto sum = [&] { return std::accumulate(looks.begin(), looks.end(), std::size_t{0}); };
+  time_.settle();
+  std::size_t before = sum();
+  EXPECT_LE(before, Publisher::kLooksPerTurn);
+  time_.advance(200ms);
+  EXPECT_EQ(sum() - before, Publisher::kLooksPerTurn);
+  time_.advance(800ms);
+  EXPECT_GE(*std::ranges::min_element(looks), 1);
+}
+
+TEST_F(PublishTest, more_connections_than_an_agent_hears_are_not_looked_at) {
+  Publisher publisher(time_, {directory_});
+  for (std::size_t i = 0; i < Publisher::kMostConnections; ++i) publisher.add([] { return QueueWord{}; });
+  Publisher::Id id = publisher.add([]() -> QueueWord { throw std::runtime_error("looked at"); });
+  EXPECT_EQ(id, 0u);
+  time_.advance(5s);
+  publisher.remove(id);
 }
 
 }  // namespace
