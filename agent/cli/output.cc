@@ -8,11 +8,13 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 
 #include "advisor/base/text.h"
 #include "agent/os/unique_fd.h"
+#include "agent/os/write.h"
 
 namespace tcpadvisor::cli {
 namespace {
@@ -21,21 +23,16 @@ std::unexpected<Error> cannot_write(const std::string& path, int error) {
   return fail(ErrorCode::failed, fmt::format("cannot write {}: {}", printable(path), std::strerror(error)), error);
 }
 
-/// 0 or an errno.
-int write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    ssize_t written = write(fd, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return errno;
-    text.remove_prefix(static_cast<std::size_t>(written));
+Status write_directly(const std::string& path, std::string_view text, os::StopSignals* signals) {
+  // A plain open() of a pipe waits for its reader, where no signal reaches us.
+  int flags = O_WRONLY | O_CLOEXEC | (signals != nullptr ? O_NONBLOCK : 0);
+  os::UniqueFd file(open(path.c_str(), flags));
+  while (!file && errno == ENXIO && signals != nullptr) {
+    if (signals->wait(std::chrono::milliseconds(100)) != 0) return {};
+    file.reset(open(path.c_str(), flags));
   }
-  return 0;
-}
-
-Status write_directly(const std::string& path, std::string_view text) {
-  os::UniqueFd file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
   if (!file) return cannot_write(path, errno);
-  if (int error = write_all(file.get(), text); error != 0) return cannot_write(path, error);
+  if (int error = os::write_all(file.get(), text, signals); error != 0) return cannot_write(path, error);
   return {};
 }
 
@@ -69,15 +66,15 @@ std::size_t text_width() {
   return wanted && *wanted >= kLeast && *wanted <= kMost ? static_cast<std::size_t>(*wanted) : 80;
 }
 
-Status write_file(const std::string& path, std::string_view text) {
+Status write_file(const std::string& path, std::string_view text, os::StopSignals* signals) {
   struct stat there{};
   bool exists = stat(path.c_str(), &there) == 0;
-  if (exists && !S_ISREG(there.st_mode)) return write_directly(path, text);
+  if (exists && !S_ISREG(there.st_mode)) return write_directly(path, text, signals);
 
   std::string temporary = path + ".XXXXXX";
   os::UniqueFd file(mkostemp(temporary.data(), O_CLOEXEC));
   if (!file) return cannot_write(path, errno);
-  int error = write_all(file.get(), text);
+  int error = os::write_all(file.get(), text);
   if (error == 0 && fchmod(file.get(), exists ? there.st_mode & 07777 : mode_of_new_files()) != 0) error = errno;
   if (error == 0 && fsync(file.get()) != 0) error = errno;
   if (error == 0 && rename(temporary.c_str(), path.c_str()) != 0) error = errno;
@@ -93,8 +90,8 @@ bool owns_directory_of(const std::string& path) {
   return stat(directory.c_str(), &there) == 0 && there.st_uid == geteuid();
 }
 
-Status write_stdout(std::string_view text) {
-  if (int error = write_all(STDOUT_FILENO, text); error != 0) return cannot_write("stdout", error);
+Status write_stdout(std::string_view text, os::StopSignals* signals) {
+  if (int error = os::write_all(STDOUT_FILENO, text, signals); error != 0) return cannot_write("stdout", error);
   return {};
 }
 

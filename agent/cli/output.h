@@ -7,6 +7,7 @@
 
 #include "advisor/base/result.h"
 #include "agent/cli/options.h"
+#include "agent/os/signals.h"
 
 namespace tcpadvisor::cli {
 
@@ -16,11 +17,13 @@ bool wants_color(Color color, int fd);
 /// Columns of stdout's terminal, else COLUMNS, else 80.
 std::size_t text_width();
 
-/// Writes next to the file and renames, so that nobody ever sees half of it. A device or pipe is written directly.
-Status write_file(const std::string& path, std::string_view text);
+/// Writes next to the file and renames, so that nobody ever sees half of it. A device or pipe is written directly, as
+/// soon as and as long as somebody reads it; one of `signals` ends that early, without an error.
+Status write_file(const std::string& path, std::string_view text, os::StopSignals* signals = nullptr);
 /// The directory is ours, so writing there needs no capability.
 bool owns_directory_of(const std::string& path);
-Status write_stdout(std::string_view text);
+/// Ends early, without an error, when one of `signals` comes.
+Status write_stdout(std::string_view text, os::StopSignals* signals = nullptr);
 
 /// The one line that a failed command leaves on stderr.
 void print_error(const Error& error);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 
 #include "advisor/base/text.h"
@@ -11,6 +13,7 @@
 #include "agent/cli/commands.h"
 #include "agent/cli/log.h"
 #include "agent/cli/output.h"
+#include "agent/observe/observer.h"
 
 namespace tcpadvisor::cli {
 namespace {
@@ -39,29 +42,28 @@ class Progress {
   milliseconds length_;
 };
 
-/// Ticks for as long as the report wants, the last one at the very end. Stops early on a signal.
-Result<Window> observe(collect::Collector& collector, const Options& options, os::StopSignals& signals) {
-  milliseconds interval = interval_for(options), length = options.report.length;
-  Progress progress(length);
-  Window window;
-  auto start = Clock::now(), due = start;
-  while (true) {
+/// The last observation of as many ticks as the report wants. Null if a signal came before the first.
+Result<observe::ObservationPtr> observe_for(collect::Collector& collector, const Options& options,
+                                            os::StopSignals& signals) {
+  observe::ObserverOptions wanted;
+  wanted.schedule = {.interval = interval_for(options), .length = options.report.length, .ends_with_tick = true};
+  wanted.policy = options.policy;
+  os::RealSleepClock clock;
+  observe::Observer observer(std::move(wanted), collector, clock);
+  auto subscription = observer.subscribe();
+  if (!subscription) return std::unexpected(subscription.error());
+  Progress progress(options.report.length);
+  auto start = Clock::now();
+  observer.start();
+  while (signals.received() == 0 && !(*subscription)->ended()) {
     progress.show(std::chrono::duration_cast<milliseconds>(Clock::now() - start));
-    Result<SamplePtr> sample = collector.tick();
-    if (sample) {
-      window.push(std::move(*sample));
-    } else if (window.empty()) {
-      return std::unexpected(sample.error());
-    } else {
-      log(LogLevel::warning, "a tick failed: " + sample.error().message);
-    }
-    auto now = Clock::now();
-    if (now >= start + length || signals.received() != 0) return window;
-    due = std::max(due + interval, now);
-    if (due + interval / 2 > start + length)
-      due = std::max(start + length, now);  // no sliver of an interval at the end
-    signals.wait(std::chrono::ceil<milliseconds>(due - now));
+    std::array<pollfd, 2> waiting = {{{signals.fd(), POLLIN, 0}, {(*subscription)->fd(), POLLIN, 0}}};
+    poll(waiting.data(), waiting.size(), -1);
+    auto observation = (*subscription)->take();
+    if (observation && !*observation) log(LogLevel::warning, "a tick failed: " + observation->error().message);
   }
+  if (auto failure = (*subscription)->failure()) return std::unexpected(*failure);
+  return observer.latest();
 }
 
 std::string text_of(const Report& report, const Options& options) {
@@ -85,16 +87,18 @@ int run_report(const Options& options, os::StopSignals& signals) {
   // root without its capabilities may not write into other users' directories
   auto collector = open_collector(options, {.keep_privileges = !path.empty() && !owns_directory_of(path)});
   if (!collector) return failed(collector.error());
-  Result<Window> window = observe(**collector, options, signals);
+  auto seen = observe_for(**collector, options, signals);
   if (int code = exit_code_after(signals); code != 0) return code;
-  if (!window) return failed(window.error());
+  if (!seen) return failed(seen.error());
 
-  Verdict verdict = judge(*window, options.policy);
+  Verdict verdict = (*seen)->verdict;
   if (Status status = select(verdict, options.report.only, options.report.skip); !status) return failed(status.error());
   int advice = exit_code(verdict);
-  std::string text = text_of(make_report(*window, options.policy, std::move(verdict), std::string(kVersion)), options);
-  if (Status status = path.empty() ? write_stdout(text) : write_file(path, text); !status)
+  std::string text =
+      text_of(make_report((*seen)->window, (*seen)->policy, std::move(verdict), std::string(kVersion)), options);
+  if (Status status = path.empty() ? write_stdout(text, &signals) : write_file(path, text, &signals); !status)
     return failed(status.error());
+  if (int code = exit_code_after(signals); code != 0) return code;  // nobody took all of it
   return options.report.exit_code ? advice : 0;
 }
 

@@ -25,18 +25,22 @@ int run_watch(const Options& options, os::StopSignals& signals) {
     print_error(collector.error());
     return exit_code_of(collector.error());
   }
+  observe::ObserverOptions wanted;
+  wanted.schedule = {.interval = interval_for(options), .length = options.watch.length};
+  wanted.policy = options.policy;
+  wanted.samples = observe::samples_for(options.policy, wanted.schedule.interval);
+  os::RealSleepClock clock;
+  observe::Observer observer(std::move(wanted), **collector, clock);
+
   watch::LiveOptions live;
-  live.interval = interval_for(options);
-  live.length = options.watch.length;
   live.once = options.watch.once;
   live.output = output;
   live.colour = wants_color(options.color, STDOUT_FILENO);
   live.utf8 = watch::use_environment_charset();
   live.width = text_width();
-  live.policy = options.policy;
   live.tool_version = kVersion;
-  auto complain = [](const std::string& text) { log(LogLevel::warning, "a tick failed: " + text); };
-  Status status = watch::run([&] { return (*collector)->tick(); }, live, signals, complain);
+  auto complain = [](const std::string& text) { log(LogLevel::warning, text); };
+  Status status = watch::run(observer, live, signals, complain);
   if (!status) {
     print_error(status.error());
     return exit_code_of(status.error());

@@ -204,8 +204,8 @@ HostCollector::Timed HostCollector::read_all(std::uint64_t now_ms, bool walk, bo
 }
 
 Result<SamplePtr> HostCollector::tick() {
-  if (!netns_worker_) netns_worker_ = std::make_unique<os::Worker>();
-  if (!owner_worker_) owner_worker_ = std::make_unique<os::Worker>();
+  if (!netns_worker_) netns_worker_ = std::make_unique<os::Worker>("netns");
+  if (!owner_worker_) owner_worker_ = std::make_unique<os::Worker>("owners");
   if (parts_.user_queues) parts_.user_queues->start();
   std::uint64_t now_ms = parts_.clock->mono_ms();
   find_netns_again(now_ms);
@@ -231,7 +231,13 @@ Result<SamplePtr> HostCollector::tick() {
     timed.cpu_ns = os::thread_cpu_ns() - cpu_before;
     return timed;
   });
-  Timed timed = read_all(now_ms, walk, sysctls);
+  Timed timed;
+  try {
+    timed = read_all(now_ms, walk, sysctls);
+  } catch (...) {
+    owners_later.wait();  // it uses what the next tick changes
+    throw;
+  }
   TimedOwners owners = owners_later.get();
 
   auto walk_failed = [](const NetnsReading& reading) { return reading.not_entered || reading.walk_failed; };
@@ -329,6 +335,7 @@ void HostCollector::hear_user_queues(bool rows_are_new, Sample& sample) {
   netns_worker_->run([&] { user_queues_->check(scene); }).get();
   sample.user_queues = user_queues_->queues();
   own_facts_.user_queues_remark = user_queues_->remark();
+  if (auto failure = parts_.user_queues->failure()) mark_failed(own_facts_.user_queues, *failure);
   if (!parts_.options.complain) return;
   for (const std::string& line : user_queues_->complaints(scene.now_ms)) parts_.options.complain(line);
 }

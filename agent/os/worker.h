@@ -9,13 +9,14 @@
 #include <memory>
 #include <mutex>
 #include <queue>
-#include <thread>
+
+#include "agent/os/thread.h"
 
 namespace tcpadvisor::os {
 
 class Worker {
  public:
-  Worker() : thread_([this] { loop(); }) {}
+  explicit Worker(const char* name) : thread_(name, [this] { loop(); }) {}  ///< as os::Thread
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -37,7 +38,7 @@ class Worker {
   std::condition_variable wake_;
   std::queue<std::function<void()>> tasks_;
   bool stop_ = false;
-  std::thread thread_;  // last: it uses the members above
+  Thread thread_;  // last: it uses the members above
 };
 
 }  // namespace tcpadvisor::os

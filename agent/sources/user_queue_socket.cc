@@ -164,16 +164,14 @@ Result<std::unique_ptr<UserQueueReceiver>> UserQueueReceiver::open(const std::st
 }
 
 UserQueueReceiver::~UserQueueReceiver() {
-  if (thread_.joinable()) {
-    stop_ = true;
-    eventfd_write(wake_.get(), 1);
-    thread_.join();
-  }
+  stop_ = true;
+  eventfd_write(wake_.get(), 1);
+  thread_.reset();
   unlink(path_.c_str());
 }
 
 void UserQueueReceiver::start() {
-  if (!thread_.joinable()) thread_ = std::thread([this] { loop(); });
+  if (!thread_) thread_.emplace("queues", [this] { loop(); });
 }
 
 /// What was received and not yet read. The kernel holds as few as ten datagrams for all speakers together, and a full

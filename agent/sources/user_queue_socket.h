@@ -4,11 +4,12 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
-#include <thread>
 
 #include "advisor/base/result.h"
 #include "agent/os/clock.h"
+#include "agent/os/thread.h"
 #include "agent/os/unique_fd.h"
 #include "agent/sources/user_queue_inbox.h"
 
@@ -29,6 +30,8 @@ class UserQueueReceiver {
 
   /// Starts the thread; it has the privileges of the caller at this moment. Once only.
   void start();
+  /// What the thread threw, if that has ended it: nothing is heard any more.
+  std::optional<Error> failure() const { return thread_ ? thread_->failure() : std::nullopt; }
   UserQueueInbox& inbox() { return inbox_; }
   const std::string& path() const { return path_; }
 
@@ -44,7 +47,7 @@ class UserQueueReceiver {
   std::string path_;
   UserQueueInbox inbox_;
   os::RealClock clock_;
-  std::thread thread_;
+  std::optional<os::Thread> thread_;
 };
 
 }  // namespace tcpadvisor::sources

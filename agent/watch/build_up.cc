@@ -49,7 +49,7 @@ void add_ages(BuildUp& item, const Picture& picture) {
     if (!belongs(row, item)) continue;
     Age age = picture.window.age(row);
     if (!item.oldest || age.value > item.oldest->value) item.oldest = age;
-    if (age.value >= picture.old_age) ++item.old;
+    if (age.value >= picture.policy.age) ++item.old;
   }
   // The totals are complete, the rows may not be.
   if (item.owner != nullptr && item.state == TcpState::close_wait) item.old = item.owner->old_close_wait;
@@ -73,7 +73,7 @@ std::vector<Line> details_of(const BuildUp& item, const Picture& picture, const 
   std::vector<Line> lines = {
       detail("owner", item.owner_text), detail("state", std::string(name_of(item.state))),
       detail("count", with_commas(item.count)),
-      detail("older than " + age_text(static_cast<std::uint64_t>(picture.old_age.count())), with_commas(item.old))};
+      detail("older than " + age_text(static_cast<std::uint64_t>(picture.policy.age.count())), with_commas(item.old))};
   if (item.oldest) lines.push_back(detail("oldest", age_text(*item.oldest)));
   if (item.growth_per_minute) {
     lines.push_back(

@@ -15,7 +15,7 @@ struct BuildUp {
   std::string owner_text;
   TcpState state = TcpState::close_wait;
   std::uint64_t count = 0;
-  std::uint64_t old = 0;                                   ///< older than Picture::old_age
+  std::uint64_t old = 0;                                   ///< older than Policy::age
   std::optional<Age> oldest = std::nullopt;                ///< of those with a row of their own
   std::optional<double> growth_per_minute = std::nullopt;  ///< nothing with fewer than two ticks
 };

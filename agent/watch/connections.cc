@@ -40,7 +40,7 @@ std::string state_of(const Link& link) {
 Attr attr_of(const Connection& connection, const Picture& picture) {
   TcpState state = connection.link.near->state;
   bool closing = state == TcpState::close_wait || state == TcpState::fin_wait_2;
-  return closing && connection.age.value >= picture.old_age ? Attr::warning : Attr::normal;
+  return closing && connection.age.value >= picture.policy.age ? Attr::warning : Attr::normal;
 }
 
 std::vector<Line> lines_of(const Connection& connection, const Picture& picture, const View& view) {

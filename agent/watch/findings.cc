@@ -82,7 +82,7 @@ std::vector<Line> details_of(const Finding& finding, std::size_t width) {
 Table findings_table(const Picture& picture, const View& view) {
   using Row = const Finding*;
   TableSpec<Row> spec;
-  for (const Finding& finding : picture.findings) spec.rows.push_back(&finding);
+  for (const Finding& finding : picture.verdict.findings) spec.rows.push_back(&finding);
   spec.orders = {{"severity", [](Row a, Row b) { return a->severity > b->severity; }},
                  {"sockets", [](Row a, Row b) { return a->scope.count > b->scope.count; }},
                  {"rule", [](Row a, Row b) { return a->id < b->id; }}};

@@ -3,12 +3,13 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <unistd.h>
 
-#include <algorithm>
-#include <cstdio>
+#include <array>
+#include <cstring>
 
 #include "advisor/report/formats.h"
-#include "advisor/verdict/verdict.h"
+#include "agent/os/write.h"
 #include "agent/watch/ansi.h"
 #include "agent/watch/screen.h"
 #include "agent/watch/terminal.h"
@@ -17,38 +18,13 @@
 namespace tcpadvisor::watch {
 namespace {
 
-using std::chrono::milliseconds;
-using Clock = std::chrono::steady_clock;
+using observe::ObservationPtr;
+using observe::Subscription;
 
 /// Lines of one list in plain text; what is cut is counted below it.
 constexpr std::size_t kPlainListLines = 20;
-
-/// What the agent remembers, and what the rules say about it.
-class Memory {
- public:
-  explicit Memory(const LiveOptions& options)
-      : options_(options), keep_(samples_to_keep(options.policy, options.interval)) {
-    picture_.old_age = options.policy.age;
-  }
-
-  void add(SamplePtr sample) {
-    picture_.window.push(std::move(sample), keep_);
-    verdict_ = judge(picture_.window, options_.policy);
-    picture_.findings = verdict_.findings;
-  }
-  const Picture& picture() const { return picture_; }
-  bool empty() const { return picture_.window.empty(); }
-  std::string report() const {
-    return find_report_format("text")->render(
-        make_report(picture_.window, options_.policy, verdict_, options_.tool_version), {});
-  }
-
- private:
-  const LiveOptions& options_;
-  std::size_t keep_;
-  Picture picture_;
-  Verdict verdict_;
-};
+/// Ticks that may wait for a reader of stdout who is busy for a moment.
+constexpr std::size_t kLinesBacklog = 4;
 
 View first_view(const LiveOptions& options) {
   View view;
@@ -57,101 +33,99 @@ View first_view(const LiveOptions& options) {
   return view;
 }
 
-void print(const Picture& picture, const LiveOptions& options) {
-  if (options.output == Output::json) {
-    fmt::print("{}\n", one_line(tick_json(picture)));
-  } else {
-    for (const Line& line : plain_lines(picture, first_view(options), kPlainListLines)) {
-      fmt::print("{}\n", ansi_text(line, options.colour));
-    }
-    if (!options.once) fmt::print("\n");
+std::string text_of(const Picture& picture, const LiveOptions& options) {
+  if (options.output == Output::json) return one_line(tick_json(picture)) + "\n";
+  std::string text;
+  for (const Line& line : plain_lines(picture, first_view(options), kPlainListLines)) {
+    text += ansi_text(line, options.colour) + "\n";
   }
-  std::fflush(stdout);
+  return options.once ? text : text + "\n";
 }
 
-Status run_lines(const Tick& tick, const LiveOptions& options, os::StopSignals& signals,
+Status print(const Picture& picture, const LiveOptions& options, os::StopSignals& signals) {
+  int error = os::write_all(STDOUT_FILENO, text_of(picture, options), &signals);
+  if (error != 0) return fail(ErrorCode::failed, fmt::format("cannot write stdout: {}", std::strerror(error)), error);
+  return {};
+}
+
+Status run_lines(Subscription& subscription, const LiveOptions& options, os::StopSignals& signals,
                  const std::function<void(const std::string&)>& complain) {
-  Memory memory(options);
-  auto start = Clock::now(), due = start;
-  while (true) {
-    Result<SamplePtr> sample = tick();
-    if (sample) {
-      memory.add(std::move(*sample));
-      if (!options.once) print(memory.picture(), options);
-    } else if (memory.empty()) {
-      return std::unexpected(sample.error());
-    } else {
-      complain(sample.error().message);
+  std::uint64_t missed = 0;
+  while (signals.received() == 0 && !subscription.ended()) {
+    std::array<pollfd, 2> waiting = {{{signals.fd(), POLLIN, 0}, {subscription.fd(), POLLIN, 0}}};
+    poll(waiting.data(), waiting.size(), -1);
+    auto observation = subscription.take();
+    if (!observation) continue;
+    if (!*observation) {
+      complain("a tick failed: " + observation->error().message);
+      continue;
     }
-    if (options.once && memory.picture().window.samples() == 2) {
-      print(memory.picture(), options);
-      return {};
+    const Picture& picture = ***observation;
+    bool last = options.once && picture.window.samples() >= 2;
+    if (!options.once || last) {
+      if (Status status = print(picture, options, signals); !status) return status;
     }
-    due = next_due(due, options.interval, Clock::now());
-    if (options.length && due > start + *options.length) {
-      signals.wait(std::max(milliseconds(0), std::chrono::ceil<milliseconds>(start + *options.length - Clock::now())));
-      return {};
+    if (last) return {};
+    if (std::uint64_t now = subscription.missed(); !options.once && now > missed) {
+      complain(fmt::format("{} ticks were not printed: stdout was not read in time", now - missed));
+      missed = now;
     }
-    if (signals.wait(std::max(milliseconds(0), std::chrono::ceil<milliseconds>(due - Clock::now()))) != 0) return {};
   }
+  if (auto failure = subscription.failure()) return std::unexpected(*failure);
+  return {};
 }
 
-/// The interactive screen: one thread draws and reads keys, the ticker's makes samples.
+/// The interactive screen: this thread draws and reads keys, the observer's makes what is shown.
 class Screen {
  public:
-  Screen(Terminal& terminal, Ticker& ticker, const LiveOptions& options)
-      : terminal_(terminal), ticker_(ticker), options_(options), memory_(options), view_(first_view(options)) {}
+  Screen(Terminal& terminal, Subscription& subscription, const LiveOptions& options)
+      : terminal_(terminal), subscription_(subscription), options_(options), view_(first_view(options)) {}
 
   Status run(os::StopSignals& signals) {
-    auto end = options_.length ? std::optional(Clock::now() + *options_.length) : std::nullopt;
     draw();
-    while (!quit_ && signals.received() == 0 && !(end && Clock::now() >= *end)) {
-      wait(signals, end);
-      if (Status status = take_samples(); !status) return status;
+    while (!quit_ && signals.received() == 0 && !subscription_.ended()) {
+      wait(signals);
+      take();
       while (auto input = terminal_.read_key()) {
         if (!input->resized) press_key(input->press);
       }
       draw();
     }
+    if (auto failure = subscription_.failure()) return std::unexpected(*failure);
     return {};
   }
 
  private:
   /// A resize interrupts poll() only if its signal comes to this thread; the time-out finds the others.
-  void wait(os::StopSignals& signals, std::optional<Clock::time_point> end) {
-    milliseconds time_out(250);
-    if (end) time_out = std::clamp(std::chrono::ceil<milliseconds>(*end - Clock::now()), milliseconds(0), time_out);
-    pollfd waiting[] = {{0, POLLIN, 0}, {signals.fd(), POLLIN, 0}, {ticker_.fd(), POLLIN, 0}};
-    poll(waiting, std::size(waiting), static_cast<int>(time_out.count()));
+  void wait(os::StopSignals& signals) {
+    std::array<pollfd, 3> waiting = {
+        {{STDIN_FILENO, POLLIN, 0}, {signals.fd(), POLLIN, 0}, {subscription_.fd(), POLLIN, 0}}};
+    poll(waiting.data(), waiting.size(), 250);
     if ((waiting[0].revents & (POLLHUP | POLLERR)) != 0) quit_ = true;  // the terminal has gone
   }
 
-  Status take_samples() {
-    for (Result<SamplePtr>& sample : ticker_.take()) {
-      if (sample) {
-        memory_.add(std::move(*sample));
-        trouble_.clear();
-      } else if (memory_.empty()) {
-        return std::unexpected(sample.error());
-      } else {
-        trouble_ = sample.error().message;
-      }
+  void take() {
+    while (auto observation = subscription_.take()) {
+      if (*observation) latest_ = **observation;
+      trouble_ = *observation ? "" : observation->error().message;
       stale_ = true;
     }
-    if (stale_ && !view_.paused && !memory_.empty()) shown_ = memory_.picture();
-    return {};
+    if (!view_.paused) shown_ = latest_;
   }
 
   void press_key(KeyPress key) {
     stale_ = true;
-    if (memory_.empty()) {
+    if (!shown_) {
       quit_ = key.key == Key::character && key.character == 'q';
       return;
     }
-    Action action = press(key, view_, shown_);
+    Action action = press(key, view_, *shown_);
     if (action == Action::quit) quit_ = true;
-    if (action == Action::make_report) report_ = memory_.report();
-    if (!view_.paused) shown_ = memory_.picture();
+    if (action == Action::make_report) {
+      report_ = find_report_format("text")->render(
+          make_report(latest_->window, latest_->policy, latest_->verdict, options_.tool_version), {});
+    }
+    if (!view_.paused) shown_ = latest_;
   }
 
   void draw() {
@@ -160,11 +134,11 @@ class Screen {
     view_.width = size.width;
     view_.height = size.height;
     stale_ = false;
-    if (memory_.empty()) {
+    if (!shown_) {
       terminal_.draw({Line("tcpadvisor: making the first snapshot ...")});
       return;
     }
-    std::vector<Line> lines = screen_lines(shown_, view_, report_);
+    std::vector<Line> lines = screen_lines(*shown_, view_, report_);
     if (!trouble_.empty() && !lines.empty()) {
       lines.back() = fit(Line("! last tick failed: " + trouble_, Attr::critical), view_.width, glyphs(view_.utf8));
     }
@@ -172,10 +146,9 @@ class Screen {
   }
 
   Terminal& terminal_;
-  Ticker& ticker_;
+  Subscription& subscription_;
   const LiveOptions& options_;
-  Memory memory_;
-  Picture shown_;  ///< stands still while paused
+  ObservationPtr latest_, shown_;  ///< what is shown stands still while paused
   View view_;
   std::string report_, trouble_;
   bool stale_ = true, quit_ = false;
@@ -183,19 +156,19 @@ class Screen {
 
 }  // namespace
 
-std::size_t samples_to_keep(const Policy& policy, milliseconds interval) {
-  auto observed = policy.window * policy.windows;
-  return static_cast<std::size_t>(observed / std::max(interval, milliseconds(1))) + 2;
-}
-
-Status run(Tick tick, const LiveOptions& options, os::StopSignals& signals,
+Status run(observe::Observer& observer, const LiveOptions& options, os::StopSignals& signals,
            const std::function<void(const std::string&)>& complain) {
-  if (options.output != Output::screen) return run_lines(tick, options, signals, complain);
-  Result<std::unique_ptr<Ticker>> ticker = Ticker::start(std::move(tick), options.interval);
-  if (!ticker) return std::unexpected(ticker.error());
+  bool screen = options.output == Output::screen;
+  auto subscription = observer.subscribe(screen ? 1 : kLinesBacklog);
+  if (!subscription) return std::unexpected(subscription.error());
+  if (!screen) {
+    observer.start();
+    return run_lines(**subscription, options, signals, complain);
+  }
   Result<std::unique_ptr<Terminal>> terminal = Terminal::open(options.colour);
   if (!terminal) return std::unexpected(terminal.error());
-  return Screen(**terminal, **ticker, options).run(signals);
+  observer.start();
+  return Screen(**terminal, **subscription, options).run(signals);
 }
 
 }  // namespace tcpadvisor::watch

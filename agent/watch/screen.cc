@@ -26,8 +26,8 @@ Line tabs_line(const Picture& picture, const View& view, const Table& table) {
     line.add(fmt::format("{} ", i + 1), Attr::key);
     line.add(fmt::format("{}{}{}", chosen ? "[" : "", kListNames[i], chosen ? "]" : ""),
              chosen ? Attr::title : Attr::normal);
-    if (static_cast<List>(i) == List::findings && !picture.findings.empty()) {
-      line.add(fmt::format(" {}", picture.findings.size()), worst_of(picture.findings));
+    if (static_cast<List>(i) == List::findings && !picture.verdict.findings.empty()) {
+      line.add(fmt::format(" {}", picture.verdict.findings.size()), worst_of(picture.verdict.findings));
     }
     line.add("  ");
   }

@@ -222,7 +222,7 @@ json tick_json(const Picture& picture, std::size_t max_connections) {
   for (const OwnerTotals& owner : now.owners) owners.push_back(process_json(owner, picture));
   for (const UserQueue& queue : now.user_queues) user_queues.push_back(user_queue_json(queue, picture));
   for (const BuildUp& item : build_ups_of(picture)) build_up.push_back(build_up_json(item));
-  for (const Finding& finding : picture.findings) findings.push_back(to_json(finding));
+  for (const Finding& finding : picture.verdict.findings) findings.push_back(to_json(finding));
   return {{"ts", static_cast<double>(now.wall_ms) / 1000},
           {"host",
            {{"name", now.host.name},

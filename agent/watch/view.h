@@ -1,29 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a screen shows (Picture) and how the user looks at it (View). Pure data.
+// How the user looks at an observation. Pure data.
 #pragma once
 
 #include <array>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "advisor/evidence/window.h"
-#include "advisor/rules/finding.h"
+#include "agent/observe/observation.h"
 
 namespace tcpadvisor::watch {
 
-/// Everything that one screen is drawn from. Cheap to copy: a paused screen keeps its own.
-struct Picture {
-  Window window;  ///< what the agent remembers; not empty
-  std::vector<Finding> findings;
-  std::chrono::milliseconds old_age{60'000};  ///< Policy::age
-
-  const Sample& now() const { return window.latest(); }
-  const Sample* before() const { return window.samples() < 2 ? nullptr : &window.at(window.samples() - 2); }
-};
+using Picture = observe::Observation;
 
 enum class List : std::uint8_t { connections, processes, listeners, build_up, findings };
 inline constexpr std::size_t kListCount = 5;

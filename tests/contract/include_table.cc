@@ -22,7 +22,8 @@ const std::map<std::string, Rooms, std::less<>>& table() {
       return rooms;
     };
     const Rooms ask = with(advisor, {"agent/os"});
-    const Rooms show = with(ask, {"agent/sources", "agent/kernel", "agent/collect"});
+    const Rooms observe = with(ask, {"agent/sources", "agent/kernel", "agent/collect"});
+    const Rooms show = with(observe, {"agent/observe"});
     return std::map<std::string, Rooms, std::less<>>{
         {"advisor/base", {}},
         {"advisor/evidence", {"advisor/base"}},
@@ -33,6 +34,7 @@ const std::map<std::string, Rooms, std::less<>>& table() {
         {"agent/sources", ask},
         {"agent/kernel", with(ask, {"bpf"})},
         {"agent/collect", with(ask, {"agent/sources", "agent/kernel"})},
+        {"agent/observe", observe},
         {"agent/store", show},
         {"agent/export", show},
         {"agent/watch", show},

@@ -11,6 +11,7 @@
 #include "agent/os/signals.h"
 #include "agent/os/unique_fd.h"
 #include "agent/os/worker.h"
+#include "agent/os/write.h"
 #include "tests/unit/os/fake_clock.h"
 #include "tests/unit/os/temp_tree.h"
 
@@ -172,7 +173,7 @@ TEST(Worker, runs_in_another_thread_in_order_and_finishes_what_was_promised) {
   std::string order;
   std::future<std::thread::id> id;
   {
-    Worker worker;
+    Worker worker("test");
     id = worker.run([&] {
       order += 'a';
       return std::this_thread::get_id();
@@ -181,6 +182,59 @@ TEST(Worker, runs_in_another_thread_in_order_and_finishes_what_was_promised) {
   }
   EXPECT_NE(id.get(), std::this_thread::get_id());
   EXPECT_EQ(order, "ab");
+}
+
+TEST(Worker, hands_an_exception_to_whoever_asked) {
+  Worker worker("test");
+  auto failed = worker.run([]() -> int { throw std::runtime_error("a bug"); });
+  EXPECT_THROW(failed.get(), std::runtime_error);
+  EXPECT_EQ(worker.run([] { return 7; }).get(), 7) << "it works on";
+}
+
+TEST(Thread, keeps_what_its_work_throws_and_has_a_name) {
+  std::string name;
+  Thread good("a-good-one", [&] { name = ProcRoot().read("/proc/thread-self/comm").value(); });
+  Thread bad("bad", [] { throw std::runtime_error("a bug"); });
+  Thread worse("worse", [] { throw 7; });
+  for (Thread* thread : {&good, &bad, &worse}) thread->join();
+  EXPECT_EQ(name, "a-good-one\n");
+  EXPECT_FALSE(good.failure());
+  ASSERT_TRUE(bad.failure() && worse.failure());
+  EXPECT_EQ(bad.failure()->message, "internal error: a bug");
+  EXPECT_EQ(worse.failure()->message, "internal error: an exception of no known type");
+}
+
+TEST(RealSleepClock, sleeps_until_its_time_or_until_it_is_interrupted) {
+  RealSleepClock clock;
+  std::uint64_t until = clock.mono_ns() + 20'000'000;
+  clock.sleep_until(until);
+  EXPECT_GE(clock.mono_ns(), until);
+  Thread other("other", [&] { clock.interrupt(); });
+  clock.sleep_until(UINT64_MAX);  // would outlive us all
+  clock.sleep_until(UINT64_MAX);
+}
+
+TEST(WriteAll, waits_for_a_reader_but_not_beyond_a_signal) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  UniqueFd out(ends[0]), in(ends[1]);
+  std::string text(1'000'000, 'x');
+  std::size_t got = 0;
+  {
+    Thread reader("reader", [&] {
+      char buffer[65'536];
+      while (got < text.size()) got += static_cast<std::size_t>(read(out.get(), buffer, sizeof buffer));
+    });
+    EXPECT_EQ(write_all(in.get(), text), 0);
+  }
+  EXPECT_EQ(got, text.size());
+
+  auto signals = StopSignals::open();
+  raise(SIGTERM);
+  EXPECT_EQ(write_all(in.get(), text, signals->get()), 0) << "nobody reads; it would wait for ever";
+  EXPECT_EQ((*signals)->received(), SIGTERM);
+  UniqueFd full(open("/dev/full", O_WRONLY | O_CLOEXEC));
+  EXPECT_EQ(write_all(full.get(), "x", nullptr), ENOSPC);
 }
 
 }  // namespace

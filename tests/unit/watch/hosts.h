@@ -224,7 +224,7 @@ inline watch::Picture busy_host() {
                     .threshold = {},
                     .window_s = 30,
                     .samples = 31}};
-  picture.findings = {a_leak(), slow};
+  picture.verdict.findings = {a_leak(), slow};
   return picture;
 }
 

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one tick adds up to: everything that a screen, a report or a recording is made from. Pure data.
+#pragma once
+
+#include <memory>
+
+#include "advisor/evidence/window.h"
+#include "advisor/rules/policy.h"
+#include "advisor/verdict/verdict.h"
+
+namespace tcpadvisor::observe {
+
+/// Cheap to copy: a Window shares its samples.
+struct Observation {
+  Window window;    ///< what the agent remembers; not empty
+  Verdict verdict;  ///< what the rules say about it
+  Policy policy;    ///< the one that they were asked with
+
+  const Sample& now() const { return window.latest(); }
+  const Sample* before() const { return window.samples() < 2 ? nullptr : &window.at(window.samples() - 2); }
+};
+
+/// Shared by all subscribers and threads; nobody changes it.
+using ObservationPtr = std::shared_ptr<const Observation>;
+
+}  // namespace tcpadvisor::observe

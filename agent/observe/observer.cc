@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/observe/observer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "advisor/verdict/verdict.h"
+
+namespace tcpadvisor::observe {
+
+std::size_t samples_for(const Policy& policy, std::chrono::milliseconds interval) {
+  auto observed = policy.window * policy.windows;
+  return static_cast<std::size_t>(observed / std::max(interval, std::chrono::milliseconds(1))) + 2;
+}
+
+Observer::Observer(ObserverOptions options, collect::Collector& collector, os::SleepClock& clock)
+    : options_(std::move(options)), collector_(collector), clock_(clock) {}
+
+Observer::~Observer() {
+  stop_ = true;
+  clock_.interrupt();
+}
+
+Result<std::shared_ptr<Subscription>> Observer::subscribe(std::size_t backlog) {
+  auto opened = Subscription::open(backlog);
+  if (!opened) return opened;
+  std::lock_guard lock(mutex_);
+  if (latest_) (*opened)->deliver(latest_);
+  if (over_) (*opened)->end(failure_);
+  subscriptions_.push_back(*opened);
+  return opened;
+}
+
+void Observer::start() {
+  thread_.emplace("observer", [this] {
+    try {
+      loop();
+    } catch (...) {
+      end(os::caught_error());
+    }
+  });
+}
+
+ObservationPtr Observer::latest() const {
+  std::lock_guard lock(mutex_);
+  return latest_;
+}
+
+void Observer::loop() {
+  const std::uint64_t start = clock_.mono_ns();
+  std::uint64_t due = start;
+  while (true) {
+    Result<ObservationPtr> observation = observe();
+    if (!observation && !latest()) return end(observation.error());
+    publish(std::move(observation));
+    auto next = options_.schedule.next_due_ns(start, due, clock_.mono_ns());
+    if (stop_ || !next) break;
+    due = *next;
+    clock_.sleep_until(due);
+    if (stop_) break;
+  }
+  if (auto at = options_.schedule.end_ns(start); at && !stop_) clock_.sleep_until(*at);
+  end(std::nullopt);
+}
+
+Result<ObservationPtr> Observer::observe() {
+  try {
+    Result<SamplePtr> sample = collector_.tick();
+    if (!sample) return std::unexpected(sample.error());
+    window_.push(std::move(*sample), options_.samples);
+    return std::make_shared<const Observation>(window_, judge(window_, options_.policy), options_.policy);
+  } catch (...) {
+    return std::unexpected(os::caught_error());
+  }
+}
+
+void Observer::publish(Result<ObservationPtr> what) {
+  std::lock_guard lock(mutex_);
+  if (what) latest_ = *what;
+  std::erase_if(subscriptions_, [&](const std::weak_ptr<Subscription>& weak) {
+    auto subscription = weak.lock();
+    if (subscription) subscription->deliver(what);
+    return subscription == nullptr;
+  });
+}
+
+void Observer::end(std::optional<Error> why) {
+  std::lock_guard lock(mutex_);
+  over_ = true;
+  failure_ = std::move(why);
+  for (const auto& weak : subscriptions_) {
+    if (auto subscription = weak.lock()) subscription->end(failure_);
+  }
+}
+
+}  // namespace tcpadvisor::observe
