@@ -5,8 +5,7 @@
 #include "agent/cli/commands.h"
 #include "agent/cli/output.h"
 #include "agent/cli/privileges.h"
-#include "agent/watch/doctor.h"
-#include "agent/watch/tick_json.h"
+#include "agent/export/doctor.h"
 
 namespace tcpadvisor::cli {
 
@@ -19,10 +18,10 @@ int run_doctor(const Options& options) {
   }
   utsname name{};
   uname(&name);
-  watch::Checkup checkup{name.nodename, name.release, privileges, (*collector)->privileges_kept(),
-                         (*collector)->coverage()};
-  Status status = write_stdout(options.doctor.json ? watch::one_line(watch::doctor_json(checkup)) + "\n"
-                                                   : watch::doctor_text(checkup, text_width()));
+  exported::Checkup checkup{name.nodename, name.release, privileges, (*collector)->privileges_kept(),
+                            (*collector)->coverage()};
+  Status status = write_stdout(options.doctor.json ? exported::doctor_json(checkup) + "\n"
+                                                   : exported::doctor_text(checkup, text_width()));
   if (!status) print_error(status.error());
   return status ? 0 : exit_code_of(status.error());
 }

@@ -2,6 +2,8 @@
 // What one tick adds up to: everything that a screen, a report or a recording is made from. Pure data.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <memory>
 
 #include "advisor/evidence/window.h"
@@ -22,5 +24,8 @@ struct Observation {
 
 /// Shared by all subscribers and threads; nobody changes it.
 using ObservationPtr = std::shared_ptr<const Observation>;
+
+/// Sockets in each state over all namespaces; request sockets count as SYN_RECV.
+std::array<std::uint64_t, kStateCount> state_counts(const Sample& sample);
 
 }  // namespace tcpadvisor::observe

@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // List 4: which sockets pile up in a state that they should only pass through, whose they are, how old and how fast.
-#include "agent/watch/build_up.h"
+#include "agent/observe/build_up.h"
 
 #include <fmt/format.h>
-
-#include <map>
 
 #include "advisor/base/text.h"
 #include "agent/watch/details.h"
 #include "agent/watch/table.h"
-#include "agent/watch/words.h"
+#include "agent/watch/units.h"
 
 namespace tcpadvisor::watch {
 namespace {
 
-constexpr std::array kStates = {TcpState::close_wait, TcpState::fin_wait_2, TcpState::fin_wait_1, TcpState::last_ack,
-                                TcpState::closing,    TcpState::syn_sent,   TcpState::syn_recv,   TcpState::close};
+using observe::BuildUp;
 
 constexpr std::array<Column, 7> kColumns = {{{"OWNER"},
                                              {"STATE", 11},
@@ -24,37 +21,6 @@ constexpr std::array<Column, 7> kColumns = {{{"OWNER"},
                                              {"OLDEST", 9, true},
                                              {"GROWTH", 12, true},
                                              {"CGROUP", 32, false, 110}}};
-
-std::uint64_t total_in(const Sample& sample, TcpState state) {
-  std::uint64_t sum = 0;
-  for (const NetnsSample& netns : sample.netns) sum += netns.states[index_of(state)].count;
-  return sum;
-}
-
-std::uint64_t without_process(const Sample& sample, TcpState state) {
-  std::uint64_t held = 0;
-  for (const OwnerTotals& owner : sample.owners) held += owner.sockets[index_of(state)];
-  std::uint64_t total = total_in(sample, state);
-  return total > held ? total - held : 0;
-}
-
-bool belongs(const SocketRow& row, const BuildUp& item) {
-  if (row.state != item.state) return false;
-  if (item.owner == nullptr) return row.holder != Holder::process;
-  return row.owner && row.owner->pid == item.owner->pid;
-}
-
-void add_ages(BuildUp& item, const Picture& picture) {
-  for (const SocketRow& row : picture.now().sockets) {
-    if (!belongs(row, item)) continue;
-    Age age = picture.window.age(row);
-    if (!item.oldest || age.value > item.oldest->value) item.oldest = age;
-    if (age.value >= picture.policy.age) ++item.old;
-  }
-  // The totals are complete, the rows may not be.
-  if (item.owner != nullptr && item.state == TcpState::close_wait) item.old = item.owner->old_close_wait;
-  if (item.owner != nullptr && item.state == TcpState::fin_wait_2) item.old = item.owner->old_fin_wait_2;
-}
 
 std::vector<Line> lines_of(const BuildUp& item, const View& view) {
   Attr attr = item.old > 0 ? Attr::warning : Attr::normal;
@@ -91,40 +57,10 @@ std::vector<Line> details_of(const BuildUp& item, const Picture& picture, const 
 
 }  // namespace
 
-std::vector<BuildUp> build_ups_of(const Picture& picture) {
-  const Sample& sample = picture.now();
-  bool owners_known = sample.knows("owners");
-  std::vector<BuildUp> items;
-  for (TcpState state : kStates) {
-    for (const OwnerTotals& owner : sample.owners) {
-      std::uint64_t count = owner.sockets[index_of(state)];
-      if (count == 0) continue;
-      BuildUp item{
-          .owner = &owner, .owner_text = fmt::format("{}[{}]", owner.comm, owner.pid), .state = state, .count = count};
-      Series counts = picture.window.owner_series(
-          owner, [&](const OwnerTotals& then) { return std::optional<double>(then.sockets[index_of(state)]); });
-      if (counts.size() >= 2) item.growth_per_minute = counts.per_minute();
-      items.push_back(std::move(item));
-    }
-    std::uint64_t rest = without_process(sample, state);
-    if (rest == 0) continue;
-    std::string who = !owners_known                   ? "(owner not known)"
-                      : state == TcpState::close_wait ? "(not accepted yet)"
-                                                      : "(no process: kernel)";
-    BuildUp item{.owner_text = who, .state = state, .count = rest};
-    Series counts = picture.window.series(
-        [&](const Sample& then) { return std::optional<double>(static_cast<double>(without_process(then, state))); });
-    if (counts.size() >= 2) item.growth_per_minute = counts.per_minute();
-    items.push_back(std::move(item));
-  }
-  for (BuildUp& item : items) add_ages(item, picture);
-  return items;
-}
-
 Table build_up_table(const Picture& picture, const View& view) {
   using Row = const BuildUp&;
   TableSpec<BuildUp> spec;
-  spec.rows = build_ups_of(picture);
+  spec.rows = observe::build_ups_of(picture);
   auto oldest = [](Row row) { return row.oldest ? row.oldest->value.count() : -1; };
   spec.orders = {
       {"old", [](Row a, Row b) { return std::pair(a.old, a.count) > std::pair(b.old, b.count); }},

@@ -4,7 +4,8 @@
 #include <fmt/format.h>
 
 #include "advisor/base/text.h"
-#include "agent/watch/words.h"
+#include "advisor/evidence/names.h"
+#include "agent/watch/units.h"
 
 namespace tcpadvisor::watch {
 namespace {

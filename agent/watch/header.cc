@@ -4,10 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "advisor/base/columns.h"
 #include "advisor/base/text.h"
-#include "agent/watch/words.h"
+#include "agent/watch/units.h"
 
 namespace tcpadvisor::watch {
 namespace {
@@ -138,8 +139,8 @@ std::vector<Line> state_lines(const Picture& picture, const View& view) {
   const Sample& now = picture.now();
   std::size_t per_line = view.width >= 110 ? 4 : 3;
   std::size_t cell_width = (std::max(view.width, per_line) - (per_line - 1)) / per_line;
-  auto counts = state_counts(now);
-  auto old_counts = picture.before() != nullptr ? state_counts(*picture.before()) : counts;
+  auto counts = observe::state_counts(now);
+  auto old_counts = picture.before() != nullptr ? observe::state_counts(*picture.before()) : counts;
   auto change = [&](std::uint64_t old_value, std::uint64_t new_value) -> std::optional<double> {
     return picture.before() != nullptr ? per_second(*picture.before(), now, old_value, new_value) : std::nullopt;
   };
@@ -167,17 +168,6 @@ std::vector<Line> state_lines(const Picture& picture, const View& view) {
 }
 
 }  // namespace
-
-std::array<std::uint64_t, kStateCount> state_counts(const Sample& sample) {
-  std::array<std::uint64_t, kStateCount> counts{};
-  for (const NetnsSample& netns : sample.netns) {
-    for (std::size_t state = 1; state < kStateCount; ++state) {
-      bool request = state == index_of(TcpState::new_syn_recv);
-      counts[request ? index_of(TcpState::syn_recv) : state] += netns.states[state].count;
-    }
-  }
-  return counts;
-}
 
 std::optional<double> per_second(const Sample& before, const Sample& now, std::uint64_t old_value,
                                  std::uint64_t new_value) {

@@ -2,7 +2,6 @@
 // The part of the screen above the list: the host, ourselves, memory and states. Pure.
 #pragma once
 
-#include <array>
 #include <optional>
 #include <vector>
 
@@ -11,8 +10,6 @@
 
 namespace tcpadvisor::watch {
 
-/// Sockets in each state over all namespaces; request sockets count as SYN_RECV.
-std::array<std::uint64_t, kStateCount> state_counts(const Sample& sample);
 /// Change per second from `before` to `now`; nothing if no time has passed.
 std::optional<double> per_second(const Sample& before, const Sample& now, std::uint64_t old_value,
                                  std::uint64_t new_value);

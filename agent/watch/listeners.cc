@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 
 #include "advisor/base/text.h"
+#include "advisor/evidence/names.h"
 #include "agent/watch/details.h"
 #include "agent/watch/table.h"
-#include "agent/watch/words.h"
+#include "agent/watch/units.h"
 
 namespace tcpadvisor::watch {
 namespace {

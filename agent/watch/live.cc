@@ -9,11 +9,11 @@
 #include <cstring>
 
 #include "advisor/report/formats.h"
+#include "agent/export/tick_json.h"
 #include "agent/os/write.h"
 #include "agent/watch/ansi.h"
 #include "agent/watch/screen.h"
 #include "agent/watch/terminal.h"
-#include "agent/watch/tick_json.h"
 
 namespace tcpadvisor::watch {
 namespace {
@@ -34,7 +34,7 @@ View first_view(const LiveOptions& options) {
 }
 
 std::string text_of(const Picture& picture, const LiveOptions& options) {
-  if (options.output == Output::json) return one_line(tick_json(picture)) + "\n";
+  if (options.output == Output::json) return exported::tick_json(picture) + "\n";
   std::string text;
   for (const Line& line : plain_lines(picture, first_view(options), kPlainListLines)) {
     text += ansi_text(line, options.colour) + "\n";

@@ -37,7 +37,7 @@ const std::map<std::string, Rooms, std::less<>>& table() {
         {"agent/observe", observe},
         {"agent/store", show},
         {"agent/export", show},
-        {"agent/watch", show},
+        {"agent/watch", with(show, {"agent/export"})},
         {"agent/port", {"advisor/base", "agent/os"}},
         {"agent/port/script", {"advisor/base", "agent/os", "agent/port"}},
         {"agent/port/load", {"advisor/base", "agent/os", "agent/port"}},

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "agent/watch/view.h"
+#include "agent/observe/observation.h"
 
-namespace tcpadvisor::watch {
+namespace tcpadvisor::observe {
 
 struct BuildUp {
   const OwnerTotals* owner = nullptr;  ///< null: no process holds them, or the owner is not known
@@ -21,6 +21,9 @@ struct BuildUp {
 };
 
 /// By state, then by owner.
-std::vector<BuildUp> build_ups_of(const Picture& picture);
+std::vector<BuildUp> build_ups_of(const Observation& seen);
 
-}  // namespace tcpadvisor::watch
+/// The row is one of the sockets that the item counts.
+bool belongs(const SocketRow& row, const BuildUp& item);
+
+}  // namespace tcpadvisor::observe

@@ -2,13 +2,12 @@
 // What this host lets us see: each fact, its source, the better ones that failed and their cure. Pure.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "advisor/evidence/sample.h"
 
-namespace tcpadvisor::watch {
+namespace tcpadvisor::exported {
 
 struct Checkup {
   std::string host, kernel;
@@ -19,6 +18,7 @@ struct Checkup {
 
 /// Lines of at most `width` columns.
 std::string doctor_text(const Checkup& checkup, std::size_t width);
-nlohmann::json doctor_json(const Checkup& checkup);
+/// One line, without its end.
+std::string doctor_json(const Checkup& checkup);
 
-}  // namespace tcpadvisor::watch
+}  // namespace tcpadvisor::exported

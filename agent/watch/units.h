@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the lists name things: owners, states, ages, queues. Pure.
+// Numbers as the narrow columns of the screen show them. Pure.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -9,10 +10,6 @@
 
 namespace tcpadvisor::watch {
 
-/// "nginx[812]", "nginx[812]+3" when three more processes hold it, "(not accepted)", "(orphan)", "(kernel)", "?".
-std::string owner_text(const SocketRow& row);
-/// The name that ss users know: a request socket is shown as SYN_RECV.
-std::string_view state_text(TcpState state);
 /// Exact with commas below a million, "2.1 MiB" above.
 std::string queue_text(std::uint64_t bytes);
 /// At most seven columns: "12m 30s", "4.2 s".
@@ -23,9 +20,5 @@ std::string age_text(const Age& age);
 std::string change_text(double per_second);
 /// "-" when there is no value.
 std::string count_or_dash(std::optional<std::uint64_t> value);
-/// Identity of a socket from tick to tick.
-std::string key_of(const SocketRow& row);
-/// Name of a namespace; "netns 4026531840" when it has none.
-std::string netns_text(const Sample& sample, NetnsId id);
 
 }  // namespace tcpadvisor::watch

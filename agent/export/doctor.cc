@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/watch/doctor.h"
+#include "agent/export/doctor.h"
 
 #include <fmt/format.h>
 
@@ -7,9 +7,9 @@
 #include <cstring>
 
 #include "advisor/base/columns.h"
-#include "agent/watch/line.h"
+#include "agent/export/value_json.h"
 
-namespace tcpadvisor::watch {
+namespace tcpadvisor::exported {
 namespace {
 
 constexpr std::size_t kFactWidth = 15, kQualityWidth = 8;
@@ -91,7 +91,7 @@ std::string doctor_text(const Checkup& checkup, std::size_t width) {
   return text.take();
 }
 
-nlohmann::json doctor_json(const Checkup& checkup) {
+std::string doctor_json(const Checkup& checkup) {
   nlohmann::json facts = nlohmann::json::array();
   for (const FactCoverage& fact : checkup.facts) {
     nlohmann::json attempts = nlohmann::json::array();
@@ -108,10 +108,10 @@ nlohmann::json doctor_json(const Checkup& checkup) {
                      {"remark", fact.remark},
                      {"attempts", std::move(attempts)}});
   }
-  return {{"host", {{"name", checkup.host}, {"kernel", checkup.kernel}}},
-          {"privileges", checkup.privileges},
-          {"privileges_kept", checkup.kept.empty() ? nlohmann::json() : nlohmann::json(checkup.kept)},
-          {"facts", std::move(facts)}};
+  return one_line({{"host", {{"name", checkup.host}, {"kernel", checkup.kernel}}},
+                   {"privileges", checkup.privileges},
+                   {"privileges_kept", checkup.kept.empty() ? nlohmann::json() : nlohmann::json(checkup.kept)},
+                   {"facts", std::move(facts)}});
 }
 
-}  // namespace tcpadvisor::watch
+}  // namespace tcpadvisor::exported

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/watch/doctor.h"
+#include "agent/export/doctor.h"
 
 #include <gmock/gmock.h>
 
+#include <nlohmann/json.hpp>
+
 #include "advisor/base/columns.h"
-#include "agent/watch/tick_json.h"
 #include "tests/unit/watch/golden.h"
 
-namespace tcpadvisor::watch {
+namespace tcpadvisor::exported {
 namespace {
 
 Checkup locked_down_host() {
@@ -64,7 +65,7 @@ TEST(Doctor, Golden) {
 }
 
 TEST(Doctor, JsonNamesTheFailedSourcesAndTheirCure) {
-  nlohmann::json json = nlohmann::json::parse(one_line(doctor_json(locked_down_host())));
+  nlohmann::json json = nlohmann::json::parse(doctor_json(locked_down_host()));
   ASSERT_EQ(json["facts"].size(), 4u);
   EXPECT_EQ(json["privileges_kept"], "cap_bpf=ep");
   EXPECT_EQ(json["facts"][1]["in_use"], "tp_btf sock_send_length");
@@ -75,4 +76,4 @@ TEST(Doctor, JsonNamesTheFailedSourcesAndTheirCure) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::watch
+}  // namespace tcpadvisor::exported

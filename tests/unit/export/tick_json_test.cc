@@ -1,19 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/watch/tick_json.h"
+#include "agent/export/tick_json.h"
 
 #include <gmock/gmock.h>
 
+#include <nlohmann/json.hpp>
+
+#include "tests/unit/watch/golden.h"
 #include "tests/unit/watch/hosts.h"
 
-namespace tcpadvisor::watch {
+namespace tcpadvisor::exported {
 namespace {
 
 using nlohmann::json;
+using observe::Observation;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::StartsWith;
+
+json tick_of(const Observation& seen, std::size_t max_connections = 100) {
+  return json::parse(tick_json(seen, max_connections));
+}
+
+TEST(TickJson, Golden) {
+  test::expect_golden("export/tick-quiet.json", tick_json(test::quiet_host()) + "\n");
+  test::expect_golden("export/tick-busy.json", tick_json(test::busy_host()) + "\n");
+  test::expect_golden("export/tick-drivers.json", tick_json(test::host_with_user_queues()) + "\n");
+}
 
 TEST(TickJson, HasEveryPartOfTheContract) {
-  json tick = tick_json(test::busy_host());
+  json tick = tick_of(test::busy_host());
   for (const char* key : {"ts", "host", "coverage", "self", "memory", "states", "rates", "connections", "listeners",
                           "owners", "findings"}) {
     EXPECT_TRUE(tick.contains(key)) << key;
@@ -29,7 +44,7 @@ TEST(TickJson, HasEveryPartOfTheContract) {
 }
 
 TEST(TickJson, AConnectionShowsBothEnds) {
-  json first = tick_json(test::busy_host())["connections"][0];
+  json first = tick_of(test::busy_host())["connections"][0];
   EXPECT_EQ(first["comm"], "beam.smp");
   EXPECT_EQ(first["send_q"], 130'944);
   EXPECT_EQ(first["not_sent"], 40'000);
@@ -39,7 +54,7 @@ TEST(TickJson, AConnectionShowsBothEnds) {
 }
 
 TEST(TickJson, UserQueuesAreListedAndShownAtTheirConnections) {
-  json tick = tick_json(test::host_with_user_queues());
+  json tick = tick_of(test::host_with_user_queues());
   ASSERT_EQ(tick["user_queues"].size(), 5u);
   EXPECT_EQ(tick["connections"].size(), 3u) << "what has no socket to show is only in user_queues";
   EXPECT_EQ(tick["connections_not_shown"], 0);
@@ -59,41 +74,44 @@ TEST(TickJson, UserQueuesAreListedAndShownAtTheirConnections) {
   EXPECT_EQ(queue["ended"], false);
   EXPECT_EQ(queue["netns"], "host");
   EXPECT_TRUE(tick["user_queues"][1]["waited_ms"].is_null()) << "not said is null, never 0";
-  EXPECT_TRUE(tick_json(test::busy_host())["connections"][0]["driver_q"].is_null());
+  EXPECT_TRUE(tick_of(test::busy_host())["connections"][0]["driver_q"].is_null());
 }
 
 TEST(TickJson, WhatHasEndedWaitsNoMore) {
-  Picture picture;
+  Observation picture;
   picture.window = build::a_window(1, [](build::SampleBuilder& sample, std::size_t) {
     SocketRow row = build::a_socket().cookie(1).send_q(5);
     sample.add(row).add(build::a_user_queue().of(row).queued(7, 7).dropped(7).ended());
   });
-  json tick = tick_json(picture);
+  json tick = tick_of(picture);
   EXPECT_TRUE(tick["connections"][0]["driver_q"].is_null());
   EXPECT_EQ(tick["user_queues"][0]["dropped"], 7);
 }
 
 TEST(TickJson, CountsWhatItLeavesOut) {
-  json tick = tick_json(test::busy_host(), 2);
+  json tick = tick_of(test::busy_host(), 2);
   EXPECT_EQ(tick["connections"].size(), 2u);
   EXPECT_EQ(tick["connections_not_shown"], 12'345 + 5);
 }
 
 TEST(TickJson, RatesNeedTwoTicks) {
-  Picture picture;
+  Observation picture;
   auto grow = [](build::SampleBuilder& sample, std::size_t i) { sample.counter("Tcp.RetransSegs", 40 * i); };
   picture.window = build::a_window(1, grow);
-  EXPECT_TRUE(tick_json(picture)["rates"].empty());
+  EXPECT_TRUE(tick_of(picture)["rates"].empty());
   picture.window = build::a_window(3, grow, build::milliseconds(2000));
-  EXPECT_DOUBLE_EQ(tick_json(picture)["rates"]["retransmits_per_s"].get<double>(), 20);
-  EXPECT_TRUE(tick_json(picture)["rates"]["resets_sent_per_s"].is_null()) << "a counter that was never read";
+  EXPECT_DOUBLE_EQ(tick_of(picture)["rates"]["retransmits_per_s"].get<double>(), 20);
+  EXPECT_TRUE(tick_of(picture)["rates"]["resets_sent_per_s"].is_null()) << "a counter that was never read";
 }
 
 TEST(TickJson, OneLineWhateverTheNamesHold) {
-  std::string line = one_line(json{{"comm", "a\nb\xff"}});
+  Observation seen;
+  seen.window = build::a_window(
+      1, [](build::SampleBuilder& sample, std::size_t) { sample.add(build::a_process(7, "a\nb\xff")); });
+  std::string line = tick_json(seen);
   EXPECT_THAT(line, Not(HasSubstr("\n")));
-  EXPECT_FALSE(json::parse(line)["comm"].get<std::string>().empty());
+  EXPECT_THAT(json::parse(line)["owners"][0]["comm"].get<std::string>(), StartsWith("a\nb"));
 }
 
 }  // namespace
-}  // namespace tcpadvisor::watch
+}  // namespace tcpadvisor::exported

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// What people and programs are told a socket's holder, state and namespace are called. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "advisor/evidence/sample.h"
+
+namespace tcpadvisor {
+
+/// "nginx[812]", "nginx[812]+3" when three more processes hold it, "(not accepted)", "(orphan)", "(kernel)", "?".
+std::string owner_text(const SocketRow& row);
+/// The name that ss users know: a request socket is shown as SYN_RECV.
+std::string_view state_text(TcpState state);
+/// Identity of a socket from tick to tick.
+std::string key_of(const SocketRow& row);
+/// Name of a namespace; "netns 4026531840" when it has none.
+std::string netns_text(const Sample& sample, NetnsId id);
+
+}  // namespace tcpadvisor

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "agent/export/parts.h"
+#include "agent/export/value_json.h"
+
+namespace tcpadvisor::exported {
+namespace {
+
+using nlohmann::json;
+using enum ValueType;
+
+constexpr Value<HostFacts> kHost[] = {
+    {"name", text, "", "the host's name", [](const HostFacts& host) { return json(host.name); }},
+    {"kernel", text, "", "the kernel's release", [](const HostFacts& host) { return json(host.kernel); }},
+    {"cpus", gauge, "", "processors online", [](const HostFacts& host) { return json(host.cpus); }},
+    {"mem_bytes", gauge, "bytes", "memory of the host", [](const HostFacts& host) { return json(host.mem_bytes); }},
+    {"uptime_s", counter, "s", "time since the kernel started",
+     [](const HostFacts& host) { return json(host.uptime_s); }},
+};
+
+constexpr Value<SelfCost> kSelf[] = {
+    {"snapshot_duration_ms", gauge, "ms", "duration of the last walk over all sockets and owners",
+     [](const SelfCost& self) { return json(self.snapshot_ms); }},
+    {"snapshot_age_ms", gauge, "ms", "age of that walk at the time of the tick",
+     [](const SelfCost& self) { return json(self.snapshot_age_ms); }},
+    {"sockets_walked", gauge, "", "sockets that the walk saw",
+     [](const SelfCost& self) { return json(self.sockets_walked); }},
+    {"partial", truth, "", "the walk, or the list of rows, is not complete",
+     [](const SelfCost& self) { return json(self.partial); }},
+    {"partial_why", text, "", "how it is not; only when partial is true",
+     [](const SelfCost& self) { return self.partial ? json(self.partial_why) : absent(); }},
+    {"cpu_percent", gauge, "percent", "processor time of the agent since the tick before, of one core",
+     [](const SelfCost& self) { return json(self.cpu_percent); }},
+    {"rss_bytes", gauge, "bytes", "resident memory of the agent",
+     [](const SelfCost& self) { return json(self.rss_bytes); }},
+    {"hook_ns_per_s", gauge, "ns_per_s", "time in our BPF programs as last measured; 0 before the first measurement",
+     [](const SelfCost& self) { return json(self.hook_ns_per_s); }},
+    {"lost", list, "", "what could not be counted since the agent started, by kind",
+     [](const SelfCost& self) { return json(self.lost); }},
+};
+
+json limit(const Sample& now, std::size_t which) {
+  return now.memory.limits_pages ? json((*now.memory.limits_pages)[which]) : json();
+}
+
+json under_pressure_since(const Sample& now) {
+  const TcpMemory& memory = now.memory;
+  if (!memory.under_pressure.value_or(false) || !memory.pressure_ms) return {};
+  return static_cast<double>(now.wall_ms - static_cast<std::int64_t>(*memory.pressure_ms)) / 1000;
+}
+
+constexpr Value<Sample> kMemory[] = {
+    {"page_bytes", gauge, "bytes", "size of a page", [](const Sample& now) { return json(now.memory.page_size); }},
+    {"tcp_mem_pages", gauge, "pages", "memory that TCP uses on this host",
+     [](const Sample& now) { return or_null(now.memory.pages); }},
+    {"min", gauge, "pages", "first value of tcp_mem: below it TCP does not regulate its memory",
+     [](const Sample& now) { return limit(now, 0); }},
+    {"pressure", gauge, "pages", "second value of tcp_mem: above it TCP is under pressure",
+     [](const Sample& now) { return limit(now, 1); }},
+    {"max", gauge, "pages", "third value of tcp_mem: above it TCP gets no memory",
+     [](const Sample& now) { return limit(now, 2); }},
+    {"under_pressure", truth, "", "the kernel says that TCP is under memory pressure",
+     [](const Sample& now) { return or_null(now.memory.under_pressure); }},
+    {"under_pressure_since", gauge, "s", "when that began, as unix time", under_pressure_since},
+};
+
+/// A kernel counter as its increase since the tick before.
+struct Rate {
+  std::string_view name, counter, help;
+};
+
+constexpr Rate kRates[] = {
+    {"segments_in_per_s", "Tcp.InSegs", "segments received"},
+    {"segments_out_per_s", "Tcp.OutSegs", "segments sent, without retransmissions"},
+    {"retransmits_per_s", "Tcp.RetransSegs", "segments sent again"},
+    {"active_opens_per_s", "Tcp.ActiveOpens", "connections begun from here"},
+    {"passive_opens_per_s", "Tcp.PassiveOpens", "connections begun from elsewhere"},
+    {"resets_sent_per_s", "Tcp.OutRsts", "resets sent"},
+    {"listen_drops_per_s", "TcpExt.ListenDrops", "connections that a listener dropped, for any reason"},
+    {"listen_overflows_per_s", "TcpExt.ListenOverflows", "connections dropped because an accept queue was full"},
+    {"rcvq_drops_per_s", "TcpExt.TCPRcvQDrop", "segments dropped because there was no receive memory"},
+    {"memory_pressures_per_s", "TcpExt.TCPMemoryPressures", "times that TCP came under memory pressure"},
+};
+
+/// Over the namespaces that were read both times.
+std::optional<double> increase(const Sample& before, const Sample& now, std::string_view counter) {
+  std::optional<double> sum;
+  for (const NetnsSample& netns : now.netns) {
+    const NetnsSample* then = before.find_netns(netns.id);
+    auto new_value = netns.counters.find(std::string(counter));
+    if (then == nullptr || new_value == netns.counters.end()) continue;
+    auto old_value = then->counters.find(std::string(counter));
+    if (old_value == then->counters.end() || old_value->second > new_value->second) continue;
+    sum = sum.value_or(0) + static_cast<double>(new_value->second - old_value->second);
+  }
+  return sum;
+}
+
+/// A request socket counts as SYN_RECV.
+constexpr bool is_listed(std::size_t state) {
+  return state != index_of(TcpState::new_syn_recv);
+}
+
+}  // namespace
+
+json host_json(const Sample& now) {
+  return object_of(kHost, now.host);
+}
+
+json self_json(const Sample& now) {
+  return object_of(kSelf, now.self);
+}
+
+json memory_json(const Sample& now) {
+  return object_of(kMemory, now);
+}
+
+json states_json(const Observation& seen) {
+  auto counts = observe::state_counts(seen.now());
+  json states = json::object();
+  for (std::size_t state = 1; state < kStateCount; ++state) {
+    if (is_listed(state)) states[std::string(kStateNames[state])] = counts[state];
+  }
+  return states;
+}
+
+json rates_json(const Observation& seen) {
+  json rates = json::object();
+  const Sample &now = seen.now(), *before = seen.before();
+  if (before == nullptr || now.mono_ms <= before->mono_ms) return rates;
+  double seconds = static_cast<double>(now.mono_ms - before->mono_ms) / 1000;
+  for (const Rate& rate : kRates) {
+    std::optional<double> more = increase(*before, now, rate.counter);
+    rates[std::string(rate.name)] = more ? json(*more / seconds) : json();
+  }
+  return rates;
+}
+
+void describe_host(std::vector<Description>& all) {
+  add_descriptions(all, "host.", kHost);
+  add_descriptions(all, "self.", kSelf);
+  add_descriptions(all, "memory.", kMemory);
+  for (std::size_t state = 1; state < kStateCount; ++state) {
+    if (is_listed(state))
+      all.push_back({"states." + std::string(kStateNames[state]), gauge, "", "sockets in this state"});
+  }
+  for (const Rate& rate : kRates) {
+    std::string name(rate.name), help(rate.help);
+    all.push_back(
+        {"rates." + name, gauge, "per_s", help + ", since the tick before (" + std::string(rate.counter) + ")"});
+  }
+}
+
+}  // namespace tcpadvisor::exported

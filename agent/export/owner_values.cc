@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "advisor/evidence/names.h"
+#include "advisor/evidence/sample_fields.h"
+#include "agent/export/parts.h"
+#include "agent/export/value_json.h"
+#include "agent/observe/build_up.h"
+
+namespace tcpadvisor::exported {
+namespace {
+
+using nlohmann::json;
+using enum ValueType;
+using observe::BuildUp;
+
+struct Process {
+  const OwnerTotals& totals;
+  const Observation& seen;
+};
+
+json states_of(const Process& process) {
+  json states = json::object();
+  for (std::size_t state = 1; state < kStateCount; ++state) {
+    if (process.totals.sockets[state] > 0) states[std::string(kStateNames[state])] = process.totals.sockets[state];
+  }
+  return states;
+}
+
+constexpr Value<Process> kProcess[] = {
+    {"pid", gauge, "", "the process", [](const Process& one) { return json(one.totals.pid); }},
+    {"comm", text, "", "its name", [](const Process& one) { return json(one.totals.comm); }},
+    {"cgroup", text, "", "path of its cgroup", [](const Process& one) { return json(one.totals.cgroup); }},
+    {"netns", text, "", "name of its network namespace",
+     [](const Process& one) { return json(netns_text(one.seen.now(), one.totals.netns)); }},
+    {"states", list, "", "its TCP sockets by state, those it has; CLOSE: dead and still held", states_of},
+    {"old_close_wait", gauge, "", "CLOSE_WAIT sockets older than the policy's age",
+     [](const Process& one) { return json(one.totals.old_close_wait); }},
+    {"old_fin_wait_2", gauge, "", "FIN_WAIT_2 sockets older than the policy's age",
+     [](const Process& one) { return json(one.totals.old_fin_wait_2); }},
+    {"recv_q", gauge, "bytes", "received and not read, of all its sockets",
+     [](const Process& one) { return json(one.totals.recv_q); }},
+    {"send_q", gauge, "bytes", "sent and not acknowledged, or not sent, of all its sockets",
+     [](const Process& one) { return json(one.totals.send_q); }},
+    {"rmem_bytes", gauge, "bytes", "receive memory of all its sockets",
+     [](const Process& one) { return json(one.totals.rmem); }},
+    {"wmem_bytes", gauge, "bytes", "send memory of all its sockets",
+     [](const Process& one) { return json(one.totals.wmem); }},
+    {"fds", gauge, "", "descriptors that it has open, of any kind",
+     [](const Process& one) { return or_null(one.totals.fds); }},
+    {"fd_limit", gauge, "", "descriptors that it may have",
+     [](const Process& one) { return or_null(one.totals.fd_limit); }},
+};
+
+constexpr Value<BuildUp> kBuildUp[] = {
+    {"owner", text, "", "who holds these sockets", [](const BuildUp& item) { return json(item.owner_text); }},
+    {"pid", gauge, "", "the process, if it is one",
+     [](const BuildUp& item) { return item.owner != nullptr ? json(item.owner->pid) : json(); }},
+    {"state", text, "", "the TCP state they are in", [](const BuildUp& item) { return json(name_of(item.state)); }},
+    {"count", gauge, "", "how many", [](const BuildUp& item) { return json(item.count); }},
+    {"old", gauge, "", "of those, older than the policy's age", [](const BuildUp& item) { return json(item.old); }},
+    {"oldest_ms", gauge, "ms", "age of the oldest that has a row of its own",
+     [](const BuildUp& item) { return item.oldest ? json(item.oldest->value.count()) : json(); }},
+    {"growth_per_min", gauge, "per_min", "change of the count",
+     [](const BuildUp& item) { return or_null(item.growth_per_minute); }},
+};
+
+struct Spoken {
+  const UserQueue& queue;
+  const Observation& seen;
+};
+
+/// What a UserQueue does not have itself; its members are listed where they are defined.
+constexpr Value<Spoken> kUserQueuePlace[] = {
+    {"netns", text, "", "name of its network namespace",
+     [](const Spoken& one) { return json(netns_text(one.seen.now(), one.queue.netns)); }},
+    {"netns_id", gauge, "", "inode of its network namespace", [](const Spoken& one) { return json(one.queue.netns); }},
+};
+
+/// Every member under its own name; what the program did not say is null.
+struct MemberWriter {
+  json object = json::object();
+  void operator()(const char* name, const Endpoint& end) { object[name] = end.text(); }
+  template <typename T>
+  void operator()(const char* name, const std::optional<T>& value) {
+    object[name] = or_null(value);
+  }
+  template <typename T>
+  void operator()(const char* name, const T& value) {
+    object[name] = value;
+  }
+};
+
+struct MemberNames {
+  std::vector<Description>& all;
+  void operator()(const char* name, const Endpoint&) { add(name, text); }
+  void operator()(const char* name, const std::string&) { add(name, text); }
+  void operator()(const char* name, const bool&) { add(name, truth); }
+  void operator()(const char* name, const std::optional<bool>&) { add(name, truth); }
+  template <typename T>
+  void operator()(const char* name, const T&) {
+    add(name, gauge);
+  }
+  void add(const char* name, ValueType type) {
+    auto same_name = [&](const Value<Spoken>& value) { return value.name == name; };
+    if (std::ranges::any_of(kUserQueuePlace, same_name)) return;  // it takes the member's place
+    all.push_back({std::string("user_queues[].") + name, type, "", "as the program says, see docs/user-queues.md"});
+  }
+};
+
+}  // namespace
+
+json owners_json(const Observation& seen) {
+  json all = json::array();
+  for (const OwnerTotals& owner : seen.now().owners) all.push_back(object_of(kProcess, Process{owner, seen}));
+  return all;
+}
+
+json build_up_json(const Observation& seen) {
+  json all = json::array();
+  for (const BuildUp& item : observe::build_ups_of(seen)) all.push_back(object_of(kBuildUp, item));
+  return all;
+}
+
+json user_queues_json(const Observation& seen) {
+  json all = json::array();
+  for (const UserQueue& queue : seen.now().user_queues) {
+    MemberWriter writer;
+    describe(writer, queue);
+    add_values(writer.object, kUserQueuePlace, Spoken{queue, seen});
+    all.push_back(std::move(writer.object));
+  }
+  return all;
+}
+
+void describe_owners(std::vector<Description>& all) {
+  add_descriptions(all, "owners[].", kProcess);
+  add_descriptions(all, "build_up[].", kBuildUp);
+  MemberNames names{all};
+  const UserQueue any;
+  describe(names, any);
+  add_descriptions(all, "user_queues[].", kUserQueuePlace);
+}
+
+}  // namespace tcpadvisor::exported

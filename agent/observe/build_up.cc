@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/observe/build_up.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace tcpadvisor::observe {
+namespace {
+
+constexpr std::array kStates = {TcpState::close_wait, TcpState::fin_wait_2, TcpState::fin_wait_1, TcpState::last_ack,
+                                TcpState::closing,    TcpState::syn_sent,   TcpState::syn_recv,   TcpState::close};
+
+std::uint64_t total_in(const Sample& sample, TcpState state) {
+  std::uint64_t sum = 0;
+  for (const NetnsSample& netns : sample.netns) sum += netns.states[index_of(state)].count;
+  return sum;
+}
+
+std::uint64_t without_process(const Sample& sample, TcpState state) {
+  std::uint64_t held = 0;
+  for (const OwnerTotals& owner : sample.owners) held += owner.sockets[index_of(state)];
+  std::uint64_t total = total_in(sample, state);
+  return total > held ? total - held : 0;
+}
+
+void add_ages(BuildUp& item, const Observation& seen) {
+  for (const SocketRow& row : seen.now().sockets) {
+    if (!belongs(row, item)) continue;
+    Age age = seen.window.age(row);
+    if (!item.oldest || age.value > item.oldest->value) item.oldest = age;
+    if (age.value >= seen.policy.age) ++item.old;
+  }
+  // The totals are complete, the rows may not be.
+  if (item.owner != nullptr && item.state == TcpState::close_wait) item.old = item.owner->old_close_wait;
+  if (item.owner != nullptr && item.state == TcpState::fin_wait_2) item.old = item.owner->old_fin_wait_2;
+}
+
+}  // namespace
+
+bool belongs(const SocketRow& row, const BuildUp& item) {
+  if (row.state != item.state) return false;
+  if (item.owner == nullptr) return row.holder != Holder::process;
+  return row.owner && row.owner->pid == item.owner->pid;
+}
+
+std::vector<BuildUp> build_ups_of(const Observation& seen) {
+  const Sample& sample = seen.now();
+  bool owners_known = sample.knows("owners");
+  std::vector<BuildUp> items;
+  for (TcpState state : kStates) {
+    for (const OwnerTotals& owner : sample.owners) {
+      std::uint64_t count = owner.sockets[index_of(state)];
+      if (count == 0) continue;
+      BuildUp item{
+          .owner = &owner, .owner_text = fmt::format("{}[{}]", owner.comm, owner.pid), .state = state, .count = count};
+      Series counts = seen.window.owner_series(
+          owner, [&](const OwnerTotals& then) { return std::optional<double>(then.sockets[index_of(state)]); });
+      if (counts.size() >= 2) item.growth_per_minute = counts.per_minute();
+      items.push_back(std::move(item));
+    }
+    std::uint64_t rest = without_process(sample, state);
+    if (rest == 0) continue;
+    std::string who = !owners_known                   ? "(owner not known)"
+                      : state == TcpState::close_wait ? "(not accepted yet)"
+                                                      : "(no process: kernel)";
+    BuildUp item{.owner_text = who, .state = state, .count = rest};
+    Series counts = seen.window.series(
+        [&](const Sample& then) { return std::optional<double>(static_cast<double>(without_process(then, state))); });
+    if (counts.size() >= 2) item.growth_per_minute = counts.per_minute();
+    items.push_back(std::move(item));
+  }
+  for (BuildUp& item : items) add_ages(item, seen);
+  return items;
+}
+
+}  // namespace tcpadvisor::observe
