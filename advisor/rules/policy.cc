@@ -5,26 +5,16 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
+#include "advisor/base/did_you_mean.h"
 #include "advisor/base/text.h"
+#include "advisor/base/toml.h"
 
 namespace tcpadvisor {
 namespace {
 
 constexpr std::uint64_t kMaxCount = 1'000'000;
-
-std::string_view trimmed(std::string_view text) {
-  auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\r'; };
-  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
-  return text;
-}
-
-/// TOML writes texts in quotes; both forms are taken.
-std::string_view unquoted(std::string_view text) {
-  bool quoted = text.size() >= 2 && text.front() == '"' && text.back() == '"';
-  return quoted ? text.substr(1, text.size() - 2) : text;
-}
 
 Status set_duration(std::chrono::milliseconds& out, std::string_view value) {
   auto parsed = parse_duration(value);
@@ -43,33 +33,38 @@ Status set_count(std::uint32_t& out, std::string_view value) {
   return {};
 }
 
-Status set_key(Policy& policy, std::string_view key, std::string_view value) {
+Status set_key(Policy& policy, const TomlEntry& entry) {
+  const std::string& key = entry.key;
+  std::string_view value = entry.kind == TomlKind::list ? "a list" : std::string_view(entry.values.front());
   if (key == "window") return set_duration(policy.window, value);
   if (key == "age") return set_duration(policy.age, value);
   if (key == "windows") return set_count(policy.windows, value);
-  if (key == "min_count") return set_count(policy.min_count, value);
-  return fail(ErrorCode::bad_input,
-              fmt::format("there is no key '{}': write window, windows, age or min_count", printable(key)));
+  return set_count(policy.min_count, value);
 }
 
 }  // namespace
 
 Result<Policy> Policy::parse(std::string_view text, std::string_view origin) {
+  static const std::vector<std::string_view> kKeys = {"window", "windows", "age", "min_count"};
   Policy policy;
   policy.name = std::string(origin);
-  std::size_t number = 0;
-  while (!text.empty()) {
-    ++number;
-    std::size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    line = trimmed(line.substr(0, line.find('#')));
-    if (line.empty()) continue;
-    std::size_t equals = line.find('=');
-    Status set = equals == std::string_view::npos
-                     ? Status(fail(ErrorCode::bad_input, fmt::format("'{}' is not `key = value`", printable(line))))
-                     : set_key(policy, trimmed(line.substr(0, equals)), unquoted(trimmed(line.substr(equals + 1))));
-    if (!set) return fail(ErrorCode::bad_input, fmt::format("{}:{}: {}", origin, number, set.error().message));
+  auto file = parse_toml(text, origin);
+  if (!file) return std::unexpected(file.error());
+  for (const TomlSection& section : *file) {
+    if (!section.name.empty()) {
+      std::string message = fmt::format("unknown section [{}]: a policy has none", printable(section.name));
+      return std::unexpected(at_place(origin, section.at, message));
+    }
+    for (const TomlEntry& entry : section.entries) {
+      if (std::ranges::find(kKeys, entry.key) == kKeys.end()) {
+        std::string guess = did_you_mean(entry.key, kKeys);
+        std::string message = fmt::format("unknown key '{}'{}", printable(entry.key),
+                                          guess.empty() ? "; there are window, windows, age and min_count" : guess);
+        return std::unexpected(at_place(origin, entry.key_at, message));
+      }
+      if (Status set = set_key(policy, entry); !set)
+        return std::unexpected(at_place(origin, entry.value_at, entry.key + ": " + set.error().message));
+    }
   }
   return policy;
 }

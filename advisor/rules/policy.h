@@ -21,8 +21,8 @@ struct Policy {
   /// "default" or "lab" (window 1 s, 2 windows, ages 5 s, counts >= 10); anything else is bad_input.
   static Result<Policy> named(std::string_view name);
 
-  /// A policy file: lines `key = value` with the keys window, windows, age and min_count, `#` comments; what is not
-  /// named keeps its default. Durations need a unit ("10s"). Errors name `origin` and the line.
+  /// A policy file: TOML with the keys window, windows, age and min_count; what is not named keeps its default.
+  /// Durations are texts with a unit ("10s"). Errors name `origin`, line and column.
   static Result<Policy> parse(std::string_view text, std::string_view origin);
 };
 
