@@ -118,7 +118,7 @@ class Definition {
         },
         "hooks on each send and receive call: auto (off above the budget), on or off (default: auto)", "WHEN");
     add_parsed(app_, "--budget", collector.budget_percent, parse_percent,
-               "what they may cost, of one core (default: 1%)", "PERCENT");
+               "what those hooks may cost, as a share of one core (default: 1%)", "PERCENT");
     add_parsed(app_, "--interval", options_.interval, parse_interval,
                "time between ticks, with a unit: ms, s, m or h (default: 1s, or half a window of a policy with shorter "
                "windows)",
@@ -127,7 +127,7 @@ class Definition {
                "thresholds: default, lab (short and sensitive) or a TOML file with window, windows, age, min_count",
                "POLICY");
     app_.add_option("--config", config_,
-                    "TOML file; every option has a key of the same name, those of a command below [COMMAND]")
+                    "TOML file: every option has a key of the same name, the options of a command below [COMMAND]")
         ->type_name("FILE")
         ->configurable(false);
     add_parsed(
@@ -165,7 +165,8 @@ class Definition {
         app, "--for", report.length, [](const std::string& text) { return parse_duration(text); },
         "how long to observe, with a unit: ms, s, m or h (default: 10s)", "DURATION");
     add_parsed(app, "--format", report.format, parse_format, format_help(), "FORMAT");
-    app.add_option("-o,--output", report.output, "write to this file instead of stdout; it is complete or not there")
+    app.add_option("-o,--output", report.output,
+                   "write to this file instead of stdout; it appears only when it is complete")
         ->type_name("FILE");
     add_ids(app, "--only", report.only, "judge only these rules");
     add_ids(app, "--skip", report.skip, "leave these rules out");

@@ -19,13 +19,13 @@ CLI::App& add_command(CLI::App& port, PortOptions& options, const std::string& n
 }
 
 void add_scenario(CLI::App& port, PortOptions& options) {
-  CLI::App& app = add_command(port, options, "scenario", "make one symptom in the kernel and tell the truth beside it",
-                              PortCommand::scenario);
-  app.add_option("NAME", options.scenario.name, "what to play; tcpadvisor port list has the names")->required();
+  CLI::App& app = add_command(port, options, "scenario",
+                              "produce one symptom in the kernel and print the truth beside it", PortCommand::scenario);
+  app.add_option("NAME", options.scenario.name, "which one; tcpadvisor port list has the names")->required();
   auto& play = options.scenario.play;
   add_parsed(
       app, "--hold", play.hold, [](const std::string& text) { return parse_duration(text); },
-      "how long it stands, with a unit: ms, s, m or h (default: 20s)", "DURATION");
+      "how long to hold it, with a unit: ms, s, m or h (default: 20s)", "DURATION");
   // Not the global option: this says where traffic is made, not where to look.
   add_parsed(
       app, "--netns", play.private_netns,
@@ -52,11 +52,11 @@ void add_run(CLI::App& port, PortOptions& options) {
         return one_of<Kind>(text, {{"fake", Kind::fake}, {"unix", Kind::unix}, {"tcp", Kind::tcp}});
       },
       "fake, unix or tcp instead of the script's own", "WHAT");
-  app.add_flag("--quiet", run.quiet, "no transcript, only the end");
-  app.add_flag("--keep-going", run.keep_going, "past expectations that do not hold");
+  app.add_flag("--quiet", run.quiet, "print no transcript, only how it ended");
+  app.add_flag("--keep-going", run.keep_going, "go on after an expectation that does not hold");
   add_parsed(
       app, "--limit", run.limit, [](const std::string& text) { return parse_duration(text); },
-      "how long it may take, with a unit: ms, s, m or h (default: 60s)", "DURATION");
+      "how long the script may take, with a unit: ms, s, m or h (default: 60s)", "DURATION");
 }
 
 Result<std::uint64_t> parse_count(const std::string& text, std::uint64_t least, std::uint64_t most) {
@@ -81,17 +81,17 @@ void add_serve(CLI::App& port, PortOptions& options) {
   CLI::App& app = add_command(port, options, "serve", "read what arrives on a port of 127.0.0.1, or send it back",
                               PortCommand::serve);
   auto& serve = options.serve;
-  add_count(app, "--port", serve.port, 0, 65'535, "to listen on (default: one that is free; it is told)");
+  add_count(app, "--port", serve.port, 0, 65'535, "port to listen on (default: a free one, which is printed)");
   app.add_flag("--echo", serve.server.echo, "send everything back");
   add_size(app, "--rate", serve.server.rate,
-           "read so many bytes a second from each connection, with a unit: K, M, KiB, MiB");
+           "read this many bytes a second from each connection, with a unit: K, M, KiB, MiB");
   add_parsed(
       app, "--rest", serve.server.rest, [](const std::string& text) { return parse_duration(text); },
-      "do nothing for so long after each read: fewer wakeups, larger reads", "DURATION");
-  add_size(app, "--stall-after", serve.server.stall_after, "read so much of each connection, then nothing more");
-  add_size(app, "--close-after", serve.server.close_after, "close each connection when so much was read");
+      "pause this long after each read: fewer wakeups, larger reads", "DURATION");
+  add_size(app, "--stall-after", serve.server.stall_after, "stop reading a connection after this many bytes");
+  add_size(app, "--close-after", serve.server.close_after, "close a connection after reading this many bytes");
   app.add_flag("--reset", serve.server.reset, "close with RST");
-  add_size(app, "--message", serve.server.message, "messages of port drive have this size: measure their delivery");
+  add_size(app, "--message", serve.server.message, "size of the messages of port drive: measure their delivery");
   add_size(app, "--recbuf", serve.recbuf, "SO_RCVBUF");
   add_size(app, "--sndbuf", serve.sndbuf, "SO_SNDBUF");
   add_parsed(
@@ -108,13 +108,13 @@ void add_drive(CLI::App& port, PortOptions& options) {
   add_count(app, "--connect", drive.connect, 1, 65'535, "a port of 127.0.0.1 (default: a reader of its own)");
   add_count(app, "--ports", drive.ports, 1, 100'000, "connections (default: 1)");
   add_count(app, "--producers", drive.producers, 1, 10'000, "callers on each port (default: 1)");
-  add_count(app, "--threads", drive.threads, 1, 64, "that share the ports among them (default: 1)");
-  add_size(app, "--size", load.size, "of a message, at least 8 (default: 100)");
-  add_count(app, "--rate", load.rate, 1, 100'000'000, "messages a second in all (default: as many as go)");
+  add_count(app, "--threads", drive.threads, 1, 64, "threads that share the ports (default: 1)");
+  add_size(app, "--size", load.size, "size of a message, at least 8 bytes (default: 100)");
+  add_count(app, "--rate", load.rate, 1, 100'000'000, "messages a second in all (default: as many as possible)");
   add_parsed(
       app, "--for", load.length, [](const std::string& text) { return parse_duration(text); },
       "how long to send, with a unit: ms, s, m or h (default: 5s)", "DURATION");
-  app.add_flag("--idle", load.idle, "only open the ports and keep them");
+  app.add_flag("--idle", load.idle, "only open the ports and keep them open");
   add_parsed(
       app, "--transport", load.unix_sockets,
       [](const std::string& text) { return one_of<bool>(text, {{"tcp", false}, {"unix", true}}); },
@@ -130,7 +130,7 @@ void add_drive(CLI::App& port, PortOptions& options) {
   app.add_flag("--nosuspend", load.nosuspend, "refuse instead of suspending");
   app.add_option(
          "--set", drive.settings,
-         "an option of the ports, for example high=65536, low=4096, delay_send=true, nodelay=true (again for more)")
+         "an option of the ports, for example high=65536, low=4096, delay_send=true, nodelay=true; may be repeated")
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
   add_size(app, "--read-rate", load.reader.rate, "bytes a second that its own reader takes from each port");
@@ -139,8 +139,7 @@ void add_drive(CLI::App& port, PortOptions& options) {
 }  // namespace
 
 CLI::App* add_port_commands(CLI::App& app, PortOptions& options) {
-  CLI::App* port =
-      app.add_subcommand("port", "the port driver: user-space queues in front of the kernel's, to look at");
+  CLI::App* port = app.add_subcommand("port", "the test port driver: user-space queues in front of the kernel's");
   port->fallthrough();
   port->require_subcommand(1);
   add_command(*port, options, "list", "the scenarios", PortCommand::list);

@@ -73,7 +73,7 @@ class LiveTracer : public Tracer {
   bool can_walk_owners() const override { return loaded_.in_use.contains("owners") && files_ != nullptr; }
 
   Result<SocketWalk> walk_sockets(const RowFilter& filter) override {
-    if (!can_walk_sockets()) return fail(ErrorCode::unsupported, "iter/tcp is not to be had here");
+    if (!can_walk_sockets()) return fail(ErrorCode::unsupported, "iter/tcp is not available here");
     std::memset(walk_, 0, sizeof *walk_);
     walk_->all = filter.all;
     walk_->min_recv_q = clamp32(filter.min_recv_q);
@@ -100,7 +100,7 @@ class LiveTracer : public Tracer {
   }
 
   Result<OwnerWalk> walk_owners(const RowFilter& filter) override {
-    if (!can_walk_owners()) return fail(ErrorCode::unsupported, "iter/task_file is not to be had here");
+    if (!can_walk_owners()) return fail(ErrorCode::unsupported, "iter/task_file is not available here");
     std::memset(files_, 0, sizeof *files_);
     files_->all = filter.all;
     files_->min_recv_q = clamp32(filter.min_recv_q);
