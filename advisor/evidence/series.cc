@@ -76,10 +76,14 @@ double Series::increase_per_s() const {
   return span_s() > 0 ? increase() / span_s() : 0;
 }
 
-Series Series::steps() const {
-  Series out;
-  for (std::size_t i = 1; i < size(); ++i) out.add(points_[i].t_s, step(points_[i - 1], points_[i]));
-  return out;
+double Series::worst_step(double interval_s) const {
+  double worst = 0;
+  for (std::size_t i = 1; i < size(); ++i) {
+    double took_s = points_[i].t_s - points_[i - 1].t_s;
+    double share = took_s > 2 * interval_s ? interval_s / took_s : 1;
+    worst = std::max(worst, share * step(points_[i - 1], points_[i]));
+  }
+  return worst;
 }
 
 }  // namespace tcpadvisor

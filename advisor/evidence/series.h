@@ -46,7 +46,9 @@ class Series {
   // For counters. A value below the one before means that the counter began again at zero: all of it is new.
   double increase() const;
   double increase_per_s() const;  ///< 0 when the points span no time
-  Series steps() const;           ///< the increase at each point but the first
+  /// The largest increase in one step of about `interval_s`. Of a longer step, where points are missing, so much of it
+  /// counts as would come in that time.
+  double worst_step(double interval_s) const;
 
  private:
   std::vector<Point> points_;

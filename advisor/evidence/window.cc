@@ -3,108 +3,109 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <set>
-#include <string>
 #include <utility>
+
+#include "advisor/evidence/thinning.h"
 
 namespace tcpadvisor {
 namespace {
 
-constexpr std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
-  hash ^= value + 0x9e3779b97f4a7c15ull + (hash << 6) + (hash >> 2);
-  hash *= 0xff51afd7ed558ccdull;
-  return hash ^ (hash >> 33);
-}
+/// Programs that come and go must not fill the memory of a long observation.
+constexpr std::size_t kMostLastWords = 4096;
 
-std::uint64_t mix(std::uint64_t hash, const Endpoint& end) {
-  for (std::size_t i = 0; i < end.ip.size(); i += 8) {
-    std::uint64_t word = 0;
-    for (std::size_t k = 0; k < 8; ++k) word = word << 8 | end.ip[i + k];
-    hash = mix(hash, word);
-  }
-  return mix(hash, end.port);
-}
-
-std::optional<double> counter_of(const Sample& sample, NetnsId id, const std::string& name) {
-  const NetnsSample* netns = sample.find_netns(id);
-  if (netns == nullptr) return std::nullopt;
-  auto found = netns->counters.find(name);
-  if (found == netns->counters.end()) return std::nullopt;
-  return static_cast<double>(found->second);
+std::uint64_t from_to(std::uint64_t from_ms, std::uint64_t to_ms) {
+  return to_ms > from_ms ? to_ms - from_ms : 0;
 }
 
 }  // namespace
-
-std::uint64_t Window::key_of(const SocketRow& row) {
-  if (row.cookie != 0) return mix(1, row.cookie);
-  return mix(mix(mix(mix(2, row.netns), row.local), row.remote), row.inode);
-}
-
-const Window::IndexedRow* Window::Entry::lookup(std::uint64_t key) const {
-  auto found = std::ranges::lower_bound(*index, key, {}, &IndexedRow::key);
-  return found != index->end() && found->key == key ? &*found : nullptr;
-}
-
-const SocketRow* Window::Entry::find(const SocketRow& row) const {
-  const IndexedRow* found = lookup(key_of(row));
-  return found == nullptr ? nullptr : &sample->sockets[found->row];
-}
 
 Window::Window(const std::vector<SamplePtr>& samples) {
   for (const SamplePtr& sample : samples) push(sample);
 }
 
-void Window::push(SamplePtr sample, std::size_t max_samples) {
-  auto index = std::make_shared<Index>();
-  index->reserve(sample->sockets.size());
-  const Entry* before = empty() ? nullptr : &entries_.back();
-  std::uint64_t step_ms =
-      before != nullptr && sample->mono_ms > before->sample->mono_ms ? sample->mono_ms - before->sample->mono_ms : 0;
-  for (std::uint32_t i = 0; i < sample->sockets.size(); ++i) {
-    const SocketRow& row = sample->sockets[i];
-    IndexedRow indexed{.key = key_of(row), .row = i, .observed_ms = 0};
-    const IndexedRow* then = before == nullptr ? nullptr : before->lookup(indexed.key);
-    if (then != nullptr && before->sample->sockets[then->row].state == row.state) {
-      indexed.observed_ms = static_cast<std::uint32_t>(
-          std::min<std::uint64_t>(then->observed_ms + step_ms, std::numeric_limits<std::uint32_t>::max()));
-    }
-    index->push_back(indexed);
-  }
-  std::ranges::sort(*index, {}, &IndexedRow::key);
-  entries_.push_back({std::move(sample), std::move(index)});
-  if (entries_.size() > max_samples) {
-    entries_.erase(entries_.begin(), entries_.end() - static_cast<std::ptrdiff_t>(max_samples));
-  }
+void Window::push(SamplePtr sample, const Keep& keep) {
+  ticks_.push_back(std::make_shared<const PastTick>(past_of(*sample, empty() ? nullptr : &last())));
+  if (latest_ != nullptr) hear_last_words(*sample);
+  latest_ = std::move(sample);
+  connections_ = std::make_shared<const Connections>(*latest_);
+  thin(keep);
 }
 
-double Window::seconds_at(std::size_t i) const {
-  return (static_cast<double>(at(i).mono_ms) - static_cast<double>(first().mono_ms)) / 1000;
+/// The queues of latest_ that are not in `next` any more have said their last word.
+void Window::hear_last_words(const Sample& next) {
+  bool nothing_new = next.user_queues.empty() && latest_->user_queues.empty() && last_words_ == nullptr;
+  if (nothing_new) return;
+  const PastTick& tick = last();
+  LastWords words;
+  auto add = [&](const UserQueue& queue, std::uint64_t number) {
+    if (number < first().number || tick.queues.find(past_key(queue)) != nullptr) return;
+    words.queues.push_back(queue);
+    words.numbers.push_back(number);
+  };
+  for (std::size_t i = 0; last_words_ != nullptr && i < last_words_->queues.size(); ++i) {
+    add(last_words_->queues[i], last_words_->numbers[i]);
+  }
+  for (const UserQueue& queue : latest_->user_queues) add(queue, tick.number - 1);
+  if (words.queues.size() > kMostLastWords) {
+    auto too_many = static_cast<std::ptrdiff_t>(words.queues.size() - kMostLastWords);
+    words.queues.erase(words.queues.begin(), words.queues.begin() + too_many);
+    words.numbers.erase(words.numbers.begin(), words.numbers.begin() + too_many);
+  }
+  last_words_ = words.queues.empty() ? nullptr : std::make_shared<const LastWords>(std::move(words));
 }
 
-double Window::span_s() const {
+const std::vector<UserQueue>& Window::last_words() const {
+  static const std::vector<UserQueue> kNone;
+  return last_words_ == nullptr ? kNone : last_words_->queues;
+}
+
+void Window::thin(const Keep& keep) {
+  thin_recent(ticks_, keep);
+  thin_older(ticks_, keep, older_apart_ms_);
+}
+
+Past::Past(const Past& whole, std::size_t from, std::size_t to)
+    : ticks_(whole.ticks_.begin() + static_cast<std::ptrdiff_t>(from),
+             whole.ticks_.begin() + static_cast<std::ptrdiff_t>(to) + 1) {}
+
+std::uint64_t Past::taken() const {
+  return empty() ? 0 : last().number - first().number + 1;
+}
+
+double Past::seconds_at(std::size_t i) const {
+  return static_cast<double>(from_to(first().mono_ms, at(i).mono_ms)) / 1000;
+}
+
+double Past::span_s() const {
   return empty() ? 0 : seconds_at(samples() - 1);
 }
 
-double Window::interval_s() const {
-  return samples() < 2 ? 0 : span_s() / static_cast<double>(samples() - 1);
+double Past::interval_s() const {
+  return taken() < 2 ? 0 : span_s() / static_cast<double>(taken() - 1);
 }
 
-Series Window::counter(NetnsId netns, std::string_view name) const {
-  return series([&, key = std::string(name)](const Sample& sample) { return counter_of(sample, netns, key); });
+Series Past::counter(NetnsId id, std::string_view name) const {
+  return series([&](const PastTick& tick) -> std::optional<double> {
+    const PastNetns* netns = tick.find_netns(id);
+    std::optional<std::uint64_t> value = netns == nullptr ? std::nullopt : netns->counter(name);
+    if (!value) return std::nullopt;
+    return static_cast<double>(*value);
+  });
 }
 
-std::optional<double> Window::increase(NetnsId netns, std::string_view name) const {
+std::optional<double> Past::increase(NetnsId netns, std::string_view name) const {
   Series counted = counter(netns, name);
   if (counted.size() < 2) return std::nullopt;
   return counted.increase();
 }
 
-std::optional<double> Window::increase(std::string_view name) const {
-  std::set<NetnsId> seen;  // a namespace may come or go within the window
-  for (const Entry& entry : entries_) {
-    for (const NetnsSample& netns : entry.sample->netns) seen.insert(netns.id);
+std::optional<double> Past::increase(std::string_view name) const {
+  std::vector<NetnsId> seen;  // a namespace may come or go within the window
+  for (std::size_t i = 0; i < samples(); ++i) {
+    for (const PastNetns& netns : at(i).netns) seen.push_back(netns.id);
   }
+  std::ranges::sort(seen);
+  seen.erase(std::ranges::unique(seen).begin(), seen.end());
   std::optional<double> sum;
   for (NetnsId id : seen) {
     if (std::optional<double> part = increase(id, name)) sum = sum.value_or(0) + *part;
@@ -112,25 +113,30 @@ std::optional<double> Window::increase(std::string_view name) const {
   return sum;
 }
 
-std::optional<double> Window::per_s(std::string_view name) const {
+std::optional<double> Past::per_s(std::string_view name) const {
   std::optional<double> total = increase(name);
   if (!total || span_s() <= 0) return std::nullopt;
   return *total / span_s();
 }
 
-std::vector<const SocketRow*> Window::history(const SocketRow& row) const {
-  std::vector<const SocketRow*> rows;
+std::vector<const PastRow*> Past::history(const SocketRow& row) const {
+  std::uint64_t key = past_key(row);
+  std::vector<const PastRow*> rows;
   rows.reserve(samples());
-  for (const Entry& entry : entries_) rows.push_back(entry.find(row));
+  for (const auto& tick : ticks_) rows.push_back(tick->rows.find(key));
   return rows;
 }
 
 Age Window::age(const SocketRow& row) const {
   using std::chrono::milliseconds;
-  if (row.state_age_ms && !row.state_age_is_lower_bound) return {milliseconds(*row.state_age_ms), false};
-  const IndexedRow* indexed = empty() ? nullptr : entries_.back().lookup(key_of(row));
-  std::uint64_t observed_ms = indexed == nullptr ? 0 : indexed->observed_ms;
-  return {milliseconds(std::max(row.state_age_ms.value_or(0), observed_ms)), true};
+  auto age_of = [](std::uint64_t ms) {
+    constexpr auto kMost = static_cast<std::uint64_t>(milliseconds::max().count());
+    return milliseconds(static_cast<std::int64_t>(std::min(ms, kMost)));
+  };
+  if (row.state_age_ms && !row.state_age_is_lower_bound) return {age_of(*row.state_age_ms), false};
+  const PastRow* now = empty() ? nullptr : last().find(row);
+  std::uint64_t observed_ms = now == nullptr ? 0 : from_to(now->since_ms, last().mono_ms);
+  return {age_of(std::max(row.state_age_ms.value_or(0), observed_ms)), true};
 }
 
 bool Window::covers(std::uint32_t count, std::chrono::milliseconds length) const {
@@ -139,24 +145,28 @@ bool Window::covers(std::uint32_t count, std::chrono::milliseconds length) const
 }
 
 std::size_t Window::nearest(double mono_ms) const {
-  auto distance = [&](const Entry& entry) { return std::abs(static_cast<double>(entry.sample->mono_ms) - mono_ms); };
-  return static_cast<std::size_t>(std::ranges::min_element(entries_, {}, distance) - entries_.begin());
+  auto distance = [&](const auto& tick) { return std::abs(static_cast<double>(tick->mono_ms) - mono_ms); };
+  return static_cast<std::size_t>(std::ranges::min_element(ticks_, {}, distance) - ticks_.begin());
 }
 
-std::vector<Window> Window::split(std::uint32_t count, std::chrono::milliseconds length) const {
+std::vector<Past> Window::split(std::uint32_t count, std::chrono::milliseconds length) const {
   if (count == 0 || samples() < count + std::size_t{1}) return {};
   double part_ms = covers(count, length) ? static_cast<double>(length.count()) : span_s() * 1000 / count;
-  auto end_ms = static_cast<double>(latest().mono_ms);
-  std::vector<Window> parts;
+  auto end_ms = static_cast<double>(last().mono_ms);
+  std::vector<Past> parts;
   for (std::uint32_t i = count; i > 0; --i) {
-    auto from = static_cast<std::ptrdiff_t>(nearest(end_ms - part_ms * i));
-    auto to = static_cast<std::ptrdiff_t>(nearest(end_ms - part_ms * (i - 1)));
+    std::size_t from = nearest(end_ms - part_ms * i), to = nearest(end_ms - part_ms * (i - 1));
     if (to <= from) return {};
-    Window part;
-    part.entries_.assign(entries_.begin() + from, entries_.begin() + to + 1);
-    parts.push_back(std::move(part));
+    parts.push_back(Past(*this, from, to));
   }
   return parts;
+}
+
+std::size_t Window::past_bytes() const {
+  std::size_t bytes = ticks_.capacity() * sizeof(ticks_[0]);
+  for (std::size_t i = 0; i < samples(); ++i) bytes += bytes_beside(at(i), i == 0 ? nullptr : &at(i - 1));
+  if (last_words_ != nullptr) bytes += last_words_->queues.capacity() * sizeof(UserQueue);
+  return bytes;
 }
 
 }  // namespace tcpadvisor

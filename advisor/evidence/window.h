@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A Window: the last Samples in time order, and the questions that rules ask of them. Pure.
+// A Window: the latest Sample, what is kept of the ticks before it, and the questions that rules ask of them. Pure.
 #pragma once
 
 #include <chrono>
@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "advisor/evidence/connections.h"
+#include "advisor/evidence/past.h"
 #include "advisor/evidence/sample.h"
 #include "advisor/evidence/series.h"
 
@@ -21,25 +23,23 @@ struct Age {
   bool lower_bound = true;  ///< nobody saw the transition: it is at least this old
 };
 
-/// Sockets are known by their cookie, those without one by addresses and inode. Each sample is indexed once, when it
-/// comes in; windows made by split() share the indexes. Reading from several threads is fine, push() is not.
-class Window {
+/// Ticks in time order, as the past keeps them. Copies share the ticks.
+class Past {
  public:
-  Window() = default;
-  explicit Window(const std::vector<SamplePtr>& samples);  ///< oldest first
+  Past() = default;
+  Past(const Past& whole, std::size_t from, std::size_t to);  ///< ticks `from` to `to` of it, both included
 
-  /// Adds the newest sample and forgets the oldest ones beyond `max_samples`.
-  void push(SamplePtr sample, std::size_t max_samples = SIZE_MAX);
+  bool empty() const { return ticks_.empty(); }
+  std::size_t samples() const { return ticks_.size(); }  ///< ticks that are kept: the points of a series
+  std::uint64_t taken() const;                           ///< ticks that were taken from the first kept one on
+  double span_s() const;                                 ///< from the first tick to the last
+  double interval_s() const;               ///< mean distance of two ticks as they were taken, 0 with fewer than two
+  double seconds_at(std::size_t i) const;  ///< from the first tick to this one
+  const PastTick& at(std::size_t i) const { return *ticks_[i]; }  ///< 0 is the oldest
+  const PastTick& first() const { return at(0); }                 ///< not when empty
+  const PastTick& last() const { return at(samples() - 1); }      ///< not when empty
 
-  bool empty() const { return entries_.empty(); }
-  std::size_t samples() const { return entries_.size(); }
-  double span_s() const;      ///< from the first sample to the last
-  double interval_s() const;  ///< mean distance of two samples, 0 with fewer than two
-  const Sample& at(std::size_t i) const { return *entries_[i].sample; }  ///< 0 is the oldest
-  const Sample& first() const { return at(0); }                          ///< not when empty
-  const Sample& latest() const { return at(samples() - 1); }             ///< not when empty
-
-  /// The number that `read(const Sample&)` gives (an optional<double>), over time.
+  /// The number that `read(const PastTick&)` gives (an optional<double>), over time.
   template <typename Read>
   Series series(Read read) const {
     Series out;
@@ -57,28 +57,57 @@ class Window {
   std::optional<double> increase(std::string_view name) const;
   std::optional<double> per_s(std::string_view name) const;
 
-  /// The same socket in each sample, null where it has no row. As long as samples().
-  std::vector<const SocketRow*> history(const SocketRow& row) const;
+  /// The same socket in each tick, null where it has no row. As long as samples().
+  std::vector<const PastRow*> history(const SocketRow& row) const;
   template <typename Read>
   Series socket_series(const SocketRow& row, Read read) const {
-    Series out;
-    for (std::size_t i = 0; i < samples(); ++i) {
-      const SocketRow* then = entries_[i].find(row);
-      if (then == nullptr) continue;
-      if (std::optional<double> value = read(*then)) out.add(seconds_at(i), *value);
-    }
-    return out;
-  }
-
-  /// The same process (pid and name: pids are used again) in each sample that lists it.
-  template <typename Read>
-  Series owner_series(const OwnerTotals& owner, Read read) const {
-    return series([&](const Sample& sample) -> std::optional<double> {
-      const OwnerTotals* then = sample.find_owner(owner.pid);
-      if (then == nullptr || then->comm != owner.comm) return std::nullopt;
-      return read(*then);
+    std::uint64_t key = past_key(row);
+    return series([&](const PastTick& tick) -> std::optional<double> {
+      const PastRow* then = tick.rows.find(key);
+      return then == nullptr ? std::nullopt : read(*then);
     });
   }
+
+  /// The same process (pid and name: pids are used again) in each tick that lists it.
+  template <typename Read>
+  Series owner_series(const OwnerTotals& owner, Read read) const {
+    std::uint64_t key = past_key(owner);
+    return series([&](const PastTick& tick) -> std::optional<double> {
+      const PastOwner* then = tick.owners.find(key);
+      return then == nullptr ? std::nullopt : read(*then);
+    });
+  }
+
+ protected:
+  std::vector<std::shared_ptr<const PastTick>> ticks_;
+};
+
+/// How much of the past a window keeps. Ticks beyond it are thinned: those that stay are a distance apart, so that
+/// neither a long observation nor short intervals let the memory grow.
+struct Keep {
+  static constexpr std::size_t kAll = SIZE_MAX;
+
+  std::chrono::milliseconds recent = std::chrono::milliseconds::max();  ///< what the policy's windows look at
+  std::size_t recent_ticks = kAll;                                      ///< in that time, about
+  std::size_t older_ticks = 0;  ///< before it, spread evenly from the first tick on; 0: the older ones are forgotten
+};
+
+/// Reading from several threads is fine, push() is not. Copies are cheap.
+class Window : public Past {
+ public:
+  Window() = default;
+  explicit Window(const std::vector<SamplePtr>& samples);  ///< oldest first; keeps them all
+
+  /// Adds the newest sample, and thins the past to what `keep` says.
+  void push(SamplePtr sample, const Keep& keep = {});
+
+  const Sample& latest() const { return *latest_; }                 ///< not when empty
+  const Connections& connections() const { return *connections_; }  ///< of latest(); not when empty
+  /// The tick before the latest, as it was taken; null if there was none.
+  const PastTick* before() const { return samples() < 2 ? nullptr : &at(samples() - 2); }
+
+  /// The queues of programs that spoke in one of the ticks but not in the latest: their last words.
+  const std::vector<UserQueue>& last_words() const;
 
   /// For a row of latest(): the age that the source reports, or how long we have seen it in this state, whichever is
   /// more.
@@ -86,29 +115,25 @@ class Window {
 
   /// True if the observation is as long as `count` windows of `length` (give or take half a sample).
   bool covers(std::uint32_t count, std::chrono::milliseconds length) const;
-  /// The last `count` windows of `length`, oldest first; neighbours share a sample. An observation that is too short is
-  /// cut into `count` equal parts instead. Nothing if a part would have fewer than two samples.
-  std::vector<Window> split(std::uint32_t count, std::chrono::milliseconds length) const;
+  /// The last `count` windows of `length`, oldest first; neighbours share a tick. An observation that is too short is
+  /// cut into `count` equal parts instead. Nothing if a part would have fewer than two ticks.
+  std::vector<Past> split(std::uint32_t count, std::chrono::milliseconds length) const;
+
+  std::size_t past_bytes() const;  ///< of memory that the kept ticks take, about
 
  private:
-  struct IndexedRow {
-    std::uint64_t key;
-    std::uint32_t row;
-    std::uint32_t observed_ms;  ///< seen in this state for so long, up to this sample
+  struct LastWords {
+    std::vector<UserQueue> queues;
+    std::vector<std::uint64_t> numbers;  ///< of the tick in which each spoke last
   };
-  using Index = std::vector<IndexedRow>;  // sorted by key
-  struct Entry {
-    SamplePtr sample;
-    std::shared_ptr<const Index> index;
-    const IndexedRow* lookup(std::uint64_t key) const;
-    const SocketRow* find(const SocketRow& row) const;
-  };
-
-  static std::uint64_t key_of(const SocketRow& row);
-  double seconds_at(std::size_t i) const;
+  void hear_last_words(const Sample& next);
+  void thin(const Keep& keep);
   std::size_t nearest(double mono_ms) const;
 
-  std::vector<Entry> entries_;
+  SamplePtr latest_;
+  std::shared_ptr<const Connections> connections_;  ///< of latest_
+  std::shared_ptr<const LastWords> last_words_;
+  std::uint64_t older_apart_ms_ = 0;  ///< the older ticks are at least so far apart
 };
 
 }  // namespace tcpadvisor

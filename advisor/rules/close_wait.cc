@@ -115,10 +115,9 @@ Outcome close_wait_leak(const Window& window, const Policy& policy) {
   }
   std::uint64_t unknown = 0, total = 0, rows = 0;
   for (const NetnsSample& netns : now.netns) total += netns.states[index_of(TcpState::close_wait)].count;
-  for (const SocketRow& row : now.sockets) {
-    if (row.state != TcpState::close_wait) continue;
+  for (const SocketRow* row : window.connections().in_state(TcpState::close_wait)) {
     ++rows;
-    if (row.holder == Holder::unknown && row.inode == 0) ++unknown;
+    if (row->holder == Holder::unknown && row->inode == 0) ++unknown;
   }
   if (undecided > 0) {
     outcome.not_assessed = fmt::format(
@@ -177,7 +176,7 @@ Outcome close_wait_unaccepted(const Window& window, const Policy& policy) {
     total += port.count;
     if (port.old < policy.min_count) continue;
     if (window.samples() < kSteadySamples) return Outcome::unknown(too_few_samples(window, kSteadySamples));
-    const SocketRow* listener = listener_of(now, key.first, key.second);
+    const SocketRow* listener = listener_of(window.connections(), key.first, key.second);
     Finding finding;
     finding.id = "close-wait-unaccepted";
     finding.severity = Severity::warning;
@@ -206,7 +205,7 @@ Outcome close_wait_unaccepted(const Window& window, const Policy& policy) {
       finding.evidence.push_back(measured(window, "unread_bytes", source, static_cast<double>(port.unread), "bytes"));
     }
     if (listener != nullptr && listener->accept_queue) {
-      Series queue = window.socket_series(*listener, [](const SocketRow& row) {
+      Series queue = window.socket_series(*listener, [](const PastRow& row) {
         return row.accept_queue ? std::optional<double>(*row.accept_queue) : std::nullopt;
       });
       std::optional<double> limit;

@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kSteadySamples = 3;
 constexpr double kFullShare = 0.8;
 
-std::optional<double> in_state(const OwnerTotals& owner, TcpState state) {
+std::optional<double> in_state(const PastOwner& owner, TcpState state) {
   return owner.sockets[index_of(state)];
 }
 
@@ -47,6 +47,7 @@ Outcome closed_socket_fd_leak(const Window& window, const Policy& policy) {
   if (!seen && source.starts_with("/proc")) {
     return Outcome::unknown(source + " does not tell dead sockets from sockets of other protocols");
   }
+  const std::optional<double> unlisted = unlisted_sockets(now);
   Outcome outcome;
   std::uint64_t most = 0;
   for (const OwnerTotals& owner : now.owners) {
@@ -54,10 +55,10 @@ Outcome closed_socket_fd_leak(const Window& window, const Policy& policy) {
     most = std::max<std::uint64_t>(most, count);
     if (count < policy.min_count) continue;
     if (window.samples() < kSteadySamples) return Outcome::unknown(too_few_samples(window, kSteadySamples));
-    Series dead = window.owner_series(owner, [](const OwnerTotals& then) { return in_state(then, TcpState::close); });
+    Series dead = window.owner_series(owner, [](const PastOwner& then) { return in_state(then, TcpState::close); });
     if (dead.size() < kSteadySamples || dead.tail(kSteadySamples).falls() > 0) continue;
     Series waiting =
-        window.owner_series(owner, [](const OwnerTotals& then) { return in_state(then, TcpState::close_wait); });
+        window.owner_series(owner, [](const PastOwner& then) { return in_state(then, TcpState::close_wait); });
     bool growing = dead.rises() > 0;
     bool were_close_wait = growing && waiting.first() > waiting.last();
 
@@ -83,8 +84,9 @@ Outcome closed_socket_fd_leak(const Window& window, const Policy& policy) {
                                        : "the number is steady; sockets that were never connected look the same";
     finding.evidence.push_back(measured(window, "closed_sockets_held", source, count, "sockets", policy.min_count));
     finding.evidence.push_back(measured(window, "closed_sockets_growth", source, dead.per_minute(), "per_min"));
-    if (auto gap = unlisted_sockets(now)) {
-      finding.evidence.push_back(measured(window, "sockets_in_no_list", "sockstat alloc - inuse", *gap, "sockets"));
+    if (unlisted) {
+      finding.evidence.push_back(
+          measured(window, "sockets_in_no_list", "sockstat alloc - inuse", *unlisted, "sockets"));
     }
     if (owner.fds && owner.fd_limit.value_or(0) > 0) {
       double share = static_cast<double>(*owner.fds) / static_cast<double>(*owner.fd_limit);

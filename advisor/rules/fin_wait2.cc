@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <utility>
 
 #include "advisor/base/text.h"
@@ -119,21 +120,25 @@ void recommend_timeout(const Sample& now, const NetnsSample& netns, std::uint64_
 Outcome fin_wait2_orphan_buildup(const Window& window, const Policy& policy) {
   const Sample& now = window.latest();
   if (std::string problem = snapshot_problem(now); !problem.empty()) return Outcome::unknown(problem);
+  struct InNetns {
+    std::uint64_t held = 0;
+    std::vector<std::string> peers;  // of the orphans
+  };
+  std::map<NetnsId, InNetns> rows;
+  for (const SocketRow* row : window.connections().in_state(TcpState::fin_wait_2)) {
+    InNetns& here = rows[row->netns];
+    if (held_by_process(*row)) {
+      ++here.held;
+    } else {
+      here.peers.push_back(row->remote.ip_text());
+    }
+  }
   Outcome outcome;
   std::uint64_t most = 0;
   for (const NetnsSample& netns : now.netns) {
     if (!netns.error.empty()) continue;
-    std::uint64_t held = 0, orphan_rows = 0;
-    std::vector<std::string> peers;
-    for (const SocketRow& row : now.sockets) {
-      if (row.netns != netns.id || row.state != TcpState::fin_wait_2) continue;
-      if (held_by_process(row)) {
-        ++held;
-        continue;
-      }
-      ++orphan_rows;
-      peers.push_back(row.remote.ip_text());
-    }
+    const auto& [held, peers] = rows[netns.id];
+    std::uint64_t orphan_rows = peers.size();
     // The state's total is complete and holds both kinds; rows of orphans are capped, held ones are few.
     std::uint64_t total = netns.states[index_of(TcpState::fin_wait_2)].count;
     std::uint64_t orphans = std::max(orphan_rows, total > held ? total - held : 0);

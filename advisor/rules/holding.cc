@@ -15,17 +15,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-bool in_group(const SocketRow& row, const Scope& scope, TcpState state) {
-  if (row.state != state || !held_by_process(row)) return false;
-  if (scope.pid) return row.owner && row.owner->pid == *scope.pid;
-  return !row.owner && row.netns == scope.netns;
-}
-
-Series count_rows(const Window& window, const Scope& scope, TcpState state) {
-  return window.series([&](const Sample& sample) {
-    auto matching = [&](const SocketRow& row) { return in_group(row, scope, state); };
-    return std::optional<double>(static_cast<double>(std::ranges::count_if(sample.sockets, matching)));
-  });
+Series count_rows(const Window& window, const Group& group, TcpState state) {
+  return window.series(
+      [&](const PastTick& tick) { return std::optional<double>(static_cast<double>(tick.count_of(group, state))); });
 }
 
 void judge_rows(const Window& window, const Policy& policy, Holding& holding) {
@@ -93,21 +85,21 @@ std::string common_remote(const std::vector<const SocketRow*>& rows) {
 
 std::vector<Holding> holdings(const Window& window, const Policy& policy, TcpState state) {
   const Sample& now = window.latest();
-  std::map<std::pair<Pid, NetnsId>, Holding> groups;  // by pid, or by namespace when there is none
-  for (const SocketRow& row : now.sockets) {
-    if (row.state != state || !held_by_process(row)) continue;
-    auto key = row.owner ? std::pair(row.owner->pid, NetnsId{0}) : std::pair(Pid{0}, row.netns);
-    Holding& holding = groups[key];
-    holding.rows.push_back(&row);
-    holding.scope.netns = row.netns;
-    if (row.owner) {
-      holding.scope.pid = row.owner->pid;
-      holding.scope.comm = row.owner->comm;
+  std::map<Group, Holding> groups;
+  for (const SocketRow* row : window.connections().in_state(state)) {
+    std::optional<Group> group = group_of(*row);
+    if (!group) continue;
+    Holding& holding = groups[*group];
+    holding.rows.push_back(row);
+    holding.scope.netns = row->netns;
+    if (row->owner) {
+      holding.scope.pid = row->owner->pid;
+      holding.scope.comm = row->owner->comm;
     }
   }
   for (const OwnerTotals& owner : now.owners) {
     if (owner.sockets[index_of(state)] == 0) continue;
-    Holding& holding = groups[{owner.pid, 0}];
+    Holding& holding = groups[{.pid = owner.pid, .netns = 0}];
     holding.owner = &owner;
     holding.scope.pid = owner.pid;
     holding.scope.comm = owner.comm;
@@ -116,7 +108,7 @@ std::vector<Holding> holdings(const Window& window, const Policy& policy, TcpSta
   }
 
   std::vector<Holding> out;
-  for (auto& [key, holding] : groups) {
+  for (auto& [group, holding] : groups) {
     holding.count = holding.rows.size();
     if (const OwnerTotals* owner = holding.owner) {
       holding.count = std::max<std::uint64_t>(holding.count, owner->sockets[index_of(state)]);
@@ -124,9 +116,9 @@ std::vector<Holding> holdings(const Window& window, const Policy& policy, TcpSta
                     : state == TcpState::fin_wait_2 ? owner->old_fin_wait_2
                                                     : 0;
       holding.counts = window.owner_series(
-          *owner, [&](const OwnerTotals& then) { return std::optional<double>(then.sockets[index_of(state)]); });
+          *owner, [&](const PastOwner& then) { return std::optional<double>(then.sockets[index_of(state)]); });
     } else {
-      holding.counts = count_rows(window, holding.scope, state);
+      holding.counts = count_rows(window, group, state);
     }
     judge_rows(window, policy, holding);
     Scope& scope = holding.scope;

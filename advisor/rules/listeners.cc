@@ -39,11 +39,11 @@ struct QueueHistory {
 QueueHistory history_of(const Window& window, const SocketRow& listener) {
   QueueHistory out;
   out.listener = &listener;
-  out.fill = window.socket_series(listener, [](const SocketRow& row) -> std::optional<double> {
+  out.fill = window.socket_series(listener, [](const PastRow& row) -> std::optional<double> {
     if (!row.accept_queue || !row.accept_limit) return std::nullopt;
     return static_cast<double>(*row.accept_queue) / std::max(*row.accept_limit, 1u);  // listen(0) still holds one
   });
-  Series drops = window.socket_series(listener, [](const SocketRow& row) -> std::optional<double> {
+  Series drops = window.socket_series(listener, [](const PastRow& row) -> std::optional<double> {
     if (!row.drops) return std::nullopt;
     return static_cast<double>(*row.drops);
   });
@@ -51,7 +51,7 @@ QueueHistory history_of(const Window& window, const SocketRow& listener) {
   if (!out.drops_are_exact) drops = window.counter(listener.netns, "TcpExt.ListenOverflows");
   if (drops.size() >= 2) {
     out.drops = drops.increase();
-    out.worst_drops = drops.steps().max();
+    out.worst_drops = drops.worst_step(window.interval_s());
   }
   std::optional<double> full_since;
   for (const Series::Point& point : out.fill.points()) {
@@ -82,9 +82,7 @@ std::string listener_problem(const Window& window, const std::vector<QueueHistor
 
 std::vector<QueueHistory> all_queues(const Window& window) {
   std::vector<QueueHistory> out;
-  for (const SocketRow& row : window.latest().sockets) {
-    if (row.state == TcpState::listen) out.push_back(history_of(window, row));
-  }
+  for (const SocketRow* row : window.connections().in_state(TcpState::listen)) out.push_back(history_of(window, *row));
   return out;
 }
 
@@ -114,11 +112,10 @@ std::string port_text(const SocketRow& listener) {
 
 }  // namespace
 
-const SocketRow* listener_of(const Sample& sample, NetnsId netns, std::uint16_t port) {
+const SocketRow* listener_of(const Connections& connections, NetnsId netns, std::uint16_t port) {
   const SocketRow* best = nullptr;
-  for (const SocketRow& row : sample.sockets) {
-    if (row.state != TcpState::listen || row.netns != netns || row.local.port != port) continue;
-    if (best == nullptr || row.accept_queue.value_or(0) > best->accept_queue.value_or(0)) best = &row;
+  for (const SocketRow* row : connections.listeners(netns, port)) {
+    if (best == nullptr || row->accept_queue.value_or(0) > best->accept_queue.value_or(0)) best = row;
   }
   return best;
 }

@@ -12,7 +12,7 @@ Outcome accept_queue_app_slow(const Window& window, const Policy& policy);  ///<
 Outcome backlog_too_small(const Window& window, const Policy& policy);      ///< drops in bursts, else almost empty
 
 /// The listening socket of a port; the one with the longest queue if several listen there. Null if none is visible.
-const SocketRow* listener_of(const Sample& sample, NetnsId netns, std::uint16_t port);
+const SocketRow* listener_of(const Connections& connections, NetnsId netns, std::uint16_t port);
 Scope scope_of_listener(const Sample& sample, const SocketRow& listener);
 
 }  // namespace tcpadvisor

@@ -31,19 +31,19 @@ struct Limited {
 };
 
 template <typename Field>
-Series field(const Window& part, const SocketRow& row, Field member) {
-  return part.socket_series(row, [&](const SocketRow& then) -> std::optional<double> {
+Series field(const Past& part, const SocketRow& row, Field member) {
+  return part.socket_series(row, [&](const PastRow& then) -> std::optional<double> {
     if (!(then.*member)) return std::nullopt;
     return static_cast<double>(*(then.*member));
   });
 }
 
 /// In one window: does the receive buffer hold this flow back?
-std::optional<Limited> receive_limited(const Window& part, const SocketRow& row) {
-  Series received = field(part, row, &SocketRow::bytes_received);
-  Series rtt = field(part, row, &SocketRow::rcv_rtt_us);
+std::optional<Limited> receive_limited(const Past& part, const SocketRow& row) {
+  Series received = field(part, row, &PastRow::bytes_received);
+  Series rtt = field(part, row, &PastRow::rcv_rtt_us);
   if (received.size() < 2 || rtt.empty() || row.rcvbuf.value_or(0) == 0 || !row.rmem_alloc) return std::nullopt;
-  double window_bytes = field(part, row, &SocketRow::rcv_wnd).max();
+  double window_bytes = field(part, row, &PastRow::rcv_wnd).max();
   if (window_bytes == 0) {
     double ratio = row.scaling_ratio ? *row.scaling_ratio / 256.0 : kBytesPerWindowRatio;
     window_bytes = static_cast<double>(*row.rcvbuf) * ratio;
@@ -56,13 +56,13 @@ std::optional<Limited> receive_limited(const Window& part, const SocketRow& row)
 }
 
 /// In one window: does the sender wait for room in its own buffer? A locked buffer is not always the one that binds.
-std::optional<Limited> send_limited(const Window& part, const SocketRow& row) {
-  Series busy = field(part, row, &SocketRow::busy_us), limited = field(part, row, &SocketRow::sndbuf_limited_us);
+std::optional<Limited> send_limited(const Past& part, const SocketRow& row) {
+  Series busy = field(part, row, &PastRow::busy_us), limited = field(part, row, &PastRow::sndbuf_limited_us);
   if (busy.size() < 2 || limited.size() < 2) return std::nullopt;
   if (busy.increase() < kMinBusyShare * part.span_s() * 1e6) return std::nullopt;
-  Limited out{.rate = field(part, row, &SocketRow::bytes_acked).increase_per_s(),
+  Limited out{.rate = field(part, row, &PastRow::bytes_acked).increase_per_s(),
               .share = limited.increase() / busy.increase(),
-              .rtt_us = field(part, row, &SocketRow::srtt_us).percentile(50)};
+              .rtt_us = field(part, row, &PastRow::srtt_us).percentile(50)};
   if (out.share < kLimitedShare) return std::nullopt;
   return out;
 }
@@ -71,13 +71,13 @@ std::optional<Limited> send_limited(const Window& part, const SocketRow& row) {
 std::optional<Limited> in_every_window(const Window& whole, const PolicyWindows& windows, const SocketRow& row,
                                        Side side) {
   std::optional<Limited> mildest;
-  for (const Window& part : windows.parts) {
+  for (const Past& part : windows.parts) {
     auto limited = side == Side::receive ? receive_limited(part, row) : send_limited(part, row);
     if (!limited) return std::nullopt;
     if (!mildest || limited->share < mildest->share) mildest = limited;
   }
   if (mildest) {
-    auto bytes = side == Side::receive ? &SocketRow::bytes_received : &SocketRow::bytes_acked;
+    auto bytes = side == Side::receive ? &PastRow::bytes_received : &PastRow::bytes_acked;
     mildest->rate = field(whole, row, bytes).increase_per_s();
   }
   return mildest;

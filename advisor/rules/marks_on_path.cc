@@ -49,13 +49,13 @@ Path path_of(const QueueView& view, const QueueStory& story) {
 /// Neither the peer's window nor the send buffer holds the kernel back: it has nothing to send.
 bool kernel_starves(const QueueView& view, const QueueStory& story) {
   const Window& window = *view.window;
-  Series starved = window.socket_series(*story.row, [](const SocketRow& row) -> std::optional<double> {
+  Series starved = window.socket_series(*story.row, [](const PastRow& row) -> std::optional<double> {
     if (!row.app_limited) return std::nullopt;
     return *row.app_limited ? 1 : 0;
   });
   if (starved.empty() || starved.share([](double yes) { return yes > 0; }) < 0.5) return false;
-  for (auto limited : {&SocketRow::rwnd_limited_us, &SocketRow::sndbuf_limited_us}) {
-    Series time = window.socket_series(*story.row, [&](const SocketRow& row) -> std::optional<double> {
+  for (auto limited : {&PastRow::rwnd_limited_us, &PastRow::sndbuf_limited_us}) {
+    Series time = window.socket_series(*story.row, [&](const PastRow& row) -> std::optional<double> {
       if (!(row.*limited)) return std::nullopt;
       return static_cast<double>(*(row.*limited));
     });
@@ -74,9 +74,9 @@ double high_for_budget(const QueueStory& story, const Path& path) {
 bool marks_too_small(const QueueView& view, const QueueStory& story) {
   if (story.row == nullptr || !story.now->high) return false;
   constexpr double kOnce = 1e-6;  // at least one sample of each window
-  bool held = view.in_every_part(story, kOnce, holds_senders);
+  bool held = view.in_every_part(story, kOnce, holds_senders<PastQueue>);
   bool drained = view.in_every_part(story, kDrainedShare,
-                                    [](const UserQueue& queue) { return queue.queued <= queue.low.value_or(0); });
+                                    [](const PastQueue& queue) { return queue.queued <= queue.low.value_or(0); });
   if (!held || !drained || !kernel_starves(view, story)) return false;
   Path path = path_of(view, story);
   return path.rate >= kMinBytesPerS && path.could > 0 && path.rate < kPathUse * path.could;
@@ -84,7 +84,7 @@ bool marks_too_small(const QueueView& view, const QueueStory& story) {
 
 bool marks_too_large(const QueueView& view, const QueueStory& story) {
   if (story.row == nullptr || !story.now->high || !story.now->low) return false;
-  bool always_full = view.in_every_part(story, 1.0, [](const UserQueue& queue) {
+  bool always_full = view.in_every_part(story, 1.0, [](const PastQueue& queue) {
     // Far above the mark: one huge message, not the mark, is what waits.
     return queue.low && queue.high && queue.queued >= *queue.low && queue.queued <= 2 * *queue.high;
   });

@@ -138,17 +138,17 @@ Outcome tcp_mem_pressure_global(const Window& window, const Policy& policy) {
                                          : "TCP's memory in use could not be read");
   }
   auto low = static_cast<double>((*memory.limits_pages)[0]), mark = static_cast<double>((*memory.limits_pages)[1]);
-  Series pages = window.series([](const Sample& sample) -> std::optional<double> {
-    if (!sample.memory.pages) return std::nullopt;
-    return static_cast<double>(*sample.memory.pages);
+  Series pages = window.series([](const PastTick& tick) -> std::optional<double> {
+    if (!tick.memory.pages) return std::nullopt;
+    return static_cast<double>(*tick.memory.pages);
   });
   double tripped = increase_or_zero(window, "TcpExt.TCPMemoryPressures");
   double aborts = increase_or_zero(window, "TcpExt.TCPAbortOnMemory");
   double drops = increase_or_zero(window, "TcpExt.TCPRcvQDrop");
   double refused = window
-                       .series([](const Sample& sample) -> std::optional<double> {
-                         if (!sample.refusals) return std::nullopt;
-                         return static_cast<double>(sample.refusals->host_send + sample.refusals->host_recv);
+                       .series([](const PastTick& tick) -> std::optional<double> {
+                         if (!tick.refusals) return std::nullopt;
+                         return static_cast<double>(tick.refusals->host_send + tick.refusals->host_recv);
                        })
                        .increase();
 

@@ -32,7 +32,7 @@ Finding finding_for(const QueueView& view, const QueueGroup& group) {
   finding.evidence.push_back(
       told(view, group, "user_queue", static_cast<double>(queue.queued), "bytes", mark(queue.high)));
   double held = 0, spoken = 0;
-  for (const UserQueue* then : group.front()->then) {
+  for (const PastQueue* then : group.front()->then) {
     if (then == nullptr) continue;
     ++spoken;
     if (then->message_busy.value_or(false) && then->suspended.value_or(0) > 0) ++held;

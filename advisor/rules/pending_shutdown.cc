@@ -19,13 +19,13 @@ double waits_for_s(const QueueView& view, const QueueStory& story) {
   std::size_t since = window.samples() - 1;
   while (since > 0 && story.then[since - 1] != nullptr && story.then[since - 1]->pending_shutdown.value_or(false))
     --since;
-  return static_cast<double>(window.latest().mono_ms - window.at(since).mono_ms) / 1000;
+  return window.span_s() - window.seconds_at(since);
 }
 
 bool shutdown_was_pending(const QueueGroup& group) {
   return std::ranges::any_of(group, [](const QueueStory* story) {
     return std::ranges::any_of(
-        story->then, [](const UserQueue* then) { return then != nullptr && then->pending_shutdown.value_or(false); });
+        story->then, [](const PastQueue* then) { return then != nullptr && then->pending_shutdown.value_or(false); });
   });
 }
 

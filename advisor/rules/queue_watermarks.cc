@@ -25,7 +25,7 @@ bool has_smallest_buffers(const QueueStory& story) {
 
 bool waits_at_tiny_mark(const QueueView& view, const QueueStory& story) {
   return story.now->high.value_or(kTinyMark + 1) <= kTinyMark && has_smallest_buffers(story) &&
-         view.in_every_part(story, 1.0, holds_senders);
+         view.in_every_part(story, 1.0, holds_senders<PastQueue>);
 }
 
 /// Sends of s bytes that find an idle connection and return at once: K / s that the kernels take, one that finds the
@@ -113,7 +113,7 @@ Finding smallest_buffers_finding(const QueueView& view, const QueueGroup& group)
 }
 
 bool waits_for_the_peer(const QueueView& view, const QueueStory& story) {
-  if (!view.in_every_part(story, 1.0, [](const UserQueue& queue) { return queue.queued > 0; })) return false;
+  if (!view.in_every_part(story, 1.0, [](const PastQueue& queue) { return queue.queued > 0; })) return false;
   Flow flow = flow_of(view, story);
   return !flow.moves() && flow.outflow != Outflow::not_written;
 }

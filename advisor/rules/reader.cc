@@ -25,7 +25,8 @@ bool may_receive(const SocketRow& row) {
   return row.state == TcpState::established;
 }
 
-std::optional<double> fill_of(const SocketRow& row) {
+/// Of a SocketRow, or of what is kept of it.
+std::optional<double> fill_of(const auto& row) {
   if (row.rcvbuf.value_or(0) == 0 || !row.rmem_alloc) return std::nullopt;
   // Nothing unread means that the memory is in flight to the reader or out of order, not waiting for it.
   if (row.recv_q == 0) return 0.0;
@@ -39,7 +40,7 @@ std::optional<double> fill_of(const SocketRow& row) {
 }
 
 /// So much unread that the window may be closed, and nothing tells: before 6.6 it closes at half of the buffer.
-bool may_be_closed(const SocketRow& row) {
+bool may_be_closed(const auto& row) {
   if (row.rcv_wnd || row.scaling_ratio.value_or(0) != 0) return false;
   return static_cast<double>(row.recv_q) >= kFullShare * kSmallestRatio * static_cast<double>(row.rcvbuf.value_or(0));
 }
@@ -55,15 +56,15 @@ struct Stuck {
 };
 
 std::optional<Stuck> stuck(const Window& window, const PolicyWindows& windows, const SocketRow& row) {
-  Series fills = window.socket_series(row, fill_of);
+  Series fills = window.socket_series(row, fill_of<PastRow>);
   if (fills.size() < 2 || !full(fills.last())) return std::nullopt;
   Stuck out{.row = &row, .share = fills.share(full)};
   double since = fills.points().back().t_s;
   for (auto point = fills.points().rbegin(); point != fills.points().rend() && full(point->value); ++point)
     since = point->t_s;
   out.full_s = fills.points().back().t_s - since;
-  bool in_each = !windows.parts.empty() && std::ranges::all_of(windows.parts, [&](const Window& part) {
-    Series in_part = part.socket_series(row, fill_of);
+  bool in_each = !windows.parts.empty() && std::ranges::all_of(windows.parts, [&](const Past& part) {
+    Series in_part = part.socket_series(row, fill_of<PastRow>);
     return in_part.size() >= 2 && in_part.share(full) >= kShareOfSamples;
   });
   if (!in_each && out.full_s < kStuckForS) return std::nullopt;
@@ -140,7 +141,7 @@ std::string blind_spot(const Window& window) {
       ++unmeasured;
     } else if (!full(*fill)) {
       Series closed = window.socket_series(
-          row, [](const SocketRow& then) { return std::optional<double>(may_be_closed(then) ? 1 : 0); });
+          row, [](const PastRow& then) { return std::optional<double>(may_be_closed(then) ? 1 : 0); });
       if (closed.share([](double yes) { return yes > 0; }) >= kShareOfSamples) ++undecided;
     }
   }

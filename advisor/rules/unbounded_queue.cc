@@ -26,11 +26,11 @@ struct Growth {
 Growth growth_of(const QueueView& view, const QueueGroup& group) {
   const Window& window = *view.window;
   std::size_t first = view.parts.front().first, last = view.parts.back().last;
-  double span_s = static_cast<double>(window.at(last).mono_ms - window.at(first).mono_ms) / 1000;
+  double span_s = window.seconds_at(last) - window.seconds_at(first);
   Growth out;
   for (const QueueStory* story : group) {
-    const UserQueue& before = *story->then[first];
-    const UserQueue& after = *story->then[last];
+    const PastQueue& before = *story->then[first];
+    const PastQueue& after = *story->then[last];
     out.queued += after.queued;
     out.high += after.high.value_or(0);
     out.per_s += (static_cast<double>(after.queued) - static_cast<double>(before.queued)) / span_s;

@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <set>
 #include <utility>
 
 #include "advisor/base/text.h"
@@ -14,8 +13,6 @@ namespace {
 
 constexpr std::uint8_t kBackoff = 2;  // unanswered retransmissions in a row
 constexpr double kShareOfSamples = 0.5;
-
-using Connection = std::tuple<NetnsId, Endpoint, Endpoint>;
 
 std::string why_nobody(const Sample& now) {
   const FactCoverage* fact = now.fact("user-queues");
@@ -30,67 +27,26 @@ std::string why_nobody(const Sample& now) {
   return "no program publishes its own queue (docs/user-queues.md), and from outside it cannot be seen";
 }
 
-bool same_queue(const UserQueue& a, const UserQueue& b) {
-  return a.pid == b.pid && a.netns == b.netns && a.local == b.local && a.remote == b.remote;
-}
-
 std::vector<QueueStory> stories_of(const Window& window) {
-  std::map<std::tuple<Pid, NetnsId, Endpoint, Endpoint>, QueueStory> known;
-  std::vector<QueueStory*> before;  // of the previous sample: most queues are at the same place in the next one
-  for (std::size_t i = 0; i < window.samples(); ++i) {
-    const std::vector<UserQueue>& queues = window.at(i).user_queues;
-    std::vector<QueueStory*> here;
-    here.reserve(queues.size());
-    for (std::size_t k = 0; k < queues.size(); ++k) {
-      const UserQueue& queue = queues[k];
-      bool at_same_place = k < before.size() && same_queue(*before[k]->now, queue);
-      QueueStory* story = at_same_place ? before[k] : &known[{queue.pid, queue.netns, queue.local, queue.remote}];
-      story->then.resize(window.samples());
-      story->then[i] = &queue;
-      story->now = &queue;
-      story->live = i + 1 == window.samples() && !queue.ended;
-      here.push_back(story);
-    }
-    before = std::move(here);
-  }
   std::vector<QueueStory> out;
-  for (auto& [key, story] : known) out.push_back(std::move(story));
+  auto add = [&](const UserQueue& queue, bool live) {
+    QueueStory& story = out.emplace_back();
+    story.now = &queue;
+    story.live = live;
+    story.then.reserve(window.samples());
+    std::uint64_t key = past_key(queue);
+    for (std::size_t i = 0; i < window.samples(); ++i) story.then.push_back(window.at(i).queues.find(key));
+  };
+  for (const UserQueue& queue : window.last_words()) add(queue, false);
+  for (const UserQueue& queue : window.latest().user_queues) add(queue, !queue.ended);
+  std::ranges::stable_sort(out, {}, [](const QueueStory& story) {
+    return std::tie(story.now->pid, story.now->netns, story.now->local, story.now->remote);
+  });
   return out;
 }
 
-/// Loopback addresses repeat in every namespace; others may lead into another one of this host.
-bool may_be_far_end(const SocketRow& row, const UserQueue& queue) {
-  return row.netns == queue.netns || !queue.local.is_loopback();
-}
-
-void find_sockets(const Sample& now, std::vector<QueueStory>& stories) {
-  std::multimap<std::pair<Endpoint, Endpoint>, QueueStory*> by_ends;
-  for (QueueStory& story : stories) by_ends.insert({{story.now->local, story.now->remote}, &story});
-  std::set<const QueueStory*> ambiguous;
-  for (const SocketRow& row : now.sockets) {
-    if (row.state == TcpState::listen) continue;
-    for (auto [at, end] = by_ends.equal_range({row.local, row.remote}); at != end; ++at) {
-      if (at->second->now->netns == row.netns) at->second->row = &row;
-    }
-    for (auto [at, end] = by_ends.equal_range({row.remote, row.local}); at != end; ++at) {
-      QueueStory& story = *at->second;
-      if (!may_be_far_end(row, *story.now)) continue;
-      bool here = row.netns == story.now->netns;
-      bool have_here = story.far != nullptr && story.far->netns == story.now->netns;
-      if (here || story.far == nullptr) {
-        story.far = &row;
-      } else if (!have_here) {
-        ambiguous.insert(&story);  // two other namespaces have such a socket
-      }
-    }
-  }
-  for (QueueStory& story : stories) {
-    if (ambiguous.contains(&story) && story.far->netns != story.now->netns) story.far = nullptr;
-  }
-}
-
 /// Bytes that have left the program's queue for the kernel, counted from anywhere.
-std::optional<double> handed_on(const UserQueue& queue) {
+std::optional<double> handed_on(const PastQueue& queue) {
   if (!queue.accepted) return std::nullopt;
   return static_cast<double>(*queue.accepted) - static_cast<double>(queue.queued) -
          static_cast<double>(queue.dropped.value_or(0));
@@ -147,8 +103,11 @@ QueueView view_queues(const Window& window, const Policy& policy) {
     view.nobody = why_nobody(window.latest());
     return view;
   }
-  find_sockets(window.latest(), view.stories);
-  for (const Window& part : view.windows.parts) {
+  for (QueueStory& story : view.stories) {
+    story.row = window.connections().row_of(*story.now);
+    story.far = window.connections().other_end(*story.now);
+  }
+  for (const Past& part : view.windows.parts) {
     QueueView::Part range;
     while (&window.at(range.first) != &part.first()) ++range.first;
     range.last = range.first + part.samples() - 1;
@@ -162,14 +121,14 @@ Flow flow_of(const QueueView& view, const QueueStory& story) {
   std::size_t first = view.parts.empty() ? 0 : view.parts.front().first, last = window.samples() - 1;
   Flow flow{.outflow = Outflow::moving,
             .per_s = 0,
-            .span_s = static_cast<double>(window.at(last).mono_ms - window.at(first).mono_ms) / 1000,
+            .span_s = window.seconds_at(last) - window.seconds_at(first),
             .acked = {}};
   Series handed, queued, acked;
-  std::vector<const SocketRow*> rows;
+  std::vector<const PastRow*> rows;
   if (story.row != nullptr) rows = window.history(*story.row);
   for (std::size_t i = first; i <= last; ++i) {
     auto t_s = static_cast<double>(i);
-    if (const UserQueue* then = story.then[i]) {
+    if (const PastQueue* then = story.then[i]) {
       queued.add(t_s, static_cast<double>(then->queued));
       if (auto bytes = handed_on(*then)) handed.add(t_s, *bytes);
     }
@@ -200,22 +159,16 @@ Flow flow_of(const QueueView& view, const QueueStory& story) {
   return flow;
 }
 
-bool holds_senders(const UserQueue& queue) {
-  if (queue.busy) return *queue.busy;
-  if (queue.waiting || queue.suspended) return queue.waiting.value_or(0) + queue.suspended.value_or(0) > 0;
-  return queue.high && queue.queued >= *queue.high;
-}
-
 bool grows_past_its_mark(const QueueView& view, const QueueStory& story) {
   if (!story.live || view.parts.empty()) return false;
   return std::ranges::all_of(view.parts, [&](const QueueView::Part& part) {
-    const UserQueue* before = story.then[part.first];
+    const PastQueue* before = story.then[part.first];
     for (std::size_t i = part.first; i <= part.last; ++i) {
-      const UserQueue* then = story.then[i];
+      const PastQueue* then = story.then[i];
       if (then == nullptr || !then->high || then->queued <= *then->high) return false;
       if (then->queued < before->queued) return false;  // it drains in between: large sends look like this
     }
-    const UserQueue* after = story.then[part.last];
+    const PastQueue* after = story.then[part.last];
     bool may_grow =
         after->bypassed && before->bypassed ? *after->bypassed > *before->bypassed : after->busy.value_or(false);
     return after->queued > before->queued && may_grow;
@@ -223,7 +176,7 @@ bool grows_past_its_mark(const QueueView& view, const QueueStory& story) {
 }
 
 bool senders_pile_up(const QueueView& view, const QueueStory& story, const Policy& policy) {
-  if (!story.live || !view.in_every_part(story, 1.0, holds_senders)) return false;
+  if (!story.live || !view.in_every_part(story, 1.0, holds_senders<PastQueue>)) return false;
   auto suspended = [&](std::size_t i) { return story.then[i]->suspended.value_or(0); };
   bool rises = std::ranges::all_of(
       view.parts, [&](const QueueView::Part& part) { return suspended(part.last) > suspended(part.first); });
@@ -231,14 +184,14 @@ bool senders_pile_up(const QueueView& view, const QueueStory& story, const Polic
 }
 
 bool message_queue_holds(const QueueView& view, const QueueStory& story) {
-  return story.live && view.in_every_part(story, kShareOfSamples, [](const UserQueue& queue) {
+  return story.live && view.in_every_part(story, kShareOfSamples, [](const PastQueue& queue) {
     bool short_queue = (queue.high && queue.queued < *queue.high) || queue.busy == false;
     return queue.message_busy.value_or(false) && queue.suspended.value_or(0) > 0 && short_queue;
   });
 }
 
 bool shutdown_waits(const QueueView& view, const QueueStory& story) {
-  return story.live && view.in_every_part(story, 1.0, [](const UserQueue& queue) {
+  return story.live && view.in_every_part(story, 1.0, [](const PastQueue& queue) {
     return queue.pending_shutdown.value_or(false) && queue.queued > 0;
   });
 }
@@ -265,7 +218,7 @@ Finding about_queues(const QueueView& view, const QueueGroup& group, std::string
     locals.push_back(story->now->local);
     remotes.push_back(story->now->remote);
   }
-  const OwnerTotals* owner = now.find_owner(first.pid);
+  const OwnerTotals* owner = view.window->connections().owner(first.pid);
   finding.scope = {.kind = ScopeKind::process,
                    .netns = first.netns,
                    .netns_name = netns_name(now, first.netns),

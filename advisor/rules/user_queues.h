@@ -21,7 +21,7 @@ namespace tcpadvisor {
 /// One connection whose program speaks about its own queue.
 struct QueueStory {
   const UserQueue* now = nullptr;      ///< the last word, never null
-  std::vector<const UserQueue*> then;  ///< one per sample of the window, null where nobody spoke for it
+  std::vector<const PastQueue*> then;  ///< one per tick of the window, null where nobody spoke for it
   bool live = false;                   ///< spoken for in the latest sample, and not ended
   const SocketRow* row = nullptr;      ///< its socket in the latest sample, if it has a row
   const SocketRow* far = nullptr;      ///< the other end, if it is on this host
@@ -38,9 +38,7 @@ struct QueueView {
   std::vector<Part> parts;  ///< of windows.parts
   std::string nobody;       ///< why no queue is known; empty when one is
 
-  const UserQueue* at(const QueueStory& story, std::size_t sample) const { return story.then[sample]; }
-
-  /// In each policy window the program spoke in every sample, and `holds(const UserQueue&)` in at least this share of
+  /// In each policy window the program spoke in every sample, and `holds(const PastQueue&)` in at least this share of
   /// them.
   template <typename Predicate>
   bool in_every_part(const QueueStory& story, double share, Predicate holds) const {
@@ -75,7 +73,12 @@ struct Flow {
 Flow flow_of(const QueueView& view, const QueueStory& story);
 
 /// The program lets senders wait: at the marks if it tells, else because the queue is at its mark.
-bool holds_senders(const UserQueue& queue);
+template <typename Queue>  // UserQueue, or what is kept of it
+bool holds_senders(const Queue& queue) {
+  if (queue.busy) return *queue.busy;
+  if (queue.waiting || queue.suspended) return queue.waiting.value_or(0) > 0 || queue.suspended.value_or(0) > 0;
+  return queue.high && queue.queued >= *queue.high;
+}
 /// The mark from which on senders wait is passed, and more and more is accepted all the same.
 bool grows_past_its_mark(const QueueView& view, const QueueStory& story);
 /// The queue keeps to its mark, but more and more senders are suspended in front of it.

@@ -64,7 +64,7 @@ bool owners_known(const Sample& sample) {
 }
 
 bool held_by_process(const SocketRow& row) {
-  return row.holder == Holder::process || (row.holder == Holder::unknown && row.inode != 0);
+  return group_of(row).has_value();
 }
 
 PolicyWindows policy_windows(const Window& window, const Policy& policy) {
@@ -78,6 +78,17 @@ PolicyWindows policy_windows(const Window& window, const Policy& policy) {
         fmt::format("observed for {}, the policy asks for {}", seconds_text(window.span_s()), seconds_text(wanted_s));
   }
   return out;
+}
+
+Keep keep_for(const Policy& policy, std::size_t older_ticks) {
+  // Enough in each window for a share of the ticks to mean something.
+  constexpr std::size_t kInOneWindow = 32, kAtLeast = 64, kAtMost = 4096;
+  std::size_t in_all = std::clamp(policy.windows * kInOneWindow, kAtLeast, kAtMost);
+  // A window is cut at ticks, so there must be one for each.
+  auto longest = std::chrono::milliseconds::max() / std::max(policy.windows, 1u);
+  return {.recent = std::min(policy.window, longest) * policy.windows,
+          .recent_ticks = std::max<std::size_t>(in_all, policy.windows + std::size_t{2}),
+          .older_ticks = older_ticks};
 }
 
 std::optional<std::int64_t> sysctl_value(const Sample& sample, NetnsId id, const std::string& name, std::size_t at) {

@@ -37,11 +37,14 @@ bool held_by_process(const SocketRow& row);
 /// The windows of the policy, or equal parts of a shorter observation; `why` then says so. Empty if even that is
 /// impossible.
 struct PolicyWindows {
-  std::vector<Window> parts;
+  std::vector<Past> parts;
   bool shortened = false;
   std::string why;
 };
 PolicyWindows policy_windows(const Window& window, const Policy& policy);
+
+/// How much of the past the rules need: the windows of the policy, and what a long report tells of the time before.
+Keep keep_for(const Policy& policy, std::size_t older_ticks = 0);
 
 std::optional<std::int64_t> sysctl_value(const Sample& sample, NetnsId netns, const std::string& name,
                                          std::size_t at = 0);

@@ -13,18 +13,18 @@ namespace tcpadvisor {
 namespace {
 
 /// ":8443" if somebody listens there: an ephemeral port would be another one next time.
-std::string service_port(const Sample& latest, const Scope& scope) {
-  for (const SocketRow& row : latest.sockets) {
-    if (row.state != TcpState::listen || row.netns != scope.netns) continue;
-    std::string port = fmt::format(":{}", row.local.port);
-    if (scope.local.ends_with(port)) return port;
-  }
-  return "";
+std::string service_port(const Connections& connections, const Scope& scope) {
+  std::size_t colon = scope.local.rfind(':');
+  if (colon == std::string::npos) return "";
+  std::string port = scope.local.substr(colon);
+  auto number = parse_u64(std::string_view(port).substr(1));
+  bool is_port = number && *number <= UINT16_MAX;
+  return is_port && !connections.listeners(scope.netns, static_cast<std::uint16_t>(*number)).empty() ? port : "";
 }
 
-std::string identity_of(const Sample& latest, const Finding& finding) {
+std::string identity_of(const Connections& connections, const Finding& finding) {
   const Scope& scope = finding.scope;
-  std::string port = service_port(latest, scope);
+  std::string port = service_port(connections, scope);
   // One rule may have several topics (do-nothing): the first metric names it.
   std::string topic = finding.evidence.empty() ? "" : finding.evidence.front().metric;
   return fmt::format("{}|{}|{}|{}|{}|{}|{}", finding.id, static_cast<int>(scope.kind), scope.netns_name, scope.comm,
@@ -33,9 +33,9 @@ std::string identity_of(const Sample& latest, const Finding& finding) {
 
 }  // namespace
 
-void set_instances(const Sample& latest, std::vector<Finding>& findings) {
+void set_instances(const Connections& connections, std::vector<Finding>& findings) {
   std::map<std::string, std::vector<Finding*>> equal;
-  for (Finding& finding : findings) equal[identity_of(latest, finding)].push_back(&finding);
+  for (Finding& finding : findings) equal[identity_of(connections, finding)].push_back(&finding);
   for (auto& [identity, same] : equal) {
     std::ranges::stable_sort(same, {}, [](const Finding* finding) { return finding->scope.pid.value_or(0); });
     for (std::size_t i = 0; i < same.size(); ++i) {

@@ -5,9 +5,10 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <utility>
 
 #include "advisor/base/text.h"
@@ -18,41 +19,9 @@ namespace {
 
 constexpr double kMostOfThem = 0.5;
 
-bool belongs_to(const SocketRow& row, TcpState state, const Scope& scope) {
-  if (row.state != state || !held_by_process(row)) return false;
-  if (scope.pid) return row.owner && row.owner->pid == *scope.pid;
-  return !row.owner && row.netns == scope.netns;
-}
-
-/// Looks for the other end of connections between two sockets of this host. Loopback addresses repeat in every
-/// namespace.
-class OtherEnds {
- public:
-  template <typename Wanted>
-  OtherEnds(const Sample& sample, Wanted wanted) {
-    for (const SocketRow& row : sample.sockets) {
-      if (wanted(row)) ends_.insert({key(row.local, row.remote, row.netns), &row});
-    }
-  }
-  bool has_peer_of(const SocketRow& row) const { return ends_.contains(key(row.remote, row.local, row.netns)); }
-
- private:
-  using Key = std::tuple<Endpoint, Endpoint, NetnsId>;
-  static Key key(const Endpoint& local, const Endpoint& remote, NetnsId netns) {
-    return {local, remote, local.is_loopback() ? netns : NetnsId{0}};
-  }
-  std::map<Key, const SocketRow*> ends_;
-};
-
-/// True if most of the CLOSE_WAIT sockets of `leak` have their other end among `peers`.
-bool most_ends_are(const Sample& sample, const Finding& leak, const OtherEnds& peers) {
-  double all = 0, matched = 0;
-  for (const SocketRow& row : sample.sockets) {
-    if (!belongs_to(row, TcpState::close_wait, leak.scope)) continue;
-    ++all;
-    if (peers.has_peer_of(row)) ++matched;
-  }
-  return all > 0 && matched >= kMostOfThem * all;
+/// Whose sockets a finding is about.
+Group group_of(const Scope& scope) {
+  return {.pid = scope.pid, .netns = scope.pid ? 0 : scope.netns};
 }
 
 void explain(Finding& finding, const Finding& cause, const std::string& why) {
@@ -70,62 +39,92 @@ void fix_first(Finding& finding, std::string text) {
   finding.recommendation = std::move(cure);
 }
 
+/// Of the CLOSE_WAIT sockets that a finding is about: how many have their other end where.
+struct OtherEnds {
+  std::uint64_t all = 0;
+  std::map<Group, std::uint64_t> held;       ///< in FIN_WAIT_2, and a process has them, by that process
+  std::map<NetnsId, std::uint64_t> orphans;  ///< in FIN_WAIT_2, and closed, by namespace
+  bool are_most(std::uint64_t count) const {
+    return count > 0 && static_cast<double>(count) >= kMostOfThem * static_cast<double>(all);
+  }
+};
+
+OtherEnds other_ends_of(const Connections& connections, const Finding& leak) {
+  OtherEnds out;
+  for (const SocketRow* row : connections.held(group_of(leak.scope), TcpState::close_wait)) {
+    ++out.all;
+    const SocketRow* far = connections.other_end(*row);
+    if (far == nullptr || far->state != TcpState::fin_wait_2) continue;
+    if (std::optional<Group> group = tcpadvisor::group_of(*far)) {
+      ++out.held[*group];
+    } else {
+      ++out.orphans[far->netns];
+    }
+  }
+  return out;
+}
+
 /// Both ends of half-closed connections are on this host. The end that called shutdown(SHUT_WR) and keeps its
 /// descriptor asks for more data; an end that still owes data is right not to close, so its CLOSE_WAIT proves nothing.
 /// The end in FIN_WAIT_2 can end the connection by itself at any time: it is the finding. (A peer that closed fully is
 /// an orphan and not held: then the CLOSE_WAIT side alone is at fault and stays as it is.)
-void relate_half_closed(const Sample& sample, std::vector<Finding>& findings) {
-  for (Finding& held : findings) {
-    if (held.id != "fin-wait2-app-held") continue;
-    OtherEnds peers(sample, [&](const SocketRow& row) { return belongs_to(row, TcpState::fin_wait_2, held.scope); });
-    for (Finding& leak : findings) {
-      if (leak.id != "close-wait-leak" || !leak.cause.empty() || leak.severity == Severity::critical) continue;
-      if (!most_ends_are(sample, leak, peers)) continue;
+///
+/// Orphans whose peers leak on this same host need no shorter timer. Their build-up stays as severe as it is, because
+/// entries beyond tcp_max_tw_buckets harm other connections.
+void relate_half_closed(const Connections& connections, std::vector<Finding>& findings) {
+  std::map<Group, std::size_t> holders;  // the finding about them
+  std::map<NetnsId, Finding*> build_ups;
+  for (std::size_t i = 0; i < findings.size(); ++i) {
+    Finding& finding = findings[i];
+    if (finding.id == "fin-wait2-app-held") holders.try_emplace(group_of(finding.scope), i);
+    if (finding.id == "fin-wait2-orphan-buildup") build_ups.try_emplace(finding.scope.netns, &finding);
+  }
+  if (holders.empty() && build_ups.empty()) return;
+  for (Finding& leak : findings) {
+    if (leak.id != "close-wait-leak") continue;
+    OtherEnds ends = other_ends_of(connections, leak);
+    std::optional<std::size_t> holder;  // the first finding of two that share the ends equally
+    for (const auto& [group, count] : ends.held) {
+      auto found = holders.find(group);
+      if (found == holders.end() || !ends.are_most(count)) continue;
+      holder = std::min(holder.value_or(found->second), found->second);
+    }
+    if (holder && leak.cause.empty() && leak.severity != Severity::critical) {
+      const Finding& held = findings[*holder];
       explain(leak, held,
               fmt::format("the peer, {}, has only shut down its sending half and may still wait for data",
                           process_text(held.scope)));
     }
-  }
-}
-
-/// The orphans' peers leak on this same host: no timer needs to be shorter for them. The build-up stays as severe as it
-/// is, because entries beyond tcp_max_tw_buckets harm other connections.
-void relate_orphans(const Sample& sample, std::vector<Finding>& findings) {
-  for (Finding& buildup : findings) {
-    if (buildup.id != "fin-wait2-orphan-buildup") continue;
-    OtherEnds orphans(sample, [&](const SocketRow& row) {
-      return row.state == TcpState::fin_wait_2 && row.netns == buildup.scope.netns && !held_by_process(row);
-    });
-    for (const Finding& leak : findings) {
-      if (leak.id != "close-wait-leak" || !most_ends_are(sample, leak, orphans)) continue;
-      buildup.cause = leak.instance;
-      fix_first(buildup,
+    for (const auto& [netns, count] : ends.orphans) {
+      auto found = build_ups.find(netns);
+      if (found == build_ups.end() || !found->second->cause.empty() || !ends.are_most(count)) continue;
+      found->second->cause = leak.instance;
+      fix_first(*found->second,
                 fmt::format("Fix {} on this host first: it does not close the other ends.", process_text(leak.scope)));
-      break;
     }
   }
-}
-
-bool same_listener(const Finding& a, const Finding& b) {
-  return a.scope.netns == b.scope.netns && !a.scope.local.empty() && a.scope.local == b.scope.local;
 }
 
 void relate_listeners(std::vector<Finding>& findings) {
-  for (const Finding& slow : findings) {
-    if (slow.id != "accept-queue-app-slow") continue;
-    for (Finding& other : findings) {
-      if (other.id == "close-wait-unaccepted" && same_listener(slow, other)) {
-        explain(other, slow, "the same accept loop is too slow, and its queue is full");
-      }
-    }
+  using Place = std::pair<NetnsId, std::string>;
+  std::map<Place, const Finding*> slow;
+  for (const Finding& finding : findings) {
+    bool names_listener = finding.id == "accept-queue-app-slow" && !finding.scope.local.empty();
+    if (names_listener) slow.try_emplace({finding.scope.netns, finding.scope.local}, &finding);
+  }
+  auto slow_one = [&](const Finding& finding) {
+    auto found = slow.find({finding.scope.netns, finding.scope.local});
+    return found == slow.end() ? nullptr : found->second;
+  };
+  for (Finding& finding : findings) {
+    const Finding* cause = finding.id == "close-wait-unaccepted" ? slow_one(finding) : nullptr;
+    if (cause != nullptr) explain(finding, *cause, "the same accept loop is too slow, and its queue is full");
   }
   // A queue that is not emptied needs no longer one.
-  std::vector<Finding> slow;
-  std::ranges::copy_if(findings, std::back_inserter(slow),
-                       [](const Finding& f) { return f.id == "accept-queue-app-slow"; });
+  std::set<Place> places;
+  for (const auto& [place, finding] : slow) places.insert(place);
   std::erase_if(findings, [&](const Finding& finding) {
-    return finding.id == "backlog-too-small" &&
-           std::ranges::any_of(slow, [&](const Finding& other) { return same_listener(finding, other); });
+    return finding.id == "backlog-too-small" && places.contains({finding.scope.netns, finding.scope.local});
   });
 }
 
@@ -136,13 +135,13 @@ bool is_application_fault(const Finding& finding) {
 }
 
 /// Memory that a faulty process holds is freed by the fix: no limit is raised for it.
-void relate_memory(const Sample& sample, std::vector<Finding>& findings) {
+void relate_memory(const Sample& sample, const Connections& connections, std::vector<Finding>& findings) {
   std::uint64_t total = 0;
   for (const OwnerTotals& owner : sample.owners) total += owner.rmem + owner.wmem;
   for (Finding& memory : findings) {
     if (memory.id != "tcp-mem-pressure-global") continue;
     for (const Finding& fault : findings) {
-      const OwnerTotals* owner = fault.scope.pid ? sample.find_owner(*fault.scope.pid) : nullptr;
+      const OwnerTotals* owner = fault.scope.pid ? connections.owner(*fault.scope.pid) : nullptr;
       if (!is_application_fault(fault) || owner == nullptr || total == 0) continue;
       if (static_cast<double>(owner->rmem + owner->wmem) < kMostOfThem * static_cast<double>(total)) continue;
       memory.cause = fault.instance;  // pressure hurts every connection: it stays as severe as it is
@@ -158,39 +157,43 @@ bool speaks_of_queue(const Finding& finding) {
   return finding.scope.pid && std::ranges::find(kIds, finding.id) != std::end(kIds);
 }
 
-/// How many connections with data, of those that the program of `story` speaks for, end unread in the process of
-/// `slow`.
-std::uint64_t unread_ends(const Sample& sample, const Finding& story, const Finding& slow) {
-  auto reads_slowly = [&](const SocketRow& row) {
-    return row.recv_q > 0 && belongs_to(row, TcpState::established, slow.scope);
-  };
-  OtherEnds ends(sample, reads_slowly);
-  return static_cast<std::uint64_t>(std::ranges::count_if(sample.user_queues, [&](const UserQueue& queue) {
-    if (queue.pid != *story.scope.pid) return false;
-    SocketRow near;
-    near.netns = queue.netns;
-    near.local = queue.local;
-    near.remote = queue.remote;
-    return ends.has_peer_of(near);
-  }));
-}
-
 /// A reader on this host is why a program's own queue fills. The story is told once, at the queue, where it shows what
 /// is at risk; the reader stays a finding of its own as far as it keeps others waiting.
-void relate_user_queues(const Sample& sample, std::vector<Finding>& findings) {
+void relate_user_queues(const Window& window, std::vector<Finding>& findings) {
+  const Connections& connections = window.connections();
+  // For each program that speaks: the processes in which connections with data end unread, and how many.
+  std::map<Pid, std::map<Group, std::uint64_t>> unread;
+  for (const UserQueue& queue : window.latest().user_queues) {
+    const SocketRow* far = connections.other_end(queue);
+    bool lies_unread = far != nullptr && far->recv_q > 0 && far->state == TcpState::established;
+    std::optional<Group> reader = lies_unread ? group_of(*far) : std::nullopt;
+    if (reader) ++unread[queue.pid][*reader];
+  }
+  std::map<Group, std::vector<std::size_t>> readers;                                      // findings about them
+  std::map<std::pair<std::optional<Pid>, std::string>, std::vector<std::size_t>> locked;  // by pid and remote end
+  for (std::size_t i = 0; i < findings.size(); ++i) {
+    const Scope& scope = findings[i].scope;
+    if (findings[i].id == "reader-too-slow") readers[group_of(scope)].push_back(i);
+    if (findings[i].id == "sndbuf-locked-by-app") locked[{scope.pid, scope.remote}].push_back(i);
+  }
   for (Finding& story : findings) {
     if (!speaks_of_queue(story)) continue;
-    for (Finding& other : findings) {
-      if (other.id == "reader-too-slow") {
-        std::uint64_t ends = unread_ends(sample, story, other);
-        if (ends == 0) continue;
-        if (story.cause.empty()) story.cause = other.instance;
-        if (ends < other.scope.count) continue;
-        other.severity = Severity::info;
-        other.confidence_why += fmt::format("; what waits for it is told by finding {}", story.instance);
-      } else if (other.id == "sndbuf-locked-by-app" && other.scope.pid == story.scope.pid &&
-                 other.scope.remote == story.scope.remote && other.cause.empty()) {
-        explain(other, story, "the queue in front of this buffer tells why it is full");
+    std::map<std::size_t, std::uint64_t> related;  // reader's finding -> ends, in the order of findings
+    if (auto ends = unread.find(*story.scope.pid); ends != unread.end()) {
+      for (const auto& [group, count] : ends->second) {
+        for (std::size_t i : readers[group]) related[i] = count;
+      }
+    }
+    for (auto [i, count] : related) {
+      Finding& reader = findings[i];
+      if (story.cause.empty()) story.cause = reader.instance;
+      if (count < reader.scope.count) continue;
+      reader.severity = Severity::info;
+      reader.confidence_why += fmt::format("; what waits for it is told by finding {}", story.instance);
+    }
+    for (std::size_t i : locked[{story.scope.pid, story.scope.remote}]) {
+      if (findings[i].cause.empty()) {
+        explain(findings[i], story, "the queue in front of this buffer tells why it is full");
       }
     }
   }
@@ -205,12 +208,10 @@ double magnitude(const std::string& target) {
 }  // namespace
 
 void relate(const Window& window, std::vector<Finding>& findings) {
-  const Sample& sample = window.latest();
-  relate_half_closed(sample, findings);
-  relate_orphans(sample, findings);
+  relate_half_closed(window.connections(), findings);
   relate_listeners(findings);
-  relate_memory(sample, findings);
-  relate_user_queues(sample, findings);
+  relate_memory(window.latest(), window.connections(), findings);
+  relate_user_queues(window, findings);
 }
 
 void merge_knobs(std::vector<Finding>& findings) {

@@ -93,7 +93,7 @@ Verdict judge(const Window& window, const Policy& policy) {
   for (const NetnsSample& netns : window.latest().netns) {
     if (!netns.error.empty()) verdict.not_assessed.push_back({"netns:" + netns.name, netns.error});
   }
-  set_instances(window.latest(), verdict.findings);
+  set_instances(window.connections(), verdict.findings);
   relate(window, verdict.findings);
   merge_knobs(verdict.findings);
   sort_findings(verdict.findings);

@@ -21,6 +21,8 @@ namespace {
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
+constexpr std::size_t kOlderTicks = 64;  // of a report that is longer than the policy's windows
+
 /// "observing: 3 s of 10 s" on stderr while it is a terminal, and nothing left of it afterwards.
 class Progress {
  public:
@@ -48,6 +50,7 @@ Result<observe::ObservationPtr> observe_for(collect::Collector& collector, const
   observe::ObserverOptions wanted;
   wanted.schedule = {.interval = interval_for(options), .length = options.report.length, .ends_with_tick = true};
   wanted.policy = options.policy;
+  wanted.older_ticks = kOlderTicks;
   os::RealSleepClock clock;
   observe::Observer observer(std::move(wanted), collector, clock);
   auto subscription = observer.subscribe();

@@ -28,7 +28,6 @@ int run_watch(const Options& options, os::StopSignals& signals) {
   observe::ObserverOptions wanted;
   wanted.schedule = {.interval = interval_for(options), .length = options.watch.length};
   wanted.policy = options.policy;
-  wanted.samples = observe::samples_for(options.policy, wanted.schedule.interval);
   os::RealSleepClock clock;
   observe::Observer observer(std::move(wanted), **collector, clock);
 

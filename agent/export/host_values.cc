@@ -84,15 +84,14 @@ constexpr Rate kRates[] = {
 };
 
 /// Over the namespaces that were read both times.
-std::optional<double> increase(const Sample& before, const Sample& now, std::string_view counter) {
+std::optional<double> increase(const PastTick& before, const PastTick& now, std::string_view counter) {
   std::optional<double> sum;
-  for (const NetnsSample& netns : now.netns) {
-    const NetnsSample* then = before.find_netns(netns.id);
-    auto new_value = netns.counters.find(std::string(counter));
-    if (then == nullptr || new_value == netns.counters.end()) continue;
-    auto old_value = then->counters.find(std::string(counter));
-    if (old_value == then->counters.end() || old_value->second > new_value->second) continue;
-    sum = sum.value_or(0) + static_cast<double>(new_value->second - old_value->second);
+  for (const PastNetns& netns : now.netns) {
+    const PastNetns* then = before.find_netns(netns.id);
+    std::optional<std::uint64_t> value = netns.counter(counter);
+    std::optional<std::uint64_t> old_value = then == nullptr ? std::nullopt : then->counter(counter);
+    if (!value || !old_value || *old_value > *value) continue;
+    sum = sum.value_or(0) + static_cast<double>(*value - *old_value);
   }
   return sum;
 }
@@ -117,7 +116,7 @@ json memory_json(const Sample& now) {
 }
 
 json states_json(const Observation& seen) {
-  auto counts = observe::state_counts(seen.now());
+  auto counts = observe::state_counts(seen.window.last());
   json states = json::object();
   for (std::size_t state = 1; state < kStateCount; ++state) {
     if (is_listed(state)) states[std::string(kStateNames[state])] = counts[state];
@@ -127,7 +126,7 @@ json states_json(const Observation& seen) {
 
 json rates_json(const Observation& seen) {
   json rates = json::object();
-  const Sample &now = seen.now(), *before = seen.before();
+  const PastTick &now = seen.window.last(), *before = seen.before();
   if (before == nullptr || now.mono_ms <= before->mono_ms) return rates;
   double seconds = static_cast<double>(now.mono_ms - before->mono_ms) / 1000;
   for (const Rate& rate : kRates) {

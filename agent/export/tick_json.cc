@@ -23,7 +23,7 @@ struct Tick {
 };
 
 Tick tick_of(const Observation& seen, std::size_t max_connections) {
-  std::vector<Link> links = observe::links_of(seen.now());
+  std::vector<Link> links = observe::links_of(seen.window.connections());
   std::erase_if(links, [](const Link& link) { return link.stand_in != nullptr; });  // they are in user_queues
   std::ranges::stable_sort(links, [](const Link& a, const Link& b) { return a.queued() > b.queued(); });
   std::size_t shown = std::min(links.size(), max_connections);

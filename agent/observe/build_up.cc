@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 
 namespace tcpadvisor::observe {
 namespace {
@@ -11,23 +13,14 @@ namespace {
 constexpr std::array kStates = {TcpState::close_wait, TcpState::fin_wait_2, TcpState::fin_wait_1, TcpState::last_ack,
                                 TcpState::closing,    TcpState::syn_sent,   TcpState::syn_recv,   TcpState::close};
 
-std::uint64_t total_in(const Sample& sample, TcpState state) {
-  std::uint64_t sum = 0;
-  for (const NetnsSample& netns : sample.netns) sum += netns.states[index_of(state)].count;
-  return sum;
-}
-
-std::uint64_t without_process(const Sample& sample, TcpState state) {
-  std::uint64_t held = 0;
-  for (const OwnerTotals& owner : sample.owners) held += owner.sockets[index_of(state)];
-  std::uint64_t total = total_in(sample, state);
+std::uint64_t without_process(const PastTick& tick, TcpState state) {
+  std::uint64_t total = tick.states[index_of(state)], held = tick.held[index_of(state)];
   return total > held ? total - held : 0;
 }
 
 void add_ages(BuildUp& item, const Observation& seen) {
-  for (const SocketRow& row : seen.now().sockets) {
-    if (!belongs(row, item)) continue;
-    Age age = seen.window.age(row);
+  for (const SocketRow* row : rows_of(item, seen.window.connections())) {
+    Age age = seen.window.age(*row);
     if (!item.oldest || age.value > item.oldest->value) item.oldest = age;
     if (age.value >= seen.policy.age) ++item.old;
   }
@@ -38,10 +31,15 @@ void add_ages(BuildUp& item, const Observation& seen) {
 
 }  // namespace
 
-bool belongs(const SocketRow& row, const BuildUp& item) {
-  if (row.state != item.state) return false;
-  if (item.owner == nullptr) return row.holder != Holder::process;
-  return row.owner && row.owner->pid == item.owner->pid;
+std::vector<const SocketRow*> rows_of(const BuildUp& item, const Connections& connections) {
+  if (item.owner != nullptr) {
+    Rows held = connections.held({.pid = item.owner->pid, .netns = 0}, item.state);
+    return {held.begin(), held.end()};
+  }
+  std::vector<const SocketRow*> rows;
+  std::ranges::copy_if(connections.in_state(item.state), std::back_inserter(rows),
+                       [](const SocketRow* row) { return row->holder != Holder::process; });
+  return rows;
 }
 
 std::vector<BuildUp> build_ups_of(const Observation& seen) {
@@ -55,18 +53,18 @@ std::vector<BuildUp> build_ups_of(const Observation& seen) {
       BuildUp item{
           .owner = &owner, .owner_text = fmt::format("{}[{}]", owner.comm, owner.pid), .state = state, .count = count};
       Series counts = seen.window.owner_series(
-          owner, [&](const OwnerTotals& then) { return std::optional<double>(then.sockets[index_of(state)]); });
+          owner, [&](const PastOwner& then) { return std::optional<double>(then.sockets[index_of(state)]); });
       if (counts.size() >= 2) item.growth_per_minute = counts.per_minute();
       items.push_back(std::move(item));
     }
-    std::uint64_t rest = without_process(sample, state);
+    std::uint64_t rest = without_process(seen.window.last(), state);
     if (rest == 0) continue;
     std::string who = !owners_known                   ? "(owner not known)"
                       : state == TcpState::close_wait ? "(not accepted yet)"
                                                       : "(no process: kernel)";
     BuildUp item{.owner_text = who, .state = state, .count = rest};
     Series counts = seen.window.series(
-        [&](const Sample& then) { return std::optional<double>(static_cast<double>(without_process(then, state))); });
+        [&](const PastTick& then) { return std::optional<double>(static_cast<double>(without_process(then, state))); });
     if (counts.size() >= 2) item.growth_per_minute = counts.per_minute();
     items.push_back(std::move(item));
   }

@@ -23,7 +23,7 @@ struct BuildUp {
 /// By state, then by owner.
 std::vector<BuildUp> build_ups_of(const Observation& seen);
 
-/// The row is one of the sockets that the item counts.
-bool belongs(const SocketRow& row, const BuildUp& item);
+/// Of the sockets that the item counts those that have a row of their own.
+std::vector<const SocketRow*> rows_of(const BuildUp& item, const Connections& connections);
 
 }  // namespace tcpadvisor::observe

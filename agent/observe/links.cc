@@ -1,71 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/observe/links.h"
 
-#include <algorithm>
-#include <map>
-#include <tuple>
-
 namespace tcpadvisor::observe {
 namespace {
-
-auto ends(const SocketRow* row) {
-  return std::tie(row->local, row->remote);
-}
-auto mirrored(const SocketRow* row) {
-  return std::tie(row->remote, row->local);
-}
-
-bool is_connection(const SocketRow& row) {
-  return row.state != TcpState::listen && row.remote.port != 0;
-}
-
-/// Rows in the order of their addresses, so that a mirror image is found by binary search.
-class Ends {
- public:
-  explicit Ends(const Sample& sample) {
-    for (const SocketRow& row : sample.sockets) {
-      if (is_connection(row)) by_ends_.push_back(&row);
-    }
-    std::ranges::sort(by_ends_, [](const SocketRow* a, const SocketRow* b) { return ends(a) < ends(b); });
-  }
-
-  const SocketRow* other_end(const SocketRow* row) const {
-    auto candidates = std::ranges::equal_range(by_ends_, mirrored(row), std::ranges::less{}, ends);
-    auto here = std::ranges::find(candidates, row->netns, &SocketRow::netns);
-    if (here != candidates.end()) return *here == row ? nullptr : *here;
-    // Loopback never crosses namespaces, and two namespaces may use the same addresses: then nobody can tell.
-    if (row->local.is_loopback() || candidates.size() != 1) return nullptr;
-    auto twins = std::ranges::equal_range(by_ends_, ends(row), std::ranges::less{}, ends);
-    return twins.size() == 1 ? candidates.front() : nullptr;
-  }
-
-  const std::vector<const SocketRow*>& rows() const { return by_ends_; }
-
- private:
-  std::vector<const SocketRow*> by_ends_;
-};
-
-/// User-space queues by the connection that they belong to; what nobody takes is left over.
-class Drivers {
- public:
-  explicit Drivers(const Sample& sample) {
-    for (const UserQueue& queue : sample.user_queues) by_connection_[connection(queue)] = &queue;
-  }
-  const UserQueue* take(const SocketRow* row) {
-    auto node = row != nullptr ? by_connection_.extract(connection(*row)) : decltype(by_connection_)::node_type();
-    return node ? node.mapped() : nullptr;
-  }
-  std::vector<const UserQueue*> left_over() const {
-    std::vector<const UserQueue*> queues;
-    for (const auto& [connection, queue] : by_connection_) queues.push_back(queue);
-    return queues;
-  }
-
- private:
-  using Connection = std::tuple<NetnsId, Endpoint, Endpoint>;
-  static Connection connection(const auto& end) { return {end.netns, end.local, end.remote}; }
-  std::map<Connection, const UserQueue*> by_connection_;
-};
 
 std::uint64_t leaving(const End& from, const End& to) {
   return bytes_of(from.driver) + (from.row != nullptr ? from.row->send_q : 0) +
@@ -106,25 +43,17 @@ std::uint64_t Link::queued() const {
   return leaving(here, there) + leaving(there, here);
 }
 
-std::vector<Link> links_of(const Sample& sample) {
-  Ends all(sample);
-  Drivers drivers(sample);
-  std::map<const SocketRow*, const UserQueue*> driver_of;
-  for (const SocketRow* row : all.rows()) {
-    if (const UserQueue* driver = drivers.take(row)) driver_of[row] = driver;
-  }
-  auto end_at = [&](const SocketRow* row) {
-    auto driver = driver_of.find(row);
-    return End{row, driver == driver_of.end() ? nullptr : driver->second};
-  };
+std::vector<Link> links_of(const Connections& connections) {
+  auto end_at = [&](const SocketRow* row) { return End{row, row == nullptr ? nullptr : connections.queue_of(*row)}; };
   std::vector<Link> links;
-  for (const SocketRow* row : all.rows()) {
-    const SocketRow* far = all.other_end(row);
+  for (const SocketRow* row : connections.by_ends()) {
+    const SocketRow* far = connections.other_end(*row);
     End here = end_at(row), there = end_at(far);
     if (far == nullptr || comes_first(here, there)) links.push_back({row, far, here.driver, there.driver});
   }
-  for (const UserQueue* queue : drivers.left_over()) {
-    if (!queue->ended || bytes_of(queue) > 0) links.push_back(link_without_row(*queue));
+  for (const UserQueue* queue : connections.queues()) {
+    bool lost_or_alive = !queue->ended || bytes_of(queue) > 0;
+    if (connections.row_of(*queue) == nullptr && lost_or_alive) links.push_back(link_without_row(*queue));
   }
   return links;
 }

@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "advisor/evidence/sample.h"
+#include "advisor/evidence/connections.h"
 
 namespace tcpadvisor::observe {
 
@@ -29,10 +29,9 @@ struct Link {
   std::uint64_t queued() const;
 };
 
-/// All connections of the sample (no listeners); a pair of ends counts once. Ends are joined when addresses and ports
-/// mirror each other in the same namespace, or, for addresses that are not loopback, in exactly one other namespace.
-/// A user-space queue whose socket has no row is a connection of its own, unless it has ended and lost nothing.
-std::vector<Link> links_of(const Sample& sample);
+/// All connections of the sample (no listeners); a pair of ends counts once. A user-space queue whose socket has no row
+/// is a connection of its own, unless it has ended and lost nothing.
+std::vector<Link> links_of(const Connections& connections);
 
 /// Bytes in the program's queue, or lost there when it ended; 0 for none.
 std::uint64_t bytes_of(const UserQueue* driver);

@@ -12,20 +12,20 @@
 
 namespace tcpadvisor::observe {
 
-/// Cheap to copy: a Window shares its samples.
+/// Cheap to copy: a Window shares its ticks.
 struct Observation {
   Window window;    ///< what the agent remembers; not empty
   Verdict verdict;  ///< what the rules say about it
   Policy policy;    ///< the one that they were asked with
 
   const Sample& now() const { return window.latest(); }
-  const Sample* before() const { return window.samples() < 2 ? nullptr : &window.at(window.samples() - 2); }
+  const PastTick* before() const { return window.before(); }
 };
 
 /// Shared by all subscribers and threads; nobody changes it.
 using ObservationPtr = std::shared_ptr<const Observation>;
 
 /// Sockets in each state over all namespaces; request sockets count as SYN_RECV.
-std::array<std::uint64_t, kStateCount> state_counts(const Sample& sample);
+std::array<std::uint64_t, kStateCount> state_counts(const PastTick& tick);
 
 }  // namespace tcpadvisor::observe

@@ -4,14 +4,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "advisor/rules/words.h"
 #include "advisor/verdict/verdict.h"
 
 namespace tcpadvisor::observe {
-
-std::size_t samples_for(const Policy& policy, std::chrono::milliseconds interval) {
-  auto observed = policy.window * policy.windows;
-  return static_cast<std::size_t>(observed / std::max(interval, std::chrono::milliseconds(1))) + 2;
-}
 
 Observer::Observer(ObserverOptions options, collect::Collector& collector, os::SleepClock& clock)
     : options_(std::move(options)), collector_(collector), clock_(clock) {}
@@ -67,7 +63,7 @@ Result<ObservationPtr> Observer::observe() {
   try {
     Result<SamplePtr> sample = collector_.tick();
     if (!sample) return std::unexpected(sample.error());
-    window_.push(std::move(*sample), options_.samples);
+    window_.push(std::move(*sample), keep_for(options_.policy, options_.older_ticks));
     return std::make_shared<const Observation>(window_, judge(window_, options_.policy), options_.policy);
   } catch (...) {
     return std::unexpected(os::caught_error());

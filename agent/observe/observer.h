@@ -21,11 +21,8 @@ namespace tcpadvisor::observe {
 struct ObserverOptions {
   Schedule schedule;
   Policy policy;
-  std::size_t samples = SIZE_MAX;  ///< how many ticks are remembered; see samples_for()
+  std::size_t older_ticks = 0;  ///< remembered of the time before the policy's windows, see Keep
 };
-
-/// Ticks that the rules need: all windows of the policy and one sample more at each end.
-std::size_t samples_for(const Policy& policy, std::chrono::milliseconds interval);
 
 /// Ticks and judges in a thread of its own, so that neither a slow walk delays a key nor a slow reader a tick. A tick
 /// that fails or throws is delivered as its Error, and the next one comes; only when the first one fails is that the

@@ -9,9 +9,9 @@
 namespace tcpadvisor::observe {
 
 struct Schedule {
-  std::chrono::milliseconds interval{1'000};        ///< from the start of one tick to that of the next
+  std::chrono::milliseconds interval{1'000};          ///< from the start of one tick to that of the next
   std::optional<std::chrono::milliseconds> length{};  ///< how long to go on; nothing: for ever
-  bool ends_with_tick = false;                      ///< the last tick is at the very end, as a report wants it
+  bool ends_with_tick = false;                        ///< the last tick is at the very end, as a report wants it
 
   /// When an observation that began at `start_ns` is over; nothing: never.
   std::optional<std::uint64_t> end_ns(std::uint64_t start_ns) const;

@@ -47,10 +47,9 @@ std::vector<Line> details_of(const BuildUp& item, const Picture& picture, const 
   }
   lines.emplace_back();
   lines.emplace_back("its sockets, as far as they have rows of their own", Attr::label);
-  for (const SocketRow& row : picture.now().sockets) {
-    if (!belongs(row, item)) continue;
-    lines.emplace_back(fmt::format("  {:>9}  {} {} {}", age_text(picture.window.age(row)), row.local.text(), g.arrow,
-                                   row.remote.text()));
+  for (const SocketRow* row : observe::rows_of(item, picture.window.connections())) {
+    lines.emplace_back(fmt::format("  {:>9}  {} {} {}", age_text(picture.window.age(*row)), row->local.text(), g.arrow,
+                                   row->remote.text()));
   }
   return lines;
 }

@@ -101,7 +101,8 @@ std::vector<Line> details_of(const Link& link, const Picture& picture, const Vie
 Table connections_table(const Picture& picture, const View& view) {
   using Row = const Connection&;
   TableSpec<Connection> spec;
-  for (const Link& link : links_of(picture.now())) spec.rows.push_back({link, picture.window.age(*link.near)});
+  for (const Link& link : links_of(picture.window.connections()))
+    spec.rows.push_back({link, picture.window.age(*link.near)});
   auto queue_and_age = [](Row row) { return std::pair(row.link.queued(), row.age.value); };
   auto rtt = [](Row row) { return row.link.near->srtt_us.value_or(0); };
   spec.orders = {{"queue", [=](Row a, Row b) { return queue_and_age(a) > queue_and_age(b); }},

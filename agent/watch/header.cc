@@ -136,7 +136,7 @@ Line state_cell(std::string_view name, std::uint64_t count, std::optional<double
 
 std::vector<Line> state_lines(const Picture& picture, const View& view) {
   const Glyphs& g = glyphs(view.utf8);
-  const Sample& now = picture.now();
+  const PastTick& now = picture.window.last();
   std::size_t per_line = view.width >= 110 ? 4 : 3;
   std::size_t cell_width = (std::max(view.width, per_line) - (per_line - 1)) / per_line;
   auto counts = observe::state_counts(now);
@@ -169,7 +169,7 @@ std::vector<Line> state_lines(const Picture& picture, const View& view) {
 
 }  // namespace
 
-std::optional<double> per_second(const Sample& before, const Sample& now, std::uint64_t old_value,
+std::optional<double> per_second(const PastTick& before, const PastTick& now, std::uint64_t old_value,
                                  std::uint64_t new_value) {
   if (now.mono_ms <= before.mono_ms) return std::nullopt;
   double seconds = static_cast<double>(now.mono_ms - before.mono_ms) / 1000;

@@ -11,7 +11,7 @@
 namespace tcpadvisor::watch {
 
 /// Change per second from `before` to `now`; nothing if no time has passed.
-std::optional<double> per_second(const Sample& before, const Sample& now, std::uint64_t old_value,
+std::optional<double> per_second(const PastTick& before, const PastTick& now, std::uint64_t old_value,
                                  std::uint64_t new_value);
 
 std::vector<Line> header_lines(const Picture& picture, const View& view);

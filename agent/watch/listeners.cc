@@ -2,6 +2,9 @@
 // List 3: listeners and their accept queues.
 #include <fmt/format.h>
 
+#include <map>
+#include <utility>
+
 #include "advisor/base/text.h"
 #include "advisor/evidence/names.h"
 #include "agent/watch/details.h"
@@ -78,12 +81,11 @@ std::vector<Line> details_of(const Listener& listener, const Window& window) {
 Table listeners_table(const Picture& picture, const View& view) {
   using Row = const Listener&;
   TableSpec<Listener> spec;
-  for (const SocketRow& row : picture.now().sockets) {
-    if (row.state != TcpState::listen) continue;
-    auto port = std::ranges::find_if(picture.now().ports, [&](const PortTotals& candidate) {
-      return candidate.netns == row.netns && candidate.port == row.local.port;
-    });
-    spec.rows.push_back({&row, port == picture.now().ports.end() ? nullptr : &*port});
+  std::map<std::pair<NetnsId, std::uint16_t>, const PortTotals*> ports;
+  for (const PortTotals& port : picture.now().ports) ports.try_emplace({port.netns, port.port}, &port);
+  for (const SocketRow* row : picture.window.connections().in_state(TcpState::listen)) {
+    auto port = ports.find({row->netns, row->local.port});
+    spec.rows.push_back({row, port == ports.end() ? nullptr : port->second});
   }
   auto place = [](Row row) { return std::tie(row.row->local.port, row.row->local); };
   auto queue = [](Row row) { return std::pair(fill(row), row.row->accept_queue.value_or(0)); };

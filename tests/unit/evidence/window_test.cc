@@ -78,7 +78,7 @@ TEST(Window, follows_a_socket_by_cookie_and_one_without_by_addresses) {
   EXPECT_EQ(rows[0]->recv_q, 1u);
   EXPECT_EQ(rows[1], nullptr);
   EXPECT_EQ(rows[2]->recv_q, 3u);
-  Series seen = window.socket_series(mini, [](const SocketRow& row) { return std::optional<double>(row.local.port); });
+  Series seen = window.socket_series(mini, [](const PastRow& row) { return std::optional<double>(row.recv_q); });
   EXPECT_EQ(seen.size(), 3u);
 }
 
@@ -102,7 +102,8 @@ TEST(Window, age_is_what_is_reported_or_what_was_seen) {
 
 TEST(Window, forgets_the_oldest_samples) {
   Window window;
-  for (int i = 0; i < 10; ++i) window.push(a_sample().at(1s * i).add(a_socket().cookie(1).close_wait()), 4);
+  Keep two_seconds{.recent = 2s};
+  for (int i = 0; i < 10; ++i) window.push(a_sample().at(1s * i).add(a_socket().cookie(1).close_wait()), two_seconds);
   EXPECT_EQ(window.samples(), 4u);
   EXPECT_EQ(window.span_s(), 3);
   EXPECT_EQ(window.age(window.latest().sockets[0]).value, 9s) << "how long we saw the socket outlives its samples";
@@ -115,8 +116,8 @@ TEST(Window, splits_into_the_last_windows) {
   auto parts = window.split(2, 1s);
   ASSERT_EQ(parts.size(), 2u);
   EXPECT_EQ(parts[0].samples(), 2u);
-  EXPECT_EQ(parts[0].latest().mono_ms, parts[1].first().mono_ms);
-  EXPECT_EQ(parts[1].latest().mono_ms, window.latest().mono_ms);
+  EXPECT_EQ(parts[0].last().mono_ms, parts[1].first().mono_ms);
+  EXPECT_EQ(parts[1].last().mono_ms, window.latest().mono_ms);
 
   Window brief = a_window(7, nothing);
   EXPECT_FALSE(brief.covers(3, 10s));
@@ -130,7 +131,7 @@ TEST(Window, follows_a_process_by_pid_and_name) {
   Window window = a_window(4, [](SampleBuilder& sample, std::size_t i) {
     sample.add(a_process(5, i == 0 ? "old" : "new").close_wait(static_cast<std::uint32_t>(10 * i), 0));
   });
-  Series count = window.owner_series(window.latest().owners[0], [](const OwnerTotals& owner) {
+  Series count = window.owner_series(window.latest().owners[0], [](const PastOwner& owner) {
     return std::optional<double>(owner.sockets[index_of(TcpState::close_wait)]);
   });
   EXPECT_EQ(count.size(), 3u);
@@ -151,7 +152,7 @@ TEST(Series, percentiles_steps_and_slope) {
   EXPECT_EQ(series.tail(3).first(), 98);
   EXPECT_EQ(series.tail(1000).size(), 100u);
   EXPECT_DOUBLE_EQ(series.share([](double value) { return value > 75; }), 0.25);
-  EXPECT_EQ(series.steps().max(), 1);
+  EXPECT_EQ(series.worst_step(1), 1);
   EXPECT_EQ(Series().percentile(50), 0);
   EXPECT_EQ(Series().per_minute(), 0);
 }

@@ -31,11 +31,6 @@ std::optional<Result<ObservationPtr>> next(Subscription& subscription) {
   return subscription.take();
 }
 
-TEST(SamplesFor, CoverAllWindowsOfThePolicy) {
-  EXPECT_EQ(samples_for(Policy{}, 1s), 32u);
-  EXPECT_EQ(samples_for(Policy{}, 1h), 2u) << "two are needed for any rate";
-}
-
 TEST(Observer, GivesEachSubscriberTheTicksInOrderWithTheirVerdict) {
   collect::FakeCollector collector(a_tick);
   os::FakeSleepClock clock;
@@ -69,7 +64,7 @@ TEST(Observer, GivesEachSubscriberTheTicksInOrderWithTheirVerdict) {
 TEST(Observer, NeverWaitsForASlowSubscriberAndCountsWhatItMissed) {
   collect::FakeCollector collector(a_tick);
   os::FakeSleepClock clock;
-  Observer observer({.schedule = {.interval = 1s, .length = 99s}, .policy = {}, .samples = 2}, collector, clock);
+  Observer observer({.schedule = {.interval = 1s, .length = 99s}, .policy = {}}, collector, clock);
   auto slow = observer.subscribe().value(), patient = observer.subscribe(200).value();
   observer.start();
   for (int n = 1; n <= 100; ++n) ASSERT_TRUE(next(*patient));
