@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -95,8 +96,8 @@ using QueueGroups = std::map<std::tuple<Kind, Pid, NetnsId>, QueueGroup>;
 template <typename Kind>
 void add_story(QueueGroups<Kind>& groups, Kind kind, const QueueStory& story) {
   QueueGroup& group = groups[{kind, story.now->pid, story.now->netns}];
-  auto less_queued = [&](const QueueStory* other) { return other->now->queued < story.now->queued; };
-  group.insert(std::ranges::find_if(group, less_queued), &story);
+  auto queued = [](const QueueStory* one) { return one->now->queued; };
+  group.insert(std::ranges::upper_bound(group, story.now->queued, std::ranges::greater{}, queued), &story);
 }
 
 /// Sums `read(const UserQueue&)`, an optional number, over the last words.
