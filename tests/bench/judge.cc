@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "advisor/verdict/verdict.h"
-#include "agent/watch/build_up.h"
+#include "agent/observe/build_up.h"
 
 namespace {
 
@@ -167,8 +167,8 @@ double line(std::string_view what, Make make, std::uint32_t size) {
   Window window = window_of(make, size);
   std::size_t findings = 0, items = 0;
   double judged_ms = judge_ms(window, findings);
-  watch::Picture picture{.window = window, .findings = {}};
-  double list_ms = ms_of([&] { items = watch::build_ups_of(picture).size(); });
+  observe::Observation seen{.window = window, .verdict = {}, .policy = {}};
+  double list_ms = ms_of([&] { items = observe::build_ups_of(seen).size(); });
   fmt::print("| {} {} | {} | {} | {:.1f} | {:.1f} ({}) |\n", size, what, window.latest().sockets.size(), findings,
              judged_ms, list_ms, items);
   std::fflush(stdout);
