@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "advisor/base/columns.h"
 #include "advisor/base/text.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/output.h"
@@ -35,7 +36,7 @@ class Transcript {
           told.kind == Told::Kind::truth ? fmt::format("{:7.3f} s  {}", told.json.value("seconds", 0.0), text) : text;
       print(line + "\n");
       // A line that the terminal breaks takes several of its lines.
-      if (stays_in_place) shown_ += std::max<std::size_t>(1, (line.size() + width - 1) / width);
+      if (stays_in_place) shown_ += std::max<std::size_t>(1, (columns_of(line) + width - 1) / width);
     }
   }
 
