@@ -64,4 +64,14 @@ std::vector<std::string> commands_named_in(std::string_view text) {
   return first_groups(text, command);
 }
 
+std::vector<std::string> paths_named_in(std::string_view text) {
+  static const std::regex path("`((?:advisor|agent|bpf|cmake|docs|tests)/[a-z0-9_./-]*)`");
+  return first_groups(text, path);
+}
+
+std::vector<std::string> links_in(std::string_view text) {
+  static const std::regex link("\\]\\(([^):#]+)(?:#[^)]*)?\\)");
+  return first_groups(text, link);
+}
+
 }  // namespace tcpadvisor::contract

@@ -24,4 +24,10 @@ std::vector<std::string> commands_of(std::string_view script);
 /// The commands that a text tells its reader to run: every word after "./dev ".
 std::vector<std::string> commands_named_in(std::string_view text);
 
+/// Paths of this repository between backticks; not patterns (`*`, `{}`, or capitals that stand for a name).
+std::vector<std::string> paths_named_in(std::string_view text);
+
+/// The targets of Markdown links to other files, without the part behind '#'.
+std::vector<std::string> links_in(std::string_view text);
+
 }  // namespace tcpadvisor::contract
