@@ -74,8 +74,8 @@ Finding finding_for(const QueueView& view, const QueueGroup& group) {
 
 }  // namespace
 
-Outcome message_queue_holds_senders(const Window& window, const Policy& policy) {
-  QueueView view = view_queues(window, policy);
+Outcome message_queue_holds_senders(const Evidence& evidence) {
+  const QueueView& view = evidence.queues();
   if (!view.nobody.empty()) return Outcome::unknown(view.nobody);
   QueueGroups<Kind> groups;
   std::size_t tell = 0;

@@ -6,6 +6,6 @@
 
 namespace tcpadvisor {
 
-Outcome message_queue_holds_senders(const Window& window, const Policy& policy);
+Outcome message_queue_holds_senders(const Evidence& evidence);
 
 }  // namespace tcpadvisor

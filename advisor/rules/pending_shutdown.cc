@@ -126,8 +126,8 @@ Finding waiting_finding(const QueueView& view, const QueueGroup& group) {
 
 }  // namespace
 
-Outcome pending_shutdown_data(const Window& window, const Policy& policy) {
-  QueueView view = view_queues(window, policy);
+Outcome pending_shutdown_data(const Evidence& evidence) {
+  const QueueView& view = evidence.queues();
   if (!view.nobody.empty()) return Outcome::unknown(view.nobody);
   QueueGroups<Kind> groups;
   std::size_t tell = 0;

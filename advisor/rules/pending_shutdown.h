@@ -6,6 +6,6 @@
 
 namespace tcpadvisor {
 
-Outcome pending_shutdown_data(const Window& window, const Policy& policy);
+Outcome pending_shutdown_data(const Evidence& evidence);
 
 }  // namespace tcpadvisor

@@ -173,8 +173,8 @@ std::optional<Kind> kind_of(const QueueView& view, const QueueStory& story) {
 
 }  // namespace
 
-Outcome user_queue_watermark(const Window& window, const Policy& policy) {
-  QueueView view = view_queues(window, policy);
+Outcome user_queue_watermark(const Evidence& evidence) {
+  const QueueView& view = evidence.queues();
   if (!view.nobody.empty()) return Outcome::unknown(view.nobody);
   QueueGroups<Kind> groups;
   std::size_t live = 0, judged = 0, without_row = 0;
@@ -183,8 +183,8 @@ Outcome user_queue_watermark(const Window& window, const Policy& policy) {
     ++live;
     if (story.row == nullptr && story.now->queued > 0) ++without_row;
     // Other rules tell what is wrong with these.
-    if (shutdown_waits(view, story) || grows_past_its_mark(view, story) || senders_pile_up(view, story, policy) ||
-        message_queue_holds(view, story)) {
+    if (shutdown_waits(view, story) || grows_past_its_mark(view, story) ||
+        senders_pile_up(view, story, evidence.policy) || message_queue_holds(view, story)) {
       continue;
     }
     ++judged;

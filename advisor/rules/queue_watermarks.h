@@ -6,6 +6,6 @@
 
 namespace tcpadvisor {
 
-Outcome user_queue_watermark(const Window& window, const Policy& policy);
+Outcome user_queue_watermark(const Evidence& evidence);
 
 }  // namespace tcpadvisor

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// A rule: a pure function of a Window and a Policy. The table of all of them is in advisor/rules/registry.h.
+// A rule: a pure function of the Evidence. The table of all of them is in advisor/rules/registry.h.
 #pragma once
 
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "advisor/evidence/window.h"
+#include "advisor/rules/evidence.h"
 #include "advisor/rules/finding.h"
-#include "advisor/rules/policy.h"
 
 namespace tcpadvisor {
 
@@ -23,9 +22,9 @@ struct Outcome {
 };
 
 struct Rule {
-  std::string_view id;                             ///< kebab-case, stable for ever
-  std::string_view title;                          ///< what it looks for
-  Outcome (*judge)(const Window&, const Policy&);  ///< the window has at least one sample
+  std::string_view id;     ///< kebab-case, stable for ever
+  std::string_view title;  ///< what it looks for
+  Outcome (*judge)(const Evidence&);
 };
 
 }  // namespace tcpadvisor

@@ -141,8 +141,8 @@ Finding senders_finding(const QueueView& view, const QueueGroup& group, const Po
 
 }  // namespace
 
-Outcome user_queue_unbounded(const Window& window, const Policy& policy) {
-  QueueView view = view_queues(window, policy);
+Outcome user_queue_unbounded(const Evidence& evidence) {
+  const QueueView& view = evidence.queues();
   if (!view.nobody.empty()) return Outcome::unknown(view.nobody);
   QueueGroups<Kind> groups;
   std::size_t tell = 0;
@@ -153,7 +153,7 @@ Outcome user_queue_unbounded(const Window& window, const Policy& policy) {
     if (shutdown_waits(view, story)) continue;
     if (grows_past_its_mark(view, story)) {
       add_story(groups, Kind::bytes, story);
-    } else if (!message_queue_holds(view, story) && senders_pile_up(view, story, policy)) {
+    } else if (!message_queue_holds(view, story) && senders_pile_up(view, story, evidence.policy)) {
       add_story(groups, Kind::senders, story);
     }
     too_early |= view.parts.empty() && story.now->queued > *story.now->high;
@@ -161,7 +161,7 @@ Outcome user_queue_unbounded(const Window& window, const Policy& policy) {
   Outcome outcome;
   for (const auto& [key, group] : groups) {
     bool bytes = std::get<Kind>(key) == Kind::bytes;
-    outcome.findings.push_back(bytes ? bytes_finding(view, group) : senders_finding(view, group, policy));
+    outcome.findings.push_back(bytes ? bytes_finding(view, group) : senders_finding(view, group, evidence.policy));
   }
   if (!outcome.findings.empty()) return outcome;
   if (too_early) return Outcome::unknown(view.windows.why);

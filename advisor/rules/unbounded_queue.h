@@ -6,6 +6,6 @@
 
 namespace tcpadvisor {
 
-Outcome user_queue_unbounded(const Window& window, const Policy& policy);
+Outcome user_queue_unbounded(const Evidence& evidence);
 
 }  // namespace tcpadvisor

@@ -77,8 +77,9 @@ Verdict judge(const Window& window, const Policy& policy) {
     for (const Rule& rule : all_rules()) verdict.not_assessed.push_back({std::string(rule.id), "nothing was observed"});
     return verdict;
   }
+  Evidence evidence(window, policy);
   for (const Rule& rule : all_rules()) {
-    Outcome outcome = rule.judge(window, policy);
+    Outcome outcome = rule.judge(evidence);
     for (Finding& finding : outcome.findings) verdict.findings.push_back(std::move(finding));
     if (!outcome.fine_metric.empty()) {
       verdict.checked_and_fine.push_back(
