@@ -15,14 +15,19 @@ std::uint32_t OwnerTotals::tcp_sockets() const {
   return std::accumulate(sockets.begin(), sockets.end(), 0u);
 }
 
-const FactCoverage* Sample::fact(std::string_view name) const {
-  auto at = std::ranges::find(coverage, name, &FactCoverage::fact);
+const FactCoverage* Sample::fact(FactId id) const {
+  auto at = std::ranges::find(coverage, id, &FactCoverage::fact);
   return at == coverage.end() ? nullptr : &*at;
 }
 
-bool Sample::knows(std::string_view fact_name) const {
-  const FactCoverage* found = fact(fact_name);
+bool Sample::knows(FactId id) const {
+  const FactCoverage* found = fact(id);
   return found != nullptr && !found->in_use.empty();
+}
+
+SourceKind Sample::source(FactId id) const {
+  const FactCoverage* found = fact(id);
+  return found == nullptr ? SourceKind::none : found->kind;
 }
 
 const NetnsSample* Sample::find_netns(NetnsId id) const {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "advisor/evidence/address.h"
+#include "advisor/evidence/fact.h"
 #include "advisor/evidence/tcp_state.h"
 
 namespace tcpadvisor {
@@ -252,23 +253,24 @@ struct LifecycleTotals {
 /// One way to obtain a fact, tried by really loading and attaching it.
 struct Attempt {
   std::string source;  ///< "fexit tcp_sendmsg", "iter/tcp", "sock_diag", "/proc/net/tcp" …
-  bool works = false;
+  SourceKind kind = SourceKind::none;
+  AttemptOutcome outcome = AttemptOutcome::failed;
   std::string why_not;  ///< what the kernel said
   std::string cure;     ///< capability, kernel option or mount that would make it work; empty if there is none
+  bool why_not_names_cure = false;  ///< a sentence that shows both would say it twice
   int sys_errno = 0;
+  bool works() const { return outcome == AttemptOutcome::works; }
   auto operator<=>(const Attempt&) const = default;
 };
 
 /// How one fact is obtained now. `in_use` is empty when there is no way.
 struct FactCoverage {
-  /// From hooks: calls, waiting, state-changes, close, resets, refusals, pressure, accept-peak. From the walk over
-  /// sockets: snapshot, accept-queue, buffer-locks, socket-memory, tcp-info. Others: owners, counters, settings,
-  /// memory, cgroups, namespaces, user-queues.
-  std::string fact;
-  std::string in_use;             ///< source of the attempt in use
-  bool exact = true;              ///< false: sampled or a lower bound
-  std::string remark;             ///< what the user should know, in a few words
-  std::vector<Attempt> attempts;  ///< best first
+  FactId fact = FactId::snapshot;
+  std::string in_use;                  ///< source of the attempt in use
+  SourceKind kind = SourceKind::none;  ///< of that source
+  bool exact = true;                   ///< false: sampled or a lower bound
+  std::string remark;                  ///< what the user should know, in a few words
+  std::vector<Attempt> attempts;       ///< best first
   auto operator<=>(const FactCoverage&) const = default;
 };
 
@@ -311,8 +313,9 @@ struct Sample {
   std::vector<FactCoverage> coverage;
   SelfCost self;
 
-  const FactCoverage* fact(std::string_view name) const;  ///< null if not listed
-  bool knows(std::string_view fact_name) const;           ///< the fact has a source in use
+  const FactCoverage* fact(FactId id) const;  ///< null if not listed
+  bool knows(FactId id) const;                ///< the fact has a source in use
+  SourceKind source(FactId id) const;         ///< the kind of that source
   const NetnsSample* find_netns(NetnsId id) const;
   const NetnsSample* host_netns() const;
   const OwnerTotals* find_owner(Pid pid) const;

@@ -237,15 +237,18 @@ void describe(auto& a, Is<LifecycleTotals> auto& v) {
 
 void describe(auto& a, Is<Attempt> auto& v) {
   FIELD(source);
-  FIELD(works);
+  FIELD(kind);
+  FIELD(outcome);
   FIELD(why_not);
   FIELD(cure);
+  FIELD(why_not_names_cure);
   FIELD(sys_errno);
 }
 
 void describe(auto& a, Is<FactCoverage> auto& v) {
   FIELD(fact);
   FIELD(in_use);
+  FIELD(kind);
   FIELD(exact);
   FIELD(remark);
   FIELD(attempts);

@@ -30,6 +30,9 @@ std::span<const std::string_view> names_of() {
   if constexpr (std::same_as<T, SocketKind>) return kKindNames;
   if constexpr (std::same_as<T, Holder>) return kHolderNames;
   if constexpr (std::same_as<T, Timer>) return kTimerNames;
+  if constexpr (std::same_as<T, FactId>) return kFactNames;
+  if constexpr (std::same_as<T, SourceKind>) return kSourceKindNames;
+  if constexpr (std::same_as<T, AttemptOutcome>) return kAttemptOutcomeNames;
 }
 
 // ---- writing ----

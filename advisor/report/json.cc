@@ -15,7 +15,8 @@ using nlohmann::json;
 /// The source in use for each fact, null where there is none; `tcpadvisor doctor --json` tells what was tried.
 json coverage_json(const Report& report) {
   json out = json::object();
-  for (const FactCoverage& fact : report.coverage) out[fact.fact] = fact.in_use.empty() ? json() : json(fact.in_use);
+  for (const FactCoverage& fact : report.coverage)
+    out[std::string(name_of(fact.fact))] = fact.in_use.empty() ? json() : json(fact.in_use);
   return out;
 }
 

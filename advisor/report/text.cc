@@ -150,9 +150,10 @@ std::string coverage_line(const Report& report) {
   std::string out, missing;
   for (const FactCoverage& fact : report.coverage) {
     if (fact.in_use.empty()) {
-      missing += (missing.empty() ? "" : ", ") + fact.fact;
+      missing += (missing.empty() ? "" : ", ") + std::string(name_of(fact.fact));
     } else {
-      out += fmt::format("{}{} {}{}", out.empty() ? "" : ", ", fact.fact, fact.in_use, fact.exact ? "" : " (estimate)");
+      out += fmt::format("{}{} {}{}", out.empty() ? "" : ", ", name_of(fact.fact), fact.in_use,
+                         fact.exact ? "" : " (estimate)");
     }
   }
   if (out.empty()) out = "no source works";

@@ -126,7 +126,7 @@ Outcome close_wait_leak(const Window& window, const Policy& policy) {
         human_duration(policy.age));
   } else if (unknown >= policy.min_count) {
     outcome.not_assessed = fmt::format("{} have no visible holder ({} does not tell)",
-                                       counted(unknown, "CLOSE_WAIT socket"), source_of(now, "snapshot"));
+                                       counted(unknown, "CLOSE_WAIT socket"), source_of(now, FactId::snapshot));
   } else if (!owners_known(now) && now.rows_suppressed > 0 && total >= rows + policy.min_count) {
     outcome.not_assessed =
         fmt::format("{} over the limit of rows, and owners are not known", counted(total - rows, "CLOSE_WAIT socket"));
@@ -195,7 +195,7 @@ Outcome close_wait_unaccepted(const Window& window, const Policy& policy) {
     finding.confidence_why = listener == nullptr
                                  ? "the listening socket is not visible"
                                  : "established by the kernel, closed by the peer, still in the accept queue";
-    std::string source = source_of(now, "snapshot");
+    std::string source = source_of(now, FactId::snapshot);
     finding.evidence.push_back(measured(window, "unaccepted_close_wait_sockets", source,
                                         static_cast<double>(port.count), "sockets", policy.min_count));
     finding.evidence.push_back(measured(window, port.oldest.lower_bound ? "oldest_age_at_least" : "oldest_age", source,
@@ -241,7 +241,7 @@ Outcome close_wait_unaccepted(const Window& window, const Policy& policy) {
     return row.state == TcpState::close_wait && row.holder == Holder::unknown && row.inode == 0;
   });
   if (holders_unknown) {
-    return Outcome::unknown(source_of(now, "snapshot") + " does not tell accepted sockets from unaccepted ones");
+    return Outcome::unknown(source_of(now, FactId::snapshot) + " does not tell accepted sockets from unaccepted ones");
   }
   return Outcome::fine("CLOSE_WAIT sockets in accept queues", with_commas(total));
 }

@@ -41,10 +41,10 @@ Outcome closed_socket_fd_leak(const Window& window, const Policy& policy) {
         "dead sockets are in no list: only the owners of descriptors show them, and those are not known");
   }
   // A descriptor below /proc/*/fd only says "socket": a dead one looks like one of UDP.
-  const std::string source = source_of(now, "owners");
+  const std::string source = source_of(now, FactId::owners);
   const bool seen = std::ranges::any_of(
       now.owners, [](const OwnerTotals& owner) { return owner.sockets[index_of(TcpState::close)] > 0; });
-  if (!seen && source.starts_with("/proc")) {
+  if (!seen && now.source(FactId::owners) == SourceKind::proc_fd) {
     return Outcome::unknown(source + " does not tell dead sockets from sockets of other protocols");
   }
   const std::optional<double> unlisted = unlisted_sockets(now);

@@ -41,7 +41,7 @@ void time_wait(const Window& window, const NetnsSample& netns, std::vector<Findi
                     "descriptor. It is no shortage as long as outgoing ports suffice.");
   std::optional<double> limit;
   if (buckets) limit = static_cast<double>(*buckets);
-  finding.evidence.push_back(measured(window, "time_wait", source_of(window.latest(), "snapshot"),
+  finding.evidence.push_back(measured(window, "time_wait", source_of(window.latest(), FactId::snapshot),
                                       static_cast<double>(count), "entries", limit));
   finding.evidence.push_back(
       measured(window, "time_wait_overflow", "TcpExt.TCPTimeWaitOverflow", overflow, "count", 0));

@@ -159,7 +159,7 @@ Outcome fin_wait2_orphan_buildup(const Window& window, const Policy& policy) {
     finding.scope.count = orphans;
     finding.title = fmt::format("{} closed connections wait for peers that do not close", with_commas(orphans));
     finding.confidence_why = "they have no descriptor: this host's applications have closed them";
-    finding.evidence.push_back(measured(window, "fin_wait2_orphans", source_of(now, "snapshot"),
+    finding.evidence.push_back(measured(window, "fin_wait2_orphans", source_of(now, FactId::snapshot),
                                         static_cast<double>(orphans), "sockets", limit));
     if (buckets) {
       finding.evidence.push_back(measured(window, "share_of_tcp_max_tw_buckets", "net.ipv4.tcp_max_tw_buckets",

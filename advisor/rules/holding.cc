@@ -138,7 +138,7 @@ std::vector<Holding> holdings(const Window& window, const Policy& policy, TcpSta
 std::vector<Measurement> leak_evidence(const Window& window, const Policy& policy, const Holding& holding,
                                        const std::string& prefix, std::uint64_t threshold) {
   const Sample& now = window.latest();
-  std::string counter = source_of(now, holding.owner != nullptr ? "owners" : "snapshot");
+  std::string counter = source_of(now, holding.owner != nullptr ? FactId::owners : FactId::snapshot);
   auto age_s = [](Age age) { return static_cast<double>(age.value.count()) / 1000; };
   auto policy_s = static_cast<double>(policy.age.count()) / 1000;
   std::vector<Measurement> out;
@@ -149,17 +149,17 @@ std::vector<Measurement> leak_evidence(const Window& window, const Policy& polic
   // Without rows the totals still say that some are older than the mark.
   double oldest_s = holding.rows.empty() ? policy_s : age_s(holding.oldest);
   out.push_back(measured(window, holding.oldest.lower_bound ? "oldest_age_at_least" : "oldest_age",
-                         source_of(now, "snapshot"), oldest_s, "s", policy_s));
+                         source_of(now, FactId::snapshot), oldest_s, "s", policy_s));
   Measurement growth = measured(window, prefix + "_growth", counter, holding.counts.per_minute(), "per_min");
   growth.samples = holding.counts.size();
   out.push_back(growth);
   if (holding.unread_bytes > 0) {
-    out.push_back(measured(window, "unread_bytes", source_of(now, "snapshot"),
+    out.push_back(measured(window, "unread_bytes", source_of(now, FactId::snapshot),
                            static_cast<double>(holding.unread_bytes), "bytes"));
   }
   if (holding.owner != nullptr && holding.owner->fds && holding.owner->fd_limit.value_or(0) > 0) {
     double share = static_cast<double>(*holding.owner->fds) / static_cast<double>(*holding.owner->fd_limit);
-    out.push_back(measured(window, "fd_use", source_of(now, "owners"), share, "ratio", 0.8));
+    out.push_back(measured(window, "fd_use", source_of(now, FactId::owners), share, "ratio", 0.8));
   }
   return out;
 }

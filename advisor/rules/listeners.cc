@@ -69,15 +69,15 @@ QueueHistory history_of(const Window& window, const SocketRow& listener) {
 std::string listener_problem(const Window& window, const std::vector<QueueHistory>& queues) {
   const Sample& now = window.latest();
   if (std::string problem = snapshot_problem(now); !problem.empty()) return problem;
-  if (now.fact("accept-queue") != nullptr && !now.knows("accept-queue")) {
-    return source_of(now, "snapshot") + " does not show accept queues and their limits";
+  if (now.fact(FactId::accept_queue) != nullptr && !now.knows(FactId::accept_queue)) {
+    return source_of(now, FactId::snapshot) + " does not show accept queues and their limits";
   }
   auto unknown = static_cast<std::uint64_t>(
       std::ranges::count_if(queues, [](const QueueHistory& queue) { return !queue.known(); }));
   if (unknown == 0) return "";
   if (window.samples() < 2) return too_few_samples(window, 2);
   return fmt::format("length, limit or drops of the accept queue of {} not visible through {}",
-                     counted(unknown, "listener"), source_of(now, "snapshot"));
+                     counted(unknown, "listener"), source_of(now, FactId::snapshot));
 }
 
 std::vector<QueueHistory> all_queues(const Window& window) {
@@ -89,7 +89,7 @@ std::vector<QueueHistory> all_queues(const Window& window) {
 /// The drops of the worst and all steps, as evidence that both rules give.
 void add_queue_evidence(const Window& window, const QueueHistory& queue, Finding& finding) {
   const Sample& now = window.latest();
-  std::string source = source_of(now, "snapshot");
+  std::string source = source_of(now, FactId::snapshot);
   finding.evidence.push_back(
       measured(window, "accept_queue_full", source, queue.full_share(), "ratio of samples", kFullShareOfSamples));
   finding.evidence.push_back(measured(window, "accept_queue", source, queue.listener->accept_queue.value_or(0),
@@ -249,9 +249,10 @@ Outcome backlog_too_small(const Window& window, const Policy&) {
     if (*queue.drops <= 0 || queue.idle_share() < kIdleShareOfSamples) continue;
     // The namespace's counter names no listener: with several of them only an own counter can.
     if (!queue.drops_are_exact && queues.size() > 1) {
-      outcome.not_assessed = fmt::format("{:.0f} drops in namespace {}, but {} does not tell which of {} dropped them",
-                                         *queue.drops, netns_name(window.latest(), queue.listener->netns),
-                                         source_of(window.latest(), "snapshot"), counted(queues.size(), "listener"));
+      outcome.not_assessed =
+          fmt::format("{:.0f} drops in namespace {}, but {} does not tell which of {} dropped them", *queue.drops,
+                      netns_name(window.latest(), queue.listener->netns), source_of(window.latest(), FactId::snapshot),
+                      counted(queues.size(), "listener"));
       continue;
     }
     const SocketRow& listener = *queue.listener;
@@ -265,10 +266,11 @@ Outcome backlog_too_small(const Window& window, const Policy&) {
     finding.confidence = Confidence::medium;
     finding.confidence_why = "drops in bursts while the queue is nearly empty between them";
     add_queue_evidence(window, queue, finding);
-    finding.evidence.push_back(measured(window, "accept_queue_below_quarter", source_of(window.latest(), "snapshot"),
-                                        queue.idle_share(), "ratio of samples", kIdleShareOfSamples));
+    finding.evidence.push_back(measured(window, "accept_queue_below_quarter",
+                                        source_of(window.latest(), FactId::snapshot), queue.idle_share(),
+                                        "ratio of samples", kIdleShareOfSamples));
     if (listener.accept_peak) {
-      finding.evidence.push_back(measured(window, "accept_queue_peak", source_of(window.latest(), "accept-peak"),
+      finding.evidence.push_back(measured(window, "accept_queue_peak", source_of(window.latest(), FactId::accept_peak),
                                           *listener.accept_peak, "connections"));
     }
     finding.meaning =

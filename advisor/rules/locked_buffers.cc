@@ -111,7 +111,7 @@ Finding finding_for(const Window& window, const PolicyWindows& windows, const Gr
     finding.confidence = Confidence::medium;
     finding.confidence_why += "; " + windows.why;
   }
-  std::string source = source_of(now, "snapshot");
+  std::string source = source_of(now, FactId::snapshot);
   finding.evidence.push_back(measured(window, receive ? "rcvbuf_locked" : "sndbuf_locked", source,
                                       static_cast<double>(group.buffer), "bytes"));
   finding.evidence.push_back(
@@ -151,9 +151,10 @@ bool locked(const SocketRow& row, Side side) {
 
 /// The collector says whether locks are visible. A recording that does not say so shows it by its rows.
 bool sees_locks(const Sample& sample, std::uint64_t connections) {
-  if (sample.fact("buffer-locks") != nullptr) return sample.knows("buffer-locks");
+  if (sample.fact(FactId::buffer_locks) != nullptr) return sample.knows(FactId::buffer_locks);
   bool seen = std::ranges::any_of(sample.sockets, [](const SocketRow& row) { return row.locks.has_value(); });
-  return seen || connections == 0 || (sample.sockets.empty() && source_of(sample, "snapshot").starts_with("iter/tcp"));
+  return seen || connections == 0 ||
+         (sample.sockets.empty() && sample.source(FactId::snapshot) == SourceKind::iter_tcp);
 }
 
 Outcome locked_by_app(const Window& window, const Policy& policy, Side side) {
@@ -162,7 +163,8 @@ Outcome locked_by_app(const Window& window, const Policy& policy, Side side) {
   std::uint64_t connections = 0;
   for (const NetnsSample& netns : now.netns) connections += netns.states[index_of(TcpState::established)].count;
   if (!sees_locks(now, connections)) {
-    return Outcome::unknown(fmt::format("{} does not show whether a socket has {} set", source_of(now, "snapshot"),
+    return Outcome::unknown(fmt::format("{} does not show whether a socket has {} set",
+                                        source_of(now, FactId::snapshot),
                                         side == Side::receive ? "SO_RCVBUF" : "SO_SNDBUF"));
   }
   std::vector<const SocketRow*> rows;

@@ -111,8 +111,8 @@ Finding marks_too_small_finding(const QueueView& view, const QueueGroup& group) 
                               human_bytes(*queue.high), speaker_text(group), mbit(path.rate), mbit(path.could));
   finding.evidence.push_back(
       told(view, group, "rate_held_down", mbit(path.rate), "Mbit/s", kPathUse * mbit(path.could)));
-  finding.evidence.push_back(measured(*view.window, "cwnd_x_mss_per_srtt", source_of(view.window->latest(), "snapshot"),
-                                      mbit(path.could), "Mbit/s"));
+  finding.evidence.push_back(measured(*view.window, "cwnd_x_mss_per_srtt",
+                                      source_of(view.window->latest(), FactId::snapshot), mbit(path.could), "Mbit/s"));
   finding.evidence.push_back(told(view, group, "high_mark", high, "bytes"));
   finding.evidence.push_back(told(view, group, "wake_latency", wake_s * 1000, "ms"));
   finding.meaning = fmt::format(

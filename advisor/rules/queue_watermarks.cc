@@ -78,7 +78,7 @@ Finding smallest_buffers_finding(const QueueView& view, const QueueGroup& group)
                   counted(queue.queued, "byte"), with_commas(*queue.high), outflow_text(group, flow.outflow));
   finding.evidence.push_back(told(view, group, "queued_at_tiny_mark", static_cast<double>(queue.queued), "bytes",
                                   static_cast<double>(*queue.high)));
-  std::string source = source_of(view.window->latest(), "snapshot");
+  std::string source = source_of(view.window->latest(), FactId::snapshot);
   if (story.row != nullptr && story.row->sndbuf) {
     finding.evidence.push_back(measured(*view.window, "sndbuf", source, static_cast<double>(*story.row->sndbuf),
                                         "bytes", static_cast<double>(kSmallestSndbuf)));

@@ -97,7 +97,7 @@ Finding finding_for(const Window& window, const PolicyWindows& windows, Reader& 
     finding.confidence_why += "; " + windows.why;
   }
   if (!finding.scope.pid) finding.confidence_why += "; which process holds them is not visible to us";
-  std::string source = source_of(now, "snapshot");
+  std::string source = source_of(now, FactId::snapshot);
   finding.evidence.push_back(measured(window, "rcvbuf_fill", source, reader.fill, "ratio", kFullShare));
   finding.evidence.push_back(
       measured(window, "samples_with_full_rcvbuf", source, reader.share, "ratio of samples", kShareOfSamples));
@@ -147,11 +147,11 @@ std::string blind_spot(const Window& window) {
   }
   if (unmeasured > 0) {
     return fmt::format("{} with {} or more unread, but {} does not show receive buffers", counted(unmeasured, "socket"),
-                       human_bytes(kMuchUnread), source_of(now, "snapshot"));
+                       human_bytes(kMuchUnread), source_of(now, FactId::snapshot));
   }
   if (undecided > 0) {
     return fmt::format("{} with {} or more unread, but {} does not show whether the window is closed",
-                       counted(undecided, "socket"), human_bytes(kMuchUnread), source_of(now, "snapshot"));
+                       counted(undecided, "socket"), human_bytes(kMuchUnread), source_of(now, FactId::snapshot));
   }
   if (now.rows_suppressed > 0) {
     return fmt::format("{} over the limit of rows", counted(now.rows_suppressed, "socket"));

@@ -15,7 +15,7 @@ constexpr std::uint8_t kBackoff = 2;  // unanswered retransmissions in a row
 constexpr double kShareOfSamples = 0.5;
 
 std::string why_nobody(const Sample& now) {
-  const FactCoverage* fact = now.fact("user-queues");
+  const FactCoverage* fact = now.fact(FactId::user_queues);
   if (fact != nullptr && fact->in_use.empty() && !fact->attempts.empty()) {
     return "no queue of a program can be heard: " + fact->attempts.back().why_not;
   }
@@ -292,7 +292,7 @@ void add_longest_wait(const QueueView& view, const QueueGroup& group, std::vecto
 
 void add_places(const QueueView& view, const QueueGroup& group, const Flow& flow, std::vector<Measurement>& out) {
   const Window& window = *view.window;
-  std::string source = source_of(window.latest(), "snapshot");
+  std::string source = source_of(window.latest(), FactId::snapshot);
   std::uint64_t send_q = 0, not_sent = 0, recv_q = 0;
   bool split = true, far = false, near = false;
   for (const QueueStory* story : group) {

@@ -31,9 +31,9 @@ std::string process_text(const Scope& scope) {
   return fmt::format("{}[{}]", scope.comm, *scope.pid);
 }
 
-std::string source_of(const Sample& sample, std::string_view fact) {
+std::string source_of(const Sample& sample, FactId fact) {
   const FactCoverage* known = sample.fact(fact);
-  return known == nullptr || known->in_use.empty() ? std::string(fact) : known->in_use;
+  return known == nullptr || known->in_use.empty() ? std::string(name_of(fact)) : known->in_use;
 }
 
 Measurement measured(const Window& window, std::string metric, std::string source, double value, std::string unit,
@@ -48,8 +48,8 @@ Measurement measured(const Window& window, std::string metric, std::string sourc
 }
 
 std::string snapshot_problem(const Sample& sample) {
-  if (sample.knows("snapshot")) return "";
-  const FactCoverage* snapshot = sample.fact("snapshot");
+  if (sample.knows(FactId::snapshot)) return "";
+  const FactCoverage* snapshot = sample.fact(FactId::snapshot);
   std::string why = snapshot == nullptr || snapshot->attempts.empty() ? "" : ": " + snapshot->attempts.back().why_not;
   return "no source lists the sockets of this host" + why;
 }
@@ -60,7 +60,7 @@ std::string too_few_samples(const Window& window, std::size_t needed) {
 }
 
 bool owners_known(const Sample& sample) {
-  return sample.knows("owners") || !sample.owners.empty();
+  return sample.knows(FactId::owners) || !sample.owners.empty();
 }
 
 bool held_by_process(const SocketRow& row) {

@@ -18,8 +18,8 @@ namespace tcpadvisor {
 std::string counted(std::uint64_t count, std::string_view noun);
 std::string seconds_text(double seconds);  ///< "12 s", "1m 10s"
 std::string netns_name(const Sample& sample, NetnsId id);
-std::string process_text(const Scope& scope);  ///< "python3[4242]", or "a process that we cannot see"
-std::string source_of(const Sample& sample, std::string_view fact);  ///< the source in use, or the fact's name
+std::string process_text(const Scope& scope);              ///< "python3[4242]", or "a process that we cannot see"
+std::string source_of(const Sample& sample, FactId fact);  ///< the source in use, or the fact's name
 
 /// A measured number over the whole window.
 Measurement measured(const Window& window, std::string metric, std::string source, double value, std::string unit,

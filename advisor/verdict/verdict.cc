@@ -49,10 +49,10 @@ void sort_findings(std::vector<Finding>& findings) {
 /// Why namespaces that may exist beside the ones we read were not looked at; empty when the best way to find them
 /// works.
 std::string unseen_namespaces(const Sample& sample) {
-  const FactCoverage* fact = sample.fact("namespaces");
-  if (fact == nullptr || fact->attempts.empty() || fact->attempts.front().works) return "";
+  const FactCoverage* fact = sample.fact(FactId::namespaces);
+  if (fact == nullptr || fact->attempts.empty() || fact->attempts.front().works()) return "";
   const Attempt& best = fact->attempts.front();
-  bool says_cure = best.cure.empty() || best.why_not.contains("needs ");
+  bool says_cure = best.cure.empty() || best.why_not_names_cure;
   return fmt::format("only {} could be read: {}{}", fact->in_use.empty() ? "ours" : fact->in_use, best.why_not,
                      says_cure ? "" : "; needs " + best.cure);
 }

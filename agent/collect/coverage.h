@@ -10,9 +10,6 @@
 
 namespace tcpadvisor::collect {
 
-enum class SnapshotSource { none, iter_tcp, sock_diag, proc_net_tcp };
-enum class OwnerSource { none, iter_task_file, proc_fd };
-
 /// What the collector knows about its own facts. Attempts are listed best first.
 struct OwnFacts {
   std::vector<Attempt> snapshot, owners, namespaces, cgroups, user_queues;
@@ -23,19 +20,21 @@ struct OwnFacts {
   std::string namespaces_remark, cgroups_remark, user_queues_remark;
 };
 
-/// The source of the first attempt that works, "" if none does.
-std::string first_working(const std::vector<Attempt>& attempts);
-SnapshotSource snapshot_source(const OwnFacts& facts);
-OwnerSource owner_source(const OwnFacts& facts);
+/// Null if none works.
+const Attempt* first_working(const std::vector<Attempt>& attempts);
+SourceKind kind_in_use(const std::vector<Attempt>& attempts);  ///< of the first that works
 
-Attempt works(std::string source);
+Attempt works(std::string source, SourceKind kind = SourceKind::none);
+Attempt works(SourceKind kind);
 Attempt works_not(std::string source, std::string why_not, std::string cure = "", int sys_errno = 0);
+Attempt works_not(SourceKind kind, std::string why_not, std::string cure = "", int sys_errno = 0);
 /// What a failed try says, with the cure that its error code suggests.
 Attempt works_not(std::string source, const Error& error, std::string cure);
+Attempt works_not(SourceKind kind, const Error& error, std::string cure);
 
 /// The attempts for snapshot or owners: those of the tracer, then the ones that need no BPF, as far as `sources` allows
 /// them.
-std::vector<Attempt> rank_attempts(const std::vector<FactCoverage>& of_tracer, std::string_view fact, Sources sources,
+std::vector<Attempt> rank_attempts(const std::vector<FactCoverage>& of_tracer, FactId fact, Sources sources,
                                    std::vector<Attempt> without_bpf);
 
 /// All facts in the order of doctor: the tracer's, then ours.

@@ -23,16 +23,19 @@ constexpr std::uint64_t kFindNetnsAtMostEveryMs = 1'000;  // when one has vanish
 constexpr std::uint64_t kReadSysctlsEveryMs = 5'000;      // some sixty files a namespace
 
 void mark_failed(std::vector<Attempt>& attempts, const Error& error) {
-  auto at = std::ranges::find(attempts, true, &Attempt::works);
-  if (at != attempts.end()) *at = works_not(at->source, "stopped working: " + error.message, "", error.sys_errno);
+  auto at = std::ranges::find_if(attempts, &Attempt::works);
+  if (at == attempts.end()) return;
+  *at = works_not(at->kind, "stopped working: " + error.message, "", error.sys_errno);
+  at->outcome = AttemptOutcome::stopped;
 }
 
 HookMeter::RunTime run_time_of(const kernel::HookCost& cost) {
   HookMeter::RunTime sum;
   for (const auto& program : cost.programs) {
-    if (program.fact == "snapshot" || program.fact == "owners") continue;  // our own walks, not what traffic pays
+    if (program.fact == FactId::snapshot || program.fact == FactId::owners)
+      continue;  // our own walks, not what traffic pays
     sum.all_ns += program.run_time_ns;
-    if (program.fact == "calls") sum.calls_ns += program.run_time_ns;
+    if (program.fact == FactId::calls) sum.calls_ns += program.run_time_ns;
   }
   return sum;
 }
@@ -107,12 +110,13 @@ class HostCollector final : public Collector {
 Status HostCollector::prepare() {
   const CollectorOptions& options = parts_.options;
   own_facts_.snapshot =
-      rank_attempts(parts_.tracer->coverage(), "snapshot", options.sources, probe_snapshot(parts_.root));
-  own_facts_.owners = rank_attempts(parts_.tracer->coverage(), "owners", options.sources, probe_owners(parts_.root));
+      rank_attempts(parts_.tracer->coverage(), FactId::snapshot, options.sources, probe_snapshot(parts_.root));
+  own_facts_.owners =
+      rank_attempts(parts_.tracer->coverage(), FactId::owners, options.sources, probe_owners(parts_.root));
   own_facts_.namespaces = probe_namespaces();
   own_facts_.cgroups = cgroups_.attempts();
   own_facts_.cgroups_remark = cgroups_.remark();
-  own_facts_.owners_from_rows = snapshot_source(own_facts_) == SnapshotSource::iter_tcp;
+  own_facts_.owners_from_rows = kind_in_use(own_facts_.snapshot) == SourceKind::iter_tcp;
   static constexpr const char* kDatagrams = "unix datagrams from programs";
   if (parts_.user_queues) {
     own_facts_.user_queues = {works(kDatagrams)};
@@ -123,11 +127,11 @@ Status HostCollector::prepare() {
         kDatagrams, why.message,
         "TCPADVISOR_QUEUES=DIR for the agent and for the programs, a directory that both may use", why.sys_errno)};
   }
-  if (forced() && snapshot_source(own_facts_) == SnapshotSource::none) {
+  if (forced() && kind_in_use(own_facts_.snapshot) == SourceKind::none) {
     std::string why;
     bool denied = false;
     for (const Attempt& attempt : own_facts_.snapshot) {
-      if (attempt.why_not.starts_with("not used") || attempt.why_not.starts_with("not tried")) continue;
+      if (attempt.outcome == AttemptOutcome::not_wanted || attempt.outcome == AttemptOutcome::not_tried) continue;
       why += fmt::format("{}{}: {}{}", why.empty() ? "" : "; ", attempt.source, attempt.why_not,
                          attempt.cure.empty() ? "" : " (" + attempt.cure + ")");
       denied |= attempt.sys_errno == EPERM || attempt.sys_errno == EACCES;
@@ -139,7 +143,7 @@ Status HostCollector::prepare() {
   refresh_coverage();
   // /proc/*/fd of other users needs CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH at every scan: then there is nothing to
   // drop.
-  bool needs_all = owner_source(own_facts_) == OwnerSource::proc_fd;
+  bool needs_all = kind_in_use(own_facts_.owners) == SourceKind::proc_fd;
   if (parts_.drop_privileges && !needs_all) {
     bool other_netns = options.netns.kind == NetnsChoice::Kind::all ||
                        std::ranges::any_of(netns_.found, [](const os::NetnsRef& ref) { return !ref.is_own; });
@@ -174,7 +178,7 @@ void HostCollector::find_netns_again(std::uint64_t now_ms) {
 }
 
 void HostCollector::scan_owners_if_due(std::uint64_t now_ms) {
-  if (owner_source(own_facts_) != OwnerSource::proc_fd || !owner_pace_.due(now_ms)) return;
+  if (kind_in_use(own_facts_.owners) != SourceKind::proc_fd || !owner_pace_.due(now_ms)) return;
   std::uint64_t cpu_before = os::thread_cpu_ns();
   if (auto scan = sources::scan_owners(parts_.root)) {
     own_facts_.unreadable_processes = scan->unreadable;
@@ -190,7 +194,7 @@ HostCollector::Timed HostCollector::read_all(std::uint64_t now_ms, bool walk, bo
         if (walk) scan_owners_if_due(now_ms);
         std::uint64_t cpu_before = os::thread_cpu_ns();
         NetnsOrder order;
-        if (walk) order.snapshot = snapshot_source(own_facts_);
+        if (walk) order.snapshot = kind_in_use(own_facts_.snapshot);
         order.sysctls = sysctls;
         order.tally = {filter_, parts_.options.max_rows, 0, now_ms, owner_scan_ ? &*owner_scan_ : nullptr};
         for (const os::NetnsRef& ref : netns_.found) {
@@ -222,7 +226,7 @@ Result<SamplePtr> HostCollector::tick() {
     std::uint64_t cpu_ns = 0;
   };
   std::uint64_t start_ns = parts_.clock->mono_ns();
-  bool bpf_owners = walk && owner_source(own_facts_) == OwnerSource::iter_task_file;
+  bool bpf_owners = walk && kind_in_use(own_facts_.owners) == SourceKind::iter_task_file;
   auto owners_later = owner_worker_->run([this, bpf_owners] {
     TimedOwners timed;
     if (!bpf_owners) return timed;
@@ -245,7 +249,7 @@ Result<SamplePtr> HostCollector::tick() {
       std::ranges::find_if(timed.readings, [](const NetnsReading& reading) { return reading.walk_failed.has_value(); });
   if (first_failure != timed.readings.end() && !forced() && std::ranges::all_of(timed.readings, walk_failed)) {
     mark_failed(own_facts_.snapshot, *first_failure->walk_failed);  // the next best source, from now on
-    if (snapshot_source(own_facts_) != SnapshotSource::none) timed = read_all(now_ms, walk, true);
+    if (kind_in_use(own_facts_.snapshot) != SourceKind::none) timed = read_all(now_ms, walk, true);
   }
   if (owners.walk && !*owners.walk) mark_failed(own_facts_.owners, owners.walk->error());
   if (walk) {
@@ -288,7 +292,7 @@ void HostCollector::take_picture(std::uint64_t now_ms, Timed& timed, std::option
   evidence.walk = std::move(owner_walk);
   evidence.scan = owner_scan_ ? &*owner_scan_ : nullptr;
   evidence.totals = std::move(timed.owner_totals);
-  evidence.totals_from_rows = !evidence.walk && snapshot_source(own_facts_) == SnapshotSource::iter_tcp;
+  evidence.totals_from_rows = !evidence.walk && kind_in_use(own_facts_.snapshot) == SourceKind::iter_tcp;
   picture_ = join(timed.readings, std::move(evidence), filter_, parts_.options.max_rows);
   picture_.wall_ms = wall_ms;
   cgroups_.name(picture_, now_ms);

@@ -24,11 +24,11 @@ void walk(const NetnsOrder& order, const TallyContext& context, const os::ProcRo
     if (result) reading.walk = std::move(*result);
     if (!result) reading.walk_failed = result.error();
   };
-  if (order.snapshot == SnapshotSource::iter_tcp) return keep(walk_in_kernel(context, tracer, ages));
+  if (order.snapshot == SourceKind::iter_tcp) return keep(walk_in_kernel(context, tracer, ages));
 
   Tally tally(context, ages, owner_totals);
   auto add = [&tally](SocketRow&& row) { tally.add(std::move(row)); };
-  if (order.snapshot == SnapshotSource::sock_diag) {
+  if (order.snapshot == SourceKind::sock_diag) {
     auto dump = sources::dump_sockets(add);
     if (!dump) return keep(std::unexpected(dump.error()));
     reading.dump_interrupted = dump->interrupted;
@@ -50,7 +50,7 @@ NetnsReading read_netns(const os::NetnsRef& ref, const NetnsOrder& order, const 
     reading.not_entered = visit.error();
     return reading;
   }
-  if (order.snapshot != SnapshotSource::none) {
+  if (order.snapshot != SourceKind::none) {
     TallyContext context = order.tally;
     context.netns = ref.id;
     walk(order, context, root, tracer, ages, owner_totals, reading);

@@ -27,7 +27,7 @@ struct NetnsReading {
 
 /// What to read, and with what.
 struct NetnsOrder {
-  SnapshotSource snapshot = SnapshotSource::none;  ///< none: no walk this time
+  SourceKind snapshot = SourceKind::none;  ///< none: no walk this time
   bool sysctls = false;
   TallyContext tally;  ///< its netns is set for each namespace
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/collect/probe.h"
 
+#include <cerrno>
 #include <optional>
 #include <thread>
 
@@ -13,18 +14,20 @@ std::vector<Attempt> probe_snapshot(const os::ProcRoot& root) {
   std::vector<Attempt> tried;
   // Only the listeners: a full dump costs a quarter of a second on a host with 200,000 sockets.
   auto dump = sources::dump_sockets([](SocketRow&&) {}, 1u << index_of(TcpState::listen));
-  tried.push_back(dump ? works("sock_diag")
-                       : works_not("sock_diag", dump.error(), "allow AF_NETLINK (seccomp, RestrictAddressFamilies=)"));
+  tried.push_back(
+      dump ? works(SourceKind::sock_diag)
+           : works_not(SourceKind::sock_diag, dump.error(), "allow AF_NETLINK (seccomp, RestrictAddressFamilies=)"));
   auto inode = root.inode("/proc/thread-self/net/tcp");
-  tried.push_back(inode ? works("/proc/net/tcp") : works_not("/proc/net/tcp", inode.error(), "mount /proc"));
+  tried.push_back(inode ? works(SourceKind::proc_net_tcp)
+                        : works_not(SourceKind::proc_net_tcp, inode.error(), "mount /proc"));
   return tried;
 }
 
 std::vector<Attempt> probe_owners(const os::ProcRoot& root) {
   auto pids = root.pids();
   return {pids && !pids->empty()
-              ? works("/proc/*/fd")
-              : works_not("/proc/*/fd", pids ? "no process is visible below /proc" : pids.error().message,
+              ? works(SourceKind::proc_fd)
+              : works_not(SourceKind::proc_fd, pids ? "no process is visible below /proc" : pids.error().message,
                           "mount /proc without hidepid")};
 }
 
@@ -40,6 +43,7 @@ std::vector<Attempt> probe_namespaces() {
   }).join();
   Attempt setns = refused ? works_not("setns", *refused, "CAP_SYS_ADMIN, and CAP_SYS_PTRACE to find all namespaces")
                           : works("setns");
+  setns.why_not_names_cure = refused && refused->sys_errno == EPERM;  // what setns() itself says
   return {setns, works("own namespace")};
 }
 

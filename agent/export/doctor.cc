@@ -19,7 +19,7 @@ std::vector<const Attempt*> failed_better(const FactCoverage& fact) {
   std::vector<const Attempt*> failed;
   for (const Attempt& attempt : fact.attempts) {
     if (!fact.in_use.empty() && attempt.source == fact.in_use) break;
-    if (!attempt.works) failed.push_back(&attempt);
+    if (!attempt.works()) failed.push_back(&attempt);
   }
   return failed;
 }
@@ -60,7 +60,7 @@ std::string why_text(const Attempt& attempt) {
 }
 
 void add_fact(Text& text, const FactCoverage& fact) {
-  text.add_line(fmt::format("{:<{}} {:<{}} {}", fact.fact, kFactWidth, quality_of(fact), kQualityWidth,
+  text.add_line(fmt::format("{:<{}} {:<{}} {}", name_of(fact.fact), kFactWidth, quality_of(fact), kQualityWidth,
                             fact.in_use.empty() ? "no source" : fact.in_use));
   if (!fact.remark.empty()) text.add("    ", fact.remark);
   for (const Attempt* attempt : failed_better(fact)) {
@@ -97,12 +97,12 @@ std::string doctor_json(const Checkup& checkup) {
     nlohmann::json attempts = nlohmann::json::array();
     for (const Attempt& attempt : fact.attempts) {
       attempts.push_back({{"source", attempt.source},
-                          {"works", attempt.works},
+                          {"works", attempt.works()},
                           {"why_not", attempt.why_not},
                           {"cure", attempt.cure},
                           {"errno", attempt.sys_errno}});
     }
-    facts.push_back({{"fact", fact.fact},
+    facts.push_back({{"fact", name_of(fact.fact)},
                      {"in_use", fact.in_use.empty() ? nlohmann::json() : nlohmann::json(fact.in_use)},
                      {"quality", quality_of(fact)},
                      {"remark", fact.remark},

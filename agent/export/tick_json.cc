@@ -37,7 +37,7 @@ json connections_of(const Tick& tick) {
 json coverage_of(const Tick& tick) {
   json object = json::object();
   for (const FactCoverage& fact : tick.now().coverage)
-    object[fact.fact] = fact.in_use.empty() ? json() : json(fact.in_use);
+    object[std::string(name_of(fact.fact))] = fact.in_use.empty() ? json() : json(fact.in_use);
   return object;
 }
 

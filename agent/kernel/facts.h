@@ -2,6 +2,7 @@
 // The table of facts: for each one the ways to obtain it, best first. bpf/README.md is the same table in words.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,17 +30,18 @@ struct Candidate {
   bool exact = true;
   std::string_view remark;
   Arity arity;
-  std::string_view needs_fact;  ///< passive: the fact that must be in use
+  std::optional<FactId> needs_fact;  ///< passive: the fact that must be in use
 };
 
 struct Fact {
-  std::string_view name;
+  FactId id;
   std::string_view object;  ///< bpf/<object>.bpf.c
   bool per_call = false;    ///< switched by Calls
   std::vector<Candidate> candidates;
 };
 
 const std::vector<Fact>& facts();
+SourceKind kind_of(const Fact& fact, const Candidate& candidate);
 
 /// Whether the user's choice of hooks lets us try this candidate. Iterators and passive ways are not hooks.
 /// The state tracepoint has no fentry or kprobe form, so it stays whatever kind is forced; `none` takes it away too.

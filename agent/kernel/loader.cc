@@ -12,7 +12,7 @@
 namespace tcpadvisor::kernel {
 namespace {
 
-using ChoiceOf = std::map<std::string_view, const Candidate*>;
+using ChoiceOf = std::map<FactId, const Candidate*>;
 
 /// Tries candidates until a set stands in which every object loads and every program attaches.
 class Planner {
@@ -21,8 +21,12 @@ class Planner {
     have_bpf_ = have_bpf_capabilities();
     for (const Fact& fact : facts()) {
       FactCoverage& line = coverage_.emplace_back();
-      line.fact = fact.name;
-      for (const Candidate& candidate : fact.candidates) line.attempts.emplace_back().source = candidate.source;
+      line.fact = fact.id;
+      for (const Candidate& candidate : fact.candidates) {
+        Attempt& attempt = line.attempts.emplace_back();
+        attempt.source = candidate.source;
+        attempt.kind = kind_of(fact, candidate);
+      }
     }
   }
 
@@ -41,7 +45,6 @@ class Planner {
 
  private:
   std::optional<std::string> refused_before_trying(const Fact& fact, const Candidate& candidate) const {
-    if (!allowed(fact, candidate, options_)) return why_not_tried(fact, candidate, options_);
     if (candidate.arity.arguments != 0) {
       auto arguments = types_.arguments_of(candidate.arity.function);
       if (!arguments) return fmt::format("this kernel has no {}", candidate.arity.function);
@@ -60,16 +63,19 @@ class Planner {
       for (std::size_t k = 0; k < fact.candidates.size(); ++k) {
         const Candidate& candidate = fact.candidates[k];
         if (refused_.contains(&candidate)) continue;
+        if (!allowed(fact, candidate, options_)) {
+          pass_over(candidate, why_not_tried(fact, candidate, options_));
+          continue;
+        }
         if (auto why = refused_before_trying(fact, candidate)) {
-          refuse(candidate, {ErrorCode::unsupported, *why, 0});
+          refuse(candidate, Step::loading, {ErrorCode::unsupported, *why, 0});
           continue;
         }
-        if (candidate.kind == HookKind::passive && !choice.contains(candidate.needs_fact)) {
-          refused_.insert(&candidate);
-          attempt(candidate).why_not = fmt::format("needs {}", candidate.needs_fact);
+        if (candidate.needs_fact && !choice.contains(*candidate.needs_fact)) {
+          pass_over(candidate, fmt::format("needs {}", name_of(*candidate.needs_fact)));
           continue;
         }
-        choice[fact.name] = &candidate;
+        choice[fact.id] = &candidate;
         break;
       }
     }
@@ -84,7 +90,7 @@ class Planner {
   bool load(const ChoiceOf& choice, Loaded& result) {
     std::map<std::string_view, std::vector<const Candidate*>> by_object;
     for (const Fact& fact : facts()) {
-      auto at = choice.find(fact.name);
+      auto at = choice.find(fact.id);
       if (at != choice.end() && !at->second->programs.empty()) by_object[fact.object].push_back(at->second);
     }
     for (const auto& [object_name, candidates] : by_object) {
@@ -96,7 +102,7 @@ class Planner {
       for (const Candidate* candidate : candidates) {
         for (std::string_view program : candidate->programs) {
           if (Status attached = object->attach(program); !attached) {
-            refuse(*candidate, attached.error());
+            refuse(*candidate, Step::attaching, attached.error());
             return false;
           }
         }
@@ -136,10 +142,10 @@ class Planner {
         no_storage_ = true;
         return;
       }
-      refuse(*candidate, error);
+      refuse(*candidate, Step::loading, error);
     }
     if (!found) {  // each alone loads, together they do not: give up the last one
-      refuse(*candidates.back(), all);
+      refuse(*candidates.back(), Step::loading, all);
     }
   }
 
@@ -152,17 +158,24 @@ class Planner {
     std::unreachable();
   }
 
-  void refuse(const Candidate& candidate, const Error& error) {
+  void pass_over(const Candidate& candidate, std::string why) {
+    refused_.insert(&candidate);
+    Attempt& line = attempt(candidate);
+    line.outcome = AttemptOutcome::not_tried;
+    line.why_not = std::move(why);
+  }
+
+  void refuse(const Candidate& candidate, Step failed, const Error& error) {
     refused_.insert(&candidate);
     Attempt& line = attempt(candidate);
     line.why_not = error.message;
     line.sys_errno = error.sys_errno;
-    if (error.sys_errno != 0) line.cure = cure_for(candidate.kind, error, have_bpf_);
+    if (error.sys_errno != 0) line.cure = cure_for(candidate.kind, failed, error, have_bpf_);
   }
 
   void finish(const ChoiceOf& choice, Loaded& result) {
     for (std::size_t i = 0; i < facts().size(); ++i) {
-      auto at = choice.find(facts()[i].name);
+      auto at = choice.find(facts()[i].id);
       FactCoverage& line = coverage_[i];
       if (at == choice.end()) {
         line.exact = false;
@@ -172,8 +185,9 @@ class Planner {
       line.in_use = candidate.source;
       line.exact = candidate.exact;
       line.remark = candidate.remark;
-      attempt(candidate).works = true;
-      result.in_use[std::string(facts()[i].name)] = &candidate;
+      line.kind = kind_of(facts()[i], candidate);
+      attempt(candidate).outcome = AttemptOutcome::works;
+      result.in_use[facts()[i].id] = &candidate;
       // What lies behind the winner was not needed; doctor lists only what is better.
       line.attempts.resize(static_cast<std::size_t>(at->second - facts()[i].candidates.data()) + 1);
     }
@@ -190,14 +204,14 @@ class Planner {
 
 }  // namespace
 
-std::string cure_for(HookKind kind, const Error& error, bool have_bpf_capabilities) {
+std::string cure_for(HookKind kind, Step failed, const Error& error, bool have_bpf_capabilities) {
   bool denied = error.sys_errno == EPERM || error.sys_errno == EACCES;
-  bool attaching = error.message.starts_with("attaching");
   if (denied && !have_bpf_capabilities) return "run as root, or with CAP_BPF and CAP_PERFMON";
   if (denied && kind == HookKind::fentry)
     return "boot without kernel lockdown (it, or a security module, forbids trampolines)";
   if (denied) return "kernel lockdown or a security module forbids it";
-  if (attaching && kind == HookKind::kprobe) return "a kernel with CONFIG_KPROBES and CONFIG_KPROBE_EVENTS";
+  if (failed == Step::attaching && kind == HookKind::kprobe)
+    return "a kernel with CONFIG_KPROBES and CONFIG_KPROBE_EVENTS";
   return "a newer kernel: this one refuses the program";
 }
 

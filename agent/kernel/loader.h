@@ -16,8 +16,8 @@ namespace tcpadvisor::kernel {
 /// The outcome: objects by name with their programs attached, and what was tried for each fact.
 struct Loaded {
   std::map<std::string, Object, std::less<>> objects;
-  std::vector<FactCoverage> coverage;                           ///< in the order of facts()
-  std::map<std::string, const Candidate*, std::less<>> in_use;  ///< by fact; absent if there is no source
+  std::vector<FactCoverage> coverage;         ///< in the order of facts()
+  std::map<FactId, const Candidate*> in_use;  ///< absent if there is no source
   SharedMaps shared;
   bool in_hash = false;  ///< per-socket state is in the bounded hash, not in socket storage
 };
@@ -25,6 +25,7 @@ struct Loaded {
 Loaded load_all(const TracerOptions& options, const KernelTypes& types);
 
 /// What would make a refused source work, as far as the error and our own capabilities tell.
-std::string cure_for(HookKind kind, const Error& error, bool have_bpf_capabilities);
+enum class Step { loading, attaching };
+std::string cure_for(HookKind kind, Step failed, const Error& error, bool have_bpf_capabilities);
 
 }  // namespace tcpadvisor::kernel

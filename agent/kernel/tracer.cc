@@ -69,8 +69,8 @@ class LiveTracer : public Tracer {
   }
 
   const std::vector<FactCoverage>& coverage() const override { return loaded_.coverage; }
-  bool can_walk_sockets() const override { return loaded_.in_use.contains("snapshot") && walk_ != nullptr; }
-  bool can_walk_owners() const override { return loaded_.in_use.contains("owners") && files_ != nullptr; }
+  bool can_walk_sockets() const override { return loaded_.in_use.contains(FactId::snapshot) && walk_ != nullptr; }
+  bool can_walk_owners() const override { return loaded_.in_use.contains(FactId::owners) && files_ != nullptr; }
 
   Result<SocketWalk> walk_sockets(const RowFilter& filter) override {
     if (!can_walk_sockets()) return fail(ErrorCode::unsupported, "iter/tcp is not available here");
@@ -123,7 +123,7 @@ class LiveTracer : public Tracer {
 
   std::optional<LifecycleTotals> lifecycle() override {
     Object* lifecycle = object("lifecycle");
-    if (lifecycle == nullptr || !loaded_.in_use.contains("state-changes")) return std::nullopt;
+    if (lifecycle == nullptr || !loaded_.in_use.contains(FactId::state_changes)) return std::nullopt;
     auto life = sum_per_cpu<abi::ta_life>(lifecycle->map_fd("life"), 0);
     if (!life) return std::nullopt;
     LifecycleTotals out;
@@ -154,7 +154,7 @@ class LiveTracer : public Tracer {
 
   std::optional<BufferRefusals> refusals() override {
     Object* pressure = object("pressure");
-    if (pressure == nullptr || !loaded_.in_use.contains("refusals")) return std::nullopt;
+    if (pressure == nullptr || !loaded_.in_use.contains(FactId::refusals)) return std::nullopt;
     auto sum = sum_per_cpu<abi::ta_refusals>(pressure->map_fd("refusals"), 0);
     if (!sum) return std::nullopt;
     return BufferRefusals{sum->host_send, sum->host_recv, sum->cgroup_send, sum->cgroup_recv};
@@ -176,15 +176,16 @@ class LiveTracer : public Tracer {
   }
 
   void stop_calls(const std::string& why) override {
-    auto in_use = loaded_.in_use.find("calls");
+    auto in_use = loaded_.in_use.find(FactId::calls);
     if (in_use == loaded_.in_use.end()) return;
     for (std::string_view program : in_use->second->programs) object("flows")->detach(program);
     loaded_.in_use.erase(in_use);
-    auto line = std::ranges::find(loaded_.coverage, "calls", &FactCoverage::fact);
+    auto line = std::ranges::find(loaded_.coverage, FactId::calls, &FactCoverage::fact);
     line->in_use.clear();
+    line->kind = SourceKind::none;
     line->exact = false;
     line->remark = why;
-    line->attempts.back().works = false;
+    line->attempts.back().outcome = AttemptOutcome::stopped;
     line->attempts.back().why_not = why;
     line->attempts.back().cure = "--calls on, or a larger --budget";
   }
@@ -212,7 +213,7 @@ class LiveTracer : public Tracer {
       for (std::string_view program : candidate->programs) {
         bpf_prog_info info = {};
         std::uint32_t size = sizeof info;
-        auto at = std::ranges::find(facts(), fact, &Fact::name);
+        auto at = std::ranges::find(facts(), fact, &Fact::id);
         const Object* owner = find_object(at->object);
         if (owner == nullptr || bpf_obj_get_info_by_fd(owner->program_fd(program), &info, &size) != 0) continue;
         out.programs.push_back({std::string(program), fact, info.run_cnt, info.run_time_ns, info.recursion_misses});
@@ -280,14 +281,18 @@ class LiveTracer : public Tracer {
 };
 
 /// What is left when the kernel has no type information, or the user wants no BPF at all.
-Loaded nothing_loaded(const std::string& why, const std::string& cure) {
+Loaded nothing_loaded(AttemptOutcome outcome, const std::string& why, const std::string& cure) {
   Loaded loaded;
   for (const Fact& fact : facts()) {
     FactCoverage line;
-    line.fact = fact.name;
+    line.fact = fact.id;
     line.exact = false;
     for (const Candidate& candidate : fact.candidates) {
-      line.attempts.push_back({.source = std::string(candidate.source), .why_not = why, .cure = cure});
+      line.attempts.push_back({.source = std::string(candidate.source),
+                               .kind = kind_of(fact, candidate),
+                               .outcome = outcome,
+                               .why_not = why,
+                               .cure = cure});
     }
     loaded.coverage.push_back(std::move(line));
   }
@@ -304,13 +309,15 @@ void raise_memory_lock_limit() {
 
 std::unique_ptr<Tracer> Tracer::open(const TracerOptions& options) {
   if (options.hooks == Hooks::none && !options.iterators) {
-    return std::make_unique<LiveTracer>(nothing_loaded("not tried: --hooks none and no BPF sources", ""),
-                                        std::map<unsigned, std::string>{});
+    return std::make_unique<LiveTracer>(
+        nothing_loaded(AttemptOutcome::not_tried, "not tried: --hooks none and no BPF sources", ""),
+        std::map<unsigned, std::string>{});
   }
   auto types = KernelTypes::open();
   if (!types) {
-    return std::make_unique<LiveTracer>(nothing_loaded(types.error().message, "a kernel with CONFIG_DEBUG_INFO_BTF"),
-                                        std::map<unsigned, std::string>{});
+    return std::make_unique<LiveTracer>(
+        nothing_loaded(AttemptOutcome::failed, types.error().message, "a kernel with CONFIG_DEBUG_INFO_BTF"),
+        std::map<unsigned, std::string>{});
   }
   raise_memory_lock_limit();
   return std::make_unique<LiveTracer>(load_all(options, *types), types->enum_names("sk_rst_reason"));

@@ -66,7 +66,8 @@ struct OwnerWalk {
 /// Time that our programs took, from the kernel's own statistics.
 struct HookCost {
   struct Program {
-    std::string name, fact;
+    std::string name;
+    FactId fact = FactId::calls;
     std::uint64_t run_count = 0, run_time_ns = 0, recursion_misses = 0;
   };
   std::vector<Program> programs;

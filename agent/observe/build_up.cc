@@ -44,7 +44,7 @@ std::vector<const SocketRow*> rows_of(const BuildUp& item, const Connections& co
 
 std::vector<BuildUp> build_ups_of(const Observation& seen) {
   const Sample& sample = seen.now();
-  bool owners_known = sample.knows("owners");
+  bool owners_known = sample.knows(FactId::owners);
   std::vector<BuildUp> items;
   for (TcpState state : kStates) {
     for (const OwnerTotals& owner : sample.owners) {

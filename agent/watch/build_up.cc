@@ -73,8 +73,8 @@ Table build_up_table(const Picture& picture, const View& view) {
   spec.lines = [&](Row row) { return lines_of(row, view); };
   spec.details = [&](Row row) { return details_of(row, picture, glyphs(view.utf8)); };
   spec.heading = heading_of(kColumns, view.width, glyphs(view.utf8));
-  spec.empty = picture.now().knows("snapshot") ? "nothing piles up in a closing or opening state"
-                                               : "states are not known: no source can read them";
+  spec.empty = picture.now().knows(FactId::snapshot) ? "nothing piles up in a closing or opening state"
+                                                     : "states are not known: no source can read them";
   return make_table(std::move(spec), view);
 }
 

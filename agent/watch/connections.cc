@@ -116,7 +116,7 @@ Table connections_table(const Picture& picture, const View& view) {
   spec.details = [&](Row row) { return details_of(row.link, picture, view); };
   spec.heading = heading_of(kColumns, view.width, glyphs(view.utf8));
   spec.empty =
-      picture.now().knows("snapshot") ? "no connections" : "connections are not known: no source can read them";
+      picture.now().knows(FactId::snapshot) ? "no connections" : "connections are not known: no source can read them";
   return make_table(std::move(spec), view);
 }
 

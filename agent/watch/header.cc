@@ -20,7 +20,7 @@ constexpr std::array kStates = {TcpState::established, TcpState::syn_sent,  TcpS
                                 TcpState::fin_wait_2,  TcpState::time_wait, TcpState::close_wait, TcpState::last_ack,
                                 TcpState::closing,     TcpState::listen,    TcpState::close};
 
-std::string source_of(const Sample& sample, std::string_view fact) {
+std::string source_of(const Sample& sample, FactId fact) {
   const FactCoverage* found = sample.fact(fact);
   return found != nullptr && !found->in_use.empty() ? found->in_use : "none";
 }
@@ -30,7 +30,7 @@ Line host_line(const Picture& picture, const View& view) {
   Line line("tcpadvisor ", Attr::title);
   line.add(fmt::format(" {}  Linux {}  up {}", now.host.name, now.host.kernel,
                        human_duration(milliseconds(now.host.uptime_s * 1000))));
-  line.add(fmt::format("  snapshot by {}", source_of(now, "snapshot")), Attr::dim);
+  line.add(fmt::format("  snapshot by {}", source_of(now, FactId::snapshot)), Attr::dim);
   if (view.paused) line.add("  PAUSED", Attr::warning);
   return line;
 }
@@ -60,12 +60,13 @@ Line self_line(const Picture& picture, const View& view) {
 std::optional<Line> caveat_line(const Sample& now) {
   std::string text;
   auto also = [&](const std::string& what) { text += (text.empty() ? "" : "; ") + what; };
-  for (std::string_view fact : {"snapshot", "owners"}) {
+  for (FactId fact : {FactId::snapshot, FactId::owners}) {
     const FactCoverage* coverage = now.fact(fact);
     if (!now.knows(fact)) {
-      also(fmt::format("{} not known", fact));
+      also(fmt::format("{} not known", name_of(fact)));
     } else if (!coverage->exact) {
-      also(fmt::format("{} incomplete: {}", fact, coverage->remark.empty() ? coverage->in_use : coverage->remark));
+      also(fmt::format("{} incomplete: {}", name_of(fact),
+                       coverage->remark.empty() ? coverage->in_use : coverage->remark));
     }
   }
   if (now.self.partial)

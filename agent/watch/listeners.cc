@@ -102,7 +102,8 @@ Table listeners_table(const Picture& picture, const View& view) {
   spec.lines = [&](Row row) { return lines_of(row, picture, view); };
   spec.details = [&](Row row) { return details_of(row, picture.window); };
   spec.heading = heading_of(kColumns, view.width, glyphs(view.utf8));
-  spec.empty = picture.now().knows("snapshot") ? "nothing listens" : "listeners are not known: no source can read them";
+  spec.empty =
+      picture.now().knows(FactId::snapshot) ? "nothing listens" : "listeners are not known: no source can read them";
   return make_table(std::move(spec), view);
 }
 

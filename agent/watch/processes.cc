@@ -75,10 +75,10 @@ Table processes_table(const Picture& picture, const View& view) {
   spec.lines = [&](Row row) { return lines_of(*row, picture, view); };
   spec.details = [&](Row row) { return process_details(*row, picture.now()); };
   spec.heading = heading_of(kColumns, view.width, glyphs(view.utf8));
-  const FactCoverage* owners = picture.now().fact("owners");
-  spec.empty = !picture.now().knows("owners") ? "owners are not known; tcpadvisor doctor says why"
-               : owners->exact                ? "no process holds a TCP socket"
-                                              : "no process that we may look into holds a TCP socket";
+  const FactCoverage* owners = picture.now().fact(FactId::owners);
+  spec.empty = !picture.now().knows(FactId::owners) ? "owners are not known; tcpadvisor doctor says why"
+               : owners->exact                      ? "no process holds a TCP socket"
+                                                    : "no process that we may look into holds a TCP socket";
   return make_table(std::move(spec), view);
 }
 

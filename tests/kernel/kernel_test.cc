@@ -55,7 +55,7 @@ class KernelTest : public testing::Test {
 
   static std::string why_no_walk() {
     for (const FactCoverage& line : tracer_->coverage()) {
-      if (line.fact == "snapshot") return line.attempts.front().why_not;
+      if (line.fact == FactId::snapshot) return line.attempts.front().why_not;
     }
     return "";
   }
@@ -90,7 +90,7 @@ class KernelTest : public testing::Test {
     return life && at != life->closed_by_pid.end() ? at->second : std::array<std::uint64_t, 5>{};
   }
 
-  static std::string in_use(std::string_view fact) {
+  static std::string in_use(FactId fact) {
     for (const FactCoverage& line : tracer_->coverage()) {
       if (line.fact == fact) return line.in_use;
     }
@@ -112,10 +112,10 @@ class KernelTest : public testing::Test {
 
 TEST_F(KernelTest, EveryFactHasASourceOrSaysWhy) {
   for (const FactCoverage& line : tracer_->coverage()) {
-    EXPECT_FALSE(line.in_use.empty()) << line.fact << ": "
+    EXPECT_FALSE(line.in_use.empty()) << name_of(line.fact) << ": "
                                       << (line.attempts.empty() ? "" : line.attempts.back().why_not);
     for (const Attempt& attempt : line.attempts)
-      EXPECT_TRUE(attempt.works || !attempt.why_not.empty()) << line.fact << " " << attempt.source;
+      EXPECT_TRUE(attempt.works() || !attempt.why_not.empty()) << name_of(line.fact) << " " << attempt.source;
   }
 }
 
@@ -123,7 +123,7 @@ TEST_F(KernelTest, TheForcedKindIsInUse) {
   auto hooks = options_from_environment().hooks;
   if (hooks == Hooks::any) GTEST_SKIP() << "TCPADVISOR_TEST_HOOKS is not set";
   const char* word = hooks == Hooks::fentry ? "fexit" : hooks == Hooks::kprobe ? "kprobe" : "tp_btf";
-  EXPECT_THAT(in_use("calls"), testing::HasSubstr(word));
+  EXPECT_THAT(in_use(FactId::calls), testing::HasSubstr(word));
 }
 
 TEST_F(KernelTest, BytesAndCallsOfALiveConnectionAreExact) {
@@ -313,8 +313,8 @@ TEST_F(KernelTest, AClosedWindowMattersHoweverLittleWaits) {
 }
 
 TEST_F(KernelTest, WaitingSendersAreTimed) {
-  if (in_use("waiting").find("sampled") != std::string::npos)
-    GTEST_SKIP() << "no hook for waiting here: " << in_use("waiting");
+  if (in_use(FactId::waiting).find("sampled") != std::string::npos)
+    GTEST_SKIP() << "no hook for waiting here: " << in_use(FactId::waiting);
   auto listener = traffic::listen_on_loopback(8, 4096);
   auto pair = traffic::make_pair(listener);
   int small = 4096;
@@ -408,7 +408,7 @@ TEST_F(KernelTest, ACloseWithUnreadDataIsSeen) {
 }
 
 TEST_F(KernelTest, AcceptQueuePeakIsKept) {
-  if (in_use("accept-peak").find("sampled") != std::string::npos) GTEST_SKIP() << "no hook for the peak here";
+  if (in_use(FactId::accept_peak).find("sampled") != std::string::npos) GTEST_SKIP() << "no hook for the peak here";
   auto listener = traffic::listen_on_loopback(64);
   {
     std::vector<os::UniqueFd> clients;
@@ -423,8 +423,8 @@ TEST_F(KernelTest, AcceptQueuePeakIsKept) {
 
 TEST_F(KernelTest, AFullTableIsCountedAndNothingElseSuffers) {
   TracerOptions options = options_from_environment();
-  if (in_use("calls").find("kprobe") == std::string::npos)
-    GTEST_SKIP() << "the bounded table serves kprobes only; here: " << in_use("calls");
+  if (in_use(FactId::calls).find("kprobe") == std::string::npos)
+    GTEST_SKIP() << "the bounded table serves kprobes only; here: " << in_use(FactId::calls);
   options.max_flows = 4;
   auto small = Tracer::open(options);
   auto listener = traffic::listen_on_loopback(64);
@@ -450,7 +450,7 @@ TEST_F(KernelTest, CallHooksCanBeStopped) {
   ASSERT_TRUE(seen);
   EXPECT_EQ(row_of(pair.client.get(), *seen)->calls->send.calls(), 1u);
   for (const FactCoverage& line : own->coverage()) {
-    EXPECT_TRUE(line.fact != "calls" || line.in_use.empty());
+    EXPECT_TRUE(line.fact != FactId::calls || line.in_use.empty());
   }
 }
 
@@ -478,7 +478,7 @@ TEST_F(KernelTest, ProgramsAreMeasured) {
   for (int i = 0; i < 100; ++i) traffic::send_exactly(pair.client.get(), 1);
   std::uint64_t runs = 0;
   for (const auto& program : tracer_->cost().programs) {
-    if (program.fact == "calls") runs += program.run_count;
+    if (program.fact == FactId::calls) runs += program.run_count;
   }
   EXPECT_GE(runs, 100u);
   EXPECT_TRUE(tracer_->measure(false));

@@ -147,7 +147,7 @@ class UserQueues : public testing::Test {
       sample = collector.tick().value();
       if (holds(*sample)) return sample;
     }
-    ADD_FAILURE() << "did not happen within ten seconds; user-queues: " << sample->fact("user-queues")->remark;
+    ADD_FAILURE() << "did not happen within ten seconds; user-queues: " << sample->fact(FactId::user_queues)->remark;
     return sample;
   }
   static SamplePtr tick_until_heard(Collector& collector, const Speaker& speaker) {
@@ -218,8 +218,8 @@ TEST_F(UserQueues, WhoLiesAboutAConnectionIsRefusedAndTheOwnerIsStillHeard) {
   ASSERT_NE(honest.heard_in(*sample), nullptr);
   EXPECT_EQ(honest.heard_in(*sample)->queued, 778'763u);
   EXPECT_EQ(honest.heard_in(*sample)->pid, honest.process().pid());
-  EXPECT_THAT(sample->fact("user-queues")->remark, HasSubstr(fmt::format("pid {}", liar.pid())));
-  EXPECT_THAT(sample->fact("user-queues")->remark, HasSubstr("does not hold"));
+  EXPECT_THAT(sample->fact(FactId::user_queues)->remark, HasSubstr(fmt::format("pid {}", liar.pid())));
+  EXPECT_THAT(sample->fact(FactId::user_queues)->remark, HasSubstr("does not hold"));
 }
 
 TEST_F(UserQueues, AFloodIsCountedAndTheHonestStayHeard) {

@@ -328,8 +328,17 @@ class SampleBuilder {
     return *this;
   }
   SampleBuilder& cover(const std::string& fact, const std::string& source) {
-    std::erase_if(sample_.coverage, [&](const FactCoverage& known) { return known.fact == fact; });
-    sample_.coverage.push_back({.fact = fact, .in_use = source, .exact = true, .remark = {}, .attempts = {}});
+    FactId id = fact_named(fact).value();
+    std::erase_if(sample_.coverage, [&](const FactCoverage& known) { return known.fact == id; });
+    auto kind = std::ranges::find(kSourceKindNames, source);
+    sample_.coverage.push_back({.fact = id,
+                                .in_use = source,
+                                .kind = kind == kSourceKindNames.end()
+                                            ? SourceKind::none
+                                            : static_cast<SourceKind>(kind - kSourceKindNames.begin()),
+                                .exact = true,
+                                .remark = {},
+                                .attempts = {}});
     return *this;
   }
   template <typename Change>

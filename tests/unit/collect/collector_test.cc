@@ -77,9 +77,9 @@ TEST(Collector, a_recent_host_by_procfs_only) {
       EXPECT_EQ(row.owner->holders, 2u) << "shared with the worker";
     }
   }
-  EXPECT_TRUE(sample->knows("snapshot"));
-  EXPECT_FALSE(sample->knows("socket-memory"));
-  EXPECT_FALSE(sample->knows("buffer-locks"));
+  EXPECT_TRUE(sample->knows(FactId::snapshot));
+  EXPECT_FALSE(sample->knows(FactId::socket_memory));
+  EXPECT_FALSE(sample->knows(FactId::buffer_locks));
   EXPECT_FALSE(sample->self.partial) << sample->self.partial_why;
   EXPECT_EQ(sample->self.lost.at("rows_suppressed"), 0u);
   EXPECT_EQ(sample->self.lost.at("ringbuf"), 0u) << "the tracer's losses are in it, too";
@@ -127,7 +127,7 @@ TEST(Collector, the_kernels_walk_is_joined_with_its_owners) {
   EXPECT_EQ(sample->memory.pressure_ms, 123u);
   EXPECT_EQ(sample->self.sockets_walked, 1000u);
   EXPECT_EQ(sample->find_owner(700)->fd_limit, 1024u);
-  EXPECT_EQ(sample->fact("owners")->in_use, "iter/task_file");
+  EXPECT_EQ(sample->fact(FactId::owners)->in_use, "iter/task_file");
 }
 
 TEST(Collector, a_walk_that_stops_working_is_replaced_and_told) {
@@ -137,19 +137,20 @@ TEST(Collector, a_walk_that_stops_working_is_replaced_and_told) {
   bench.tracer->owner_walk = kernel::OwnerWalk{};
   FakeTracer* tracer = bench.tracer;
   auto collector = bench.open();
-  EXPECT_EQ(collector->tick().value()->fact("snapshot")->in_use, "iter/tcp");
+  EXPECT_EQ(collector->tick().value()->fact(FactId::snapshot)->in_use, "iter/tcp");
   tracer->walk = fail(ErrorCode::failed, "iter/tcp: Operation not permitted", EPERM);
   SamplePtr sample = collector->tick().value();
-  EXPECT_EQ(sample->fact("snapshot")->in_use, "sock_diag");
-  EXPECT_EQ(sample->fact("snapshot")->attempts[0].why_not, "stopped working: iter/tcp: Operation not permitted");
-  EXPECT_FALSE(sample->knows("buffer-locks"));
+  EXPECT_EQ(sample->fact(FactId::snapshot)->in_use, "sock_diag");
+  EXPECT_EQ(sample->fact(FactId::snapshot)->attempts[0].why_not, "stopped working: iter/tcp: Operation not permitted");
+  EXPECT_FALSE(sample->knows(FactId::buffer_locks));
   EXPECT_FALSE(sample->self.partial) << "sock_diag answered in the same tick";
 }
 
 TEST(Collector, a_forced_source_that_is_not_there_is_refused_with_its_reason) {
   Bench bench(fixture::root("proc-6.18"));
-  bench.tracer->facts.push_back(
-      {"snapshot", "", true, "", {{"iter/tcp", false, "Operation not permitted", "CAP_BPF", EPERM}}});
+  FactCoverage& refused = bench.tracer->facts.emplace_back();
+  refused.fact = FactId::snapshot;
+  refused.attempts = {works_not(SourceKind::iter_tcp, "Operation not permitted", "CAP_BPF", EPERM)};
   bench.parts.options.sources = Sources::bpf;
   auto collector = assemble(std::move(bench.parts));
   ASSERT_FALSE(collector);
@@ -180,7 +181,7 @@ TEST(Collector, hooks_on_every_call_are_stopped_over_the_budget) {
   Bench bench(fixture::root("proc-6.18"));
   FakeTracer* tracer = bench.tracer;
   auto collector = bench.open();
-  tracer->hook_cost.programs = {{"t_send", "calls", 10, 1000, 0}, {"on_state", "state-changes", 1, 500, 0}};
+  tracer->hook_cost.programs = {{"t_send", FactId::calls, 10, 1000, 0}, {"on_state", FactId::state_changes, 1, 500, 0}};
   ASSERT_TRUE(collector->tick());
   EXPECT_EQ(tracer->measured, (std::vector<bool>{true}));
   tracer->hook_cost.programs[0].run_time_ns += 30'000'000;
@@ -197,7 +198,7 @@ TEST(Collector, calls_that_are_forced_on_stay_on) {
   FakeTracer* tracer = bench.tracer;
   auto collector = bench.open();
   ASSERT_TRUE(collector->tick());
-  tracer->hook_cost.programs = {{"t_send", "calls", 10, 1'000'000'000, 0}};
+  tracer->hook_cost.programs = {{"t_send", FactId::calls, 10, 1'000'000'000, 0}};
   bench.clock->advance_ms(1000);
   ASSERT_TRUE(collector->tick());
   EXPECT_EQ(tracer->stopped_because, "");
@@ -220,7 +221,8 @@ TEST(Collector, a_namespace_that_vanishes_is_one_line_and_the_rest_goes_on) {
   EXPECT_EQ(sample->netns[0].states[index_of(TcpState::listen)].count, 1u);
   EXPECT_NE(sample->netns[1].error.find("pid:4194305"), std::string::npos) << sample->netns[1].error;
   EXPECT_EQ(sample->self.lost.at("namespaces_unreachable"), 1u);
-  EXPECT_TRUE(sample->fact("namespaces")->remark.starts_with("1 of 2 read; ")) << sample->fact("namespaces")->remark;
+  EXPECT_TRUE(sample->fact(FactId::namespaces)->remark.starts_with("1 of 2 read; "))
+      << sample->fact(FactId::namespaces)->remark;
   tree.remove("/proc/4194305");
   bench.clock->advance_ms(1000);
   EXPECT_EQ(collector->tick().value()->netns.size(), 1u);
@@ -235,12 +237,12 @@ TEST(Collector, bad_text_takes_away_its_fact_only) {
   Bench bench(tree.root());
   bench.parts.options.sources = Sources::procfs;
   SamplePtr sample = bench.open()->tick().value();
-  EXPECT_FALSE(sample->knows("counters"));
-  EXPECT_NE(sample->fact("counters")->remark.find("net/netstat:2: the line of values for TcpExt: is missing"),
+  EXPECT_FALSE(sample->knows(FactId::counters));
+  EXPECT_NE(sample->fact(FactId::counters)->remark.find("net/netstat:2: the line of values for TcpExt: is missing"),
             std::string::npos);
-  EXPECT_FALSE(sample->knows("settings"));
-  EXPECT_TRUE(sample->knows("snapshot"));
-  EXPECT_TRUE(sample->knows("memory"));
+  EXPECT_FALSE(sample->knows(FactId::settings));
+  EXPECT_TRUE(sample->knows(FactId::snapshot));
+  EXPECT_TRUE(sample->knows(FactId::memory));
   EXPECT_EQ(sample->netns[0].states[index_of(TcpState::listen)].count, 1u);
 }
 
@@ -255,7 +257,7 @@ TEST(Collector, a_bad_line_of_sockets_leaves_the_counters_alone) {
   Bench bench(tree.root());
   bench.parts.options.sources = Sources::procfs;
   SamplePtr sample = bench.open()->tick().value();
-  EXPECT_TRUE(sample->knows("counters"));
+  EXPECT_TRUE(sample->knows(FactId::counters));
   EXPECT_TRUE(sample->self.partial);
   EXPECT_NE(sample->netns[0].error.find("net/tcp:2: 'nonsense' is not a local address"), std::string::npos);
 }
@@ -280,8 +282,8 @@ TEST(Collector, without_a_socket_to_listen_on_user_queues_have_no_source) {
   Bench bench(fixture::root("proc-6.18"));
   bench.parts.no_user_queues = {ErrorCode::unsupported, "XDG_RUNTIME_DIR is not set", 0};
   SamplePtr sample = bench.open()->tick().value();
-  EXPECT_FALSE(sample->knows("user-queues"));
-  EXPECT_EQ(sample->fact("user-queues")->attempts[0].why_not, "XDG_RUNTIME_DIR is not set");
+  EXPECT_FALSE(sample->knows(FactId::user_queues));
+  EXPECT_EQ(sample->fact(FactId::user_queues)->attempts[0].why_not, "XDG_RUNTIME_DIR is not set");
   EXPECT_EQ(sample->self.lost.at("user_queues_refused"), 0u);
 }
 
@@ -323,8 +325,8 @@ TEST(Collector, what_programs_say_is_checked_counted_and_complained_of) {
   EXPECT_EQ(sample->user_queue_of(sample->sockets.at(0)), &sample->user_queues[0]);
   EXPECT_EQ(sample->self.lost.at("user_queues_refused"), 1u);
   EXPECT_EQ(sample->self.lost.at("user_queues_over_limit"), 0u);
-  EXPECT_TRUE(sample->knows("user-queues"));
-  EXPECT_NE(sample->fact("user-queues")->remark.find("1 program speaks for 1 connection; refused 1"),
+  EXPECT_TRUE(sample->knows(FactId::user_queues));
+  EXPECT_NE(sample->fact(FactId::user_queues)->remark.find("1 program speaks for 1 connection; refused 1"),
             std::string::npos);
   ASSERT_EQ(complaints.size(), 1u);
   EXPECT_NE(complaints[0].find("pid 701"), std::string::npos);
@@ -378,7 +380,7 @@ TEST(LiveCollector, an_own_listener_is_found_with_its_owner) {
     EXPECT_EQ(row->owner->pid, static_cast<Pid>(getpid()));
     EXPECT_EQ(row->accept_limit, sources == Sources::netlink ? std::optional(7u) : std::nullopt);
     EXPECT_NE(sample->find_owner(static_cast<Pid>(getpid())), nullptr);
-    EXPECT_TRUE(sample->knows("counters"));
+    EXPECT_TRUE(sample->knows(FactId::counters));
     EXPECT_GT(sample->self.rss_bytes, 0u);
   }
   EXPECT_EQ(os::ProcRoot().inode("/proc/thread-self/ns/net").value(), before) << "the caller's namespace never changes";

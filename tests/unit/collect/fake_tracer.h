@@ -6,9 +6,15 @@
 #include <string>
 #include <vector>
 
+#include "agent/collect/coverage.h"
 #include "agent/kernel/tracer.h"
 
 namespace tcpadvisor::collect {
+
+inline FactCoverage coverage_by(FactId fact, SourceKind kind) {
+  Attempt attempt = works(kind);
+  return {.fact = fact, .in_use = attempt.source, .kind = kind, .remark = "", .attempts = {attempt}};
+}
 
 class FakeTracer final : public kernel::Tracer {
  public:
@@ -47,8 +53,8 @@ class FakeTracer final : public kernel::Tracer {
 
   /// Says that iter/tcp and iter/task_file work, with what `walk` and `owner_walk` hold.
   void can_do_bpf() {
-    facts.push_back({"snapshot", "iter/tcp", true, "", {{"iter/tcp", true, "", "", 0}}});
-    facts.push_back({"owners", "iter/task_file", true, "", {{"iter/task_file", true, "", "", 0}}});
+    facts.push_back(coverage_by(FactId::snapshot, SourceKind::iter_tcp));
+    facts.push_back(coverage_by(FactId::owners, SourceKind::iter_task_file));
   }
 };
 

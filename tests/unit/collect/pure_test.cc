@@ -11,6 +11,7 @@
 #include "agent/collect/row_keeper.h"
 #include "agent/collect/state_ages.h"
 #include "agent/collect/tally.h"
+#include "tests/unit/collect/fake_tracer.h"
 
 namespace tcpadvisor::collect {
 namespace {
@@ -339,88 +340,94 @@ TEST(Join, several_namespaces_share_the_limit_of_rows_and_failures_are_told) {
 // ---- coverage ----
 
 std::vector<Attempt> both_ways() {
-  return {works("sock_diag"), works("/proc/net/tcp")};
+  return {works(SourceKind::sock_diag), works(SourceKind::proc_net_tcp)};
 }
 
 TEST(Coverage, ranks_bpf_first_and_obeys_the_forced_source) {
-  std::vector<FactCoverage> tracer = {{"snapshot", "iter/tcp", true, "", {works("iter/tcp")}}};
-  auto source = [&](Sources sources) { return first_working(rank_attempts(tracer, "snapshot", sources, both_ways())); };
-  EXPECT_EQ(source(Sources::any), "iter/tcp");
-  EXPECT_EQ(source(Sources::bpf), "iter/tcp");
-  EXPECT_EQ(source(Sources::netlink), "sock_diag");
-  EXPECT_EQ(source(Sources::procfs), "/proc/net/tcp");
-  tracer[0].attempts[0] = works_not("iter/tcp", "Operation not permitted", "CAP_BPF");
-  EXPECT_EQ(source(Sources::any), "sock_diag");
-  EXPECT_EQ(source(Sources::bpf), "");
+  std::vector<FactCoverage> tracer = {coverage_by(FactId::snapshot, SourceKind::iter_tcp)};
+  auto source = [&](Sources sources) {
+    return kind_in_use(rank_attempts(tracer, FactId::snapshot, sources, both_ways()));
+  };
+  EXPECT_EQ(source(Sources::any), SourceKind::iter_tcp);
+  EXPECT_EQ(source(Sources::bpf), SourceKind::iter_tcp);
+  EXPECT_EQ(source(Sources::netlink), SourceKind::sock_diag);
+  EXPECT_EQ(source(Sources::procfs), SourceKind::proc_net_tcp);
+  auto ranked = rank_attempts(tracer, FactId::snapshot, Sources::procfs, both_ways());
+  EXPECT_EQ(ranked[0].outcome, AttemptOutcome::not_wanted);
+  EXPECT_EQ(ranked[0].why_not, "not used: --sources chose another way");
+  tracer[0].attempts[0] = works_not(SourceKind::iter_tcp, "Operation not permitted", "CAP_BPF");
+  EXPECT_EQ(source(Sources::any), SourceKind::sock_diag);
+  EXPECT_EQ(source(Sources::bpf), SourceKind::none);
 }
 
-const FactCoverage& fact(const std::vector<FactCoverage>& all, std::string_view name) {
-  return *std::ranges::find(all, name, &FactCoverage::fact);
+const FactCoverage& fact(const std::vector<FactCoverage>& all, FactId id) {
+  return *std::ranges::find(all, id, &FactCoverage::fact);
 }
 
 TEST(Coverage, what_the_snapshot_gives_depends_on_its_source) {
   OwnFacts own;
-  own.snapshot = {works("iter/tcp"), works("sock_diag"), works("/proc/net/tcp")};
+  own.snapshot = {works(SourceKind::iter_tcp), works(SourceKind::sock_diag), works(SourceKind::proc_net_tcp)};
   auto best = cover({}, own);
-  for (const char* name : {"snapshot", "accept-queue", "buffer-locks", "socket-memory", "tcp-info"}) {
-    EXPECT_EQ(fact(best, name).in_use, "iter/tcp") << name;
-    EXPECT_TRUE(fact(best, name).exact);
+  for (FactId id :
+       {FactId::snapshot, FactId::accept_queue, FactId::buffer_locks, FactId::socket_memory, FactId::tcp_info}) {
+    EXPECT_EQ(fact(best, id).in_use, "iter/tcp") << name_of(id);
+    EXPECT_TRUE(fact(best, id).exact);
   }
-  own.snapshot = {works_not("iter/tcp", "no"), works("sock_diag"), works("/proc/net/tcp")};
+  own.snapshot = {works_not(SourceKind::iter_tcp, "no"), works(SourceKind::sock_diag), works(SourceKind::proc_net_tcp)};
   auto second = cover({}, own);
-  EXPECT_EQ(fact(second, "buffer-locks").in_use, "");
-  EXPECT_EQ(fact(second, "socket-memory").in_use, "sock_diag");
-  own.snapshot = {works_not("iter/tcp", "no"), works_not("sock_diag", "no"), works("/proc/net/tcp")};
+  EXPECT_EQ(fact(second, FactId::buffer_locks).in_use, "");
+  EXPECT_EQ(fact(second, FactId::socket_memory).in_use, "sock_diag");
+  own.snapshot = {works_not(SourceKind::iter_tcp, "no"), works_not(SourceKind::sock_diag, "no"),
+                  works(SourceKind::proc_net_tcp)};
   auto last = cover({}, own);
-  EXPECT_EQ(fact(last, "accept-queue").in_use, "/proc/net/tcp");
-  EXPECT_FALSE(fact(last, "accept-queue").exact);
-  EXPECT_EQ(fact(last, "tcp-info").in_use, "");
-  EXPECT_EQ(fact(last, "socket-memory").in_use, "");
+  EXPECT_EQ(fact(last, FactId::accept_queue).in_use, "/proc/net/tcp");
+  EXPECT_FALSE(fact(last, FactId::accept_queue).exact);
+  EXPECT_EQ(fact(last, FactId::tcp_info).in_use, "");
+  EXPECT_EQ(fact(last, FactId::socket_memory).in_use, "");
 }
 
 TEST(Coverage, every_fact_of_ours_is_listed_and_the_tracers_are_kept) {
-  auto all = cover({{"calls", "fexit", true, "", {}}, {"snapshot", "iter/tcp", true, "", {}}}, {});
+  auto all =
+      cover({coverage_by(FactId::calls, SourceKind::hook), coverage_by(FactId::snapshot, SourceKind::iter_tcp)}, {});
   std::vector<std::string> names;
-  for (const FactCoverage& one : all) names.push_back(one.fact);
+  for (const FactCoverage& one : all) names.emplace_back(name_of(one.fact));
   EXPECT_EQ(names, (std::vector<std::string>{"calls", "snapshot", "owners", "accept-queue", "buffer-locks",
                                              "socket-memory", "tcp-info", "counters", "settings", "memory", "cgroups",
                                              "namespaces", "user-queues"}));
 }
 
 TEST(Coverage, what_the_tracer_cannot_get_comes_from_the_snapshot_as_far_as_it_goes) {
-  std::vector<FactCoverage> tracer = {
-      {"state-changes",
-       "",
-       false,
-       "",
-       {works_not("tp_btf", "no"), works_not("age from the snapshot", "needs snapshot")}},
-      {"accept-peak", "", false, "", {}},
-      {"pressure", "", false, "", {}},
-      {"waiting", "", false, "", {}},
-      {"close", "fentry", true, "", {}}};
+  std::vector<FactCoverage> tracer;
+  for (FactId id : {FactId::state_changes, FactId::accept_peak, FactId::pressure, FactId::waiting}) {
+    tracer.emplace_back().fact = id;
+  }
+  Attempt passive = works_not("age from the snapshot", "needs snapshot");
+  passive.kind = SourceKind::derived;
+  tracer[0].attempts = {works_not(SourceKind::hook, "no"), passive};
+  tracer.push_back(coverage_by(FactId::close, SourceKind::hook));
   OwnFacts own;
-  own.snapshot = {works("sock_diag")};
+  own.snapshot = {works(SourceKind::sock_diag)};
   auto all = cover(tracer, own);
-  EXPECT_EQ(fact(all, "state-changes").in_use, "age from the snapshot");
-  EXPECT_FALSE(fact(all, "state-changes").exact);
-  EXPECT_EQ(fact(all, "state-changes").attempts.size(), 2u);
-  EXPECT_EQ(fact(all, "accept-peak").in_use, "sampled accept queue");
-  EXPECT_EQ(fact(all, "pressure").in_use, "/proc/net/protocols");
-  EXPECT_EQ(fact(all, "waiting").in_use, "");
-  EXPECT_EQ(fact(all, "close").in_use, "fentry");
+  EXPECT_EQ(fact(all, FactId::state_changes).in_use, "age from the snapshot");
+  EXPECT_FALSE(fact(all, FactId::state_changes).exact);
+  EXPECT_EQ(fact(all, FactId::state_changes).attempts.size(), 2u);
+  EXPECT_EQ(fact(all, FactId::accept_peak).in_use, "sampled accept queue");
+  EXPECT_EQ(fact(all, FactId::pressure).in_use, "/proc/net/protocols");
+  EXPECT_EQ(fact(all, FactId::waiting).in_use, "");
+  EXPECT_EQ(fact(all, FactId::close).in_use, "hook");
   own = {};
   own.memory_read = false;
-  for (const char* name : {"state-changes", "accept-peak", "pressure"})
-    EXPECT_EQ(fact(cover(tracer, own), name).in_use, "") << name;
+  for (FactId id : {FactId::state_changes, FactId::accept_peak, FactId::pressure})
+    EXPECT_EQ(fact(cover(tracer, own), id).in_use, "") << name_of(id);
 }
 
 TEST(Coverage, owners_that_are_not_exact_say_why) {
   OwnFacts own;
-  own.owners = {works_not("iter/task_file", "no"), works("/proc/*/fd")};
+  own.owners = {works_not(SourceKind::iter_task_file, "no"), works(SourceKind::proc_fd)};
   own.unreadable_processes = 12;
   auto all = cover({}, own);
-  EXPECT_FALSE(fact(all, "owners").exact);
-  EXPECT_TRUE(fact(all, "owners")
+  EXPECT_FALSE(fact(all, FactId::owners).exact);
+  EXPECT_TRUE(fact(all, FactId::owners)
                   .remark.starts_with("12 processes not readable: needs CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"));
 }
 

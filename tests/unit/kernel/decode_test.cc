@@ -159,8 +159,8 @@ TEST(Facts, AForcedKindTakesAwayTheOthersButNotWhatHasNoOtherForm) {
   for (const Fact& fact : facts()) {
     for (const Candidate& candidate : fact.candidates) {
       bool may = allowed(fact, candidate, options);
-      EXPECT_TRUE(fact.name != "calls" || may == (candidate.kind == HookKind::kprobe)) << candidate.source;
-      EXPECT_TRUE((fact.name != "snapshot" && fact.name != "refusals") || may) << candidate.source;
+      EXPECT_TRUE(fact.id != FactId::calls || may == (candidate.kind == HookKind::kprobe)) << candidate.source;
+      EXPECT_TRUE((fact.id != FactId::snapshot && fact.id != FactId::refusals) || may) << candidate.source;
     }
   }
   options.hooks = Hooks::none;
@@ -177,7 +177,7 @@ TEST(Facts, CallsOffSwitchesOffOnlyTheCallHooks) {
   options.calls = Calls::off;
   for (const Fact& fact : facts()) {
     for (const Candidate& candidate : fact.candidates)
-      EXPECT_EQ(allowed(fact, candidate, options), fact.name != "calls");
+      EXPECT_EQ(allowed(fact, candidate, options), fact.id != FactId::calls);
   }
 }
 

@@ -141,8 +141,11 @@ TEST(PendingShutdownData, is_never_fine_without_a_word) {
   expect_unknown(pending_shutdown_data(silent, lab()), "no program publishes");
   Window deaf = a_window(6, [](SampleBuilder& sample, std::size_t) {
     sample.cover("user-queues", "").set([](Sample& s) {
-      s.coverage.back().attempts = {
-          {.source = "socket", .works = false, .why_not = "cannot bind", .cure = {}, .sys_errno = 13}};
+      s.coverage.back().attempts = {{.source = "socket",
+                                     .outcome = AttemptOutcome::failed,
+                                     .why_not = "cannot bind",
+                                     .cure = {},
+                                     .sys_errno = 13}};
     });
   });
   expect_unknown(pending_shutdown_data(deaf, lab()), "cannot bind");

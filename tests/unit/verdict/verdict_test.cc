@@ -276,7 +276,7 @@ TEST(Verdict, namespaces_that_cannot_be_entered_are_not_assessed) {
                                    [](SampleBuilder& sample, std::size_t) {
                                      sample.cover("namespaces", "own namespace").set([](Sample& s) {
                                        Attempt all{.source = "setns",
-                                                   .works = false,
+                                                   .outcome = AttemptOutcome::failed,
                                                    .why_not = "Operation not permitted",
                                                    .cure = "CAP_SYS_ADMIN",
                                                    .sys_errno = 1};
