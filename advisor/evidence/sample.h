@@ -283,6 +283,7 @@ struct SelfCost {
   double cpu_percent = 0;  ///< of one core, since the last sample
   std::uint64_t rss_bytes = 0;
   double hook_ns_per_s = 0;  ///< time in our BPF programs, as measured last (one slice in 30 s); 0 before the first
+  std::string hooks_not_measured;  ///< why that time is not known, in a few words; empty if it is, or will be soon
   std::map<std::string, std::uint64_t>
       lost;  ///< by kind; every kind that can happen is present, 0 when nothing was lost
   auto operator<=>(const SelfCost&) const = default;

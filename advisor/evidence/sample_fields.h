@@ -263,6 +263,7 @@ void describe(auto& a, Is<SelfCost> auto& v) {
   FIELD(cpu_percent);
   FIELD(rss_bytes);
   FIELD(hook_ns_per_s);
+  FIELD(hooks_not_measured);
   FIELD(lost);
 }
 

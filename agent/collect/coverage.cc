@@ -90,11 +90,19 @@ FactCoverage help_out(FactCoverage fact, const OwnFacts& own) {
   return fact;
 }
 
+/// Who cannot see what the hooks on every call cost must not rely on their being switched off in time.
+FactCoverage with_cost(FactCoverage fact, const OwnFacts& own) {
+  if (fact.fact != FactId::calls || fact.kind != SourceKind::hook || own.hooks_not_measured.empty()) return fact;
+  fact.remark += fmt::format("{}its cost cannot be measured ({}), so --calls auto never switches it off",
+                             fact.remark.empty() ? "" : "; ", own.hooks_not_measured);
+  return fact;
+}
+
 FactCoverage owners_fact(const OwnFacts& own) {
   FactCoverage fact = fact_from(FactId::owners, own.owners);
   if (fact.kind != SourceKind::proc_fd) return fact;
   fact.remark = "sockets that are closed but still held are not visible";
-  if (own.owners_from_rows) {
+  if (kind_in_use(own.snapshot) == SourceKind::iter_tcp) {  // which writes rows for those only
     fact.exact = false;
     fact.remark += "; per process only the sockets that matter are counted";
   }
@@ -185,7 +193,8 @@ std::vector<Attempt> rank_attempts(const std::vector<FactCoverage>& of_tracer, F
 std::vector<FactCoverage> cover(const std::vector<FactCoverage>& of_tracer, const OwnFacts& own) {
   std::vector<FactCoverage> all;
   for (const FactCoverage& fact : of_tracer) {
-    if (fact.fact != FactId::snapshot && fact.fact != FactId::owners) all.push_back(help_out(fact, own));
+    if (fact.fact != FactId::snapshot && fact.fact != FactId::owners)
+      all.push_back(with_cost(help_out(fact, own), own));
   }
   all.push_back(fact_from(FactId::snapshot, own.snapshot));
   all.push_back(owners_fact(own));

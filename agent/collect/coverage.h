@@ -13,8 +13,8 @@ namespace tcpadvisor::collect {
 /// What the collector knows about its own facts. Attempts are listed best first.
 struct OwnFacts {
   std::vector<Attempt> snapshot, owners, namespaces, cgroups, user_queues;
-  bool owners_from_rows = false;  ///< per process only the sockets with a row of their own are counted
   std::uint64_t unreadable_processes = 0;
+  std::string hooks_not_measured;                                  ///< why; empty: they can be
   std::string counters_problem, settings_problem, memory_problem;  ///< empty: read
   bool counters_read = true, settings_read = true, memory_read = true;
   std::string namespaces_remark, cgroups_remark, user_queues_remark;

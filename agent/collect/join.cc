@@ -4,6 +4,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <functional>
+#include <numeric>
+
 #include "advisor/base/text.h"
 
 namespace tcpadvisor::collect {
@@ -18,34 +22,28 @@ void add(CgroupTotals& into, const CgroupTotals& more) {
   into.wmem += more.wmem;
 }
 
-/// First holder and number of holding processes of a socket, by inode.
-std::optional<Owner> owner_of(const sources::OwnerScan& scan, std::uint64_t inode) {
-  std::optional<Owner> owner;
-  Pid last = 0;
-  for (const sources::SocketHolder& holder : scan.of(inode)) {  // sorted by pid
-    if (!owner) {
-      owner = Owner{holder.pid, "", holder.fd, 1};
-    } else if (holder.pid != last) {
-      ++owner->holders;
-    }
-    last = holder.pid;
-  }
-  return owner;
+/// The sockets of those that were left out.
+template <typename Totals, typename SocketsOf>
+std::uint64_t keep_largest(std::vector<Totals>& list, std::size_t most, SocketsOf sockets_of) {
+  if (list.size() <= most) return 0;
+  auto end_of_kept = list.begin() + static_cast<std::ptrdiff_t>(most);
+  std::ranges::nth_element(list, end_of_kept, std::ranges::greater(), sockets_of);
+  std::uint64_t left_out = 0;
+  for (auto at = end_of_kept; at != list.end(); ++at) left_out += sockets_of(*at);
+  list.erase(end_of_kept, list.end());
+  return left_out;
 }
 
-void find_owner(SocketRow& row, OwnerEvidence& owners, const kernel::RowFilter& filter) {
+std::uint64_t sockets_of_port(const PortTotals& port) {
+  return std::accumulate(port.sockets.begin(), port.sockets.end(), std::uint64_t{0});
+}
+
+void find_owner(SocketRow& row, OwnerEvidence& owners, bool count, const kernel::RowFilter& filter) {
   if (owners.walk && row.cookie != 0) {
     auto at = owners.walk->by_cookie.find(row.cookie);
     if (at != owners.walk->by_cookie.end()) row.owner = at->second;
-  } else if (!row.owner && owners.scan != nullptr && row.inode != 0) {
-    row.owner = owner_of(*owners.scan, row.inode);
-  }
-  if (owners.totals_from_rows && owners.scan != nullptr && row.inode != 0) {
-    for (const sources::SocketHolder& holder : owners.scan->of(row.inode)) {
-      OwnerTotals& totals = owners.totals[holder.pid];
-      totals.pid = holder.pid;
-      add_to_owner(totals, row, static_cast<std::uint64_t>(filter.old.count()));
-    }
+  } else if (count) {
+    add_owners(row, *owners.scan, filter.old, owners.totals);
   }
   // A descriptor is proof; between two walks a socket may have been accepted.
   if (row.owner && row.kind == SocketKind::full) row.holder = Holder::process;
@@ -68,10 +66,9 @@ std::string Picture::why_partial() const {
   return fmt::format("{}", fmt::join(reasons, "; "));
 }
 
-Picture join(std::vector<NetnsReading>& readings, OwnerEvidence owners, const kernel::RowFilter& filter,
-             std::size_t max_rows) {
+Picture join(std::vector<NetnsReading>& readings, std::vector<SocketRow> rows, OwnerEvidence owners,
+             const kernel::RowFilter& filter) {
   Picture picture;
-  RowKeeper keeper(filter, max_rows);
   std::map<std::uint64_t, CgroupTotals> cgroups;
   for (NetnsReading& reading : readings) {
     if (reading.not_entered) continue;
@@ -87,21 +84,21 @@ Picture join(std::vector<NetnsReading>& readings, OwnerEvidence owners, const ke
     if (!picture.memory.pages && walk.memory.pages) picture.memory = walk.memory;
     for (const CgroupTotals& group : walk.cgroups) add(cgroups[group.id], group);
     picture.ports.insert(picture.ports.end(), walk.ports.begin(), walk.ports.end());
-    for (SocketRow& row : walk.rows) {
-      find_owner(row, owners, filter);
-      keeper.offer(std::move(row));
-    }
-    walk.rows.clear();
   }
-  picture.rows = keeper.take();
-  picture.rows_suppressed += keeper.suppressed();
+  picture.rows = std::move(rows);
+  bool count = !owners.walk && owners.scan != nullptr && owners.totals.empty();
+  for (SocketRow& row : picture.rows) find_owner(row, owners, count, filter);
   for (auto& [id, group] : cgroups) picture.cgroups.push_back(std::move(group));
+  picture.unaggregated += keep_largest(picture.cgroups, kMaxCgroups, [](const CgroupTotals& g) { return g.sockets; });
+  picture.unaggregated += keep_largest(picture.ports, kMaxPorts, sockets_of_port);
   if (owners.walk) {
     picture.owners = std::move(owners.walk->owners);
     picture.owners_suppressed = owners.walk->suppressed;
   } else {
     for (auto& [pid, totals] : owners.totals) picture.owners.push_back(std::move(totals));
   }
+  picture.owners_suppressed +=
+      keep_largest(picture.owners, kMaxOwners, [](const OwnerTotals& owner) { return owner.tcp_sockets(); });
   return picture;
 }
 

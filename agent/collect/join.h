@@ -28,16 +28,18 @@ struct Picture {
   std::string why_partial() const;  ///< empty when complete
 };
 
+/// Of each list of totals the largest are kept, by number of sockets: their number is in other people's hands.
+inline constexpr std::size_t kMaxPorts = 4'096, kMaxCgroups = 4'096, kMaxOwners = 16'384;
+
 /// Where the owners come from this time.
 struct OwnerEvidence {
   std::optional<kernel::OwnerWalk> walk;     ///< by cookie, totals included
   const sources::OwnerScan* scan = nullptr;  ///< by inode
-  OwnerTable totals;                         ///< made by Tally from `scan`
-  bool totals_from_rows =
-      false;  ///< make the totals from the rows: the kernel walked the sockets, /proc knows the owners
+  OwnerTable totals;                         ///< made from `scan` while the sockets were read; empty: from the rows
 };
 
-Picture join(std::vector<NetnsReading>& readings, OwnerEvidence owners, const kernel::RowFilter& filter,
-             std::size_t max_rows);
+/// `rows` are those of all namespaces.
+Picture join(std::vector<NetnsReading>& readings, std::vector<SocketRow> rows, OwnerEvidence owners,
+             const kernel::RowFilter& filter);
 
 }  // namespace tcpadvisor::collect

@@ -7,13 +7,17 @@
 namespace tcpadvisor::collect {
 namespace {
 
-Result<kernel::SocketWalk> walk_in_kernel(const TallyContext& context, kernel::Tracer& tracer, StateAges& ages) {
+Result<kernel::SocketWalk> walk_in_kernel(const TallyContext& context, kernel::Tracer& tracer, StateAges& ages,
+                                          OwnerTable& owner_totals) {
   auto walk = tracer.walk_sockets(context.filter);
   if (!walk) return walk;
   for (SocketRow& row : walk->rows) {
     row.netns = context.netns;
     ages.observe(row, context.now_ms);
+    if (context.owners != nullptr) add_owners(row, *context.owners, context.filter.old, owner_totals);
+    context.keeper->offer(std::move(row));
   }
+  walk->rows = {};  // not clear(): with many namespaces the room would add up
   for (PortTotals& port : walk->ports) port.netns = context.netns;
   return walk;
 }
@@ -24,7 +28,7 @@ void walk(const NetnsOrder& order, const TallyContext& context, const os::ProcRo
     if (result) reading.walk = std::move(*result);
     if (!result) reading.walk_failed = result.error();
   };
-  if (order.snapshot == SourceKind::iter_tcp) return keep(walk_in_kernel(context, tracer, ages));
+  if (order.snapshot == SourceKind::iter_tcp) return keep(walk_in_kernel(context, tracer, ages, owner_totals));
 
   Tally tally(context, ages, owner_totals);
   auto add = [&tally](SocketRow&& row) { tally.add(std::move(row)); };

@@ -16,7 +16,7 @@ namespace tcpadvisor::collect {
 struct NetnsReading {
   os::NetnsRef ref;
   std::optional<Error> not_entered;
-  std::optional<kernel::SocketWalk> walk;  ///< nothing if not asked for, or failed
+  std::optional<kernel::SocketWalk> walk;  ///< nothing if not asked for, or failed; its rows are with the keeper
   std::optional<Error> walk_failed;
   bool dump_interrupted = false;
   std::uint64_t undecodable = 0;  ///< messages of sock_diag that made no sense

@@ -25,7 +25,7 @@ void WalkPace::walked(std::uint64_t start_ms, std::uint64_t cpu_ns) {
 }
 
 bool HookMeter::should_start(std::uint64_t now_ms) const {
-  if (given_up_ || started_ms_) return false;
+  if (started_ms_) return false;
   return !last_end_ms_ || now_ms >= *last_end_ms_ + static_cast<std::uint64_t>(kBetween.count());
 }
 

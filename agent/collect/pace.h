@@ -48,13 +48,12 @@ class HookMeter {
   void started(std::uint64_t now_ms, RunTime before);
   bool should_finish(std::uint64_t now_ms) const;  ///< the slice is long enough: read, and turn them off
   Cost finished(std::uint64_t now_ms, RunTime after);
-  void give_up() { given_up_ = true; }  ///< the kernel does not let us measure
+  void put_off(std::uint64_t now_ms) { last_end_ms_ = now_ms; }  ///< not now: the kernel refused
 
  private:
   double budget_ns_per_s_;
   std::optional<std::uint64_t> started_ms_, last_end_ms_;
   RunTime before_;
-  bool given_up_ = false;
 };
 
 }  // namespace tcpadvisor::collect

@@ -3,9 +3,9 @@
 
 #include <cerrno>
 #include <optional>
-#include <thread>
 
 #include "agent/os/netns.h"
+#include "agent/os/own_thread.h"
 #include "agent/sources/sock_diag.h"
 
 namespace tcpadvisor::collect {
@@ -34,13 +34,14 @@ std::vector<Attempt> probe_owners(const os::ProcRoot& root) {
 std::vector<Attempt> probe_namespaces() {
   std::optional<Error> refused;
   // In a thread of its own: setns() to the own namespace needs what any other would need, and changes nothing.
-  std::thread([&refused] {
+  Status ran = os::in_own_thread([&refused] {
     static constexpr const char* kOwn = "/proc/thread-self/ns/net";
     auto id = os::ProcRoot().inode(kOwn);
     auto visit = id ? os::NetnsVisit::enter({*id, "own", kOwn, false, false})
                     : Result<os::NetnsVisit>(std::unexpected(id.error()));
     if (!visit) refused = visit.error();
-  }).join();
+  });
+  if (!ran) refused = ran.error();
   Attempt setns = refused ? works_not("setns", *refused, "CAP_SYS_ADMIN, and CAP_SYS_PTRACE to find all namespaces")
                           : works("setns");
   setns.why_not_names_cure = refused && refused->sys_errno == EPERM;  // what setns() itself says

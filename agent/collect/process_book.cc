@@ -20,14 +20,17 @@ void ProcessBook::complete(std::vector<OwnerTotals>& owners, const os::ProcRoot&
     return a.tcp_sockets() != b.tcp_sockets() ? a.tcp_sockets() > b.tcp_sockets() : a.pid < b.pid;
   });
   std::size_t count = std::min(owners.size(), kMaxProcesses);
+  if (pages_.size() + count > kMaxPages) pages_.clear();
+  std::size_t allowance = kMaxFdsCounted;
   for (OwnerTotals& owner : std::span(owners).first(count)) {
     auto [at, is_new] = pages_.try_emplace(owner.pid);
     Page& page = at->second;
     bool other_process = !owner.comm.empty() && page.facts.comm != owner.comm;  // the pid was reused, or it exec'ed
     if (is_new || other_process) {
-      page = {sources::read_process(root, owner.pid), now_ms};
+      page = {sources::read_process(root, owner.pid, allowance), now_ms};
     } else {
-      page.facts.fds = sources::count_fds(root, owner.pid);
+      auto fds = sources::count_fds(root, owner.pid, allowance);
+      if (fds || allowance > 0) page.facts.fds = fds;  // else: the last number that we could afford
     }
     if (owner.comm.empty()) owner.comm = page.facts.comm;
     if (owner.cgroup.empty()) owner.cgroup = telling_path(page.facts.cgroups);

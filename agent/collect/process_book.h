@@ -16,6 +16,8 @@ class ProcessBook {
  public:
   static constexpr std::size_t kMaxProcesses = 512;  ///< the ones with most sockets; the others keep what they have
   static constexpr std::uint64_t kTrustedForMs = 10'000;
+  static constexpr std::size_t kMaxPages = 4 * kMaxProcesses;  ///< remembered, however fast processes come and go
+  static constexpr std::size_t kMaxFdsCounted = 262'144;       ///< directory entries a call, on kernels before 6.2
 
   /// Fills comm, netns, fds, fd_limit and the path of the cgroup of each owner, as far as they are not known yet.
   void complete(std::vector<OwnerTotals>& owners, const os::ProcRoot& root, std::uint64_t now_ms);

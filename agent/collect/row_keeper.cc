@@ -44,7 +44,7 @@ void RowKeeper::offer(SocketRow&& row) {
   if (!wants(row)) return;
   if (row.kind == SocketKind::timewait) ++timewait_;
   rows_.push_back(std::move(row));
-  if (rows_.size() >= 2 * max_rows_ + 64) drop_smallest();  // now and then, not for every row
+  if (rows_.size() >= max_rows_ + max_rows_ / 4 + 64) drop_smallest();  // now and then, not for every row
 }
 
 void RowKeeper::drop_smallest() {

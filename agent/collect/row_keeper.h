@@ -23,6 +23,7 @@ class RowKeeper {
 
   void offer(SocketRow&& row);
   std::vector<SocketRow> take();
+  std::size_t size() const { return rows_.size(); }
   std::uint64_t suppressed() const { return suppressed_; }  ///< mattered and did not fit; complete after take()
 
  private:

@@ -3,6 +3,9 @@
 
 namespace tcpadvisor::collect {
 
+namespace {
+
+/// One descriptor.
 void add_to_owner(OwnerTotals& totals, const SocketRow& row, std::uint64_t old_ms) {
   ++totals.sockets[index_of(row.state)];
   bool old = row.state_age_ms.value_or(0) >= old_ms;
@@ -12,6 +15,22 @@ void add_to_owner(OwnerTotals& totals, const SocketRow& row, std::uint64_t old_m
   totals.send_q += row.send_q;
   totals.rmem += row.rmem_alloc.value_or(0);
   totals.wmem += row.wmem_queued.value_or(0);
+}
+
+}  // namespace
+
+void add_owners(SocketRow& row, const sources::OwnerScan& scan, std::chrono::milliseconds old, OwnerTable& totals) {
+  if (row.inode == 0) return;
+  Pid last = 0;
+  std::uint32_t processes = 0;
+  for (const sources::SocketHolder& holder : scan.of(row.inode)) {  // sorted by pid
+    OwnerTotals& owner = totals[holder.pid];
+    owner.pid = holder.pid;
+    add_to_owner(owner, row, static_cast<std::uint64_t>(old.count()));
+    if (processes == 0) row.owner = Owner{holder.pid, "", holder.fd, 1};
+    if (holder.pid != last) row.owner->holders = ++processes;
+    last = holder.pid;
+  }
 }
 
 void Tally::add(SocketRow&& row) {
@@ -27,7 +46,7 @@ void Tally::add(SocketRow&& row) {
   state.wmem += row.wmem_queued.value_or(0);
 
   ages_.observe(row, context_.now_ms);
-  add_owners(row);
+  if (context_.owners != nullptr) add_owners(row, *context_.owners, context_.filter.old, owner_totals_);
   add_port(row);
   if (row.cgroup_id != 0 && row.kind == SocketKind::full) {
     CgroupTotals& cgroup = cgroups_[row.cgroup_id];
@@ -38,21 +57,7 @@ void Tally::add(SocketRow&& row) {
     cgroup.rmem += row.rmem_alloc.value_or(0);
     cgroup.wmem += row.wmem_queued.value_or(0);
   }
-  keeper_.offer(std::move(row));
-}
-
-void Tally::add_owners(SocketRow& row) {
-  if (context_.owners == nullptr || row.inode == 0) return;
-  Pid last = 0;
-  std::uint32_t processes = 0;
-  for (const sources::SocketHolder& holder : context_.owners->of(row.inode)) {  // sorted by pid
-    OwnerTotals& totals = owner_totals_[holder.pid];
-    totals.pid = holder.pid;
-    add_to_owner(totals, row, static_cast<std::uint64_t>(context_.filter.old.count()));
-    if (processes == 0) row.owner = Owner{holder.pid, "", holder.fd, 1};
-    if (holder.pid != last) row.owner->holders = ++processes;
-    last = holder.pid;
-  }
+  context_.keeper->offer(std::move(row));
 }
 
 void Tally::add_port(const SocketRow& row) {
@@ -70,8 +75,6 @@ void Tally::add_port(const SocketRow& row) {
 }
 
 kernel::SocketWalk Tally::take() {
-  walk_.rows = keeper_.take();
-  walk_.suppressed = keeper_.suppressed();
   for (auto& [port, totals] : ports_) walk_.ports.push_back(totals);
   for (auto& [id, totals] : cgroups_) walk_.cgroups.push_back(std::move(totals));
   return std::move(walk_);

@@ -2,6 +2,7 @@
 // Adds up in user space what the kernel's walk would have added up: for sock_diag and /proc/net/tcp. Pure.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <unordered_map>
 #include <unordered_set>
@@ -18,36 +19,35 @@ using OwnerTable = std::map<Pid, OwnerTotals>;
 
 struct TallyContext {
   kernel::RowFilter filter;
-  std::size_t max_rows = 4096;
+  RowKeeper* keeper = nullptr;  ///< of the whole host: where the rows go
   NetnsId netns = 0;
   std::uint64_t now_ms = 0;
   const sources::OwnerScan* owners = nullptr;  ///< null: another source joins the owners
 };
 
-/// One namespace. Sockets that a dump reports twice count once.
+/// One namespace. Sockets that a dump reports twice count once. The rows go to the keeper, not into the walk.
 class Tally {
  public:
   Tally(const TallyContext& context, StateAges& ages, OwnerTable& owner_totals)
-      : context_(context), ages_(ages), owner_totals_(owner_totals), keeper_(context.filter, context.max_rows) {}
+      : context_(context), ages_(ages), owner_totals_(owner_totals) {}
 
   void add(SocketRow&& row);
   kernel::SocketWalk take();
 
  private:
-  void add_owners(SocketRow& row);
   void add_port(const SocketRow& row);
 
   TallyContext context_;
   StateAges& ages_;
   OwnerTable& owner_totals_;
-  RowKeeper keeper_;
   kernel::SocketWalk walk_;
   std::unordered_set<std::uint64_t> cookies_;
   std::map<std::uint16_t, PortTotals> ports_;  // listeners come before their connections in every dump
   std::unordered_map<std::uint64_t, CgroupTotals> cgroups_;
 };
 
-/// Adds one descriptor of a socket to a process' totals; `old_ms` is the age mark.
-void add_to_owner(OwnerTotals& totals, const SocketRow& row, std::uint64_t old_ms);
+/// Finds the holders of a socket by its inode: they get its numbers added, each for every descriptor, and the first is
+/// named in the row. `old` is the age mark.
+void add_owners(SocketRow& row, const sources::OwnerScan& scan, std::chrono::milliseconds old, OwnerTable& totals);
 
 }  // namespace tcpadvisor::collect

@@ -81,6 +81,7 @@ struct UserQueueBook::Round {
   std::map<std::tuple<Pid, Endpoint, Endpoint>, const SocketRow*> by_addresses;
   std::map<std::pair<Pid, std::uint64_t>, const SocketRow*> by_cookie;
   std::uint64_t own_netns = 0;
+  std::size_t look_ups_left = kLookUpsPerCheck;
   Pid ran_out_at = 0;  ///< the first process that had to wait
   void wait_for(Pid pid) {
     if (ran_out_at == 0) ran_out_at = pid;
@@ -190,10 +191,16 @@ void UserQueueBook::look_up(Round& round, const std::vector<const Claim*>& claim
     if (!name.has_addresses() && known != proofs_.end()) {
       name = {name.cookie, known->second.local, known->second.remote};
     }
-    if (!name.has_addresses() && !may_dump) {
+    if (round.look_ups_left == 0 || (!name.has_addresses() && !may_dump)) {
+      // What was true a moment ago is not forgotten because somebody else asks for much.
+      if (known != proofs_.end() && claim->believed &&
+          descriptor_leads_to(claim->pid, known->second.fd, known->second.inode)) {
+        show(*claim, known->second, now_ms);
+      }
       round.wait_for(claim->pid);
       continue;
     }
+    --round.look_ups_left;
     dumps |= !name.has_addresses();
     asked.push_back(claim);
     names.push_back(name);
@@ -206,6 +213,7 @@ void UserQueueBook::look_up(Round& round, const std::vector<const Claim*>& claim
     next_dump_ms_ = std::max(next_dump_ms_, static_cast<double>(now_ms)) + kDumpPause * cost_ms;
   }
   std::vector<Wanted> wanted;
+  std::string speaker;
   for (std::size_t i = 0; i < asked.size(); ++i) {
     const Claim& claim = *asked[i];
     if (!found) {
@@ -213,9 +221,9 @@ void UserQueueBook::look_up(Round& round, const std::vector<const Claim*>& claim
     } else if (const auto& row = (*found)[i]; (!row || !is_named(*row, names[i])) && claim.queue.ended) {
       cannot_check(claim, "it is closed", now_ms);  // it may have been true, for less than a tick
     } else if (!row || !is_named(*row, names[i])) {
+      if (speaker.empty()) speaker = process_text(claim.pid);
       reject(claim, kNoConnection,
-             fmt::format("{}: there is no connection {} in its network namespace", process_text(claim.pid),
-                         claim.connection.text()),
+             fmt::format("{}: there is no connection {} in its network namespace", speaker, claim.connection.text()),
              now_ms);
     } else {
       auto before = proofs_.find(Key(claim.pid, claim.connection));
@@ -242,8 +250,9 @@ void UserQueueBook::find_descriptors(Round& round, std::vector<Wanted> wanted) {
   if (files_debt_ >= kFilesPerCheck) {
     return round.wait_for(pid);
   }
-  sources::OwnerScan scan = sources::scan_owner(root_, pid);
+  sources::OwnerScan scan = sources::scan_owner(root_, pid, kFilesOfOne);
   files_debt_ += scan.files;
+  std::string speaker = process_text(pid);
   for (Wanted& one : wanted) {
     auto holders = one.proof.inode != 0 ? scan.of(one.proof.inode) : std::span<const sources::SocketHolder>();
     if (!holders.empty()) {
@@ -251,9 +260,10 @@ void UserQueueBook::find_descriptors(Round& round, std::vector<Wanted> wanted) {
       accept(*one.claim, std::move(one.proof), now_ms);
     } else if (scan.unreadable > 0) {
       cannot_check(*one.claim, fmt::format("/proc/{}/fd may not be read", pid), now_ms);
+    } else if (scan.over_limit > 0) {
+      cannot_check(*one.claim, fmt::format("it has more than {} descriptors", kFilesOfOne), now_ms);
     } else {
-      reject(*one.claim, kNotHeld, fmt::format("{} does not hold {}", process_text(pid), one.claim->connection.text()),
-             now_ms);
+      reject(*one.claim, kNotHeld, fmt::format("{} does not hold {}", speaker, one.claim->connection.text()), now_ms);
     }
   }
 }

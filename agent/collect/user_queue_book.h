@@ -30,8 +30,10 @@ class UserQueueBook {
   static constexpr std::uint64_t kLookUpAgainMs = 5'000;  ///< a socket that its process still holds
   static constexpr std::uint64_t kDumpPause =
       20;  ///< a dump, for names that are only a cookie, waits so many times its cost
-  static constexpr std::uint64_t kClosingMs = 2'000;     ///< closed without a last word: no lie for so long
-  static constexpr std::size_t kFilesPerCheck = 65'536;  ///< descriptors looked at; a larger debt is paid later
+  static constexpr std::uint64_t kClosingMs = 2'000;      ///< closed without a last word: no lie for so long
+  static constexpr std::size_t kFilesPerCheck = 65'536;   ///< descriptors looked at; a larger debt is paid later
+  static constexpr std::size_t kFilesOfOne = 262'144;     ///< of a process with more it cannot be checked what it holds
+  static constexpr std::size_t kLookUpsPerCheck = 1'024;  ///< connections asked for; the others wait for their turn
 
   UserQueueBook(sources::UserQueueInbox& inbox, os::ProcRoot root, FindSockets find);
 

@@ -44,7 +44,7 @@ class Planner {
   }
 
  private:
-  std::optional<std::string> refused_before_trying(const Fact& fact, const Candidate& candidate) const {
+  std::optional<std::string> refused_before_trying(const Candidate& candidate) const {
     if (candidate.arity.arguments != 0) {
       auto arguments = types_.arguments_of(candidate.arity.function);
       if (!arguments) return fmt::format("this kernel has no {}", candidate.arity.function);
@@ -67,7 +67,7 @@ class Planner {
           pass_over(candidate, why_not_tried(fact, candidate, options_));
           continue;
         }
-        if (auto why = refused_before_trying(fact, candidate)) {
+        if (auto why = refused_before_trying(candidate)) {
           refuse(candidate, Step::loading, {ErrorCode::unsupported, *why, 0});
           continue;
         }

@@ -129,6 +129,20 @@ Result<std::vector<std::string>> ProcRoot::list(std::string_view absolute) const
   return names;
 }
 
+Result<std::size_t> ProcRoot::count(std::string_view absolute, std::size_t most) const {
+  std::string full = path(absolute);
+  std::unique_ptr<DIR, CloseDir> dir(opendir(full.c_str()));
+  if (!dir) return fail_errno("cannot list " + full, errno);
+  std::size_t names = 0;
+  while (names < most) {
+    const dirent* entry = readdir(dir.get());
+    if (entry == nullptr) break;
+    std::string_view name = entry->d_name;
+    if (name != "." && name != "..") ++names;
+  }
+  return names;
+}
+
 Result<std::vector<std::uint32_t>> ProcRoot::pids() const {
   auto names = list("/proc");
   if (!names) return std::unexpected(names.error());

@@ -31,6 +31,8 @@ class ProcRoot {
   Result<std::uint64_t> inode(std::string_view absolute) const;
   /// Names in a directory, without "." and "..", sorted.
   Result<std::vector<std::string>> list(std::string_view absolute) const;
+  /// How many names a directory holds, but not more than `most`: it looks at no more.
+  Result<std::size_t> count(std::string_view absolute, std::size_t most) const;
   /// The numeric names below /proc, ascending.
   Result<std::vector<std::uint32_t>> pids() const;
 

@@ -87,7 +87,9 @@ void CgroupTree::walk(const os::ProcRoot& root, const CgroupMounts& mounts) {
     if (!dir) continue;
     while (const dirent* entry = readdir(dir.get())) {
       std::string_view name = entry->d_name;
-      if (entry->d_type == DT_DIR && name != "." && name != "..") waiting.push_back(fmt::format("{}/{}", path, name));
+      if (entry->d_type != DT_DIR || name == "." || name == "..") continue;
+      if (paths_.size() + waiting.size() >= kMaxDirectories) break;
+      waiting.push_back(fmt::format("{}/{}", path, name));
     }
   }
 }

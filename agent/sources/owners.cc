@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <limits>
 #include <memory>
 
 #include "agent/sources/fields.h"
@@ -20,14 +21,20 @@ struct CloseDir {
   void operator()(DIR* dir) const { closedir(dir); }
 };
 
+constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+
 /// False when the process is there but does not let us look.
-bool scan_process(const std::string& fd_dir, Pid pid, std::size_t max_holders, OwnerScan& scan) {
+bool scan_process(const std::string& fd_dir, Pid pid, std::size_t max_files, std::size_t max_holders, OwnerScan& scan) {
   std::unique_ptr<DIR, CloseDir> dir(opendir(fd_dir.c_str()));
   if (!dir) return errno != EACCES && errno != EPERM;
   std::array<char, 64> target;
   while (const dirent* entry = readdir(dir.get())) {
     auto fd = number<int>(entry->d_name);
     if (!fd) continue;
+    if (scan.files >= max_files) {
+      ++scan.over_limit;
+      break;
+    }
     ++scan.files;
     ssize_t length = readlinkat(dirfd(dir.get()), entry->d_name, target.data(), target.size());
     if (length < 0) {
@@ -62,15 +69,15 @@ Result<OwnerScan> scan_owners(const os::ProcRoot& root, std::size_t max_holders)
   if (!pids) return std::unexpected(pids.error());
   OwnerScan scan;
   for (Pid pid : *pids) {
-    if (!scan_process(root.path(fmt::format("/proc/{}/fd", pid)), pid, max_holders, scan)) ++scan.unreadable;
+    if (!scan_process(root.path(fmt::format("/proc/{}/fd", pid)), pid, kAll, max_holders, scan)) ++scan.unreadable;
   }
   std::ranges::sort(scan.holders);
   return scan;
 }
 
-OwnerScan scan_owner(const os::ProcRoot& root, Pid pid, std::size_t max_holders) {
+OwnerScan scan_owner(const os::ProcRoot& root, Pid pid, std::size_t max_files) {
   OwnerScan scan;
-  if (!scan_process(root.path(fmt::format("/proc/{}/fd", pid)), pid, max_holders, scan)) scan.unreadable = 1;
+  if (!scan_process(root.path(fmt::format("/proc/{}/fd", pid)), pid, max_files, kAll, scan)) scan.unreadable = 1;
   std::ranges::sort(scan.holders);
   return scan;
 }

@@ -31,12 +31,12 @@ struct OwnerScan {
   std::vector<SocketHolder> holders;  ///< sorted by inode
   std::uint64_t files = 0;            ///< descriptors looked at
   std::uint64_t unreadable = 0;       ///< processes whose descriptors we may not see
-  std::uint64_t over_limit = 0;       ///< descriptors left out because of `max_holders`
+  std::uint64_t over_limit = 0;       ///< descriptors left out because of a limit, at least
 
   std::span<const SocketHolder> of(std::uint64_t inode) const;
 };
-Result<OwnerScan> scan_owners(const os::ProcRoot& root, std::size_t max_holders = 4'000'000);
-/// The same of one process; nothing if it has ended.
-OwnerScan scan_owner(const os::ProcRoot& root, Pid pid, std::size_t max_holders = 4'000'000);
+Result<OwnerScan> scan_owners(const os::ProcRoot& root, std::size_t max_holders = 1'000'000);
+/// The same of one process, as far as its first `max_files` descriptors; nothing if it has ended.
+OwnerScan scan_owner(const os::ProcRoot& root, Pid pid, std::size_t max_files);
 
 }  // namespace tcpadvisor::sources

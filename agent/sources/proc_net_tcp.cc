@@ -13,6 +13,8 @@
 namespace tcpadvisor::sources {
 namespace {
 
+constexpr std::uint64_t kMaxQueue = 0xFFFF'FFFF;  // the kernel prints 32 bits
+
 std::unexpected<Error> bad(std::string_view what, std::string_view word) {
   return fail(ErrorCode::failed, fmt::format("'{}' is not {}", printable(word), what));
 }
@@ -69,7 +71,7 @@ Result<SocketRow> parse_proc_net_tcp(std::string_view line) {
   if (!state) return bad("a TCP state", word);
   word = next_word(line);
   auto queues = parse_hex_pair(word);
-  if (!queues) return bad("tx_queue:rx_queue", word);
+  if (!queues || queues->first > kMaxQueue || queues->second > kMaxQueue) return bad("tx_queue:rx_queue", word);
   word = next_word(line);
   auto timer = parse_hex_pair(word);
   if (!timer) return bad("a timer", word);

@@ -39,19 +39,21 @@ ProcessCgroups parse_process_cgroups(std::string_view text) {
   return parsed;
 }
 
-std::optional<std::uint32_t> count_fds(const os::ProcRoot& root, Pid pid) {
+std::optional<std::uint32_t> count_fds(const os::ProcRoot& root, Pid pid, std::size_t& allowance) {
   std::string fd_dir = fmt::format("/proc/{}/fd", pid);
   struct stat info{};
   // Since 6.2 the size of the directory is the number of descriptors; listing a directory of 20,000 entries is dear.
   if (root.is_real() && stat(root.path(fd_dir).c_str(), &info) == 0 && info.st_size > 0) {
     return static_cast<std::uint32_t>(info.st_size);
   }
-  auto names = root.list(fd_dir);
-  if (!names) return std::nullopt;
-  return static_cast<std::uint32_t>(names->size());
+  auto counted = root.count(fd_dir, allowance);
+  if (!counted) return std::nullopt;
+  bool all = *counted < allowance;
+  allowance -= *counted;
+  return all ? std::optional(static_cast<std::uint32_t>(*counted)) : std::nullopt;
 }
 
-ProcessFacts read_process(const os::ProcRoot& root, Pid pid) {
+ProcessFacts read_process(const os::ProcRoot& root, Pid pid, std::size_t& allowance) {
   ProcessFacts facts;
   std::string dir = fmt::format("/proc/{}", pid);
   if (auto text = root.read(dir + "/comm")) facts.comm = printable(trimmed(*text));
@@ -60,7 +62,7 @@ ProcessFacts read_process(const os::ProcRoot& root, Pid pid) {
   if (auto text = root.read(dir + "/limits")) {
     if (auto limit = parse_fd_limit(*text)) facts.fd_limit = *limit;
   }
-  facts.fds = count_fds(root, pid);
+  facts.fds = count_fds(root, pid, allowance);
   return facts;
 }
 

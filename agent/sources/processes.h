@@ -29,10 +29,11 @@ struct ProcessFacts {
   std::optional<std::uint32_t> fds;
   std::optional<std::uint64_t> fd_limit;
 };
-/// Descriptors of a process, of any kind. Nothing if we may not see them.
-std::optional<std::uint32_t> count_fds(const os::ProcRoot& root, Pid pid);
+/// Descriptors of a process, of any kind. Nothing if we may not see them, or if counting them takes more than the
+/// `allowance` of directory entries, from which what it took is taken off. Kernels since 6.2 tell the number at once.
+std::optional<std::uint32_t> count_fds(const os::ProcRoot& root, Pid pid, std::size_t& allowance);
 
-/// What cannot be read (another user's process, or one that has just ended) stays empty.
-ProcessFacts read_process(const os::ProcRoot& root, Pid pid);
+/// What cannot be read (another user's process, or one that has just ended) stays empty. `allowance` as above.
+ProcessFacts read_process(const os::ProcRoot& root, Pid pid, std::size_t& allowance);
 
 }  // namespace tcpadvisor::sources

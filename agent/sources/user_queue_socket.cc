@@ -16,9 +16,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
-#include <filesystem>
 #include <utility>
 
+#include "advisor/base/text.h"
 #include "agent/os/proc_root.h"
 
 namespace tcpadvisor::sources {
@@ -45,15 +45,20 @@ const sockaddr* generic(const sockaddr_un& address) {
   return reinterpret_cast<const sockaddr*>(&address);
 }
 
+bool is_directory(const std::string& path) {
+  struct stat info{};
+  return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
 /// Each missing part of the path, open to all for reading: programs of every user look in there.
 Status make_directory(const std::string& path) {
-  std::filesystem::path whole;
-  for (const auto& part : std::filesystem::path(path)) {
-    whole /= part;
+  for (std::size_t end = 0; end != std::string::npos;) {
+    end = path.find('/', end + 1);
+    std::string whole = path.substr(0, end);
     if (mkdir(whole.c_str(), 0755) == 0) {
-      if (chmod(whole.c_str(), 0755) != 0) return os::fail_errno("cannot open " + whole.string() + " to all", errno);
-    } else if (errno != EEXIST && !std::filesystem::is_directory(whole)) {
-      return os::fail_errno("cannot make the directory " + whole.string(), errno);
+      if (chmod(whole.c_str(), 0755) != 0) return os::fail_errno("cannot open " + whole + " to all", errno);
+    } else if (int error = errno; error != EEXIST && !is_directory(whole)) {
+      return os::fail_errno("cannot make the directory " + whole, error);
     }
   }
   return {};
@@ -69,10 +74,11 @@ bool is_dead_socket(const std::string& path) {
 }
 
 void remove_dead_sockets(const std::string& directory) {
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) {
-    std::string path = entry.path().string();
-    if (path.ends_with(kSuffix) && is_dead_socket(path)) unlink(path.c_str());
+  auto names = os::ProcRoot().list(directory);
+  if (!names) return;  // then binding says why
+  for (const std::string& name : *names) {
+    std::string path = directory + "/" + name;
+    if (name.ends_with(kSuffix) && is_dead_socket(path)) unlink(path.c_str());
   }
 }
 
@@ -141,10 +147,21 @@ Result<std::string> user_queue_directory() {
     const char* value = std::getenv(name);
     return value != nullptr ? value : "";
   };
-  if (std::string chosen = set("TCPADVISOR_QUEUES"); !chosen.empty()) return chosen;
+  // Each program would look for a relative path below a directory of its own.
+  auto relative = [](std::string_view name, std::string_view path) {
+    return fail(ErrorCode::unsupported, fmt::format("{}={} is not an absolute path", name, printable(path)));
+  };
+  if (std::string chosen = set("TCPADVISOR_QUEUES"); !chosen.empty()) {
+    if (!chosen.starts_with('/')) return relative("TCPADVISOR_QUEUES", chosen);
+    return chosen;
+  }
   if (geteuid() == 0) return "/run/tcpadvisor/queues";
-  if (std::string runtime = set("XDG_RUNTIME_DIR"); !runtime.empty()) return runtime + "/tcpadvisor/queues";
-  return fail(ErrorCode::unsupported, "XDG_RUNTIME_DIR is not set, so there is no place for the socket");
+  std::string runtime = set("XDG_RUNTIME_DIR");
+  if (runtime.empty()) {
+    return fail(ErrorCode::unsupported, "XDG_RUNTIME_DIR is not set, so there is no place for the socket");
+  }
+  if (!runtime.starts_with('/')) return relative("XDG_RUNTIME_DIR", runtime);
+  return runtime + "/tcpadvisor/queues";
 }
 
 Result<std::unique_ptr<UserQueueReceiver>> UserQueueReceiver::open(const std::string& directory, InboxLimits limits) {

@@ -16,7 +16,7 @@
 namespace tcpadvisor::sources {
 
 /// Where an agent of this user listens: $TCPADVISOR_QUEUES, else /run/tcpadvisor/queues for root, else
-/// $XDG_RUNTIME_DIR/tcpadvisor/queues; unsupported without that.
+/// $XDG_RUNTIME_DIR/tcpadvisor/queues; unsupported without that, or when it is not an absolute path.
 Result<std::string> user_queue_directory();
 
 class UserQueueReceiver {

@@ -53,6 +53,9 @@ Line self_line(const Picture& picture, const View& view) {
   Span lost = lost_text(self);
   line.add(lost.text, lost.attr);
   if (self.hook_ns_per_s > 0) line.add(fmt::format(" {} hooks {:.2f}%", g.dot, self.hook_ns_per_s / 1e7));
+  if (!self.hooks_not_measured.empty()) {
+    line.add(fmt::format(" {} cost of hooks not measured: {}", g.dot, self.hooks_not_measured), Attr::warning);
+  }
   return line;
 }
 

@@ -61,7 +61,7 @@ Sample an_empty_sample(std::size_t tick) {
   sample.mono_ms = 1'000'000 + 1'000 * tick;
   sample.memory = {
       .pages = 1'000, .limits_pages = {{285'000, 380'000, 570'000}}, .under_pressure = false, .pressure_ms = {}};
-  for (const char* fact : {"snapshot", "owners"}) {
+  for (FactId fact : {FactId::snapshot, FactId::owners}) {
     sample.coverage.push_back({.fact = fact, .in_use = "made up", .exact = true, .remark = {}, .attempts = {}});
   }
   NetnsSample netns;

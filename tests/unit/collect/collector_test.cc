@@ -146,6 +146,79 @@ TEST(Collector, a_walk_that_stops_working_is_replaced_and_told) {
   EXPECT_FALSE(sample->self.partial) << "sock_diag answered in the same tick";
 }
 
+TEST(Collector, a_walk_that_failed_once_comes_back_after_a_pause) {
+  Bench bench(fixture::root("proc-6.18"));
+  bench.tracer->can_do_bpf();
+  bench.tracer->walk = kernel::SocketWalk{};
+  bench.tracer->owner_walk = kernel::OwnerWalk{};
+  FakeTracer* tracer = bench.tracer;
+  os::FakeClock* clock = bench.clock;
+  auto collector = bench.open();
+  ASSERT_TRUE(collector->tick());
+  tracer->walk = fail(ErrorCode::failed, "iter/tcp: Cannot allocate memory", ENOMEM);
+  clock->advance_ms(1'000);
+  EXPECT_EQ(collector->tick().value()->source(FactId::snapshot), SourceKind::sock_diag);
+  tracer->walk = kernel::SocketWalk{};
+  int walks = tracer->socket_walks;
+  clock->advance_ms(500);
+  EXPECT_EQ(collector->tick().value()->source(FactId::snapshot), SourceKind::sock_diag) << "the pause is not over";
+  EXPECT_EQ(tracer->socket_walks, walks);
+  clock->advance_ms(500);
+  SamplePtr sample = collector->tick().value();
+  EXPECT_EQ(sample->source(FactId::snapshot), SourceKind::iter_tcp);
+  EXPECT_TRUE(sample->knows(FactId::buffer_locks));
+  EXPECT_EQ(sample->fact(FactId::snapshot)->attempts[0].why_not, "");
+}
+
+TEST(Collector, owners_are_seen_in_the_very_tick_in_which_their_walk_fails_and_after_it_is_back) {
+  Bench bench(fixture::root("proc-6.18"));
+  bench.tracer->can_do_bpf();
+  SocketRow row;
+  row.cookie = 77;
+  row.inode = 5001;
+  row.state = TcpState::close_wait;
+  os::TempTree tree;
+  tree.link("/proc/thread-self/ns/net", "net:[7]").link("/proc/700/fd/4", "socket:[5001]");
+  tree.file("/proc/700/comm", "leaky\n");
+  bench.parts.root = tree.root();
+  kernel::SocketWalk walk;
+  walk.rows.push_back(row);
+  bench.tracer->walk = walk;
+  kernel::OwnerWalk owners;
+  owners.by_cookie[77] = Owner{700, "leaky", 4, 1};
+  owners.owners.emplace_back().pid = 700;
+  owners.owners.back().sockets[index_of(TcpState::close_wait)] = 1;
+  FakeTracer* tracer = bench.tracer;
+  os::FakeClock* clock = bench.clock;
+  auto collector = bench.open();
+  for (bool works : {true, false, false, true}) {
+    tracer->owner_walk = works ? Result<kernel::OwnerWalk>(owners) : fail(ErrorCode::failed, "iter/task_file: no", EIO);
+    SamplePtr sample = collector->tick().value();
+    EXPECT_EQ(sample->source(FactId::owners), works ? SourceKind::iter_task_file : SourceKind::proc_fd);
+    ASSERT_EQ(sample->sockets.size(), 1u);
+    EXPECT_EQ(sample->sockets[0].owner, (Owner{700, "leaky", 4, 1}));
+    ASSERT_NE(sample->find_owner(700), nullptr);
+    EXPECT_EQ(sample->find_owner(700)->tcp_sockets(), 1u);
+    EXPECT_EQ(sample->self.lost.at("processes_unreadable"), 0u);
+    clock->advance_ms(3'000);
+  }
+}
+
+TEST(Collector, a_forced_source_stays_and_says_at_each_tick_that_it_fails) {
+  Bench bench(fixture::root("proc-6.18"));
+  bench.tracer->can_do_bpf();
+  bench.tracer->walk = kernel::SocketWalk{};
+  bench.parts.options.sources = Sources::bpf;
+  FakeTracer* tracer = bench.tracer;
+  auto collector = bench.open();
+  tracer->walk = fail(ErrorCode::failed, "iter/tcp: no", EIO);
+  SamplePtr sample = collector->tick().value();
+  EXPECT_EQ(sample->source(FactId::snapshot), SourceKind::iter_tcp);
+  EXPECT_EQ(sample->host_netns()->error, "iter/tcp: no");
+  tracer->walk = kernel::SocketWalk{};
+  EXPECT_EQ(collector->tick().value()->host_netns()->error, "");
+}
+
 TEST(Collector, a_forced_source_that_is_not_there_is_refused_with_its_reason) {
   Bench bench(fixture::root("proc-6.18"));
   FactCoverage& refused = bench.tracer->facts.emplace_back();
@@ -183,13 +256,39 @@ TEST(Collector, hooks_on_every_call_are_stopped_over_the_budget) {
   auto collector = bench.open();
   tracer->hook_cost.programs = {{"t_send", FactId::calls, 10, 1000, 0}, {"on_state", FactId::state_changes, 1, 500, 0}};
   ASSERT_TRUE(collector->tick());
-  EXPECT_EQ(tracer->measured, (std::vector<bool>{true}));
+  EXPECT_EQ(tracer->measured, (std::vector<bool>{true, false, true})) << "tried at the start";
   tracer->hook_cost.programs[0].run_time_ns += 30'000'000;
   bench.clock->advance_ms(1000);
   SamplePtr sample = collector->tick().value();
-  EXPECT_EQ(tracer->measured, (std::vector<bool>{true, false}));
+  EXPECT_EQ(tracer->measured, (std::vector<bool>{true, false, true, false}));
   EXPECT_EQ(tracer->stopped_because, "the hooks on every call took 3.0% of a core, the budget is 1%");
   EXPECT_DOUBLE_EQ(sample->self.hook_ns_per_s, 30e6);
+}
+
+TEST(Collector, hooks_that_cannot_be_measured_are_told_and_measured_as_soon_as_they_can_be) {
+  Bench bench(fixture::root("proc-6.18"));
+  bench.tracer->facts.push_back(coverage_by(FactId::calls, SourceKind::hook));
+  bench.tracer->may_measure = false;
+  FakeTracer* tracer = bench.tracer;
+  os::FakeClock* clock = bench.clock;
+  auto collector = bench.open();
+  EXPECT_EQ(collector->coverage().front().remark,
+            "its cost cannot be measured (no CAP_SYS_ADMIN), so --calls auto never switches it off");
+  SamplePtr sample = collector->tick().value();
+  EXPECT_EQ(sample->self.hooks_not_measured, "no CAP_SYS_ADMIN");
+  EXPECT_TRUE(sample->fact(FactId::calls)->remark.starts_with("its cost cannot be measured"));
+
+  tracer->may_measure = true;
+  tracer->hook_cost.programs = {{"t_send", FactId::calls, 10, 1'000, 0}};
+  clock->advance_ms(30'000);
+  ASSERT_TRUE(collector->tick());
+  tracer->hook_cost.programs[0].run_time_ns += 50'000'000;
+  clock->advance_ms(1'000);
+  sample = collector->tick().value();
+  EXPECT_EQ(sample->self.hooks_not_measured, "");
+  EXPECT_EQ(sample->fact(FactId::calls)->remark, "");
+  EXPECT_DOUBLE_EQ(sample->self.hook_ns_per_s, 50e6);
+  EXPECT_NE(tracer->stopped_because, "") << "5% of a core is over the budget";
 }
 
 TEST(Collector, calls_that_are_forced_on_stay_on) {

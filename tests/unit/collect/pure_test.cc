@@ -9,6 +9,7 @@
 #include "agent/collect/join.h"
 #include "agent/collect/pace.h"
 #include "agent/collect/row_keeper.h"
+#include "agent/collect/source_choice.h"
 #include "agent/collect/state_ages.h"
 #include "agent/collect/tally.h"
 #include "tests/unit/collect/fake_tracer.h"
@@ -79,8 +80,9 @@ TEST(HookMeter, over_the_budget_and_detached_programs) {
   HookMeter::Cost cost = meter.finished(41'000, {.calls_ns = 0, .all_ns = 9'000'000});
   EXPECT_EQ(cost.calls_ns_per_s, 0);
   EXPECT_EQ(cost.all_ns_per_s, 0);
-  meter.give_up();
-  EXPECT_FALSE(meter.should_start(1'000'000));
+  meter.put_off(1'000'000);
+  EXPECT_FALSE(meter.should_start(1'029'999));
+  EXPECT_TRUE(meter.should_start(1'030'000)) << "a refusal is not for ever";
 }
 
 // ---- ages ----
@@ -142,6 +144,10 @@ TEST(StateAges, forgets_what_is_gone_and_is_bounded) {
   EXPECT_FALSE(other.state_age_ms || mini.state_age_ms);
 }
 
+std::vector<Attempt> both_ways() {
+  return {works(SourceKind::sock_diag), works(SourceKind::proc_net_tcp)};
+}
+
 // ---- rows ----
 
 TEST(RowKeeper, what_matters) {
@@ -187,6 +193,46 @@ TEST(RowKeeper, keeps_the_biggest_and_the_listeners) {
   EXPECT_EQ(keeper.suppressed(), 345u - 9) << "those with 65,536 bytes or more that have no row";
 }
 
+// ---- which source ----
+
+TEST(SourceChoice, one_that_fails_is_tried_again_after_pauses_that_double) {
+  SourceChoice choice(both_ways());
+  const Error why{ErrorCode::failed, "Cannot allocate memory", ENOMEM};
+  std::uint64_t now_ms = 1'000'000;
+  EXPECT_EQ(choice.best(now_ms), SourceKind::sock_diag);
+  std::uint64_t last_pause_ms = 0;
+  for (std::uint64_t wanted_ms : {1'000, 2'000, 4'000, 8'000, 16'000, 32'000, 60'000, 60'000}) {
+    choice.failed(SourceKind::sock_diag, why, now_ms);
+    EXPECT_EQ(choice.best(now_ms), SourceKind::proc_net_tcp);
+    EXPECT_EQ(choice.best(now_ms + wanted_ms - 1), SourceKind::proc_net_tcp) << wanted_ms;
+    EXPECT_EQ(choice.best(now_ms + wanted_ms), SourceKind::sock_diag) << wanted_ms;
+    now_ms += wanted_ms;
+    last_pause_ms = wanted_ms;
+  }
+  EXPECT_EQ(choice.attempts()[0].outcome, AttemptOutcome::stopped);
+  EXPECT_EQ(choice.attempts()[0].why_not, "stopped working: Cannot allocate memory");
+  choice.succeeded(SourceKind::sock_diag);
+  EXPECT_TRUE(choice.attempts()[0].works());
+  EXPECT_EQ(choice.attempts()[0].why_not, "");
+  // One that works only now and then is not tried more often for that.
+  choice.failed(SourceKind::sock_diag, why, now_ms + 1);
+  EXPECT_EQ(choice.best(now_ms + last_pause_ms), SourceKind::proc_net_tcp);
+  // But after a long time of good work the first pause is short again.
+  choice.succeeded(SourceKind::sock_diag);
+  now_ms += 10'000'000;
+  choice.failed(SourceKind::sock_diag, why, now_ms);
+  EXPECT_EQ(choice.best(now_ms + 1'000), SourceKind::sock_diag);
+}
+
+TEST(SourceChoice, what_never_worked_is_not_tried_again_and_the_last_one_leaves_none) {
+  SourceChoice choice({works_not(SourceKind::iter_tcp, "no"), works(SourceKind::sock_diag)});
+  EXPECT_EQ(choice.best(0), SourceKind::sock_diag);
+  choice.failed(SourceKind::sock_diag, {ErrorCode::failed, "no", 0}, 0);
+  EXPECT_EQ(choice.best(0), SourceKind::none);
+  EXPECT_EQ(choice.best(1'000), SourceKind::sock_diag);
+  EXPECT_EQ(SourceChoice().best(0), SourceKind::none);
+}
+
 TEST(RowKeeper, a_few_orphans_in_fin_wait_2_are_kept_as_examples) {
   RowKeeper keeper({}, 1000);
   for (std::uint64_t i = 1; i <= 500; ++i) {
@@ -204,8 +250,10 @@ struct TallyTest : testing::Test {
   StateAges ages;
   OwnerTable owners;
   sources::OwnerScan scan;
+  RowKeeper keeper{{}, 100};
   TallyContext context;
   TallyTest() {
+    context.keeper = &keeper;
     scan.holders = {{101, 7, 3}, {101, 7, 4}, {101, 8, 3}, {102, 8, 5}};
     context.netns = 42;
     context.owners = &scan;
@@ -221,9 +269,11 @@ TEST_F(TallyTest, a_socket_with_three_descriptors_in_two_processes) {
   leaked.last_ack_recv_ms = 6000;
   tally.add(std::move(leaked));
   kernel::SocketWalk walk = tally.take();
-  ASSERT_EQ(walk.rows.size(), 1u);
-  EXPECT_EQ(walk.rows[0].owner, (Owner{7, "", 3, 2}));
-  EXPECT_EQ(walk.rows[0].netns, 42u);
+  EXPECT_TRUE(walk.rows.empty());
+  std::vector<SocketRow> rows = keeper.take();
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].owner, (Owner{7, "", 3, 2}));
+  EXPECT_EQ(rows[0].netns, 42u);
   EXPECT_EQ(owners.at(7).sockets[index_of(TcpState::close_wait)], 2u) << "descriptors count";
   EXPECT_EQ(owners.at(7).old_close_wait, 2u);
   EXPECT_EQ(owners.at(8).recv_q, 10u);
@@ -276,14 +326,36 @@ TEST_F(TallyTest, cgroups_by_id) {
   EXPECT_EQ(walk.cgroups[0].send_q, 10u);
 }
 
+TEST(Tally, all_namespaces_share_one_limit_of_rows_and_the_worst_are_kept_wherever_they_are) {
+  StateAges ages;
+  OwnerTable owners;
+  RowKeeper keeper({}, 10);
+  TallyContext context;
+  context.keeper = &keeper;
+  for (NetnsId netns = 1; netns <= 100; ++netns) {
+    context.netns = netns;
+    Tally tally(context, ages, owners);
+    for (std::uint64_t i = 0; i < 100; ++i) {
+      SocketRow next = row(TcpState::established, netns * 1000 + i);
+      next.recv_q = 100'000 + netns;
+      tally.add(std::move(next));
+    }
+    EXPECT_TRUE(tally.take().rows.empty());
+    EXPECT_LE(keeper.size(), 10u + 64 + 3) << "the rows of one namespace make room for the next";
+  }
+  auto rows = keeper.take();
+  ASSERT_EQ(rows.size(), 10u);
+  for (const SocketRow& kept : rows) EXPECT_EQ(kept.netns, 100u);
+  EXPECT_EQ(keeper.suppressed(), 10'000u - 10);
+}
+
 // ---- joining ----
 
-NetnsReading reading_with(NetnsId id, std::vector<SocketRow> rows) {
+NetnsReading reading_of(NetnsId id, std::uint64_t walked) {
   NetnsReading reading;
   reading.ref.id = id;
   reading.walk.emplace();
-  reading.walk->walked = rows.size();
-  reading.walk->rows = std::move(rows);
+  reading.walk->walked = walked;
   return reading;
 }
 
@@ -291,12 +363,12 @@ TEST(Join, owners_by_cookie) {
   std::vector<NetnsReading> readings;
   SocketRow accepted = row(TcpState::close_wait, 5);
   accepted.holder = Holder::unaccepted;  // accepted between the two walks
-  readings.push_back(reading_with(1, {accepted, row(TcpState::listen, 6)}));
+  readings.push_back(reading_of(1, 2));
   OwnerEvidence evidence;
   evidence.walk.emplace();
   evidence.walk->by_cookie[5] = Owner{33, "beam", 9, 1};
   evidence.walk->owners.emplace_back().pid = 33;
-  Picture picture = join(readings, std::move(evidence), {}, 100);
+  Picture picture = join(readings, {accepted, row(TcpState::listen, 6)}, std::move(evidence), {});
   ASSERT_EQ(picture.rows.size(), 2u);
   for (const SocketRow& joined : picture.rows) {
     EXPECT_EQ(joined.owner.has_value(), joined.cookie == 5);
@@ -306,12 +378,11 @@ TEST(Join, owners_by_cookie) {
   EXPECT_EQ(picture.why_partial(), "");
 }
 
-TEST(Join, several_namespaces_share_the_limit_of_rows_and_failures_are_told) {
+TEST(Join, several_namespaces_are_added_up_and_failures_are_told) {
   std::vector<NetnsReading> readings;
   for (NetnsId id : {1, 2}) {
-    std::vector<SocketRow> rows;
-    for (std::uint64_t cookie = 1; cookie <= 8; ++cookie) rows.push_back(row(TcpState::close_wait, id * 100 + cookie));
-    readings.push_back(reading_with(id, rows));
+    readings.push_back(reading_of(id, 8));
+    readings.back().walk->suppressed = 3;
     readings.back().walk->cgroups.push_back({.id = 7,
                                              .path = "",
                                              .sockets = 3,
@@ -328,8 +399,7 @@ TEST(Join, several_namespaces_share_the_limit_of_rows_and_failures_are_told) {
   broken.ref.id = 3;
   broken.walk_failed = Error{ErrorCode::failed, "iter/tcp: Bad address", EFAULT};
   readings.push_back(std::move(broken));
-  Picture picture = join(readings, {}, {}, 10);
-  EXPECT_EQ(picture.rows.size(), 10u);
+  Picture picture = join(readings, {}, {}, {});
   EXPECT_EQ(picture.rows_suppressed, 6u);
   EXPECT_EQ(picture.walked, 16u);
   ASSERT_EQ(picture.cgroups.size(), 1u);
@@ -337,11 +407,37 @@ TEST(Join, several_namespaces_share_the_limit_of_rows_and_failures_are_told) {
   EXPECT_EQ(picture.why_partial(), "6 more sockets that matter have no row; iter/tcp: Bad address");
 }
 
-// ---- coverage ----
-
-std::vector<Attempt> both_ways() {
-  return {works(SourceKind::sock_diag), works(SourceKind::proc_net_tcp)};
+TEST(Join, totals_of_more_ports_groups_and_processes_than_there_is_room_for_are_counted) {
+  std::vector<NetnsReading> readings;
+  for (NetnsId id = 1; id <= 5; ++id) {
+    NetnsReading& reading = readings.emplace_back(reading_of(id, 0));
+    for (std::uint16_t port = 1; port <= 1'024; ++port) {
+      PortTotals& totals = reading.walk->ports.emplace_back();
+      totals.netns = id;
+      totals.port = port;
+      totals.sockets[index_of(TcpState::listen)] = id == 3 ? 1 : 2;
+      CgroupTotals& group = reading.walk->cgroups.emplace_back();
+      group.id = id * 10'000 + port;
+      group.sockets = id == 3 ? 1 : 2;
+    }
+  }
+  OwnerEvidence evidence;
+  evidence.walk.emplace();
+  evidence.walk->owners.resize(kMaxOwners + 100);
+  for (Pid pid = 0; OwnerTotals & owner : evidence.walk->owners) {
+    owner.pid = ++pid;
+    owner.sockets[index_of(TcpState::established)] = pid <= 100 ? 3 : 7;
+  }
+  Picture picture = join(readings, {}, std::move(evidence), {});
+  EXPECT_EQ(picture.ports.size(), kMaxPorts);
+  EXPECT_EQ(picture.cgroups.size(), kMaxCgroups);
+  EXPECT_TRUE(std::ranges::none_of(picture.ports, [](const PortTotals& port) { return port.netns == 3; }));
+  EXPECT_EQ(picture.unaggregated, 2 * 1'024u);
+  EXPECT_EQ(picture.owners.size(), kMaxOwners);
+  EXPECT_EQ(picture.owners_suppressed, 300u);
 }
+
+// ---- coverage ----
 
 TEST(Coverage, ranks_bpf_first_and_obeys_the_forced_source) {
   std::vector<FactCoverage> tracer = {coverage_by(FactId::snapshot, SourceKind::iter_tcp)};

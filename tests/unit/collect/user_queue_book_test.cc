@@ -85,11 +85,13 @@ class Scene {
   std::set<NetnsId> chosen;
   std::optional<Error> lookups_fail;
   int lookups = 0;
+  std::size_t names_asked = 0;
   std::uint64_t now_ms = 10'000;
 
  private:
   Result<FoundSockets> find(const os::NetnsRef& netns, std::span<const sources::ConnectionName> names) {
     ++lookups;
+    names_asked += names.size();
     if (lookups_fail) return std::unexpected(*lookups_fail);
     FoundSockets found(names.size());
     for (std::size_t i = 0; i < names.size(); ++i) {
@@ -295,6 +297,27 @@ TEST(UserQueueBook, QueuesAreSortedByConnection) {
   }
   EXPECT_THAT(scene.check(), SizeIs(5));
   EXPECT_TRUE(std::ranges::is_sorted(scene.book().queues(), {}, &UserQueue::local));
+}
+
+TEST(UserQueueBook, LiesInMassesCostABoundedNumberOfLookupsAndTheHonestAreHeard) {
+  Scene scene;
+  scene.process(900, "honest").holds(900, 4, 17).socket(kNetns, kA, kB, 17, 170);
+  std::string lies;
+  for (int port = 1; port <= 1'000; ++port) {
+    lies += fmt::format("tcpadvisor-queue 1 local=127.0.0.2:{} remote=127.0.0.2:9 queued=1\n", port);
+  }
+  for (Pid pid = 1'001; pid <= 1'003; ++pid) scene.process(pid, "liar");
+  int heard = 0;
+  for (int tick = 0; tick < 8; ++tick) {
+    for (Pid pid = 1'001; pid <= 1'003; ++pid) scene.say(pid, lies);
+    scene.say(900, word());
+    scene.names_asked = 0;
+    bool shown = !scene.check().empty();
+    EXPECT_LE(scene.names_asked, UserQueueBook::kLookUpsPerCheck);
+    EXPECT_TRUE(shown || heard == 0) << "once believed, always shown; tick " << tick;
+    heard += shown;
+  }
+  EXPECT_GE(heard, 5);
 }
 
 TEST(UserQueueBook, ComplaintsComeOnceAMinuteForEachKind) {

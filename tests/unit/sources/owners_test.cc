@@ -60,8 +60,35 @@ TEST(Owners, a_process_without_readable_descriptors_is_counted) {
   EXPECT_EQ(scan->unreadable, 1u);
 }
 
+TEST(Owners, one_process_is_looked_at_as_far_as_the_limit) {
+  os::TempTree tree;
+  for (int fd = 0; fd < 10; ++fd) {
+    tree.link("/proc/5/fd/" + std::to_string(fd), "socket:[" + std::to_string(100 + fd) + "]");
+  }
+  OwnerScan all = scan_owner(tree.root(), 5, 10);
+  EXPECT_EQ(all.holders.size(), 10u);
+  EXPECT_EQ(all.over_limit, 0u);
+  OwnerScan some = scan_owner(tree.root(), 5, 4);
+  EXPECT_EQ(some.files, 4u);
+  EXPECT_EQ(some.holders.size(), 4u);
+  EXPECT_EQ(some.over_limit, 1u);
+}
+
+TEST(Processes, descriptors_are_counted_within_an_allowance) {
+  os::TempTree tree;
+  for (int fd = 0; fd < 10; ++fd) tree.file("/proc/5/fd/" + std::to_string(fd), "");
+  std::size_t allowance = 25;
+  EXPECT_EQ(count_fds(tree.root(), 5, allowance), 10u);
+  EXPECT_EQ(count_fds(tree.root(), 5, allowance), 10u);
+  EXPECT_EQ(count_fds(tree.root(), 5, allowance), std::nullopt) << "5 entries are left, and it has more";
+  EXPECT_EQ(allowance, 0u);
+  EXPECT_EQ(count_fds(tree.root(), 5, allowance), std::nullopt);
+}
+
+std::size_t enough = 100'000;
+
 TEST(Processes, everything_about_one) {
-  ProcessFacts facts = read_process(fixture::root("proc-6.18"), 700);
+  ProcessFacts facts = read_process(fixture::root("proc-6.18"), 700, enough);
   EXPECT_EQ(facts.comm, "leaky");
   EXPECT_EQ(facts.netns, 4026531840u);
   EXPECT_EQ(facts.fd_limit, 1024u);
@@ -71,13 +98,13 @@ TEST(Processes, everything_about_one) {
 }
 
 TEST(Processes, what_is_not_there_stays_empty) {
-  ProcessFacts facts = read_process(fixture::root("proc-6.18"), 99999);
+  ProcessFacts facts = read_process(fixture::root("proc-6.18"), 99999, enough);
   EXPECT_EQ(facts.comm, "");
   EXPECT_FALSE(facts.fds || facts.fd_limit);
 }
 
 TEST(Processes, limits_and_cgroups) {
-  EXPECT_EQ(read_process(fixture::root("proc-5.10"), 900).fd_limit, std::numeric_limits<std::uint64_t>::max());
+  EXPECT_EQ(read_process(fixture::root("proc-5.10"), 900, enough).fd_limit, std::numeric_limits<std::uint64_t>::max());
   EXPECT_EQ(parse_fd_limit("Max open files soon x files\n").error().message,
             "limits:1: 'soon' is not a number of files");
   EXPECT_FALSE(parse_fd_limit(""));
@@ -88,7 +115,7 @@ TEST(Processes, limits_and_cgroups) {
 TEST(Processes, a_name_that_moves_the_terminal_becomes_harmless) {
   os::TempTree tree;
   tree.file("/proc/5/comm", "\x1b[2Jx\n");
-  EXPECT_EQ(read_process(tree.root(), 5).comm, "?[2Jx");
+  EXPECT_EQ(read_process(tree.root(), 5, enough).comm, "?[2Jx");
 }
 
 TEST(Cgroups, mounts) {

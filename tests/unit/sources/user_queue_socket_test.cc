@@ -225,6 +225,28 @@ TEST(UserQueueSocket, SaysWhyItCannotListen) {
   EXPECT_THAT(too_long.error().message, HasSubstr("at most 107 bytes"));
 }
 
+TEST(UserQueueSocket, APathThatCannotBeLookedIntoIsAReasonAndNoException) {
+  os::TempTree tree;
+  tree.link("/loop", "loop");
+  auto endless = UserQueueReceiver::open(tree.path() + "/loop/queues");
+  ASSERT_FALSE(endless);
+  EXPECT_THAT(endless.error().message, HasSubstr("cannot make the directory " + tree.path() + "/loop"));
+
+  tree.file("/locked/inner", "");
+  ASSERT_EQ(chmod((tree.path() + "/locked").c_str(), 0), 0);
+  pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {  // root may look into everything
+    if (geteuid() == 0 && setresuid(65'534, 65'534, 65'534) != 0) _exit(2);
+    auto refused = UserQueueReceiver::open(tree.path() + "/locked/tcpadvisor/queues");
+    _exit(!refused && refused.error().code == ErrorCode::denied ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+  chmod((tree.path() + "/locked").c_str(), 0700);
+}
+
 class Environment {
  public:
   Environment(const char* name, const char* value) : name_(name) {
@@ -244,6 +266,13 @@ TEST(UserQueueSocket, TheDirectoryIsThatOfTheUser) {
   Environment not_chosen("TCPADVISOR_QUEUES", "");
   Environment runtime("XDG_RUNTIME_DIR", "/run/user/5");
   EXPECT_EQ(user_queue_directory(), geteuid() == 0 ? "/run/tcpadvisor/queues" : "/run/user/5/tcpadvisor/queues");
+  for (const char* name : {"TCPADVISOR_QUEUES", "XDG_RUNTIME_DIR"}) {
+    Environment relative(name, "some/where");
+    if (geteuid() == 0 && name == std::string_view("XDG_RUNTIME_DIR")) continue;
+    auto directory = user_queue_directory();
+    ASSERT_FALSE(directory) << name;
+    EXPECT_THAT(directory.error().message, HasSubstr("some/where is not an absolute path"));
+  }
   Environment no_runtime("XDG_RUNTIME_DIR", nullptr);
   if (geteuid() == 0) return;
   ASSERT_FALSE(user_queue_directory());

@@ -18,6 +18,7 @@ inline SelfCost a_usual_cost() {
           .cpu_percent = 0.3,
           .rss_bytes = 14u << 20,
           .hook_ns_per_s = 0,
+          .hooks_not_measured = {},
           .lost = {{"events", 0}, {"rows", 0}}};
 }
 

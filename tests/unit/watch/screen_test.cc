@@ -242,6 +242,16 @@ TEST(Screen, IncompleteOwnersAreNotPassedOffAsNone) {
   EXPECT_THAT(screen, HasSubstr("no process that we may look into"));
 }
 
+TEST(Screen, HooksThatCannotBeMeasuredAreTold) {
+  Picture picture;
+  picture.window = build::a_window(1, [](build::SampleBuilder& sample, std::size_t) {
+    sample.set([](Sample& s) { s.self.hooks_not_measured = "needs CAP_SYS_ADMIN"; });
+  });
+  View view;
+  view.width = 200;
+  EXPECT_THAT(draw(picture, view), HasSubstr("cost of hooks not measured: needs CAP_SYS_ADMIN"));
+}
+
 TEST(Screen, AVanishedItemLeavesTheSelectionInItsPlace) {
   Picture before = test::busy_host(), after = test::quiet_host();
   View view;

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/os/own_thread.h"
+
+#include <system_error>
+#include <thread>
+
+#include "agent/os/proc_root.h"
+
+namespace tcpadvisor::os {
+
+Status in_own_thread(const std::function<void()>& work) {
+  try {
+    std::thread(work).join();
+    return {};
+  } catch (const std::system_error& error) {  // RLIMIT_NPROC, pids.max
+    return fail_errno("cannot start a thread", error.code().value());
+  }
+}
+
+}  // namespace tcpadvisor::os
