@@ -34,7 +34,7 @@ struct FakeWire::Shared {
   bool want_writable = false, want_readable = false, poll_pending = false;
   bool shut_read = false, shut_write = false, closed = false, reset_out = false;  ///< by the port
   bool fin_in = false, reset_in = false;                                          ///< by the peer
-  std::uint64_t writes = 0;
+  std::vector<std::size_t> write_sizes{};
 
   std::uint64_t free() const { return kernel.capacity - std::min<std::uint64_t>(kernel.capacity, outbound.size()); }
   bool writable() const { return shut_write || reset_in || (free() > 0 && free() >= kernel.writable_at); }
@@ -74,7 +74,7 @@ class FakeWire::Near final : public Transport {
       moved += taken;
     }
     if (moved == 0 && wanted > 0) return {0, EAGAIN};
-    ++shared_->writes;
+    shared_->write_sizes.push_back(moved);
     return {moved, 0};
   }
 
@@ -163,8 +163,8 @@ bool FakeWire::reset_sent() const {
 bool FakeWire::closed() const {
   return shared_->closed;
 }
-std::uint64_t FakeWire::writes() const {
-  return shared_->writes;
+const std::vector<std::size_t>& FakeWire::write_sizes() const {
+  return shared_->write_sizes;
 }
 
 }  // namespace tcpadvisor::port

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "agent/port/timer_queue.h"
 #include "agent/port/transport.h"
@@ -56,7 +57,7 @@ class FakeWire {
   bool fin_sent() const;            ///< the port has sent FIN; it follows after the bytes
   bool reset_sent() const;          ///< the port has sent RST
   bool closed() const;
-  std::uint64_t writes() const;  ///< write calls that moved bytes
+  const std::vector<std::size_t>& write_sizes() const;  ///< of the write calls that moved bytes
   void set_kernel(FakeKernel kernel);
 
  private:

@@ -24,7 +24,9 @@ Port::Port(PortSetup setup, std::unique_ptr<Transport> transport, Timers& timers
       // Resumed callers are processes of their own: they run once the operation that resumed them is over.
       operations_(timers, sink, [this] { return finish_drained() || scheduler_.retry_resumed(); }),
       scheduler_(operations_.timers(), [this](Event event) { operations_.tell(std::move(event)); }),
-      driver_(setup_.profile, setup_.options, *transport_, operations_.timers(), *this) {
+      // The driver of R14 and R16 has no task for what is due at once: it waits for the next poll.
+      driver_(setup_.profile, setup_.options, *transport_,
+              setup_.profile == Profile::otp25 ? scheduler_.timers() : operations_.timers(), *this) {
   scheduler_.attach(driver_);
   transport_->listen_to(this);
 }
@@ -35,12 +37,12 @@ Port::~Port() {
 
 void Port::writable() {
   Operations::Scope operation(operations_);
-  driver_.writable();
+  scheduler_.in_line(kNobody, [this] { driver_.writable(); });
 }
 
 void Port::readable() {
   Operations::Scope operation(operations_);
-  driver_.readable();
+  scheduler_.in_line(kNobody, [this] { driver_.readable(); });
 }
 
 void Port::driver_event(Event event) {
@@ -70,7 +72,12 @@ Outcome Port::send(CallerId caller, const SendOptions& options, std::string_view
 Outcome Port::shutdown(CallerId caller, int how) {
   Operations::Scope operation(operations_);
   if (in_a_call(caller)) return Outcome::badarg;
-  scheduler_.run_ahead();
+  Outcome outcome = Outcome::closed;
+  scheduler_.in_line(caller, [&] { outcome = shut(caller, how); });
+  return outcome;
+}
+
+Outcome Port::shut(CallerId caller, int how) {
   if (gone_) return Outcome::closed;
   if (setup_.profile == Profile::otp25) return driver_.shutdown_deferred(how);
   if (how == SHUT_RD || driver_.queued() == 0) return driver_.shutdown_now(how);
@@ -80,7 +87,12 @@ Outcome Port::shutdown(CallerId caller, int how) {
 Outcome Port::close(CallerId caller) {
   Operations::Scope operation(operations_);
   if (in_a_call(caller)) return Outcome::badarg;
-  scheduler_.run_ahead();
+  Outcome outcome = Outcome::ok;
+  scheduler_.in_line(caller, [&] { outcome = start_closing(caller); });
+  return outcome;
+}
+
+Outcome Port::start_closing(CallerId caller) {
   if (gone_) return Outcome::ok;
   const Linger& linger = driver_.options().linger;
   bool at_once = setup_.profile == Profile::otp25 && linger.on && linger.seconds == 0;
@@ -152,18 +164,12 @@ bool Port::finish_drained() {
 
 void Port::port_close() {
   Operations::Scope operation(operations_);
-  scheduler_.run_ahead();
-  end(false);
-}
-
-void Port::owner_exits() {
-  port_close();
+  scheduler_.in_line(kNobody, [this] { end(false); });
 }
 
 void Port::kill() {
   Operations::Scope operation(operations_);
-  scheduler_.run_ahead();
-  end(true);
+  scheduler_.in_line(kNobody, [this] { end(true); });
 }
 
 void Port::end(bool kill) {
@@ -186,25 +192,30 @@ void Port::end(bool kill) {
 
 void Port::receive(CallerId caller, std::size_t bytes, std::optional<std::chrono::milliseconds> timeout) {
   Operations::Scope operation(operations_);
-  if (gone_) {
-    operations_.tell({EventKind::answer, caller, Outcome::closed, {}});
-    return;
-  }
-  driver_.receive(caller, bytes, timeout);
+  scheduler_.in_line(caller, [&] {
+    if (gone_) {
+      operations_.tell({EventKind::answer, caller, Outcome::closed, {}});
+    } else {
+      driver_.receive(caller, bytes, timeout);
+    }
+  });
 }
 
 std::uint64_t Port::subscribe(CallerId caller) {
   Operations::Scope operation(operations_);
-  scheduler_.run_ahead();
-  return gone_ ? 0 : driver_.subscribe(caller);
+  std::uint64_t queued = 0;
+  scheduler_.in_line(caller, [&] { queued = gone_ ? 0 : driver_.subscribe(caller); });
+  return queued;
 }
 
 Outcome Port::set_options(std::span<const OptionSetting> settings) {
   Operations::Scope operation(operations_);
-  scheduler_.run_ahead();
-  if (gone_) return Outcome::einval;
-  Outcome outcome = driver_.set_options(settings);
-  scheduler_.limits_changed();
+  Outcome outcome = Outcome::einval;
+  scheduler_.in_line(kNobody, [&] {
+    if (gone_) return;
+    outcome = driver_.set_options(settings);
+    scheduler_.limits_changed();
+  });
   return outcome;
 }
 
@@ -229,7 +240,7 @@ void Port::caller_dies(CallerId caller) {
   if (auto draining = draining_.extract(caller); !draining.empty()) {
     operations_.timers().cancel(draining.mapped().timer);
   }
-  if (caller == setup_.owner) owner_exits();
+  if (caller == setup_.owner) port_close();
 }
 
 void Port::hold() {

@@ -73,9 +73,8 @@ class Port final : private DriverEvents, private TransportEvents {
   /// getstat: send_cnt, send_oct, send_max, send_avg, send_pend. Still answered in limbo. `einval` otherwise.
   Outcome statistic(std::string_view item, std::uint64_t& value) const;
 
-  void port_close();   ///< erlang:port_close/1: without waiting
-  void owner_exits();  ///< the owner's death: as port_close, but nobody called
-  void kill();         ///< exit(Port,kill): the queue is dropped
+  void port_close();  ///< erlang:port_close/1, and what the owner's death does: without waiting
+  void kill();        ///< exit(Port,kill): the queue is dropped
   void caller_dies(CallerId caller);
   void hold();  ///< somebody else has the port's lock: sends are scheduled
   void release();
@@ -103,6 +102,8 @@ class Port final : private DriverEvents, private TransportEvents {
   void readable() override;
 
   bool in_a_call(CallerId caller) const;
+  Outcome shut(CallerId caller, int how);
+  Outcome start_closing(CallerId caller);
   Outcome start_draining(CallerId caller, Draining draining);
   void next_round(CallerId caller, Draining& draining);
   void round_over(CallerId caller);

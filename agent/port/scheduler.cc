@@ -56,6 +56,39 @@ Outcome gone_word(const SendOptions& options, bool late) {
 
 }  // namespace
 
+TimerId Scheduler::TaskTimers::after(Time delay, std::function<void()> what) {
+  TimerId timer = ++last_;
+  if (delay <= Time::zero()) {
+    due(timer, std::move(what));
+    return timer;
+  }
+  TimerId below = scheduler_.timers_.after(delay, [this, timer, what = std::move(what)]() mutable {
+    std::erase_if(later_, [timer](const auto& one) { return one.first == timer; });
+    if (scheduler_.held_ || scheduler_.gone_) return what();
+    due(timer, std::move(what));
+    scheduler_.run_turn();
+  });
+  later_.emplace_back(timer, below);
+  return timer;
+}
+
+void Scheduler::TaskTimers::due(TimerId timer, std::function<void()> what) {
+  scheduler_.tasks_.push_back({.command = false, .what = std::move(what), .timer = timer});
+  scheduler_.want_turn();
+}
+
+void Scheduler::TaskTimers::cancel(TimerId timer) {
+  if (timer == 0) return;
+  auto running = std::ranges::find(later_, timer, &std::pair<TimerId, TimerId>::first);
+  if (running != later_.end()) {
+    scheduler_.timers_.cancel(running->second);
+    later_.erase(running);
+    return;
+  }
+  auto task = std::ranges::find(scheduler_.tasks_, timer, &Task::timer);
+  if (task != scheduler_.tasks_.end()) task->what = nullptr;
+}
+
 Scheduler::~Scheduler() {
   timers_.cancel(turn_);
   for (const auto& [caller, timer] : reply_waits_) timers_.cancel(timer);
@@ -63,6 +96,7 @@ Scheduler::~Scheduler() {
 
 Outcome Scheduler::output(CallerId caller, const SendOptions& options, std::string_view data) {
   if (options.bad_option || calls_.contains(caller)) return Outcome::badarg;
+  switch_to(caller);
   return try_output(caller, options, data, false);
 }
 
@@ -76,8 +110,13 @@ Outcome Scheduler::try_output(CallerId caller, const SendOptions& options, std::
   return must_schedule(options) ? schedule(caller, options, data) : execute(caller, options, data);
 }
 
+/// Between two processes the port has a turn.
+void Scheduler::switch_to(CallerId caller) {
+  if (std::exchange(current_, caller) != caller && turn_ != 0 && !held_) run_turn();
+}
+
 bool Scheduler::must_schedule(const SendOptions& options) const {
-  if (held_ || !tasks_.empty() || !parked_.empty()) return true;
+  if (held_ || has_tasks()) return true;
   // Only calls without a reference are scheduled for the sake of parallelism.
   return !has_reference(options.kind) && driver_->options().parallelism;
 }
@@ -113,7 +152,28 @@ Outcome Scheduler::schedule(CallerId caller, const SendOptions& options, std::st
   want_turn();
   if (!has_reference(options.kind)) return accepted_word(options.kind);
   calls_[caller] = {Call::State::scheduled, options, {}, timers_.now()};
-  return Outcome::pending;
+  // The caller waits, so the port has its turn before any other process.
+  Returning returning{caller};
+  returning_ = &returning;
+  if (!held_) run_turn();
+  returning_ = nullptr;
+  return returning.outcome;
+}
+
+void Scheduler::in_line(CallerId caller, const std::function<void()>& what) {
+  if (caller != kNobody) switch_to(caller);
+  if (held_ || gone_ || !has_tasks()) return what();
+  bool done = false;
+  tasks_.push_back({.caller = caller, .command = false, .what = [&what, &done] {
+                      done = true;
+                      what();
+                    }});
+  const auto mine = std::prev(tasks_.end());
+  while (!done && !gone_ && runnable()) run_turn();
+  if (done) return;
+  // Behind commands of the same caller that wait for the port, or the port has ended meanwhile.
+  if (!gone_) parked_.erase(mine);
+  what();
 }
 
 void Scheduler::want_turn() {
@@ -130,40 +190,57 @@ void Scheduler::release() {
 }
 
 void Scheduler::run_turn() {
+  timers_.cancel(std::exchange(turn_, 0));
   check_message_queue();
   std::size_t executed = 0;
-  while (!held_ && !gone_ && executed < kCommandsPerTurn) {
+  while (!held_ && !gone_ && executed < kTasksPerTurn) {
     std::list<Task>& from = !busy_port_ && !parked_.empty() ? parked_ : tasks_;
     if (from.empty()) break;
-    if (must_park(from.front())) {
-      parked_.splice(parked_.end(), from, from.begin());
-      continue;
-    }
+    if (park(from)) continue;
     ++executed;
     const Task task = std::move(from.front());
     from.pop_front();
     run_task(task);
+    if (busy_port_ && &from == &parked_) unpark_what_need_not_wait();
   }
   if (runnable()) want_turn();
 }
 
-/// Also what does not wait itself, behind an earlier task of the same caller that does.
-bool Scheduler::must_park(const Task& task) const {
-  if (!busy_port_) return false;
-  return task.waits_while_busy || std::ranges::find(parked_, task.caller, &Task::caller) != parked_.end();
+/// Puts the first task aside if it waits while the port is busy; also one that need not, behind its caller's that do.
+bool Scheduler::park(std::list<Task>& from) {
+  if (!busy_port_ || &from == &parked_) return false;
+  const Task& task = from.front();
+  auto behind = parked_.end();
+  if (!task.waits_while_busy) {
+    if (task.caller == kNobody) return false;
+    auto last = std::find_if(parked_.rbegin(), parked_.rend(), [&](const Task& p) { return p.caller == task.caller; });
+    if (last == parked_.rend()) return false;
+    behind = last.base();
+  }
+  parked_.splice(behind, from, from.begin());
+  return true;
 }
 
-void Scheduler::run_ahead() {
-  while (!held_ && !gone_ && runnable()) run_turn();
+/// The port has become busy again: a task that only had to come after one that was parked goes on all the same.
+void Scheduler::unpark_what_need_not_wait() {
+  auto place = tasks_.begin();
+  while (!parked_.empty() && !parked_.front().waits_while_busy) {
+    if (std::ranges::count(parked_, parked_.front().caller, &Task::caller) > 1) return;
+    tasks_.splice(place, parked_, parked_.begin());
+  }
 }
 
 void Scheduler::run_task(const Task& task) {
+  if (!task.command) {
+    if (task.what) task.what();
+    return;
+  }
   // Who sent a message does not wait for it, and may be in another call by now.
   auto call = has_reference(task.options.kind) ? calls_.find(task.caller) : calls_.end();
   bool caller_waits = call != calls_.end() && call->second.state == Call::State::scheduled;
   if (caller_waits) calls_.erase(call);
   Outcome outcome = execute(task.caller, task.options, task.data);
-  if (caller_waits && outcome != Outcome::pending) tell_({EventKind::answer, task.caller, outcome});
+  if (caller_waits && outcome != Outcome::pending) give(task.caller, outcome);
   mq_ -= std::min<std::uint64_t>(mq_, task.data.size());
   check_message_queue();
 }
@@ -196,7 +273,8 @@ void Scheduler::port_busy(bool on) {
 /// A port_command with nosuspend that is still scheduled when the port becomes busy is taken back.
 void Scheduler::abort_refusable_tasks() {
   std::erase_if(tasks_, [this](const Task& task) {
-    if (!task.options.nosuspend || !has_reference(task.options.kind) || forced(task.options)) return false;
+    if (!task.command || !task.options.nosuspend || !has_reference(task.options.kind) || forced(task.options))
+      return false;
     mq_ -= std::min<std::uint64_t>(mq_, task.data.size());
     ++refused_;
     answer(task.caller, refused_word(task.options.kind));
@@ -219,6 +297,7 @@ bool Scheduler::retry_resumed() {
     auto call = calls_.extract(caller);
     if (call.empty()) continue;
     tell_({EventKind::resumed, caller});
+    switch_to(caller);
     if (!gone_ &&
         (busy_port_ || mq_busy_)) {  // somebody was faster; whoever was suspended once neither forces nor refuses
       call.mapped().since = timers_.now();
@@ -247,7 +326,15 @@ void Scheduler::driver_reply(CallerId caller, Outcome outcome) {
 }
 
 void Scheduler::answer(CallerId caller, Outcome outcome) {
-  if (calls_.erase(caller) > 0) tell_({EventKind::answer, caller, outcome});
+  if (calls_.erase(caller) > 0) give(caller, outcome);
+}
+
+void Scheduler::give(CallerId caller, Outcome outcome) {
+  if (returning_ != nullptr && returning_->caller == caller) {
+    returning_->outcome = outcome;
+  } else {
+    tell_({EventKind::answer, caller, outcome});
+  }
 }
 
 void Scheduler::port_gone(std::optional<Time> reply_wait) {
@@ -255,7 +342,7 @@ void Scheduler::port_gone(std::optional<Time> reply_wait) {
   timers_.cancel(std::exchange(turn_, 0));
   for (std::list<Task>* list : {&parked_, &tasks_}) {
     for (const Task& task : *list) {
-      if (has_reference(task.options.kind)) answer(task.caller, gone_word(task.options, true));
+      if (task.command && has_reference(task.options.kind)) answer(task.caller, gone_word(task.options, true));
     }
     list->clear();
   }

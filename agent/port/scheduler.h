@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// L2: who may hand a command to the driver, and when, as erts' port-task scheduler behaves: a queue of scheduled
-// commands with watermarks of its own, suspension and the order of resumption, nosuspend and force. Pure; one thread.
+// L2: who may hand a command to the driver, and when, as erts' port-task scheduler behaves with one scheduler thread: a
+// queue of tasks (commands, other calls to the port, timers of 0 ms) with watermarks of its own, suspension and the
+// order of resumption, nosuspend and force. The port has its turn when a caller waits for it, and whenever another
+// caller comes. Pure; one thread.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "agent/port/driver.h"
@@ -32,8 +35,8 @@ struct Call {
 
 class Scheduler {
  public:
-  /// Commands that one turn of the port executes: erts gives a port about 4000 reductions, and a command costs 240.
-  static constexpr std::size_t kCommandsPerTurn = 12;
+  /// Tasks that one turn of the port executes: erts gives a port about 4000 reductions, and a task costs 240.
+  static constexpr std::size_t kTasksPerTurn = 12;
 
   /// `tell` takes events in the order in which they happen; answers to calls that had to wait are among them.
   Scheduler(Timers& timers, std::function<void(Event)> tell) : timers_(timers), tell_(std::move(tell)) {}
@@ -49,8 +52,11 @@ class Scheduler {
   /// The port's lock is taken, as by another scheduler thread: every call is scheduled until release().
   void hold() { held_ = true; }
   void release();
-  /// Executes what is scheduled and may run, so that a call to the port that is no command keeps its place in line.
-  void run_ahead();
+  /// Runs `what`, a call of `caller` that is no command or an event of the port (kNobody), in its place behind what is
+  /// scheduled; at once if that cannot run now. It has run when this returns.
+  void in_line(CallerId caller, const std::function<void()>& what);
+  /// For the driver: what is due at once is a task like the others, so the next call is scheduled behind it.
+  Timers& timers() { return task_timers_; }
   /// Resumed callers try again, first to last; to be called when no operation is under way. False if there were none.
   bool retry_resumed();
 
@@ -74,10 +80,32 @@ class Scheduler {
 
  private:
   struct Task {
-    CallerId caller = kNobody;
-    SendOptions options;
-    std::string data;
+    CallerId caller = kNobody;  ///< kNobody: no other task has to be done first
+    SendOptions options{};
+    std::string data{};
     bool waits_while_busy = false;  ///< WAIT_BUSY: parked while BUSY_PORT is on
+    bool command = true;            ///< else `what`; nothing, if it was cancelled: it keeps its place
+    std::function<void()> what{};
+    TimerId timer = 0;
+  };
+  class TaskTimers final : public Timers {
+   public:
+    explicit TaskTimers(Scheduler& scheduler) : scheduler_(scheduler) {}
+    Time now() const override { return scheduler_.timers_.now(); }
+    TimerId after(Time delay, std::function<void()> what) override;
+    void cancel(TimerId timer) override;
+
+   private:
+    void due(TimerId timer, std::function<void()> what);
+
+    Scheduler& scheduler_;
+    TimerId last_ = 0;
+    std::vector<std::pair<TimerId, TimerId>> later_;  ///< ours, and the world's that is running for it
+  };
+  /// A caller whose call is on the stack, and what it is going to return.
+  struct Returning {
+    CallerId caller = kNobody;
+    Outcome outcome = Outcome::pending;
   };
 
   Outcome try_output(CallerId caller, const SendOptions& options, std::string_view data, bool again);
@@ -85,19 +113,24 @@ class Scheduler {
   Outcome suspend(CallerId caller, const SendOptions& options, std::string_view data);
   Outcome schedule(CallerId caller, const SendOptions& options, std::string_view data);
   void held_back(CallerId caller);
+  void switch_to(CallerId caller);
+  bool has_tasks() const { return !tasks_.empty() || !parked_.empty(); }
   bool runnable() const { return !tasks_.empty() || (!busy_port_ && !parked_.empty()); }
   void want_turn();
   void run_turn();
-  bool must_park(const Task& task) const;
+  bool park(std::list<Task>& from);
+  void unpark_what_need_not_wait();
   void run_task(const Task& task);
   void check_message_queue();
   void resume_all();
   void abort_refusable_tasks();
   void answer(CallerId caller, Outcome outcome);
+  void give(CallerId caller, Outcome outcome);
   bool must_schedule(const SendOptions& options) const;
 
   Timers& timers_;
   std::function<void(Event)> tell_;
+  TaskTimers task_timers_{*this};
   Driver* driver_ = nullptr;
 
   std::list<Task> tasks_, parked_;  ///< lists, because an empty deque takes half a kilobyte
@@ -107,8 +140,10 @@ class Scheduler {
   std::vector<CallerId> resumed_;    ///< in the order of their next try
   std::map<CallerId, Call> calls_;
   std::map<CallerId, TimerId> reply_waits_;  ///< after the end of the port
+  CallerId current_ = kNobody;               ///< the process that runs
   CallerId running_ = kNobody;               ///< the caller whose command is with the driver right now
   Outcome running_reply_ = Outcome::pending;
+  Returning* returning_ = nullptr;
   std::uint64_t refused_ = 0, busy_port_events_ = 0;
   TimerId turn_ = 0;
 };

@@ -23,8 +23,6 @@ std::string_view to_text(Outcome outcome) {
       return "nosuspend";
     case Outcome::noconnect:
       return "noconnect";
-    case Outcome::notsup:
-      return "notsup";
     case Outcome::closed:
       return "{error,closed}";
     case Outcome::enotconn:

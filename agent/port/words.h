@@ -32,7 +32,6 @@ enum class Outcome : std::uint8_t {
   badarg,
   nosuspend,  ///< erlang:send was refused because the port is busy
   noconnect,
-  notsup,
   closed,    ///< {error,closed}
   enotconn,  ///< {error,enotconn} and so on
   einval,

@@ -1,15 +1,22 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes random port scripts, to look for differences that nobody thought of.
+"""Plays random port scripts on real Erlang and on `tcpadvisor port run`, as differential_test.py does with written ones, to
+find differences that nobody thought of.
 
-  differential_random.py DIR FIRST_SEED LAST_SEED && differential_test.py TCPADVISOR DIR/*.port
+  differential_random.py TCPADVISOR [--seeds N] [--start SEED] [--keep DIR]
 
-Not part of the tests: what differs may be a race (a time-out beside a read, a caller that goes on while the peer reads)
-and needs a look. What is not a race becomes a script of differential/.
+A run of the tests plays the seeds below. What differs with others may be a race (a time-out beside a read, a caller that
+goes on while the peer reads) and needs a look: what still differs when its script is played again, by differential_test.py,
+is none, and becomes a script of differential/.
 """
+import argparse
 import random
 import sys
+import tempfile
 from pathlib import Path
+
+sys.dont_write_bytecode = True  # leave nothing beside the sources
+import differential_test
 
 MAX_SENDERS = 15  # fresh callers, since one that is held back cannot call again
 
@@ -82,15 +89,32 @@ def script(seed):
     return "\n".join([*lines, "wait 200ms", "get P send_cnt send_oct send_max send_avg"]) + "\n"
 
 
-def main():
-    if len(sys.argv) != 4:
-        print(__doc__.strip(), file=sys.stderr)
-        return 2
-    directory, first, last = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+def write_scripts(directory, seeds):
     directory.mkdir(parents=True, exist_ok=True)
-    for seed in range(first, last + 1):
-        (directory / f"random_{seed}.port").write_text(f"# seed {seed}\n{script(seed)}")
-    return 0
+    paths = [directory / f"random_{seed}.port" for seed in seeds]
+    for path, seed in zip(paths, seeds):
+        path.write_text(f"# seed {seed}\n{script(seed)}")
+    return paths
+
+
+def main():
+    differential_test.in_own_network()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tcpadvisor", help="the program to compare with Erlang")
+    parser.add_argument("--seeds", type=int, default=8, metavar="N", help="how many scripts (default 8)")
+    parser.add_argument("--start", type=int, default=1, metavar="SEED", help="the first seed (default 1)")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave the scripts here")
+    parser.add_argument("--jobs", type=int, default=4, help="runs at the same time (default 4)")
+    options = parser.parse_args()
+    if options.seeds < 1 or options.jobs < 1:
+        parser.error("--seeds and --jobs are 1 or more")
+    if (why := differential_test.cannot_compare(options.tcpadvisor)) is not None:
+        return why
+    with tempfile.TemporaryDirectory(prefix="port-random-") as work:
+        scripts = write_scripts(options.keep or Path(work), range(options.start, options.start + options.seeds))
+        jobs = [(script, "unix") for script in scripts]
+        failures = differential_test.play_all(options.tcpadvisor, jobs, options.jobs)
+    return differential_test.say_how_many(failures)
 
 
 if __name__ == "__main__":

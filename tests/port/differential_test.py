@@ -6,12 +6,14 @@
 
 Both must hold every expectation, and agree step by step: what each caller's call returned or where it is held, how many
 calls it made, which ports are open, flushing or gone, how many callers wait, and (AF_UNIX, where the kernel's share is
-always the same) every driver queue. Times are compared by the scripts themselves: `after=300ms` is +-50 ms on both.
+always the same) every driver queue. Both run under strace, and the number and sizes of their writes must be the same: all
+of them over AF_UNIX, and over TCP or to a peer that reads all the time up to where the kernel takes less than it is given.
+Times are compared by the scripts themselves: `after=300ms` is +-50 ms on both.
 
 differential/differences/ holds what is meant to differ: a line ending in `# Erlang: RESULT` must give RESULT there and
 something else here, and docs/port-differences.md must give the reason. A difference that has gone is a failure.
 
-Exit: 0 all agree, 1 a difference, 2 wrong use, 77 nothing to compare with (no erl).
+Exit: 0 all agree, 1 a difference, 2 wrong use, 77 nothing to compare with (no erl, or no strace).
 """
 import argparse
 import concurrent.futures
@@ -23,6 +25,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+sys.dont_write_bytecode = True  # leave nothing beside the sources
+import written
 
 HERE = Path(__file__).resolve().parent
 SCRIPTS = HERE / "differential"
@@ -51,38 +56,42 @@ class Erlang:
         subprocess.run(["erlc", "-o", self.ebin, *sources], check=True, timeout=120)
 
     def play(self, script, transport):
-        """Steps by their order, and what was wrong."""
+        """Steps by their order, what was wrong, and what was written."""
         place = Path(tempfile.mkdtemp(dir=self.work))
         out = place / "transcript"
         # One scheduler: a caller that makes ten calls in a row is not overtaken by the port's own tasks.
         flags = ["+S", "1"] + (["+spp", "true"] if "parallelism=true" in script.read_text() else [])
+        trace = place / "trace"
         run = subprocess.run(
-            ["erl", "-noshell", "-pa", self.ebin, *flags, "-s", "port_script", "main",
-             "-extra", script, transport, out],
+            written.traced(written.ERLANG, trace, ["erl", "-noshell", "-pa", self.ebin, *flags,
+                                                   "-s", "port_script", "main", "-extra", script, transport, out]),
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT_S,
             env={**os.environ, "PORT_SCRIPT_DIR": str(place), "ERL_CRASH_DUMP_SECONDS": "0"})
         lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
         steps = [line for line in lines if "step" in line]
         if not lines or lines[-1].get("verdict") == "error" or "step" in lines[-1]:
             why = lines[-1].get("why") if lines and "step" not in lines[-1] else run.stdout + run.stderr
-            return steps, [f"Erlang's run broke off: {why}"]
+            return steps, [f"Erlang's run broke off: {why}"], []
         wrong = [f"line {s['line']}: does not hold in Erlang: {s['step']}: {s['result']}"
                  for s in steps if s["verdict"] == "failed"]
         if lines[-1].get("broken_streams"):
             wrong.append(f"Erlang lost or reordered bytes of {lines[-1]['broken_streams']}")
-        return steps, wrong
+        return steps, wrong, written.streams(written.ERLANG, trace.read_text())
 
 
 def play_ours(tcpadvisor, script, transport):
-    run = subprocess.run([tcpadvisor, "port", "run", script, "--transport", transport, "--json"],
-                         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT_S)
+    with tempfile.NamedTemporaryFile("r", prefix="port-diff-") as trace:
+        command = [tcpadvisor, "port", "run", script, "--transport", transport, "--json"]
+        run = subprocess.run(written.traced(written.OURS, trace.name, command),
+                             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT_S)
+        streams = written.streams(written.OURS, trace.read())
     steps = [json.loads(line) for line in run.stdout.splitlines()]
     steps = [s for s in steps if s["step"].split()[0] not in ("also", "transport", "profile")]  # Erlang has no choice
     wrong = []
     if run.returncode != 0:
         said = [line for line in run.stderr.splitlines() if str(script.name) in line or line.startswith("tcpadvisor:")]
         wrong.append((said or run.stderr.splitlines() or [f"exit code {run.returncode}"])[-1])
-    return steps, wrong
+    return steps, wrong, streams
 
 
 def same(ours, erlang):
@@ -140,11 +149,12 @@ def compare(ours, erlang, transport):
 
 
 def check_agreement(tcpadvisor, erlang, script, transport):
-    theirs, wrong = erlang.play(script, transport)
-    ours, wrong_here = play_ours(tcpadvisor, script, transport)
+    theirs, wrong, written_there = erlang.play(script, transport)
+    ours, wrong_here, written_here = play_ours(tcpadvisor, script, transport)
     wrong += wrong_here
     if not wrong:
-        wrong = compare(ours, theirs, transport)
+        exact = transport == "unix" and all(is_steady(ours))
+        wrong = compare(ours, theirs, transport) + written.compare(written_here, written_there, exact)
     return len(ours), wrong
 
 
@@ -155,8 +165,8 @@ def marked(script):
 
 
 def check_difference(tcpadvisor, erlang, script, transport):
-    theirs, _ = erlang.play(script, transport)
-    ours, wrong = play_ours(tcpadvisor, script, transport)
+    theirs, _, _ = erlang.play(script, transport)
+    ours, wrong, _ = play_ours(tcpadvisor, script, transport)
     expected = marked(script)
     if not expected:
         wrong.append("no line says '# Erlang: RESULT'")
@@ -204,13 +214,36 @@ def main():
     parser.add_argument("--transport", choices=("unix", "tcp"))
     parser.add_argument("--jobs", type=int, default=4, help="runs at the same time; most of them wait (default 4)")
     options = parser.parse_intermixed_args()
-    if shutil.which("erl") is None or shutil.which("erlc") is None:
-        print("skipped: there is no erl here; Debian's erlang-base has it")
-        return 77
-    if shutil.which(options.tcpadvisor) is None:
-        print(f"differential_test.py: there is no program {options.tcpadvisor}", file=sys.stderr)
-        return 2
+    if (why := cannot_compare(options.tcpadvisor)) is not None:
+        return why
+    failures = play_all(options.tcpadvisor, jobs_of(options.scripts, options.transport), options.jobs)
+    have = {script.stem for script in SCRIPTS.glob("differences/*.port")}
+    for name in sorted(have ^ documented()):
+        missing = "no reason in docs/port-differences.md" if name in have else "in the document only"
+        print(f"differences/{name}.port: {missing}")
+        failures += 1
+    return say_how_many(failures)
 
+
+def cannot_compare(tcpadvisor):
+    """The exit code, if there is no use in going on."""
+    for program, package in (("erl", "erlang-base"), ("erlc", "erlang-base"), ("strace", "strace")):
+        if shutil.which(program) is None:
+            print(f"skipped: there is no {program} here; Debian's {package} has it")
+            return 77
+    if shutil.which(tcpadvisor) is None:
+        print(f"{Path(sys.argv[0]).name}: there is no program {tcpadvisor}", file=sys.stderr)
+        return 2
+    return None
+
+
+def say_how_many(failures):
+    print(f"{failures} failed" if failures else "all as expected")
+    return 1 if failures else 0
+
+
+def play_all(tcpadvisor, jobs, at_once):
+    """How many scripts did not agree."""
     failures = 0
     with tempfile.TemporaryDirectory(prefix="port-diff-") as work:
         erlang = Erlang(work)
@@ -219,12 +252,11 @@ def main():
             script, transport = job
             differs = script.parent.name == "differences"
             look = check_difference if differs else check_agreement
-            steps, wrong = look(options.tcpadvisor, erlang, script, transport)
+            steps, wrong = look(tcpadvisor, erlang, script, transport)
             return script, transport, differs, steps, wrong
 
-        with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
             print(f"{'script':<28} {'transport':<9} {'steps':>5}  result")
-            jobs = jobs_of(options.scripts, options.transport)
             for script, transport, differs, steps, wrong in pool.map(check, jobs):
                 agreed = f"differs in {steps} lines, as documented" if differs else "the same"
                 verdict = "DIFFERENT" if wrong else agreed
@@ -234,14 +266,7 @@ def main():
                 if len(wrong) > SHOWN:
                     print(f"    and {len(wrong) - SHOWN} more")
                 failures += bool(wrong)
-
-    have = {script.stem for script in SCRIPTS.glob("differences/*.port")}
-    for name in sorted(have ^ documented()):
-        missing = "no reason in docs/port-differences.md" if name in have else "in the document only"
-        print(f"differences/{name}.port: {missing}")
-        failures += 1
-    print(f"{failures} failed" if failures else "all as expected")
-    return 1 if failures else 0
+    return failures
 
 
 if __name__ == "__main__":

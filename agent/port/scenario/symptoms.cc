@@ -119,7 +119,7 @@ void owner_exit(Stage& stage) {
   fill(stage);
   stage.at(stage.part(kEndsAt), [&stage] {
     stage.say("the owner of the port exits");
-    stage.port().owner_exits();
+    stage.port().port_close();
   });
 }
 

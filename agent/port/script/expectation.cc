@@ -53,13 +53,12 @@ constexpr std::array kChannel{Key{"q", number},         Key{"driver_q", number},
 
 constexpr std::array kPeer{Key{"got", number}, Key{"end", ValueKind::end}};
 
-constexpr std::array<std::string_view, 17> kResults{"ok",
+constexpr std::array<std::string_view, 16> kResults{"ok",
                                                     "true",
                                                     "false",
                                                     "nosuspend",
                                                     "noconnect",
                                                     "badarg",
-                                                    "notsup",
                                                     "{error,closed}",
                                                     "{error,timeout}",
                                                     "{error,busy}",

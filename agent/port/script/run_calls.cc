@@ -18,7 +18,6 @@ bool refused(Outcome outcome) {
     case Outcome::badarg:
     case Outcome::nosuspend:
     case Outcome::noconnect:
-    case Outcome::notsup:
     case Outcome::closed:
     case Outcome::enotconn:
     case Outcome::einval:

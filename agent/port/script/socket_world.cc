@@ -19,6 +19,7 @@ constexpr Time kPatience = milliseconds(200);
 constexpr Time kLongestSettle = milliseconds(2'000);
 constexpr Time kTolerance = milliseconds(50);
 
+/// Its sends go without MSG_DONTWAIT, which the socket does not need: that tells them from the port's in a trace.
 class SocketPeer final : public Peer {
  public:
   explicit SocketPeer(os::UniqueFd socket) : socket_(std::move(socket)) {}
@@ -62,7 +63,7 @@ class SocketPeer final : public Peer {
   /// What the kernel did not take at once; tried again whenever somebody looks.
   void push() {
     if (!socket_ || unsent_.empty()) return;
-    ssize_t sent = send(socket_.get(), unsent_.data(), unsent_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t sent = send(socket_.get(), unsent_.data(), unsent_.size(), MSG_NOSIGNAL);
     if (sent > 0) unsent_.erase(0, static_cast<std::size_t>(sent));
   }
 
@@ -129,7 +130,7 @@ class SocketWorld final : public World {
     // TCP takes more once what it has is acknowledged, so full means: full for as long as a call may wait. Not writable
     // does not mean full: a Unix socket says so when a quarter is used.
     for (bool full = false; !full && sent < kProbeLimit;) {
-      ssize_t taken = send(pair->near.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+      ssize_t taken = send(pair->near.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
       if (taken < 0 && errno != EAGAIN) return os::fail_errno("cannot send on the probe's socket", errno);
       if (taken > 0) sent += static_cast<std::uint64_t>(taken);
       full = taken < 0 && !writable(pair->near.get(), kPatience);
