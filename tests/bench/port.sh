@@ -101,7 +101,8 @@ for rest in 1ms ''; do
   done
 done
 echo
-echo "With delay_send false each message is one system call on both sides; the last column is a loop of nothing but that call, in one" \
+echo "Each message is one system call on both sides, with delay_send too: a sender that waits for each send finds an empty queue" \
+  "(docs/port-driver.md). The last column is a loop of nothing but that call, in one" \
   "thread. A reader that reads at once is woken by almost every segment and takes the processor from the sender; one that rests is" \
   "not, so its rows show the senders. Processor time is user and system, of the sender only. Where three times the last column's µs" \
   "is more than gen_tcp's, no sender that makes a call for each message can reach the target."
