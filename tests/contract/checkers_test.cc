@@ -88,6 +88,19 @@ TEST(TextRules, find_clocks_read_in_pure_code) {
   EXPECT_THAT(clock_reads("a.cc", "TakesEffect::now;\n"), IsEmpty());
 }
 
+TEST(TextRules, find_what_throws) {
+  for (const char* line :
+       {"if (std::filesystem::is_directory(whole)) {\n", "int i = std::stoi(text);\n", "x = lines_.at(name);\n",
+        "std::thread([&] { walk(); }).join();\n", "thread_ = std::thread([this] { loop(); });\n",
+        "auto tree = json::parse(text);\n", "  throw Bad{where};\n", "std::jthread worker(loop);\n"}) {
+    EXPECT_THAT(throwing_forms("a.cc", line), ElementsAre(HasSubstr("a.cc:1:"))) << line;
+  }
+  for (const char* line : {"window.at(0)\n", "stage_.at(now, act);\n", "auto at = lines.find(name);\n", "// throw it\n",
+                           "std::thread thread_;  // last\n", "the page is \"throw away\"\n"}) {
+    EXPECT_THAT(throwing_forms("a.cc", line), IsEmpty()) << line;
+  }
+}
+
 TEST(TextRules, read_the_commands_of_the_developer_entry) {
   const std::string script = "## watch [--demo]   live\ncmd_watch() {\n  true\n}\ncmd_fmt() { x; }\nhelper() {\n";
   EXPECT_THAT(commands_of(script), ElementsAre("watch", "fmt"));

@@ -54,6 +54,17 @@ std::vector<std::string> clock_reads(std::string_view path, std::string_view tex
   return lines_that_match(path, text, clock);
 }
 
+std::vector<std::string> throwing_forms(std::string_view path, std::string_view text) {
+  // Window::at() and Stage::at() are ours and throw nothing.
+  static const std::regex form(
+      "std::filesystem|[^.\\w]fs::|\\bstd::sto[a-z]+\\(|\\bstd::j?thread "
+      "[a-z_]+[({]|\\bstd::j?thread[({]|json::parse\\("
+      "|\\bstd::async\\(|(^|[^\\w/\"])throw [^;]|(^|[^\\w.>])(?!window|stage_?\\b)[a-z_]+(\\.|->)at\\(");
+  std::vector<std::string> found = lines_that_match(path, text, form);
+  std::erase_if(found, [](const std::string& line) { return std::regex_search(line, std::regex(": *///?")); });
+  return found;
+}
+
 std::vector<std::string> commands_of(std::string_view script) {
   static const std::regex function("(?:^|\n)cmd_([a-z]+)\\(\\)");
   return first_groups(script, function);

@@ -18,6 +18,10 @@ std::vector<std::string> machine_paths(std::string_view path, std::string_view t
 /// One line for each place that reads a clock.
 std::vector<std::string> clock_reads(std::string_view path, std::string_view text);
 
+/// One line for each place that calls what throws when the world is not as expected: std::filesystem, std::stoi and its
+/// like, at(), std::thread, a JSON parser, or that throws itself. Errors are values here (advisor/base/result.h).
+std::vector<std::string> throwing_forms(std::string_view path, std::string_view text);
+
 /// The commands that the script `dev` implements: its functions cmd_NAME.
 std::vector<std::string> commands_of(std::string_view script);
 
