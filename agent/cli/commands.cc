@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "agent/cli/log.h"
+#include "agent/cli/output.h"
 
 namespace tcpadvisor::cli {
 
@@ -13,7 +14,10 @@ Result<std::unique_ptr<collect::Collector>> open_collector(const Options& option
   wanted.interval = interval_for(options);
   wanted.old_age = options.policy.age;
   wanted.show_all = needs.show_all;
-  wanted.drop_privileges = !needs.keep_privileges;
+  if (!needs.output.empty()) {
+    wanted.looker_writes = needs_privileges_to_write(needs.output);
+    wanted.writable = {place_of_writing(needs.output)};
+  }
   if (!needs.silent) wanted.complain = [](const std::string& text) { log(LogLevel::warning, text); };
   auto collector = collect::Collector::open(wanted);
   if (!collector && collector.error().code == ErrorCode::denied) {

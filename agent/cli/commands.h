@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "agent/cli/options.h"
 #include "agent/os/signals.h"
@@ -19,11 +20,11 @@ int run_port_serve(const Options& options, os::StopSignals& signals);
 int run_port_drive(const Options& options, os::StopSignals& signals);
 
 struct CollectorNeeds {
-  bool show_all = false;         ///< rows for every socket
-  bool keep_privileges = false;  ///< something later needs more than the collector does
-  bool silent = false;           ///< a screen is shown: no lines on stderr
+  bool show_all = false;  ///< rows for every socket
+  std::string output{};   ///< the file that will be written; empty: none
+  bool silent = false;    ///< a screen is shown: no lines on stderr
 };
-/// The collector as the options want it.
+/// The collector as the options want it. Afterwards the caller has no privileges, and can write only its output.
 Result<std::unique_ptr<collect::Collector>> open_collector(const Options& options, CollectorNeeds needs);
 
 /// 128 + the signal that ended us, or 0.

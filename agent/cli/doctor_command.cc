@@ -18,7 +18,12 @@ int run_doctor(const Options& options) {
   }
   utsname name{};
   uname(&name);
-  exported::Checkup checkup{name.nodename, name.release, privileges, (*collector)->privileges_kept(),
+  exported::Checkup checkup{name.nodename,
+                            name.release,
+                            privileges,
+                            (*collector)->privileges_kept(),
+                            os::threads_of(os::ProcRoot(), "self"),
+                            (*collector)->writes(),
                             (*collector)->coverage()};
   Status status = write_stdout(options.doctor.json ? exported::doctor_json(checkup) + "\n"
                                                    : exported::doctor_text(checkup, text_width()));

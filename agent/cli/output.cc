@@ -83,11 +83,16 @@ Status write_file(const std::string& path, std::string_view text, os::StopSignal
   return cannot_write(path, error);
 }
 
-bool owns_directory_of(const std::string& path) {
-  std::size_t slash = path.find_last_of('/');
-  std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+std::string place_of_writing(const std::string& path) {
   struct stat there{};
-  return stat(directory.c_str(), &there) == 0 && there.st_uid == geteuid();
+  if (stat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode)) return path;
+  std::size_t slash = path.find_last_of('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
+}
+
+bool needs_privileges_to_write(const std::string& path) {
+  struct stat there{};
+  return geteuid() == 0 && stat(place_of_writing(path).c_str(), &there) == 0 && there.st_uid != 0;
 }
 
 Status write_stdout(std::string_view text, os::StopSignals* signals) {

@@ -20,8 +20,10 @@ std::size_t text_width();
 /// Writes next to the file and renames, so that nobody ever sees half of it. A device or pipe is written directly, as
 /// soon as and as long as somebody reads it; one of `signals` ends that early, without an error.
 Status write_file(const std::string& path, std::string_view text, os::StopSignals* signals = nullptr);
-/// The directory is ours, so writing there needs no capability.
-bool owns_directory_of(const std::string& path);
+/// What write_file() touches: the directory of a file, or the device or pipe itself.
+std::string place_of_writing(const std::string& path);
+/// We are root and the directory is somebody else's: there root without its capabilities may not write.
+bool needs_privileges_to_write(const std::string& path);
 /// Ends early, without an error, when one of `signals` comes.
 Status write_stdout(std::string_view text, os::StopSignals* signals = nullptr);
 

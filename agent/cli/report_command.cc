@@ -87,8 +87,8 @@ int run_report(const Options& options, os::StopSignals& signals) {
   if (Status status = select(none, options.report.only, options.report.skip); !status) return failed(status.error());
 
   const std::string& path = options.report.output;
-  // root without its capabilities may not write into other users' directories
-  auto collector = open_collector(options, {.keep_privileges = !path.empty() && !owns_directory_of(path)});
+  bool write_as_looker = !path.empty() && needs_privileges_to_write(path);
+  auto collector = open_collector(options, {.output = path});
   if (!collector) return failed(collector.error());
   auto seen = observe_for(**collector, options, signals);
   if (int code = exit_code_after(signals); code != 0) return code;
@@ -99,8 +99,14 @@ int run_report(const Options& options, os::StopSignals& signals) {
   int advice = exit_code(verdict);
   std::string text =
       text_of(make_report((*seen)->window, (*seen)->policy, std::move(verdict), std::string(kVersion)), options);
-  if (Status status = path.empty() ? write_stdout(text, &signals) : write_file(path, text, &signals); !status)
-    return failed(status.error());
+  Status written;
+  auto write = [&] { written = path.empty() ? write_stdout(text, &signals) : write_file(path, text, &signals); };
+  if (write_as_looker) {
+    (*collector)->as_looker(write);
+  } else {
+    write();
+  }
+  if (!written) return failed(written.error());
   if (int code = exit_code_after(signals); code != 0) return code;  // nobody took all of it
   return options.report.exit_code ? advice : 0;
 }

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "advisor/base/result.h"
 #include "advisor/evidence/sample.h"
@@ -35,7 +36,9 @@ struct CollectorOptions {
   std::chrono::milliseconds old_age{60'000};  ///< Policy::age: sockets older than this count as old
   std::uint32_t max_rows = 4'096;
   bool show_all = false;  ///< rows for all sockets (watch), up to max_rows
-  bool drop_privileges = true;
+  bool guard = true;      ///< privileges for the looker alone, and no writing but below these (agent/collect/looker.h)
+  std::vector<std::string> writable{};
+  bool looker_writes = false;                        ///< as_looker() may write where only capabilities let us
   bool user_queues = true;                           ///< listen to what programs say about their own queues
   std::function<void(const std::string&)> complain;  ///< gets lines for the log from tick(); may be empty
 };
@@ -52,6 +55,9 @@ class Collector {
   virtual Result<SamplePtr> tick() = 0;
   virtual const std::vector<FactCoverage>& coverage() const = 0;  ///< what doctor prints; complete after open()
   virtual const std::string& privileges_kept() const = 0;  ///< after open(), in words; empty when nothing was given up
+  virtual std::string writes() const { return ""; }        ///< where threads can still write; empty: no limits of ours
+  /// Runs `work` with the privileges kept, between two ticks, and waits for it.
+  virtual void as_looker(const std::function<void()>& work) { work(); }
 };
 
 }  // namespace tcpadvisor::collect

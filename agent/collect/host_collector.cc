@@ -26,10 +26,16 @@ class HostCollector final : public Collector {
   Status prepare();
   Result<SamplePtr> tick() override;
   const std::vector<FactCoverage>& coverage() const override { return coverage_; }
-  const std::string& privileges_kept() const override { return privileges_kept_; }
+  const std::string& privileges_kept() const override { return guarded_.kept; }
+  std::string writes() const override { return guarded_.looker ? guarded_.looker->writes() : ""; }
+  void as_looker(const std::function<void()>& work) override {
+    if (!guarded_.looker) return work();
+    guarded_.looker->thread().run([&work] { work(); }).get();
+  }
 
  private:
-  Status drop_privileges();
+  Status guard();
+  Result<SamplePtr> tick_here();
   void say_who_listens();
   void hear_user_queues(Sample& sample);
   void count_losses(std::map<std::string, std::uint64_t>& lost) const;
@@ -41,7 +47,7 @@ class HostCollector final : public Collector {
   NetnsBook netns_;
   OwnFacts own_facts_;
   std::vector<FactCoverage> coverage_;
-  std::string privileges_kept_;
+  Guarded guarded_;
   std::unique_ptr<UserQueueBook> user_queues_;  ///< null: not listening
 };
 
@@ -51,8 +57,9 @@ Status HostCollector::prepare() {
   own_facts_.cgroups = snapshot_.cgroups().attempts();
   own_facts_.cgroups_remark = snapshot_.cgroups().remark();
   say_who_listens();
-  if (auto status = drop_privileges(); !status) return status;
-  self_.open();  // with what is left of them
+  if (auto status = guard(); !status) return status;
+  as_looker([this] { self_.open(); });  // with what is left of them
+  if (parts_.user_queues) parts_.user_queues->start();
   refresh_coverage();
   return {};
 }
@@ -70,21 +77,29 @@ void HostCollector::say_who_listens() {
   }
 }
 
-Status HostCollector::drop_privileges() {
-  // /proc/*/fd of other users needs CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH at every scan: then there is nothing to
-  // drop.
-  bool needs_all = kind_in_use(snapshot_.owners().attempts()) == SourceKind::proc_fd;
-  if (!parts_.drop_privileges || needs_all) return {};
-  bool other_netns = parts_.options.netns.kind == NetnsChoice::Kind::all ||
-                     std::ranges::any_of(snapshot_.netns().found, [](const os::NetnsRef& ref) { return !ref.is_own; });
-  auto kept = parts_.drop_privileges(*parts_.tracer, other_netns);
-  if (!kept) return std::unexpected(kept.error());
-  privileges_kept_ = std::move(*kept);
+Status HostCollector::guard() {
+  if (parts_.guard) {
+    Needs needs;
+    needs.descriptors = kind_in_use(snapshot_.owners().attempts()) == SourceKind::proc_fd;
+    needs.other_netns =
+        parts_.options.netns.kind == NetnsChoice::Kind::all ||
+        std::ranges::any_of(snapshot_.netns().found, [](const os::NetnsRef& ref) { return !ref.is_own; });
+    auto guarded = parts_.guard(*parts_.tracer, needs);
+    if (!guarded) return std::unexpected(guarded.error());
+    guarded_ = std::move(*guarded);
+  }
+  // Threads keep the capabilities that they start with, so only now.
+  if (guarded_.others_read_kernel) snapshot_.start_owner_thread();
   return {};
 }
 
 Result<SamplePtr> HostCollector::tick() {
-  if (parts_.user_queues) parts_.user_queues->start();
+  std::optional<Result<SamplePtr>> sample;
+  as_looker([&] { sample = tick_here(); });
+  return std::move(*sample);
+}
+
+Result<SamplePtr> HostCollector::tick_here() {
   std::uint64_t now_ms = parts_.clock->mono_ms();
   self_.measure_hooks(now_ms);
   std::vector<NetnsReading> readings = snapshot_.read(now_ms);
@@ -124,7 +139,7 @@ void HostCollector::hear_user_queues(Sample& sample) {
     for (const os::NetnsRef& ref : snapshot_.netns().found) scene.netns.insert(ref.id);
   }
   scene.now_ms = parts_.clock->mono_ms();
-  snapshot_.in_netns_thread([&] { user_queues_->check(scene); });
+  user_queues_->check(scene);
   sample.user_queues = user_queues_->queues();
   own_facts_.user_queues_remark = user_queues_->remark();
   if (auto failure = parts_.user_queues->failure()) {  // the receiver's thread has ended

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "agent/collect/collector.h"
+#include "agent/collect/looker.h"
 #include "agent/collect/user_queue_book.h"
 #include "agent/os/clock.h"
 #include "agent/os/proc_root.h"
@@ -14,13 +15,24 @@
 
 namespace tcpadvisor::collect {
 
+/// What ticks need privileges for.
+struct Needs {
+  bool other_netns = false;  ///< enter network namespaces, and find those that appear later
+  bool descriptors = false;  ///< look at what every process holds open
+};
+struct Guarded {
+  std::unique_ptr<Looker> looker;  ///< whose thread makes the ticks; null: the caller of tick()
+  std::string kept;                ///< in words
+  bool others_read_kernel = true;  ///< threads without privileges can run the kernel's walks
+};
+
 struct Parts {
   CollectorOptions options;
   std::unique_ptr<kernel::Tracer> tracer;
   std::unique_ptr<os::Clock> clock;
   os::ProcRoot root;
-  /// Gives up privileges once everything is open; arguments and result as in kernel::drop_privileges. Empty: keep all.
-  std::function<Result<std::string>(kernel::Tracer&, bool keep_netns)> drop_privileges;
+  /// Called once, when everything is open and before the first thread starts: gives up privileges. Empty: keep all.
+  std::function<Result<Guarded>(kernel::Tracer&, const Needs&)> guard;
   /// Where programs say what they have queued; null: nowhere, and `no_user_queues` says why.
   std::unique_ptr<sources::UserQueueReceiver> user_queues;
   Error no_user_queues{ErrorCode::unsupported, "not asked for", 0};

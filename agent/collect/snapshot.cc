@@ -128,18 +128,16 @@ void Snapshot::scan_owners(std::uint64_t now_ms) {
 Snapshot::Walked Snapshot::read_all(std::uint64_t now_ms, SourceKind sockets, const sources::OwnerScan* scan,
                                     bool sysctls) {
   Walked walked;
-  in_netns_thread([&] {
-    std::uint64_t cpu_before = os::thread_cpu_ns();
-    RowKeeper keeper(filter_, options_.max_rows);  // one for the host: what matters most, in whichever namespace
-    NetnsOrder order{.snapshot = sockets, .sysctls = sysctls, .tally = {filter_, &keeper, 0, now_ms, scan}};
-    for (const os::NetnsRef& ref : netns_.found) {
-      walked.readings.push_back(read_netns(ref, order, root_, tracer_, ages_, walked.owner_totals));
-    }
-    if (sockets != SourceKind::none) ages_.end_walk();
-    walked.rows = keeper.take();
-    walked.rows_suppressed = keeper.suppressed();
-    walked.cpu_ns = os::thread_cpu_ns() - cpu_before;
-  });
+  std::uint64_t cpu_before = os::thread_cpu_ns();
+  RowKeeper keeper(filter_, options_.max_rows);  // one for the host: what matters most, in whichever namespace
+  NetnsOrder order{.snapshot = sockets, .sysctls = sysctls, .tally = {filter_, &keeper, 0, now_ms, scan}};
+  for (const os::NetnsRef& ref : netns_.found) {
+    walked.readings.push_back(read_netns(ref, order, root_, tracer_, ages_, walked.owner_totals));
+  }
+  if (sockets != SourceKind::none) ages_.end_walk();
+  walked.rows = keeper.take();
+  walked.rows_suppressed = keeper.suppressed();
+  walked.cpu_ns = os::thread_cpu_ns() - cpu_before;
   return walked;
 }
 
@@ -174,8 +172,6 @@ Snapshot::OwnerResult Snapshot::walk_owners(SourceKind owners) const {
 }
 
 std::vector<NetnsReading> Snapshot::read(std::uint64_t now_ms) {
-  if (!netns_worker_) netns_worker_ = std::make_unique<os::Worker>("netns");
-  if (!owner_worker_) owner_worker_ = std::make_unique<os::Worker>("owners");
   find_netns_again(now_ms);
   bool walk = pace_.due(now_ms);
   // A row for every socket would cost more than the walk itself on a busy host: there only those that matter get one.
@@ -185,9 +181,11 @@ std::vector<NetnsReading> Snapshot::read(std::uint64_t now_ms) {
 
   std::uint64_t start_ns = clock_.mono_ns();
   SourceKind owners = walk ? owners_.best(now_ms) : SourceKind::none;
-  auto owners_later = owner_worker_->run([this, owners] { return walk_owners(owners); });
+  auto walk_them = [this, owners] { return walk_owners(owners); };
+  std::future<OwnerResult> owners_later =
+      owner_worker_ ? owner_worker_->run(walk_them) : std::async(std::launch::deferred, walk_them);
   WaitsFor both(owners_later);
-  if (owners == SourceKind::proc_fd) in_netns_thread([&] { scan_owners(now_ms); });
+  if (owners == SourceKind::proc_fd) scan_owners(now_ms);
   const sources::OwnerScan* scan_in_use = owners == SourceKind::proc_fd ? scan() : nullptr;
   Walked walked =
       walk ? read_by_best_source(now_ms, scan_in_use, sysctls) : read_all(now_ms, SourceKind::none, nullptr, sysctls);
@@ -198,7 +196,7 @@ std::vector<NetnsReading> Snapshot::read(std::uint64_t now_ms) {
     owner_scan_.reset();
   } else if (by_kernel.walk) {
     owners_.failed(owners, by_kernel.walk->error(), now_ms);
-    if (owners_.best(now_ms) == SourceKind::proc_fd) in_netns_thread([&] { scan_owners(now_ms); });
+    if (owners_.best(now_ms) == SourceKind::proc_fd) scan_owners(now_ms);
   }
   if (walk) {
     std::optional<kernel::OwnerWalk> owner_walk;
@@ -267,10 +265,6 @@ std::vector<SocketRow> Snapshot::hand_over_rows() {
 }
 std::vector<OwnerTotals> Snapshot::hand_over_owners() {
   return walks_at_every_tick() ? std::move(picture_.owners) : picture_.owners;
-}
-
-void Snapshot::in_netns_thread(const std::function<void()>& work) {
-  netns_worker_->run([&work] { work(); }).get();
 }
 
 }  // namespace tcpadvisor::collect

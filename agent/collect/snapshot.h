@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What every tick reads in each namespace, and the walks over all sockets and their owners when they are due: by the
-// best sources that work, within the budget, in threads of their own.
+// best sources that work, within the budget.
 #pragma once
 
 #include <functional>
@@ -26,10 +26,10 @@ class Snapshot {
 
   /// Tries the sources and the chosen namespace. Fails when a forced source or the namespace is not there.
   Status open();
-  /// One tick: every namespace's files, and the walks if they are due.
+  /// One tick: every namespace's files, and the walks if they are due. Enters namespaces with the calling thread.
   std::vector<NetnsReading> read(std::uint64_t now_ms);
-  /// Runs `work` in the thread that may enter namespaces. After the first read().
-  void in_netns_thread(const std::function<void()>& work);
+  /// From now on the kernel's walk over owners runs beside the others, in a thread that has the caller's privileges.
+  void start_owner_thread() { owner_worker_.emplace("owners"); }
 
   const Picture& picture() const { return picture_; }      ///< of the last walk
   bool owners_are_new() const { return owners_are_new_; }  ///< read in this tick, and by the kernel's word
@@ -86,9 +86,8 @@ class Snapshot {
   std::optional<sources::OwnerScan> owner_scan_;
   Picture picture_;
   bool owners_are_new_ = false;
-  std::uint64_t host_sockets_ = 0;  ///< TCP sockets of the whole host at the last look
-  // Started at the first tick: threads keep the capabilities they start with, and privileges are dropped before.
-  std::unique_ptr<os::Worker> netns_worker_, owner_worker_;
+  std::uint64_t host_sockets_ = 0;          ///< TCP sockets of the whole host at the last look
+  std::optional<os::Worker> owner_worker_;  ///< last: it uses the members above
 };
 
 }  // namespace tcpadvisor::collect

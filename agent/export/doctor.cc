@@ -2,6 +2,7 @@
 #include "agent/export/doctor.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstring>
@@ -69,6 +70,22 @@ void add_fact(Text& text, const FactCoverage& fact) {
   }
 }
 
+/// "looker: cap_sys_ptrace, cap_sys_admin; owners, queues: none"
+std::string threads_text(const std::vector<os::ThreadPrivileges>& threads) {
+  std::string holders, others;
+  bool gain_nothing = true;
+  for (const os::ThreadPrivileges& thread : threads) {
+    gain_nothing &= thread.no_new_privs && (thread.bounding_set_empty || thread.capabilities.empty());
+    if (thread.capabilities.empty()) {
+      others += (others.empty() ? "" : ", ") + thread.name;
+    } else {
+      holders += fmt::format("{}: {}; ", thread.name, fmt::join(thread.capabilities, ", "));
+    }
+  }
+  return fmt::format("{}{}{}", holders, others.empty() ? "" : others + ": none",
+                     gain_nothing ? "; no way to gain more" : "");
+}
+
 std::size_t count_of(const Checkup& checkup, std::string_view quality) {
   auto matches = [&](const FactCoverage& fact) { return quality_of(fact) == quality; };
   return static_cast<std::size_t>(std::ranges::count_if(checkup.facts, matches));
@@ -81,6 +98,8 @@ std::string doctor_text(const Checkup& checkup, std::size_t width) {
   text.add_line(fmt::format("What {} (Linux {}) lets tcpadvisor see", checkup.host, checkup.kernel));
   text.add("privileges: ", checkup.privileges);
   text.add("at work:    ", checkup.kept.empty() ? "keeps them all" : "keeps " + checkup.kept);
+  if (!checkup.threads.empty()) text.add("threads:    ", threads_text(checkup.threads));
+  if (!checkup.writes.empty()) text.add("writing:    ", checkup.writes);
   text.add_line("");
   text.add_line(fmt::format("{:<{}} {:<{}} {}", "FACT", kFactWidth, "QUALITY", kQualityWidth, "SOURCE IN USE"));
   for (const FactCoverage& fact : checkup.facts) add_fact(text, fact);
@@ -92,6 +111,14 @@ std::string doctor_text(const Checkup& checkup, std::size_t width) {
 }
 
 std::string doctor_json(const Checkup& checkup) {
+  nlohmann::json threads = nlohmann::json::array();
+  for (const os::ThreadPrivileges& thread : checkup.threads) {
+    threads.push_back({{"name", thread.name},
+                       {"capabilities", thread.capabilities},
+                       {"no_new_privs", thread.no_new_privs},
+                       {"bounding_set_empty", thread.bounding_set_empty},
+                       {"calls_filtered", thread.filtered}});
+  }
   nlohmann::json facts = nlohmann::json::array();
   for (const FactCoverage& fact : checkup.facts) {
     nlohmann::json attempts = nlohmann::json::array();
@@ -111,6 +138,8 @@ std::string doctor_json(const Checkup& checkup) {
   return one_line({{"host", {{"name", checkup.host}, {"kernel", checkup.kernel}}},
                    {"privileges", checkup.privileges},
                    {"privileges_kept", checkup.kept.empty() ? nlohmann::json() : nlohmann::json(checkup.kept)},
+                   {"threads", std::move(threads)},
+                   {"writes", checkup.writes.empty() ? nlohmann::json() : nlohmann::json(checkup.writes)},
                    {"facts", std::move(facts)}});
 }
 

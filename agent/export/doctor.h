@@ -6,13 +6,16 @@
 #include <vector>
 
 #include "advisor/evidence/sample.h"
+#include "agent/os/privileges.h"
 
 namespace tcpadvisor::exported {
 
 struct Checkup {
   std::string host, kernel;
-  std::string privileges;  ///< "root", or the capabilities held
-  std::string kept;        ///< of those, after everything is attached; empty: all
+  std::string privileges;                       ///< "root", or the capabilities held
+  std::string kept;                             ///< of those, after everything is attached; empty: all
+  std::vector<os::ThreadPrivileges> threads{};  ///< at work
+  std::string writes{};                         ///< where they can write; empty: no limits of ours
   std::vector<FactCoverage> facts;
 };
 

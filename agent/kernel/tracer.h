@@ -105,9 +105,4 @@ class Tracer {
   virtual HookCost cost() const = 0;
 };
 
-/// Gives up, in all threads started later and this one, every capability that the work ahead does not need.
-/// `keep_netns` keeps CAP_SYS_ADMIN and CAP_SYS_PTRACE for entering namespaces that appear later. Returns what is still
-/// held, for `doctor`.
-Result<std::string> drop_privileges(Tracer& tracer, bool keep_netns);
-
 }  // namespace tcpadvisor::kernel

@@ -3,6 +3,7 @@
 // namespace of its own. TCPADVISOR_TEST_HOOKS=fentry|kprobe|tp_btf forces the kind of the hooks.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -14,7 +15,9 @@
 #include <functional>
 #include <thread>
 
+#include "agent/kernel/privileges.h"
 #include "agent/kernel/tracer.h"
+#include "agent/os/privileges.h"
 #include "tests/kernel/traffic.h"
 
 namespace tcpadvisor::kernel {
@@ -458,8 +461,9 @@ TEST_F(KernelTest, ReadingGoesOnWithoutPrivileges) {
   std::jthread thread([] {  // capabilities belong to a thread
     auto own = Tracer::open(options_from_environment());
     auto listener = traffic::listen_on_loopback(8);
-    auto left = drop_privileges(*own, false);
-    ASSERT_TRUE(left) << left.error().message;
+    std::vector<int> needed;
+    if (!readable_without_capabilities(*own)) needed.push_back(CAP_BPF);  // before 5.19
+    ASSERT_TRUE(os::keep_only(needed));
     auto pair = traffic::make_pair(listener);
     traffic::send_exactly(pair.client.get(), 10);
     auto seen = own->walk_sockets(every_socket());

@@ -128,13 +128,13 @@ class UserQueues : public testing::Test {
 
   std::string directory() const { return tree_.path() + "/queues"; }
 
-  static std::unique_ptr<Collector> open(Sources sources = Sources::any, bool drop_privileges = false) {
+  static std::unique_ptr<Collector> open(Sources sources = Sources::any, bool guard = false) {
     CollectorOptions options;
     options.sources = sources;
     options.interval = 200ms;
     options.show_all = true;
     options.netns.kind = NetnsChoice::Kind::all;
-    options.drop_privileges = drop_privileges;
+    options.guard = guard;
     auto collector = Collector::open(options);
     EXPECT_TRUE(collector) << collector.error().message;
     return std::move(*collector);

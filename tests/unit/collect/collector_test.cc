@@ -361,19 +361,21 @@ TEST(Collector, a_bad_line_of_sockets_leaves_the_counters_alone) {
   EXPECT_NE(sample->netns[0].error.find("net/tcp:2: 'nonsense' is not a local address"), std::string::npos);
 }
 
-TEST(Collector, privileges_are_dropped_after_everything_is_open_but_not_what_proc_fd_needs) {
+TEST(Collector, privileges_are_dropped_after_everything_is_open_and_it_says_what_ticks_need) {
   for (bool bpf : {true, false}) {
     Bench bench(fixture::root("proc-6.18"));
     if (bpf) bench.tracer->can_do_bpf();
     int dropped = 0;
-    bench.parts.drop_privileges = [&](kernel::Tracer&, bool keep_netns) -> Result<std::string> {
-      EXPECT_TRUE(keep_netns);
+    bench.parts.guard = [&](kernel::Tracer&, const Needs& needs) -> Result<Guarded> {
+      EXPECT_TRUE(needs.other_netns);
+      EXPECT_EQ(needs.descriptors, !bpf) << "for /proc/*/fd of other users";
       ++dropped;
-      return "cap_sys_admin";
+      return Guarded{nullptr, "cap_sys_admin", bpf};
     };
     auto collector = bench.open();
-    EXPECT_EQ(dropped, bpf ? 1 : 0);
-    EXPECT_EQ(collector->privileges_kept(), bpf ? "cap_sys_admin" : "");
+    EXPECT_EQ(dropped, 1);
+    EXPECT_EQ(collector->privileges_kept(), "cap_sys_admin");
+    EXPECT_TRUE(collector->tick());
   }
 }
 

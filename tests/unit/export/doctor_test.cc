@@ -84,5 +84,23 @@ TEST(Doctor, JsonNamesTheFailedSourcesAndTheirCure) {
   EXPECT_EQ(json["facts"][3]["quality"], "unknown");
 }
 
+TEST(Doctor, SaysWhatEachThreadMayDo) {
+  Checkup checkup = locked_down_host();
+  checkup.threads = {{"tcpadvisor", {}, true, true, false},
+                     {"looker", {"cap_sys_ptrace", "cap_sys_admin"}, true, true, true},
+                     {"queues", {}, true, true, false}};
+  checkup.writes = "only below /run/tcpadvisor/queues; the looker nowhere";
+  std::string text = doctor_text(checkup, 120);
+  EXPECT_THAT(text, testing::HasSubstr("\nthreads:    looker: cap_sys_ptrace, cap_sys_admin; tcpadvisor, queues: none; "
+                                       "no way to gain more\n"));
+  EXPECT_THAT(text, testing::HasSubstr("\nwriting:    only below /run/tcpadvisor/queues; the looker nowhere\n"));
+  checkup.threads[2].no_new_privs = false;
+  EXPECT_THAT(doctor_text(checkup, 120), testing::Not(testing::HasSubstr("no way to gain more")));
+  nlohmann::json json = doctor_json(checkup);
+  EXPECT_EQ(json["threads"][1]["capabilities"], (std::vector<std::string>{"cap_sys_ptrace", "cap_sys_admin"}));
+  EXPECT_EQ(json["threads"][2]["no_new_privs"], false);
+  EXPECT_EQ(json["writes"], checkup.writes);
+}
+
 }  // namespace
 }  // namespace tcpadvisor::exported
