@@ -139,8 +139,8 @@ TEST_F(PublishTest, an_agent_without_room_hears_the_rest_in_the_next_turns) {
 }
 
 TEST_F(PublishTest, a_turn_looks_at_a_bounded_number_and_all_get_theirs_within_a_second) {
+  std::vector<int> looks(Publisher::kMostConnections);  // outlives the publisher, which looks once more at its end
   Publisher publisher(time_, {directory_});
-  std::vector<int> looks(Publisher::kMostConnections);
   for (std::size_t i = 0; i < looks.size(); ++i) {
     EXPECT_NE(publisher.add([&looks, i] { return ++looks[i], QueueWord{.local = "a:1", .remote = "b:2"}; }), 0u);
   }
