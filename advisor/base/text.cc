@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <limits>
@@ -52,7 +53,7 @@ std::string human_bytes(std::uint64_t bytes) {
 
 std::string human_duration(milliseconds duration) {
   auto ms = duration.count();
-  if (ms < 0) return "-" + human_duration(milliseconds(-ms));
+  if (ms < 0) return "-" + human_duration(milliseconds(-std::max(ms, -milliseconds::max().count())));
   if (ms == 0) return "0 s";
   if (ms < 1000) return fmt::format("{} ms", ms);
   if (ms < 10'000 && ms % 1000 != 0) return fmt::format("{:.1f} s", static_cast<double>(ms) / 1000);

@@ -5,6 +5,8 @@
 #include <numeric>
 #include <tuple>
 
+#include "advisor/base/saturate.h"
+
 namespace tcpadvisor {
 
 std::uint64_t CallStats::calls() const {
@@ -12,7 +14,7 @@ std::uint64_t CallStats::calls() const {
 }
 
 std::uint32_t OwnerTotals::tcp_sockets() const {
-  return std::accumulate(sockets.begin(), sockets.end(), 0u);
+  return std::accumulate(sockets.begin(), sockets.end(), 0u, add_sat<std::uint32_t>);
 }
 
 const FactCoverage* Sample::fact(FactId id) const {

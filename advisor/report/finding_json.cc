@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "advisor/knobs/knobs.h"
+
 namespace tcpadvisor {
 namespace {
 
@@ -96,22 +98,25 @@ json recommendation_json(const Recommendation& cure) {
                               {"to", number(cure.expected_effect->to)}};
   }
   if (cure.worst_case_memory_bytes) out["worst_case_memory_bytes"] = *cure.worst_case_memory_bytes;
-  if (cure.kind != RecommendationKind::sysctl) return out;
-  put(out, "knob", cure.knob);
-  put(out, "scope", cure.scope);
-  put(out, "current", cure.current);
-  put(out, "kernel_default", cure.kernel_default);
-  put(out, "set_by", cure.set_by);
-  put(out, "lower", cure.lower);
-  put(out, "target", cure.target);
-  put(out, "upper", cure.upper);
-  put(out, "unit", cure.unit);
-  out["risk"] = cure.risk;
-  out["takes_effect"] = name_of(cure.takes_effect);
+  if (!cure.change) return out;
+  const Change& change = *cure.change;
+  ChangeText text = text_of(change);
+  out["knob"] = change.knob;
+  put(out, "scope", text.scope);
+  put(out, "current", values_text(change.current));
+  put(out, "lower", values_text(change.lower));
+  put(out, "target", values_text(change.target));
+  put(out, "upper", values_text(change.upper));
+  if (const Knob* knob = find_knob(change.knob)) {
+    put(out, "kernel_default", std::string(knob->kernel_default));
+    put(out, "unit", std::string(knob->unit));
+    out["risk"] = knob->risk;
+    out["takes_effect"] = name_of(knob->takes_effect);
+  }
   out["applicability"] = name_of(cure.applicability);
-  put(out, "apply", cure.apply);
-  put(out, "persist", cure.persist);
-  put(out, "rollback", cure.rollback);
+  put(out, "apply", text.apply);
+  put(out, "persist", text.persist);
+  put(out, "rollback", text.rollback);
   return out;
 }
 
@@ -159,24 +164,6 @@ std::string_view name_of(FindingClass finding_class) {
       return "peer";
   }
   return "application";
-}
-
-std::string_view name_of(ScopeKind kind) {
-  switch (kind) {
-    case ScopeKind::host:
-      return "host";
-    case ScopeKind::netns:
-      return "netns";
-    case ScopeKind::cgroup:
-      return "cgroup";
-    case ScopeKind::process:
-      return "process";
-    case ScopeKind::listener:
-      return "listener";
-    case ScopeKind::connection_group:
-      return "connection-group";
-  }
-  return "host";
 }
 
 std::string scope_text(const Scope& scope) {

@@ -15,7 +15,6 @@ nlohmann::json to_json(const Finding& finding);
 std::string_view name_of(Severity severity);      ///< "critical", "warning", "info"
 std::string_view name_of(Confidence confidence);  ///< "high", "medium", "low"
 std::string_view name_of(FindingClass finding_class);
-std::string_view name_of(ScopeKind kind);
 
 /// Who and where, in one line: "python3[4242], port 8443, netns host".
 std::string scope_text(const Scope& scope);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "advisor/base/columns.h"
+#include "advisor/base/saturate.h"
 #include "advisor/report/finding_json.h"
 #include "advisor/report/formats.h"
 #include "advisor/rules/words.h"
@@ -43,7 +44,7 @@ void add_labelled(std::vector<std::string>& out, std::string_view label, std::st
 
 std::string number_text(double value) {
   if (value == std::trunc(value) && std::abs(value) < 1e15) {
-    std::string digits = with_commas(static_cast<std::uint64_t>(std::abs(value)));
+    std::string digits = with_commas(to_u64(std::abs(value)));
     return value < 0 ? "-" + digits : digits;
   }
   return std::abs(value) >= 100   ? fmt::format("{:.0f}", value)
@@ -53,7 +54,7 @@ std::string number_text(double value) {
 
 std::string value_text(double value, const std::string& unit) {
   if (unit == "s") return seconds_text(value);
-  if (unit == "bytes" && value >= 0) return human_bytes(static_cast<std::uint64_t>(value));
+  if (unit == "bytes" && value >= 0) return human_bytes(to_u64(value));
   if (unit.starts_with("ratio")) return fmt::format("{:.0f} %{}", value * 100, unit.substr(5));
   if (unit == "per_min" || unit == "per_s") {
     return fmt::format("{}{}{}", value > 0 ? "+" : "", number_text(std::round(value * 10) / 10),

@@ -7,6 +7,7 @@
 #include <map>
 #include <utility>
 
+#include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/holding.h"
 #include "advisor/rules/listeners.h"
@@ -26,7 +27,7 @@ const std::vector<NotUseful> kNoSysctlClosesThem = {
 
 /// max(min_count, 5 % of the process' sockets).
 std::uint64_t threshold_of(const Holding& holding, const Policy& policy) {
-  std::uint64_t share = holding.owner == nullptr ? 0 : (holding.owner->tcp_sockets() + 19) / 20;
+  std::uint64_t share = holding.owner == nullptr ? 0 : (std::uint64_t{holding.owner->tcp_sockets()} + 19) / 20;
   return std::max<std::uint64_t>(policy.min_count, share);
 }
 
@@ -104,17 +105,17 @@ Outcome close_wait_leak(const Window& window, const Policy& policy) {
   std::string undecided_who;
   for (const Holding& holding : holdings(window, policy, TcpState::close_wait)) {
     std::uint64_t threshold = threshold_of(holding, policy);
-    old += holding.old;
+    old = add_sat(old, holding.old);
     if (holding.old >= threshold) {
       if (holding.counts.size() < kSteadySamples) return Outcome::unknown(too_few_samples(window, kSteadySamples));
       outcome.findings.push_back(leak_of(window, policy, holding, threshold));
-    } else if (holding.old + holding.persisted >= threshold) {
-      undecided += holding.persisted;
+    } else if (add_sat(holding.old, holding.persisted) >= threshold) {
+      undecided = add_sat(undecided, holding.persisted);
       undecided_who = process_text(holding.scope);
     }
   }
   std::uint64_t unknown = 0, total = 0, rows = 0;
-  for (const NetnsSample& netns : now.netns) total += netns.states[index_of(TcpState::close_wait)].count;
+  for (const NetnsSample& netns : now.netns) total = add_sat(total, netns.states[index_of(TcpState::close_wait)].count);
   for (const SocketRow* row : window.connections().in_state(TcpState::close_wait)) {
     ++rows;
     if (row->holder == Holder::unknown && row->inode == 0) ++unknown;
@@ -160,7 +161,7 @@ Outcome close_wait_unaccepted(const Window& window, const Policy& policy) {
     else if (age.lower_bound && static_cast<double>(age.value.count()) >= window.span_s() * 900)
       ++undecided;
     if (age.value > port.oldest.value) port.oldest = age;
-    port.unread += row.recv_q;
+    port.unread = add_sat(port.unread, row.recv_q);
     port.remotes.push_back(row.remote.ip_text());
   }
   // The totals per port are complete, rows may be capped.
@@ -173,7 +174,7 @@ Outcome close_wait_unaccepted(const Window& window, const Policy& policy) {
   Outcome outcome;
   std::uint64_t total = 0;
   for (const auto& [key, port] : ports) {
-    total += port.count;
+    total = add_sat(total, port.count);
     if (port.old < policy.min_count) continue;
     if (window.samples() < kSteadySamples) return Outcome::unknown(too_few_samples(window, kSteadySamples));
     const SocketRow* listener = listener_of(window.connections(), key.first, key.second);

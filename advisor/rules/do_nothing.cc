@@ -15,9 +15,11 @@ constexpr double kFewRetransmits = 0.001;       // of the segments sent
 constexpr double kManyRetransmits = 100;        // fewer are no topic
 constexpr double kSpuriousShare = 0.5;          // reported by the peers as duplicates
 
-Finding nothing_to_do(const Window& window, const NetnsSample& netns, std::string title, std::string meaning) {
+Finding nothing_to_do(const Window& window, const NetnsSample& netns, std::string topic, std::string title,
+                      std::string meaning) {
   Finding finding;
   finding.id = "do-nothing";
+  finding.topic = std::move(topic);
   finding.severity = Severity::info;
   finding.finding_class = FindingClass::kernel_config;
   finding.scope.kind = ScopeKind::netns;
@@ -36,7 +38,7 @@ void time_wait(const Window& window, const NetnsSample& netns, std::vector<Findi
   bool near_limit = buckets && static_cast<double>(count) >= kBucketShare * static_cast<double>(*buckets);
   if (count < kManyTimeWait || overflow > 0 || near_limit) return;
   Finding finding =
-      nothing_to_do(window, netns, fmt::format("{} TIME_WAIT entries are normal here", with_commas(count)),
+      nothing_to_do(window, netns, "time-wait", fmt::format("{} TIME_WAIT entries are normal here", with_commas(count)),
                     "TIME_WAIT is the clean end of a connection that this side closed first: 60 s, 256 bytes, no "
                     "descriptor. It is no shortage as long as outgoing ports suffice.");
   std::optional<double> limit;
@@ -58,7 +60,7 @@ void prunes(const Window& window, const NetnsSample& netns, std::vector<Finding>
   auto queue_drops = window.increase(netns.id, "TcpExt.TCPRcvQDrop");
   if (pruned == 0 || !dropped || *dropped > 0 || queue_drops.value_or(0) > 0) return;
   Finding finding =
-      nothing_to_do(window, netns, "Receive queues were compacted, nothing was dropped",
+      nothing_to_do(window, netns, "prunes", "Receive queues were compacted, nothing was dropped",
                     "PruneCalled counts attempts to make room in a full receive buffer. Without RcvPruned or "
                     "TCPRcvQDrop no data was lost.");
   finding.evidence.push_back(measured(window, "prune_called", "TcpExt.PruneCalled", pruned, "count"));
@@ -75,7 +77,7 @@ void retransmits(const Window& window, const NetnsSample& netns, std::vector<Fin
   bool few = again / sent<kFewRetransmits, spurious = duplicates / again> kSpuriousShare;
   if (!few && !spurious) return;
   Finding finding = nothing_to_do(
-      window, netns, "Retransmissions are harmless here",
+      window, netns, "retransmissions", "Retransmissions are harmless here",
       spurious ? "The peers report most of them as duplicates: segments were late or out of order, not lost."
                : "Fewer than one segment in a thousand was sent again.");
   finding.evidence.push_back(

@@ -8,6 +8,7 @@
 #include <map>
 #include <utility>
 
+#include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/holding.h"
 #include "advisor/rules/words.h"
@@ -65,10 +66,10 @@ Outcome fin_wait2_app_held(const Window& window, const Policy& policy) {
   Outcome outcome;
   std::uint64_t old = 0;
   for (const Holding& holding : holdings(window, policy, TcpState::fin_wait_2)) {
-    old += holding.old;
+    old = add_sat(old, holding.old);
     if (holding.old >= policy.min_count) {
       outcome.findings.push_back(held_finding(window, policy, holding));
-    } else if (holding.old + holding.persisted >= policy.min_count) {
+    } else if (add_sat(holding.old, holding.persisted) >= policy.min_count) {
       outcome.not_assessed = fmt::format("{} of {} stayed for all the {} that we watched: observe for {} or longer",
                                          counted(holding.persisted, "FIN_WAIT_2 socket"), process_text(holding.scope),
                                          seconds_text(window.span_s()), human_duration(policy.age));
@@ -92,27 +93,18 @@ void recommend_timeout(const Sample& now, const NetnsSample& netns, std::uint64_
   if (!timeout_s || *timeout_s <= kShortestTimeoutS * 2) return;
   std::int64_t target_s = kShortestTimeoutS * 2;
   auto after = static_cast<double>(count) * static_cast<double>(target_s) / static_cast<double>(*timeout_s);
-  std::string prefix = in_netns(now, netns.id);
   cure.kind = RecommendationKind::sysctl;
   cure.text += fmt::format(" If that takes long: net.ipv4.tcp_fin_timeout = {} in this namespace.", target_s);
-  cure.knob = "net.ipv4.tcp_fin_timeout";
-  cure.scope = "netns " + finding.scope.netns_name;
-  cure.current = std::to_string(*timeout_s);
-  cure.kernel_default = "60";
-  cure.lower = std::to_string(kShortestTimeoutS);
-  cure.target = std::to_string(target_s);
-  cure.upper = std::to_string(*timeout_s);
-  cure.unit = "s";
+  Change change = Change::in(now, netns.id, "net.ipv4.tcp_fin_timeout");
+  change.current = change.upper = {*timeout_s};
+  change.lower = {kShortestTimeoutS};
+  change.target = {target_s};
+  cure.change = std::move(change);
   cure.formula = fmt::format("{} entries x {} s / {} s = {:.0f} at the same rate of closes", with_commas(count),
                              target_s, *timeout_s, after);
   cure.expected_effect = Recommendation::Effect{
       .metric = "fin_wait2_orphans", .from = static_cast<double>(count), .to = std::round(after)};
-  cure.risk = 1;
-  cure.takes_effect = TakesEffect::new_connections;
   cure.applicability = Applicability::needs_review;
-  cure.apply = fmt::format("{}sysctl -w net.ipv4.tcp_fin_timeout={}", prefix, target_s);
-  cure.persist = fmt::format("net.ipv4.tcp_fin_timeout = {} in /etc/sysctl.d/", target_s);
-  cure.rollback = fmt::format("{}sysctl -w net.ipv4.tcp_fin_timeout={}", prefix, *timeout_s);
 }
 
 }  // namespace
@@ -141,7 +133,7 @@ Outcome fin_wait2_orphan_buildup(const Window& window, const Policy& policy) {
     std::uint64_t orphan_rows = peers.size();
     // The state's total is complete and holds both kinds; rows of orphans are capped, held ones are few.
     std::uint64_t total = netns.states[index_of(TcpState::fin_wait_2)].count;
-    std::uint64_t orphans = std::max(orphan_rows, total > held ? total - held : 0);
+    std::uint64_t orphans = std::max(orphan_rows, sub_sat(total, held));
     most = std::max(most, orphans);
     auto buckets = sysctl_value(now, netns.id, "net.ipv4.tcp_max_tw_buckets");
     double limit = static_cast<double>(kManyOrphans);

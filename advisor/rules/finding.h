@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "advisor/evidence/sample.h"
+#include "advisor/knobs/change.h"
 
 namespace tcpadvisor {
 
@@ -15,6 +17,7 @@ enum class Severity { info, warning, critical };
 enum class Confidence { low, medium, high };
 enum class FindingClass { application, kernel_config, memory, capacity, attack, network_path, peer };
 enum class ScopeKind { host, netns, cgroup, process, listener, connection_group };
+std::string_view name_of(ScopeKind kind);  ///< "connection-group"
 
 struct Scope {
   ScopeKind kind = ScopeKind::host;
@@ -37,25 +40,23 @@ struct Measurement {
 };
 
 enum class RecommendationKind { none, sysctl, application, capacity, peer };
-enum class TakesEffect { now, new_connections, re_listen };
 enum class Applicability { automatic, needs_review, manual };
 
-/// What to do. The fields from `knob` on belong to kind == sysctl.
+/// What to do. `change` belongs to kind == sysctl, and only to that; its words are made of it (advisor/knobs).
 struct Recommendation {
   RecommendationKind kind = RecommendationKind::none;
   std::string text;
   std::vector<std::string> steps;
-  std::string knob, scope, current, kernel_default, set_by, lower, target, upper, unit, formula;
+  std::optional<Change> change;
+  Applicability applicability = Applicability::manual;  ///< of `change`
+  std::string formula;                                  ///< how the numbers of the advice come about
   struct Effect {
     std::string metric;
     double from = 0, to = 0;
   };
   std::optional<Effect> expected_effect;
   std::optional<std::uint64_t> worst_case_memory_bytes;
-  int risk = 0;  ///< of the change itself, 0 (none) to 3
-  TakesEffect takes_effect = TakesEffect::now;
-  Applicability applicability = Applicability::manual;
-  std::string apply, persist, rollback, verify;  ///< commands or checks, as a person would type them
+  std::string verify;  ///< a command or a check, as a person would type or make it
 };
 
 struct NotUseful {
@@ -64,7 +65,8 @@ struct NotUseful {
 
 struct Finding {
   std::string id;        ///< kebab rule id, stable for ever
-  std::string instance;  ///< stable hash of id and scope, set by the verdict
+  std::string topic;     ///< kebab; what tells findings of one rule about one scope apart, empty if nothing has to
+  std::string instance;  ///< stable hash of id, topic and scope, set by the verdict
   std::string title;
   Severity severity = Severity::info;
   Confidence confidence = Confidence::high;

@@ -7,6 +7,7 @@
 #include <map>
 #include <utility>
 
+#include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/words.h"
 
@@ -29,7 +30,7 @@ void judge_rows(const Window& window, const Policy& policy, Holding& holding) {
     Age age = window.age(*row);
     ages.push_back(age);
     ++namespaces[row->netns];
-    holding.unread_bytes += row->recv_q;
+    holding.unread_bytes = add_sat(holding.unread_bytes, row->recv_q);
     if (row->owner) holding.holders = std::max(holding.holders, row->owner->holders);
     if (age.value >= policy.age) {
       ++old_rows;

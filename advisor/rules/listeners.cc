@@ -7,6 +7,7 @@
 #include <cmath>
 #include <utility>
 
+#include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/words.h"
 
@@ -190,8 +191,8 @@ void recommend_backlog(const Window& window, const QueueHistory& queue, Finding&
   const Sample& now = window.latest();
   const SocketRow& listener = *queue.listener;
   std::uint64_t limit = *listener.accept_limit;
-  auto dropped = static_cast<std::uint64_t>(queue.worst_drops);
-  auto wanted = static_cast<std::uint64_t>(std::ceil(1.5 * static_cast<double>(limit + dropped)));
+  std::uint64_t dropped = to_u64(queue.worst_drops), needed = add_sat(limit, dropped);
+  std::uint64_t wanted = to_u64(std::ceil(1.5 * static_cast<double>(needed)));
   std::uint64_t target = std::clamp(pow2ceil(wanted), kMinBacklog, kMaxBacklog);
   std::string formula = fmt::format("pow2ceil(1.5 x ({} places + {} dropped in the worst {})) = {}, within {} to {}",
                                     with_commas(limit), with_commas(dropped), seconds_text(window.interval_s()),
@@ -199,18 +200,28 @@ void recommend_backlog(const Window& window, const QueueHistory& queue, Finding&
   auto somaxconn = sysctl_value(now, listener.netns, "net.core.somaxconn");
   std::string prefix = in_netns(now, listener.netns);
   Recommendation& cure = finding.recommendation;
+  if (target <= limit) {
+    cure.kind = RecommendationKind::application;
+    cure.text = fmt::format(
+        "Fix the application: accept bursts faster (more accepting threads or SO_REUSEPORT). {} places are more than a "
+        "longer queue could help.",
+        with_commas(limit));
+    cure.verify = fmt::format("{}ss -ltn 'sport = :{}': no new drops at the next burst", prefix, listener.local.port);
+    finding.not_useful.push_back({"net.core.somaxconn", "the queue is long already; a longer one only adds waiting"});
+    return;
+  }
   cure.formula = formula;
   cure.verify = fmt::format("{}ss -ltn 'sport = :{}': Send-Q {}, and no new drops at the next burst", prefix,
                             listener.local.port, with_commas(target));
   cure.expected_effect = Recommendation::Effect{.metric = "drops", .from = *queue.drops, .to = 0};
-  bool capped_by_sysctl = somaxconn && static_cast<std::uint64_t>(*somaxconn) <= limit;
+  bool capped_by_sysctl = somaxconn && to_u64(*somaxconn) <= limit;
   if (!capped_by_sysctl) {
     cure.kind = RecommendationKind::application;
     cure.text = fmt::format("Raise the application's listen() backlog from {} to {}, then restart it: {}",
                             with_commas(limit), with_commas(target), formula);
-    if (somaxconn && static_cast<std::uint64_t>(*somaxconn) < target) {
+    if (somaxconn && to_u64(*somaxconn) < target) {
       cure.steps.push_back(fmt::format("net.core.somaxconn ({}) must be at least as large in this namespace",
-                                       with_commas(static_cast<std::uint64_t>(*somaxconn))));
+                                       with_commas(to_u64(*somaxconn))));
     }
     finding.not_useful.push_back({"net.core.somaxconn", "the application asked for less than it allows"});
     return;
@@ -219,21 +230,14 @@ void recommend_backlog(const Window& window, const QueueHistory& queue, Finding&
   finding.finding_class = FindingClass::kernel_config;
   cure.text = fmt::format("Raise net.core.somaxconn from {} to {} in this namespace, then restart the application",
                           *somaxconn, target);
-  cure.knob = "net.core.somaxconn";
-  cure.scope = "netns " + finding.scope.netns_name;
-  cure.current = std::to_string(*somaxconn);
-  cure.kernel_default = "4096";
-  cure.target = std::to_string(target);
-  cure.lower = std::to_string(std::clamp(limit + dropped, kMinBacklog, target));
-  cure.upper = std::to_string(kMaxBacklog);
-  cure.unit = "connections";
+  Change change = Change::in(now, listener.netns, "net.core.somaxconn");
+  change.current = {*somaxconn};
+  change.lower = values_of({std::clamp(needed, kMinBacklog, target)});
+  change.target = values_of({target});
+  change.upper = values_of({kMaxBacklog});
+  cure.change = std::move(change);
   cure.steps.push_back("the listen() backlog must be at least as large; the change acts at the next listen()");
-  cure.risk = 1;
-  cure.takes_effect = TakesEffect::re_listen;
   cure.applicability = Applicability::needs_review;
-  cure.apply = fmt::format("{}sysctl -w net.core.somaxconn={}", prefix, target);
-  cure.persist = fmt::format("net.core.somaxconn = {} in /etc/sysctl.d/", target);
-  cure.rollback = fmt::format("{}sysctl -w net.core.somaxconn={}", prefix, *somaxconn);
 }
 
 }  // namespace

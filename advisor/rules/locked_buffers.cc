@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 
+#include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/holding.h"
 #include "advisor/rules/words.h"
@@ -124,21 +125,21 @@ Finding finding_for(const Window& window, const PolicyWindows& windows, const Gr
   Recommendation& cure = finding.recommendation;
   cure.kind = RecommendationKind::application;
   auto most = sysctl_value(now, finding.scope.netns, knob, 2);
-  std::string up_to =
-      most ? fmt::format(", up to {}[2] = {}", knob.substr(9), human_bytes(static_cast<std::uint64_t>(*most))) : "";
+  std::string up_to = most ? fmt::format(", up to {}[2] = {}", knob.substr(9), human_bytes(to_u64(*most))) : "";
   cure.text =
       fmt::format("Fix the application: do not set {}; the kernel then sizes the buffer itself{}.", option, up_to);
   if (receive)
     cure.steps.push_back(
         "if it must be set: before listen() or connect(), because the window scale is fixed at the SYN");
   auto limit = sysctl_value(now, finding.scope.netns, cap);
-  if (limit && group.buffer == 2 * static_cast<std::uint64_t>(*limit)) {
+  bool cut = limit && group.buffer == mul_sat(to_u64(*limit), 2);
+  if (cut) {
     cure.steps.push_back(fmt::format("the request was cut to {} = {}: only if the option must stay, raise that as well",
-                                     cap, with_commas(static_cast<std::uint64_t>(*limit))));
+                                     cap, with_commas(to_u64(*limit))));
   }
   cure.verify = fmt::format("tcpadvisor report --only {}: the lock is gone and the rate is higher", finding.id);
   finding.not_useful = {{knob, fmt::format("is ignored for sockets that set {}", option)}};
-  if (!limit || group.buffer != 2 * static_cast<std::uint64_t>(*limit)) {
+  if (!cut) {
     finding.not_useful.push_back({cap, "the request was smaller than it; raising it changes nothing"});
   }
   finding.references = {"socket(7)", "tcp(7): tcp_moderate_rcvbuf"};
@@ -161,7 +162,8 @@ Outcome locked_by_app(const Window& window, const Policy& policy, Side side) {
   const Sample& now = window.latest();
   if (std::string problem = snapshot_problem(now); !problem.empty()) return Outcome::unknown(problem);
   std::uint64_t connections = 0;
-  for (const NetnsSample& netns : now.netns) connections += netns.states[index_of(TcpState::established)].count;
+  for (const NetnsSample& netns : now.netns)
+    connections = add_sat(connections, netns.states[index_of(TcpState::established)].count);
   if (!sees_locks(now, connections)) {
     return Outcome::unknown(fmt::format("{} does not show whether a socket has {} set",
                                         source_of(now, FactId::snapshot),

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 
 namespace tcpadvisor {
@@ -20,7 +21,7 @@ constexpr double kMinBytesPerS = 64 * 1024;
 constexpr double kRoomAboveLow = 64 * 1024;
 
 std::uint64_t rounded(double bytes) {
-  return static_cast<std::uint64_t>(std::llround(std::max(bytes, 0.0)));
+  return to_u64(std::round(bytes));
 }
 
 struct Path {
@@ -86,7 +87,7 @@ bool marks_too_large(const QueueView& view, const QueueStory& story) {
   if (story.row == nullptr || !story.now->high || !story.now->low) return false;
   bool always_full = view.in_every_part(story, 1.0, [](const PastQueue& queue) {
     // Far above the mark: one huge message, not the mark, is what waits.
-    return queue.low && queue.high && queue.queued >= *queue.low && queue.queued <= 2 * *queue.high;
+    return queue.low && queue.high && queue.queued >= *queue.low && queue.queued <= mul_sat(*queue.high, 2);
   });
   if (!always_full) return false;
   Path path = path_of(view, story);
@@ -107,6 +108,7 @@ Finding marks_too_small_finding(const QueueView& view, const QueueGroup& group) 
   Finding finding =
       about_queues(view, group, kId, Severity::warning, FindingClass::application,
                    "senders are held back although the queue runs empty and the kernel has nothing to send");
+  finding.topic = "too-small";
   finding.title = fmt::format("A mark of {} holds {} down to {:.3g} Mbit/s on a path for {:.3g}",
                               human_bytes(*queue.high), speaker_text(group), mbit(path.rate), mbit(path.could));
   finding.evidence.push_back(
@@ -122,17 +124,18 @@ Finding marks_too_small_finding(const QueueView& view, const QueueGroup& group) 
       human_bytes(*queue.high), wake_s * 1000);
   Recommendation& cure = finding.recommendation;
   cure.kind = RecommendationKind::application;
-  cure.text = fmt::format("Set the low mark to {} and the high mark to {}.", with_commas(low), with_commas(low + room));
+  std::uint64_t target = add_sat(low, room);
+  cure.text = fmt::format("Set the low mark to {} and the high mark to {}.", with_commas(low), with_commas(target));
   cure.formula = fmt::format(
       "low >= rate x wake-up = {:.3g} Mbit/s x {:.2g} ms = {}; high = low + max(64 KiB, BDP / 2) = {}; more than rate "
       "x {} s "
       "= {} only adds delay",
-      mbit(target_rate), wake_s * 1000, human_bytes(low), human_bytes(low + room), kLatencyBudgetS,
+      mbit(target_rate), wake_s * 1000, human_bytes(low), human_bytes(target), kLatencyBudgetS,
       human_bytes(rounded(target_rate * kLatencyBudgetS)));
   cure.steps = {"or wake the sender faster: it is late, not slow"};
   cure.expected_effect =
       Recommendation::Effect{.metric = "rate_mbit_s", .from = mbit(path.rate), .to = mbit(target_rate)};
-  cure.worst_case_memory_bytes = (low + room) * group.size();
+  cure.worst_case_memory_bytes = mul_sat(target, group.size());
   cure.verify = "the rate rises, and the kernel's app_limited flag is seldom set";
   finding.not_useful = {
       {"net.ipv4.tcp_wmem, net.core.wmem_max, SO_SNDBUF",
@@ -151,6 +154,7 @@ Finding marks_too_large_finding(const QueueView& view, const QueueGroup& group) 
   std::uint64_t high = rounded(high_for_budget(story, path));
   Finding finding = about_queues(view, group, kId, Severity::info, FindingClass::application,
                                  "whether this delay matters is for the application to say");
+  finding.topic = "too-large";
   finding.confidence = Confidence::medium;
   finding.title = fmt::format("A mark of {} lets each message of {} wait {} before it is sent",
                               human_bytes(*queue.high), speaker_text(group), seconds_text(path.delay_s));

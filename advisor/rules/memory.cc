@@ -4,10 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <numeric>
 #include <utility>
 
+#include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/words.h"
 
@@ -28,21 +30,17 @@ struct Consumers {
 };
 
 std::uint64_t memory_of(const OwnerTotals& owner) {
-  return owner.rmem + owner.wmem;
+  return add_sat(owner.rmem, owner.wmem);
 }
 
 Consumers consumers(const Sample& sample) {
   Consumers out;
   for (const OwnerTotals& owner : sample.owners) {
-    out.total += memory_of(owner);
+    out.total = add_sat(out.total, memory_of(owner));
     out.ranked.push_back(&owner);
   }
   std::ranges::stable_sort(out.ranked, std::greater(), [](const OwnerTotals* owner) { return memory_of(*owner); });
   return out;
-}
-
-std::string triple(std::uint64_t low, std::uint64_t middle, std::uint64_t high) {
-  return fmt::format("{} {} {}", low, middle, high);
 }
 
 /// tcp_mem = 0.75·X X 1.5·X with X = 1.5 · p99 of what is used, as far as tcp_mem[2] stays within a quarter of the RAM.
@@ -50,14 +48,15 @@ void recommend_limits(const Window& window, double p99_pages, Finding& finding) 
   const Sample& now = window.latest();
   const TcpMemory& memory = now.memory;
   const auto& limits = *memory.limits_pages;
-  auto ram_pages = static_cast<double>(now.host.mem_bytes) / static_cast<double>(memory.page_size);
-  auto ceiling = static_cast<std::uint64_t>(kMaxShareOfRam * ram_pages);
-  auto x = static_cast<std::uint64_t>(std::ceil(1.5 * p99_pages));
-  auto high_for = [](std::uint64_t middle) { return middle + middle / 2; };
+  auto ram_pages =
+      static_cast<double>(now.host.mem_bytes) / static_cast<double>(std::max<std::uint64_t>(memory.page_size, 1));
+  auto ceiling = to_u64(kMaxShareOfRam * ram_pages);
+  auto x = to_u64(std::ceil(1.5 * p99_pages));
+  auto high_for = [](std::uint64_t middle) { return add_sat(middle, middle / 2); };
   bool capped = high_for(x) > ceiling;
   if (capped) {
     std::uint64_t most = ceiling * 2 / 3;
-    x = most == 0 ? 0 : pow2ceil(most + 1) / 2;  // the largest power of two that passes the memory gate
+    x = std::bit_floor(most);  // the largest power of two that passes the memory gate
   }
   Recommendation& cure = finding.recommendation;
   std::string gate = fmt::format("gate: tcp_mem[2] x {} B <= 25 % of {} = {} pages", memory.page_size,
@@ -71,30 +70,22 @@ void recommend_limits(const Window& window, double p99_pages, Finding& finding) 
     cure.formula = gate;
     return;
   }
-  std::string target = triple(x * 3 / 4, x, high_for(x));
+  Change change = Change::in(now, 0, "net.ipv4.tcp_mem");
+  change.current = values_of(limits);
+  change.lower = change.current;
+  change.target = values_of({x * 3 / 4, x, high_for(x)});
+  change.upper = values_of({ceiling / 2, ceiling * 2 / 3, ceiling});
   cure.kind = RecommendationKind::sysctl;
-  cure.text = fmt::format("If all this traffic is wanted: net.ipv4.tcp_mem = {} (pages){}.", target,
+  cure.text = fmt::format("If all this traffic is wanted: net.ipv4.tcp_mem = {} (pages){}.", values_text(change.target),
                           capped ? ", memory-capped" : "");
-  cure.knob = "net.ipv4.tcp_mem";
-  cure.scope = "host";
-  cure.current = triple(limits[0], limits[1], limits[2]);
-  cure.kernel_default = "4.7 / 6.25 / 9.4 % of the memory at boot";
-  cure.target = target;
-  cure.lower = cure.current;
-  cure.upper = triple(ceiling / 2, ceiling * 2 / 3, ceiling);
-  cure.unit = "pages";
+  cure.change = std::move(change);
   cure.formula = fmt::format("X = 1.5 x p99 {:.0f} pages = {}{}; 0.75 X, X, 1.5 X; {}", p99_pages, with_commas(x),
                              capped ? " after the gate" : "", gate);
   cure.expected_effect = Recommendation::Effect{.metric = "share of tcp_mem[1] in use",
                                                 .from = p99_pages / static_cast<double>(limits[1]),
                                                 .to = p99_pages / static_cast<double>(x)};
-  cure.worst_case_memory_bytes = high_for(x) * memory.page_size;
-  cure.risk = 3;
-  cure.takes_effect = TakesEffect::now;
+  cure.worst_case_memory_bytes = mul_sat(high_for(x), memory.page_size);
   cure.applicability = Applicability::needs_review;
-  cure.apply = fmt::format("sysctl -w net.ipv4.tcp_mem=\"{}\"", target);
-  cure.persist = fmt::format("net.ipv4.tcp_mem = {} in /etc/sysctl.d/", target);
-  cure.rollback = fmt::format("sysctl -w net.ipv4.tcp_mem=\"{}\"", cure.current);
 }
 
 void recommend(const Window& window, double p99_pages, Finding& finding) {
@@ -167,8 +158,7 @@ Outcome tcp_mem_pressure_global(const Window& window, const Policy& policy) {
   if (!reached && !lost && !long_high && !projected) {
     return Outcome::fine("TCP memory of tcp_mem[1]",
                          fmt::format("{:.1f} % ({} of {} pages)", 100 * pages.max() / std::max(mark, 1.0),
-                                     with_commas(static_cast<std::uint64_t>(pages.max())),
-                                     with_commas(static_cast<std::uint64_t>(mark))));
+                                     with_commas(to_u64(pages.max())), with_commas(to_u64(mark))));
   }
   Finding finding;
   finding.id = "tcp-mem-pressure-global";

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/user_queues.h"
 
@@ -11,6 +12,7 @@ namespace {
 
 constexpr std::string_view kId = "message-queue-holds-senders";
 constexpr double kShareOfSamples = 0.5;
+constexpr std::uint64_t kMostWithoutKnownMemory = 1ull << 30;  // bytes, for all queues of one program
 
 enum class Kind { held };
 
@@ -51,15 +53,19 @@ Finding finding_for(const QueueView& view, const QueueGroup& group) {
   Recommendation& cure = finding.recommendation;
   cure.kind = RecommendationKind::application;
   cure.text = "Fix the application: fewer senders per connection, or one that batches for all.";
-  if (queue.message_high && *queue.message_high > 0) {
-    std::uint64_t target = pow2ceil(*queue.message_high * (1 + std::uint64_t{queue.suspended.value_or(0)}));
+  std::uint64_t room = mul_sat(queue.message_high.value_or(0), 1 + std::uint64_t{queue.suspended.value_or(0)});
+  std::uint64_t target = pow2ceil(room), in_all = mul_sat(target, group.size());
+  // A mark that lets in more than there is memory bounds nothing; a program may say any number.
+  std::uint64_t memory = view.window->latest().host.mem_bytes;
+  bool more = queue.message_high.value_or(0) > 0 && target > *queue.message_high;
+  if (more && in_all <= (memory > 0 ? memory : kMostWithoutKnownMemory)) {
     cure.text = fmt::format("Raise high_msgq_watermark from {} to {}, or let one sender batch for all.",
                             with_commas(*queue.message_high), with_commas(target));
     cure.formula = fmt::format(
         "pow2ceil(high_msgq_watermark {} x (1 + {} suspended)) = {}: room for one message each, if none is larger than "
         "the mark now is",
         with_commas(*queue.message_high), queue.suspended.value_or(0), with_commas(target));
-    cure.worst_case_memory_bytes = target * group.size();
+    cure.worst_case_memory_bytes = in_all;
   }
   cure.steps = {"without {parallelism,true} a command runs at once if the port is free"};
   cure.verify = fmt::format("tcpadvisor report --only {}: no sender is suspended while the driver queue is short", kId);

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/user_queues.h"
 
@@ -36,6 +37,7 @@ std::string bytes_text(std::uint64_t bytes) {
 Finding dropped_finding(const QueueView& view, const QueueGroup& group) {
   Finding finding =
       about_queues(view, group, kId, Severity::critical, FindingClass::application, "the program itself counts them");
+  finding.topic = "dropped";
   finding.confidence = Confidence::high;  // a count needs no window
   finding.confidence_why = "the program itself counts them";
   auto dropped = total(group, [](const UserQueue& queue) { return queue.dropped; });
@@ -53,7 +55,7 @@ Finding dropped_finding(const QueueView& view, const QueueGroup& group) {
   finding.meaning = fmt::format("Lost: {} of the bytes that senders were told are accepted never reach the kernel.",
                                 with_commas(dropped));
   const UserQueue& first = *group.front()->now;
-  if (group.size() == 1 && accepted >= dropped + first.queued) {
+  if (group.size() == 1 && accepted >= add_sat(dropped, first.queued)) {
     finding.meaning = fmt::format("Lost: of {} accepted bytes the kernel took {}; {} are gone.", with_commas(accepted),
                                   with_commas(accepted - dropped - first.queued), with_commas(dropped));
   }
@@ -83,6 +85,7 @@ Finding waiting_finding(const QueueView& view, const QueueGroup& group) {
       draining || flow.outflow == Outflow::not_written ? FindingClass::application : FindingClass::peer;
   Finding finding = about_queues(view, group, kId, draining ? Severity::info : Severity::warning, blame,
                                  draining ? "the queue shrinks" : "in every window no byte left the queue");
+  finding.topic = draining ? "draining" : "stalled";
   finding.evidence.push_back(
       told(view, group, draining ? "draining_bytes" : "bytes_at_risk", static_cast<double>(queued), "bytes", 0));
   finding.evidence.push_back(
@@ -98,14 +101,14 @@ Finding waiting_finding(const QueueView& view, const QueueGroup& group) {
   Recommendation& cure = finding.recommendation;
   cure.verify = fmt::format("tcpadvisor report --only {}: no finding, and the peer has seen the end", kId);
   if (draining) {
-    double left_s = static_cast<double>(group.front()->now->queued) / flow.per_s;
+    double left_s = flow.per_s > 0 ? static_cast<double>(group.front()->now->queued) / flow.per_s : 0;
     finding.title = fmt::format("{} finishes a shutdown: {} still queued for {}", speaker_text(group),
                                 bytes_text(queued), peer_text(group));
     finding.evidence.push_back(told(view, group, "leaves_the_queue", flow.per_s, "bytes/s"));
     finding.evidence.back().window_s = flow.span_s;
     cure.kind = RecommendationKind::none;
     cure.text = fmt::format("Change nothing: at {}/s the queue is empty in {}; let the process live until then.",
-                            human_bytes(static_cast<std::uint64_t>(flow.per_s)), seconds_text(left_s));
+                            human_bytes(to_u64(flow.per_s)), seconds_text(left_s));
     cure.steps = {"do not send on it again, and do not close it with linger 0: both drop the queue"};
     return finding;
   }

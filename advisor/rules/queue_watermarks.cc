@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/marks_on_path.h"
 #include "advisor/rules/user_queues.h"
@@ -31,16 +34,19 @@ bool waits_at_tiny_mark(const QueueView& view, const QueueStory& story) {
 /// Sends of s bytes that find an idle connection and return at once: K / s that the kernels take, one that finds the
 /// queue empty (no check), and those that stay below the mark.
 std::uint64_t returning_in_queue(std::uint64_t high, std::uint64_t s) {
-  std::uint64_t below = (high + s - 1) / s;
+  std::uint64_t below = high / s + (high % s != 0 ? 1 : 0);
   return std::max<std::uint64_t>(1, below > 0 ? below - 1 : 0);
 }
 
-/// The size of equal sends after which the queue holds exactly `queued` bytes when one has to wait.
+/// The size of equal sends after which the queue holds exactly `queued` bytes when one has to wait. From half of the
+/// mark on it takes two of them. `high` is a tiny mark: both numbers are a program's word, and only the mark bounds the
+/// search.
 std::optional<std::uint64_t> send_size(std::uint64_t queued, std::uint64_t high) {
-  for (std::uint64_t s = 1; s <= queued; ++s) {
-    if (s * (returning_in_queue(high, s) + 1) == queued) return s;
+  for (std::uint64_t s = 1; s <= std::min({queued, high, kTinyMark}); ++s) {
+    if (mul_sat(s, returning_in_queue(high, s) + 1) == queued) return s;
   }
-  return std::nullopt;
+  bool two = queued % 2 == 0 && queued / 2 > std::min(high, kTinyMark);
+  return two && returning_in_queue(high, queued / 2) == 1 ? std::optional(queued / 2) : std::nullopt;
 }
 
 std::string buffers_text(const QueueStory& story) {
@@ -53,16 +59,18 @@ std::string buffers_text(const QueueStory& story) {
 }
 
 void explain_count(const UserQueue& queue, Recommendation& cure) {
-  if (!queue.accepted || *queue.accepted < queue.queued + queue.dropped.value_or(0)) return;
-  std::uint64_t kernels = *queue.accepted - queue.queued - queue.dropped.value_or(0);
+  std::uint64_t elsewhere = add_sat(queue.queued, queue.dropped.value_or(0));
+  if (!queue.accepted || *queue.accepted < elsewhere) return;
+  std::uint64_t kernels = *queue.accepted - elsewhere;
   std::optional<std::uint64_t> s = send_size(queue.queued, *queue.high);
   if (!s) return;
   std::uint64_t in_queue = returning_in_queue(*queue.high, *s);
-  std::uint64_t at_once = kernels / *s + in_queue;
+  std::uint64_t at_once = add_sat(kernels / *s, in_queue);
   cure.formula = fmt::format(
       "sends that return = K/s + max(1, ceil(high/s) - 1) = {}/{} + {} = {} (K: bytes in the kernels); with buffers of "
       "1 byte, K = 2, number {} would wait, not number {}",
-      with_commas(kernels), *s, in_queue, with_commas(at_once), 2 / *s + in_queue + 1, with_commas(at_once + 1));
+      with_commas(kernels), *s, in_queue, with_commas(at_once), 2 / *s + in_queue + 1,
+      with_commas(add_sat(at_once, 1)));
 }
 
 Finding smallest_buffers_finding(const QueueView& view, const QueueGroup& group) {
@@ -71,6 +79,7 @@ Finding smallest_buffers_finding(const QueueView& view, const QueueGroup& group)
   Flow flow = flow_of(view, story);
   Finding finding = about_queues(view, group, kId, Severity::warning, FindingClass::application,
                                  "senders are held back in every sample, at a mark of less than one segment");
+  finding.topic = "smallest-buffers";
   std::uint64_t held = std::uint64_t{queue.waiting.value_or(0)} + queue.suspended.value_or(0);
   std::string who = held == 0 ? "senders" : counted(held, "sender");
   finding.title =
@@ -89,8 +98,8 @@ Finding smallest_buffers_finding(const QueueView& view, const QueueGroup& group)
   }
   add_places(view, group, flow, finding.evidence);
   std::string sum;
-  std::uint64_t there =
-      queue.queued + (story.row == nullptr ? 0 : story.row->send_q) + (story.far == nullptr ? 0 : story.far->recv_q);
+  std::uint64_t there = add_sat(add_sat(queue.queued, story.row == nullptr ? 0 : story.row->send_q),
+                                story.far == nullptr ? 0 : story.far->recv_q);
   if (queue.accepted && *queue.accepted == there) sum = fmt::format(", all {}", with_commas(there));
   finding.meaning = fmt::format(
       "Bytes: {}{}. The limit: the kernel's smallest buffers ({}). Senders wait at >= {} (an empty queue is not "
@@ -131,6 +140,7 @@ Finding not_taken_finding(const QueueView& view, const QueueGroup& group) {
   std::uint64_t queued = total_queued(group);
   Finding finding =
       about_queues(view, group, kId, Severity::warning, FindingClass::peer, "in every window no byte left the queue");
+  finding.topic = "not-taken";
   finding.title = fmt::format("{} has {} queued: {}", speaker_text(group), counted(queued, "byte"),
                               outflow_text(group, flow.outflow));
   std::optional<double> high;

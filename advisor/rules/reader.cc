@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 
+#include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/holding.h"
 #include "advisor/rules/words.h"
@@ -194,7 +195,7 @@ Outcome reader_too_slow(const Window& window, const Policy& policy) {
     reader.rows.push_back(&row);
     reader.share = std::min(reader.share, found->share);
     reader.full_s = std::max(reader.full_s, found->full_s);
-    reader.unread += row.recv_q;
+    reader.unread = add_sat(reader.unread, row.recv_q);
     reader.fill = std::min(reader.fill, fill);
   }
   Outcome outcome;

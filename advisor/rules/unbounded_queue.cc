@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/user_queues.h"
 
@@ -31,11 +32,13 @@ Growth growth_of(const QueueView& view, const QueueGroup& group) {
   for (const QueueStory* story : group) {
     const PastQueue& before = *story->then[first];
     const PastQueue& after = *story->then[last];
-    out.queued += after.queued;
-    out.high += after.high.value_or(0);
-    out.per_s += (static_cast<double>(after.queued) - static_cast<double>(before.queued)) / span_s;
+    out.queued = add_sat(out.queued, after.queued);
+    out.high = add_sat(out.high, std::uint64_t{after.high.value_or(0)});
+    double more = static_cast<double>(after.queued) - static_cast<double>(before.queued);
+    if (span_s > 0) out.per_s += more / span_s;
     out.bypassed += static_cast<double>(after.bypassed.value_or(0)) - static_cast<double>(before.bypassed.value_or(0));
   }
+  if (out.per_s <= 0) return out;
   if (out.queued < kGib) out.to_gib_s = static_cast<double>(kGib - out.queued) / out.per_s;
   std::uint64_t available = window.latest().host.mem_available_bytes;
   if (available > 0) out.to_full_s = static_cast<double>(available) / out.per_s;
@@ -51,7 +54,8 @@ Finding bytes_finding(const QueueView& view, const QueueGroup& group) {
       host.mem_bytes > 0 && static_cast<double>(growth.queued) >= kShareOfMemory * static_cast<double>(host.mem_bytes);
   Finding finding = about_queues(view, group, kId, soon || large ? Severity::critical : Severity::warning,
                                  FindingClass::application, "above its mark and growing in every window");
-  auto rate = static_cast<std::uint64_t>(growth.per_s);
+  finding.topic = "bytes";
+  auto rate = to_u64(growth.per_s);
   finding.title = fmt::format("{} has {} queued past a mark of {}, and {} more each second", speaker_text(group),
                               human_bytes(growth.queued), human_bytes(growth.high), human_bytes(rate));
   finding.evidence.push_back(told(view, group, "user_queue_growth", growth.per_s, "bytes/s", 0));
@@ -75,7 +79,7 @@ Finding bytes_finding(const QueueView& view, const QueueGroup& group) {
   add_places(view, group, flow, finding.evidence);
 
   std::string slow = chain_text(group, flow.outflow);
-  if (flow.moves()) slow += fmt::format(" ({}/s)", human_bytes(static_cast<std::uint64_t>(flow.per_s)));
+  if (flow.moves()) slow += fmt::format(" ({}/s)", human_bytes(to_u64(flow.per_s)));
   finding.meaning = fmt::format(
       "Bytes: {}. Back-pressure is bypassed (by force, sends that timed out and stay queued, control signals).", slow);
   if (growth.to_gib_s) {
@@ -106,16 +110,17 @@ Finding senders_finding(const QueueView& view, const QueueGroup& group, const Po
   Flow flow = flow_of(view, *group.front());
   std::uint64_t before = 0, now = 0;
   for (const QueueStory* story : group) {
-    before += story->then[view.parts.front().first]->suspended.value_or(0);
-    now += story->then[view.parts.back().last]->suspended.value_or(0);
+    before = add_sat(before, story->then[view.parts.front().first]->suspended.value_or(0));
+    now = add_sat(now, story->then[view.parts.back().last]->suspended.value_or(0));
   }
-  double per_s = flow.span_s > 0 ? static_cast<double>(now - before) / flow.span_s : 0;
+  double per_s = flow.span_s > 0 ? static_cast<double>(sub_sat(now, before)) / flow.span_s : 0;
   Finding finding = about_queues(view, group, kId, Severity::warning, FindingClass::application,
                                  "in every window more senders are suspended than before");
+  finding.topic = "senders";
   finding.title = fmt::format("{} suspends {}, and {:.0f} more each second: the queue is bounded, they are not",
                               speaker_text(group), counted(now, "sender"), per_s);
   finding.evidence.push_back(told(view, group, "suspended_senders", static_cast<double>(now), "count",
-                                  static_cast<double>(before + policy.min_count)));
+                                  static_cast<double>(add_sat(before, policy.min_count))));
   finding.evidence.push_back(told(view, group, "suspended_senders_growth", per_s, "per_s"));
   std::optional<double> high;
   if (group.front()->now->high) high = static_cast<double>(total(group, [](const UserQueue& one) { return one.high; }));

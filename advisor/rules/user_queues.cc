@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/holding.h"
 
@@ -180,7 +181,8 @@ bool senders_pile_up(const QueueView& view, const QueueStory& story, const Polic
   auto suspended = [&](std::size_t i) { return story.then[i]->suspended.value_or(0); };
   bool rises = std::ranges::all_of(
       view.parts, [&](const QueueView::Part& part) { return suspended(part.last) > suspended(part.first); });
-  return rises && suspended(view.parts.back().last) >= suspended(view.parts.front().first) + policy.min_count;
+  return rises && suspended(view.parts.back().last) >=
+                      add_sat(std::uint64_t{suspended(view.parts.front().first)}, policy.min_count);
 }
 
 bool message_queue_holds(const QueueView& view, const QueueStory& story) {
@@ -296,12 +298,14 @@ void add_places(const QueueView& view, const QueueGroup& group, const Flow& flow
   std::uint64_t send_q = 0, not_sent = 0, recv_q = 0;
   bool split = true, far = false, near = false;
   for (const QueueStory* story : group) {
-    send_q += bytes_in_kernel(*story);
+    send_q = add_sat(send_q, bytes_in_kernel(*story));
     near |= story->row != nullptr;
     split &= story->row != nullptr && story->row->not_sent.has_value();
-    if (story->row != nullptr) not_sent += std::min(story->row->not_sent.value_or(0), story->row->send_q);
+    if (story->row != nullptr) {
+      not_sent = add_sat(not_sent, std::min(story->row->not_sent.value_or(0), story->row->send_q));
+    }
     far |= story->far != nullptr;
-    if (story->far != nullptr) recv_q += story->far->recv_q;
+    if (story->far != nullptr) recv_q = add_sat(recv_q, story->far->recv_q);
   }
   auto add = [&](const char* metric, double value, const char* unit) {
     out.push_back(measured(window, metric, source, value, unit));

@@ -12,6 +12,7 @@
 #include <tuple>
 #include <vector>
 
+#include "advisor/base/saturate.h"
 #include "advisor/evidence/window.h"
 #include "advisor/rules/finding.h"
 #include "advisor/rules/policy.h"
@@ -104,7 +105,7 @@ void add_story(QueueGroups<Kind>& groups, Kind kind, const QueueStory& story) {
 template <typename Read>
 std::uint64_t total(const QueueGroup& group, Read read) {
   std::uint64_t sum = 0;
-  for (const QueueStory* story : group) sum += std::optional<std::uint64_t>(read(*story->now)).value_or(0);
+  for (const QueueStory* story : group) sum = add_sat(sum, std::optional<std::uint64_t>(read(*story->now)).value_or(0));
   return sum;
 }
 std::uint64_t total_queued(const QueueGroup& group);

@@ -4,10 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <map>
 #include <utility>
 
+#include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 
 namespace tcpadvisor {
@@ -17,13 +17,7 @@ std::string counted(std::uint64_t count, std::string_view noun) {
 }
 
 std::string seconds_text(double seconds) {
-  return human_duration(std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)));
-}
-
-std::string netns_name(const Sample& sample, NetnsId id) {
-  const NetnsSample* netns = sample.find_netns(id);
-  if (netns != nullptr && !netns->name.empty()) return netns->name;
-  return id == 0 ? "" : fmt::format("net:[{}]", id);
+  return human_duration(std::chrono::milliseconds(to_i64(seconds * 1000)));
 }
 
 std::string process_text(const Scope& scope) {
@@ -100,17 +94,6 @@ std::optional<std::int64_t> sysctl_value(const Sample& sample, NetnsId id, const
     if (netns->id == id || found->second.host_global) return found->second.values[at];
   }
   return std::nullopt;
-}
-
-std::uint64_t pow2ceil(std::uint64_t value) {
-  return std::bit_ceil(std::max<std::uint64_t>(value, 1));
-}
-
-std::string in_netns(const Sample& sample, NetnsId id) {
-  const NetnsSample* netns = sample.find_netns(id);
-  if (netns == nullptr || netns->is_host || netns->name.empty()) return "";
-  if (netns->name.starts_with("pid:")) return fmt::format("nsenter -t {} -n ", netns->name.substr(4));
-  return fmt::format("ip netns exec {} ", netns->name);
 }
 
 std::string most_frequent(const std::vector<std::string>& texts, std::size_t most) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "advisor/evidence/window.h"
+#include "advisor/knobs/netns_words.h"
 #include "advisor/rules/finding.h"
 #include "advisor/rules/policy.h"
 
@@ -17,7 +18,6 @@ namespace tcpadvisor {
 /// "1 socket", "1,250 sockets".
 std::string counted(std::uint64_t count, std::string_view noun);
 std::string seconds_text(double seconds);  ///< "12 s", "1m 10s"
-std::string netns_name(const Sample& sample, NetnsId id);
 std::string process_text(const Scope& scope);              ///< "python3[4242]", or "a process that we cannot see"
 std::string source_of(const Sample& sample, FactId fact);  ///< the source in use, or the fact's name
 
@@ -48,9 +48,6 @@ Keep keep_for(const Policy& policy, std::size_t older_ticks = 0);
 
 std::optional<std::int64_t> sysctl_value(const Sample& sample, NetnsId netns, const std::string& name,
                                          std::size_t at = 0);
-std::uint64_t pow2ceil(std::uint64_t value);  ///< the next power of two, at least 1
-/// The command of this namespace: "" for the host's, "ip netns exec NAME " or "nsenter …" for others.
-std::string in_netns(const Sample& sample, NetnsId netns);
 /// Up to `most` of the texts, most frequent first: "10.0.0.2 (40), 10.0.0.3 (8), 2 more".
 std::string most_frequent(const std::vector<std::string>& texts, std::size_t most = 3);
 

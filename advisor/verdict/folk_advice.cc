@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/words.h"
 
@@ -15,14 +16,14 @@ constexpr std::uint64_t kSomeTimeWait = 100;
 
 std::uint64_t total(const Sample& sample, TcpState state) {
   std::uint64_t sum = 0;
-  for (const NetnsSample& netns : sample.netns) sum += netns.states[index_of(state)].count;
+  for (const NetnsSample& netns : sample.netns) sum = add_sat(sum, netns.states[index_of(state)].count);
   return sum;
 }
 
 std::string now_is(const Sample& sample, const std::string& name) {
   const NetnsSample* host = sample.host_netns();
   auto value = host == nullptr ? std::nullopt : sysctl_value(sample, host->id, name);
-  return value ? fmt::format(" (now {})", with_commas(static_cast<std::uint64_t>(*value))) : "";
+  return value ? fmt::format(" (now {})", with_commas(to_u64(*value))) : "";
 }
 
 void on_time_wait(const Sample& sample, std::vector<NotRecommended>& out) {
@@ -36,7 +37,7 @@ void on_time_wait(const Sample& sample, std::vector<NotRecommended>& out) {
                              now_is(sample, "net.ipv4.tcp_tw_reuse"), with_commas(count))});
   out.push_back({"lower net.ipv4.tcp_max_tw_buckets",
                  fmt::format("ends connections early{}; an entry costs 256 bytes: {} in all",
-                             now_is(sample, "net.ipv4.tcp_max_tw_buckets"), human_bytes(count * 256))});
+                             now_is(sample, "net.ipv4.tcp_max_tw_buckets"), human_bytes(mul_sat(count, 256)))});
 }
 
 void on_closing(const Sample& sample, std::vector<NotRecommended>& out) {
@@ -63,7 +64,7 @@ void on_listeners(const Sample& sample, std::vector<NotRecommended>& out) {
   }
   const NetnsSample* host = sample.host_netns();
   auto cookies = host == nullptr ? std::nullopt : sysctl_value(sample, host->id, "net.ipv4.tcp_syncookies");
-  if (total(sample, TcpState::listen) + listeners > 0 && cookies.value_or(0) == 1) {
+  if ((total(sample, TcpState::listen) > 0 || listeners > 0) && cookies.value_or(0) == 1) {
     out.push_back({"raise net.ipv4.tcp_max_syn_backlog",
                    fmt::format("has no effect while net.ipv4.tcp_syncookies is 1, as here{}",
                                now_is(sample, "net.ipv4.tcp_max_syn_backlog"))});

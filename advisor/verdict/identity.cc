@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <map>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "advisor/base/text.h"
 
@@ -22,13 +24,22 @@ std::string service_port(const Connections& connections, const Scope& scope) {
   return is_port && !connections.listeners(scope.netns, static_cast<std::uint16_t>(*number)).empty() ? port : "";
 }
 
+/// Each part by its name, so that neither the order in which a rule measures nor the order of an enum has a say.
 std::string identity_of(const Connections& connections, const Finding& finding) {
   const Scope& scope = finding.scope;
   std::string port = service_port(connections, scope);
-  // One rule may have several topics (do-nothing): the first metric names it.
-  std::string topic = finding.evidence.empty() ? "" : finding.evidence.front().metric;
-  return fmt::format("{}|{}|{}|{}|{}|{}|{}", finding.id, static_cast<int>(scope.kind), scope.netns_name, scope.comm,
-                     scope.cgroup, port.empty() ? scope.remote : port, topic);
+  std::string out = fmt::format("rule={}", finding.id);
+  auto add = [&](std::string_view name, std::string_view value) {
+    if (!value.empty()) out += fmt::format("\n{}={}", name, value);
+  };
+  add("topic", finding.topic);
+  add("scope", name_of(scope.kind));
+  add("netns", scope.netns_name);
+  add("comm", scope.comm);
+  add("cgroup", scope.cgroup);
+  add("port", port);
+  if (port.empty()) add("remote", scope.remote);
+  return out;
 }
 
 }  // namespace
@@ -39,7 +50,7 @@ void set_instances(const Connections& connections, std::vector<Finding>& finding
   for (auto& [identity, same] : equal) {
     std::ranges::stable_sort(same, {}, [](const Finding* finding) { return finding->scope.pid.value_or(0); });
     for (std::size_t i = 0; i < same.size(); ++i) {
-      same[i]->instance = hex64(stable_hash(i == 0 ? identity : fmt::format("{}#{}", identity, i + 1)));
+      same[i]->instance = hex64(stable_hash(i == 0 ? identity : fmt::format("{}\nnumber={}", identity, i + 1)));
     }
   }
 }

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/words.h"
 
@@ -134,19 +135,23 @@ bool is_application_fault(const Finding& finding) {
   return finding.severity != Severity::info && std::ranges::find(kFaults, finding.id) != std::end(kFaults);
 }
 
+std::uint64_t memory_of(const OwnerTotals& owner) {
+  return add_sat(owner.rmem, owner.wmem);
+}
+
 /// Memory that a faulty process holds is freed by the fix: no limit is raised for it.
 void relate_memory(const Sample& sample, const Connections& connections, std::vector<Finding>& findings) {
   std::uint64_t total = 0;
-  for (const OwnerTotals& owner : sample.owners) total += owner.rmem + owner.wmem;
+  for (const OwnerTotals& owner : sample.owners) total = add_sat(total, memory_of(owner));
   for (Finding& memory : findings) {
     if (memory.id != "tcp-mem-pressure-global") continue;
     for (const Finding& fault : findings) {
       const OwnerTotals* owner = fault.scope.pid ? connections.owner(*fault.scope.pid) : nullptr;
       if (!is_application_fault(fault) || owner == nullptr || total == 0) continue;
-      if (static_cast<double>(owner->rmem + owner->wmem) < kMostOfThem * static_cast<double>(total)) continue;
+      if (static_cast<double>(memory_of(*owner)) < kMostOfThem * static_cast<double>(total)) continue;
       memory.cause = fault.instance;  // pressure hurts every connection: it stays as severe as it is
       fix_first(memory, fmt::format("Fix {} first ({}): it holds {} of {}.", process_text(fault.scope), fault.id,
-                                    human_bytes(owner->rmem + owner->wmem), human_bytes(total)));
+                                    human_bytes(memory_of(*owner)), human_bytes(total)));
       break;
     }
   }
@@ -200,9 +205,8 @@ void relate_user_queues(const Window& window, std::vector<Finding>& findings) {
 }
 
 /// The last number of "0.75X X 1.5X" or of a single value: what targets are compared by.
-double magnitude(const std::string& target) {
-  auto number = parse_u64(std::string_view(target).substr(target.find_last_of(' ') + 1));
-  return number ? static_cast<double>(*number) : 0;
+std::int64_t magnitude(const Change& change) {
+  return change.target.empty() ? 0 : change.target.back();
 }
 
 }  // namespace
@@ -215,21 +219,22 @@ void relate(const Window& window, std::vector<Finding>& findings) {
 }
 
 void merge_knobs(std::vector<Finding>& findings) {
-  std::map<std::pair<std::string, std::string>, Finding*> chosen;
+  std::map<std::pair<std::string_view, std::string>, Finding*> chosen;  // by knob and where it is set
+  auto place_of = [](const Change& change) { return std::pair(change.knob, text_of(change).scope); };
   for (Finding& finding : findings) {
-    const Recommendation& cure = finding.recommendation;
-    if (cure.knob.empty()) continue;
-    Finding*& best = chosen[{cure.knob, cure.scope}];
-    if (best == nullptr || magnitude(cure.target) > magnitude(best->recommendation.target)) best = &finding;
+    const std::optional<Change>& change = finding.recommendation.change;
+    if (!change) continue;
+    Finding*& best = chosen[place_of(*change)];
+    if (best == nullptr || magnitude(*change) > magnitude(*best->recommendation.change)) best = &finding;
   }
   for (Finding& finding : findings) {
     Recommendation& cure = finding.recommendation;
-    if (cure.knob.empty()) continue;
-    const Finding* best = chosen[{cure.knob, cure.scope}];
+    if (!cure.change) continue;
+    const Finding* best = chosen[place_of(*cure.change)];
     if (best == &finding) continue;
     Recommendation covered;
-    covered.text =
-        fmt::format("Covered by {} = {} of finding {}.", cure.knob, best->recommendation.target, best->instance);
+    covered.text = fmt::format("Covered by {} = {} of finding {}.", cure.change->knob,
+                               values_text(best->recommendation.change->target), best->instance);
     covered.steps = cure.steps;
     covered.verify = cure.verify;
     cure = std::move(covered);

@@ -2,7 +2,6 @@
 // The settings that decide about TCP, as the kernel holds them in the calling thread's network namespace.
 #pragma once
 
-#include <span>
 #include <string_view>
 
 #include "advisor/base/result.h"
@@ -11,16 +10,11 @@
 
 namespace tcpadvisor::sources {
 
-struct Knob {
-  std::string_view name;  ///< "net.ipv4.tcp_rmem"
-  bool host_global;       ///< one value for the whole host; absent or read-only in other namespaces
-};
-std::span<const Knob> knobs();
-
 /// "4096\t131072\t33554432" -> three values; anything that is not only numbers is kept as words.
 Sysctl parse_sysctl(std::string_view text, bool host_global);
 
-/// A knob that this kernel (or namespace) does not have is simply absent. Fails only when none could be read.
+/// All of knobs() (advisor/knobs); one that this kernel (or namespace) does not have is simply absent. Fails only when
+/// none could be read.
 Result<Sysctls> read_sysctls(const os::ProcRoot& root);
 
 }  // namespace tcpadvisor::sources

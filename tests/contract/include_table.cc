@@ -16,7 +16,8 @@ using Rooms = std::set<std::string, std::less<>>;
 /// error: whoever adds one decides here who its neighbours are.
 const std::map<std::string, Rooms, std::less<>>& table() {
   static const std::map<std::string, Rooms, std::less<>> rows = [] {
-    const Rooms advisor{"advisor/base", "advisor/evidence", "advisor/rules", "advisor/verdict", "advisor/report"};
+    const Rooms advisor{"advisor/base",  "advisor/evidence", "advisor/knobs",
+                        "advisor/rules", "advisor/verdict",  "advisor/report"};
     const auto with = [](Rooms rooms, std::initializer_list<std::string> more) {
       rooms.insert(more.begin(), more.end());
       return rooms;
@@ -27,9 +28,10 @@ const std::map<std::string, Rooms, std::less<>>& table() {
     return std::map<std::string, Rooms, std::less<>>{
         {"advisor/base", {}},
         {"advisor/evidence", {"advisor/base"}},
-        {"advisor/rules", {"advisor/base", "advisor/evidence"}},
-        {"advisor/verdict", {"advisor/base", "advisor/evidence", "advisor/rules"}},
-        {"advisor/report", {"advisor/base", "advisor/evidence", "advisor/rules", "advisor/verdict"}},
+        {"advisor/knobs", {"advisor/base", "advisor/evidence"}},
+        {"advisor/rules", {"advisor/base", "advisor/evidence", "advisor/knobs"}},
+        {"advisor/verdict", {"advisor/base", "advisor/evidence", "advisor/knobs", "advisor/rules"}},
+        {"advisor/report", {"advisor/base", "advisor/evidence", "advisor/knobs", "advisor/rules", "advisor/verdict"}},
         {"agent/os", {"advisor/base"}},
         {"agent/sources", ask},
         {"agent/kernel", with(ask, {"bpf"})},

@@ -356,6 +356,9 @@ inline SampleBuilder a_sample() {
   return {};
 }
 
+/// What happens to each sample before it becomes part of a window; for tests that spoil them.
+inline std::function<void(Sample&)> on_each_sample;
+
 /// `count` samples, one per `interval`; `fill(sample, i)` puts into the i-th what happened.
 inline Window a_window(std::size_t count, const std::function<void(SampleBuilder&, std::size_t)>& fill,
                        milliseconds interval = milliseconds(1000)) {
@@ -364,6 +367,7 @@ inline Window a_window(std::size_t count, const std::function<void(SampleBuilder
     SampleBuilder sample;
     sample.at(interval * static_cast<int>(i));
     fill(sample, i);
+    if (on_each_sample) sample.set(on_each_sample);
     samples.push_back(sample);
   }
   return Window(samples);

@@ -57,8 +57,9 @@ TEST(FinWait2OrphanBuildup, fires_and_says_what_a_shorter_timeout_would_do) {
   Window window = a_window(4, [](SampleBuilder& sample, std::size_t) { orphans(sample, 12'000); });
   auto finding = only_finding(fin_wait2_orphan_buildup(window, Policy{}));
   ASSERT_TRUE(finding);
-  EXPECT_EQ(finding->recommendation.knob, "net.ipv4.tcp_fin_timeout");
-  EXPECT_EQ(finding->recommendation.target, "30");
+  ASSERT_TRUE(finding->recommendation.change);
+  EXPECT_EQ(finding->recommendation.change->knob, "net.ipv4.tcp_fin_timeout");
+  EXPECT_EQ(values_text(finding->recommendation.change->target), "30");
   EXPECT_THAT(finding->recommendation.formula, HasSubstr("12,000 entries x 30 s / 60 s = 6000"));
   EXPECT_THAT(finding->meaning, HasSubstr("10.0.0.2 (20)"));
 }

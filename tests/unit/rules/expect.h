@@ -33,12 +33,13 @@ inline void expect_complete(const Finding& finding) {
     EXPECT_FALSE(evidence.source.empty()) << evidence.metric;
   }
   bool sysctl = finding.recommendation.kind == RecommendationKind::sysctl;
-  EXPECT_EQ(sysctl, !finding.recommendation.knob.empty());
-  if (!sysctl) return;
-  for (const std::string* text :
-       {&finding.recommendation.current, &finding.recommendation.target, &finding.recommendation.formula,
-        &finding.recommendation.apply, &finding.recommendation.rollback, &finding.recommendation.scope}) {
-    EXPECT_FALSE(text->empty()) << finding.id;
+  EXPECT_EQ(sysctl, finding.recommendation.change.has_value());
+  if (!finding.recommendation.change) return;
+  const Change& change = *finding.recommendation.change;
+  EXPECT_FALSE(finding.recommendation.formula.empty()) << finding.id;
+  EXPECT_FALSE(change.current.empty()) << finding.id;
+  for (const auto* values : {&change.lower, &change.target, &change.upper}) {
+    EXPECT_EQ(values->size(), change.current.size()) << finding.id;
   }
 }
 

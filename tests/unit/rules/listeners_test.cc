@@ -106,10 +106,10 @@ TEST(BacklogTooSmall, raises_somaxconn_when_that_is_the_cap) {
   auto finding = only_finding(backlog_too_small(burst(8, 2), lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->recommendation.kind, RecommendationKind::sysctl);
-  EXPECT_EQ(finding->recommendation.knob, "net.core.somaxconn");
-  EXPECT_EQ(finding->recommendation.current, "8");
-  EXPECT_EQ(finding->recommendation.target, "1024");
-  EXPECT_EQ(finding->recommendation.takes_effect, TakesEffect::re_listen);
+  ASSERT_TRUE(finding->recommendation.change);
+  EXPECT_EQ(finding->recommendation.change->knob, "net.core.somaxconn");
+  EXPECT_EQ(values_text(finding->recommendation.change->current), "8");
+  EXPECT_EQ(values_text(finding->recommendation.change->target), "1024");
 }
 
 TEST(BacklogTooSmall, needs_drops_and_a_queue_that_is_else_idle) {
@@ -131,7 +131,7 @@ TEST(BacklogTooSmall, stays_within_bounds) {
   auto finding = only_finding(backlog_too_small(
       a_window(10, [](SampleBuilder& s, std::size_t i) { listener(s, 0, 4096, i < 5 ? 0 : 900'000); }), lab()));
   ASSERT_TRUE(finding);
-  EXPECT_EQ(finding->recommendation.target, "65535");
+  EXPECT_EQ(values_text(finding->recommendation.change->target), "65535");
 }
 
 }  // namespace

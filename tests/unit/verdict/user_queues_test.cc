@@ -28,7 +28,7 @@ const Finding* with_id(const Verdict& verdict, std::string_view id) {
 const Finding* only_serious(const Verdict& verdict, std::string_view id) {
   const Finding* out = nullptr;
   for (const Finding& finding : verdict.findings) {
-    EXPECT_EQ(finding.recommendation.knob, "") << finding.id;
+    EXPECT_FALSE(finding.recommendation.change) << finding.id;
     EXPECT_NE(finding.recommendation.kind, RecommendationKind::sysctl) << finding.id;
     if (finding.severity == Severity::info) continue;
     EXPECT_EQ(finding.id, id) << finding.title;

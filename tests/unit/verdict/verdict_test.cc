@@ -89,7 +89,7 @@ TEST(Verdict, peers_that_closed_leave_one_finding) {
             lab());
   ASSERT_EQ(serious(verdict).size(), 1u);
   EXPECT_EQ(serious(verdict)[0]->id, "close-wait-leak");
-  EXPECT_EQ(serious(verdict)[0]->recommendation.knob, "");
+  EXPECT_FALSE(serious(verdict)[0]->recommendation.change);
   EXPECT_EQ(verdict.findings.size(), 1u);
   EXPECT_EQ(exit_code(verdict), 10);
 }
@@ -165,7 +165,7 @@ TEST(Verdict, orphans_of_a_local_leak_need_no_shorter_timer) {
   const Finding* buildup = with_id(verdict, "fin-wait2-orphan-buildup");
   ASSERT_NE(buildup, nullptr);
   EXPECT_EQ(buildup->cause, with_id(verdict, "close-wait-leak")->instance);
-  EXPECT_EQ(buildup->recommendation.knob, "");
+  EXPECT_FALSE(buildup->recommendation.change);
   EXPECT_EQ(buildup->finding_class, FindingClass::peer);
 }
 
@@ -200,7 +200,7 @@ TEST(Verdict, a_leaking_process_is_repaired_before_a_limit_is_raised) {
   ASSERT_NE(memory, nullptr);
   EXPECT_EQ(memory->cause, with_id(verdict, "close-wait-leak")->instance);
   EXPECT_EQ(memory->recommendation.kind, RecommendationKind::application);
-  EXPECT_EQ(memory->recommendation.knob, "");
+  EXPECT_FALSE(memory->recommendation.change);
 }
 
 TEST(Verdict, one_recommendation_per_knob) {
@@ -216,7 +216,8 @@ TEST(Verdict, one_recommendation_per_knob) {
   std::vector<std::string> targets;
   for (const Finding& finding : verdict.findings) {
     if (finding.recommendation.kind == RecommendationKind::sysctl) {
-      targets.push_back(finding.recommendation.target);
+      ASSERT_TRUE(finding.recommendation.change);
+      targets.push_back(values_text(finding.recommendation.change->target));
     } else {
       EXPECT_THAT(finding.recommendation.text, HasSubstr("Covered by net.core.somaxconn = 8192"));
     }
@@ -428,9 +429,10 @@ TEST(Verdict, random_samples_never_break_the_promises) {
       EXPECT_TRUE(finding.cause.empty() || (instances.contains(finding.cause) && finding.cause != finding.instance))
           << finding.id;
       const Recommendation& cure = finding.recommendation;
-      EXPECT_EQ(cure.kind == RecommendationKind::sysctl, !cure.knob.empty()) << finding.id;
-      bool first = cure.knob.empty() || knobs.insert({cure.knob, cure.scope}).second;
-      EXPECT_TRUE(first) << cure.knob;
+      EXPECT_EQ(cure.kind == RecommendationKind::sysctl, cure.change.has_value()) << finding.id;
+      if (!cure.change) continue;
+      std::string knob(cure.change->knob);
+      EXPECT_TRUE(knobs.insert({knob, text_of(*cure.change).scope}).second) << knob;
     }
     for (const CheckedAndFine& fine : verdict.checked_and_fine) {
       EXPECT_EQ(with_id(verdict, fine.id), nullptr) << "fine and not fine at once";
