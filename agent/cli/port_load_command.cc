@@ -5,13 +5,13 @@
 #include <nlohmann/json.hpp>
 
 #include "advisor/base/text.h"
+#include "advisor/evidence/queue_line.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/output.h"
 #include "agent/port/load/drive.h"
 #include "agent/port/load/listener.h"
 #include "agent/port/load/server.h"
 #include "agent/sources/sock_diag.h"
-#include "agent/sources/user_queue.h"
 
 namespace tcpadvisor::cli {
 namespace {
@@ -78,7 +78,7 @@ Result<port::Options> port_options(const std::vector<std::string>& settings) {
 
 /// The far ends' Recv-Q, by the kernel's word.
 std::optional<std::uint64_t> unread_by(const std::string& local, const std::string& remote) {
-  auto own = sources::parse_endpoint(local), other = sources::parse_endpoint(remote);
+  auto own = parse_endpoint(local), other = parse_endpoint(remote);
   if (!own || !other) return std::nullopt;
   auto row = sources::find_socket(*own, *other);
   return row ? std::optional(row->recv_q) : std::nullopt;

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <tuple>
 
+#include "advisor/base/fields.h"
 #include "advisor/base/text.h"
 #include "agent/os/clock.h"
-#include "agent/sources/fields.h"
 #include "agent/sources/owners.h"
 #include "agent/sources/sock_diag.h"
 
@@ -25,7 +25,7 @@ auto connection_of(const UserQueue& queue) {
   return std::tie(queue.netns, queue.local, queue.remote);
 }
 
-bool is_named(const SocketRow& row, const sources::ConnectionName& name) {
+bool is_named(const SocketRow& row, const ConnectionName& name) {
   bool addresses = !name.has_addresses() || (row.local == name.local && row.remote == name.remote);
   return addresses && (name.cookie == 0 || row.cookie == name.cookie);
 }
@@ -52,7 +52,7 @@ std::string latest(const sources::UserQueueInbox::Counts& counts) {
 }  // namespace
 
 FindSockets find_by_sock_diag() {
-  return [](const os::NetnsRef& netns, std::span<const sources::ConnectionName> names) -> Result<FoundSockets> {
+  return [](const os::NetnsRef& netns, std::span<const ConnectionName> names) -> Result<FoundSockets> {
     auto visit = os::NetnsVisit::enter(netns);
     if (!visit) return std::unexpected(visit.error());
     FoundSockets found(names.size());
@@ -154,7 +154,7 @@ bool UserQueueBook::last_word(const Claim& claim, std::uint64_t now_ms) {
 }
 
 bool UserQueueBook::prove_by_rows(const Round& round, const Claim& claim) {
-  const sources::ConnectionName& name = claim.connection;
+  const ConnectionName& name = claim.connection;
   const SocketRow* row = nullptr;
   if (name.has_addresses()) {
     auto at = round.by_addresses.find(std::tuple(claim.pid, name.local, name.remote));
@@ -183,10 +183,10 @@ bool UserQueueBook::still_held(const Claim& claim, std::uint64_t now_ms) {
 void UserQueueBook::look_up(Round& round, const std::vector<const Claim*>& claims, const os::NetnsRef& netns) {
   std::uint64_t now_ms = round.scene.now_ms;
   std::vector<const Claim*> asked;
-  std::vector<sources::ConnectionName> names;
+  std::vector<ConnectionName> names;
   bool may_dump = next_dump_ms_ <= static_cast<double>(now_ms + kDumpSlackMs), dumps = false;
   for (const Claim* claim : claims) {
-    sources::ConnectionName name = claim->connection;
+    ConnectionName name = claim->connection;
     auto known = proofs_.find(Key(claim->pid, name));
     if (!name.has_addresses() && known != proofs_.end()) {
       name = {name.cookie, known->second.local, known->second.remote};
@@ -238,7 +238,7 @@ void UserQueueBook::find_descriptors(Round& round, std::vector<Wanted> wanted) {
   std::uint64_t now_ms = round.scene.now_ms;
   Pid pid = wanted.front().claim->pid;
   std::string comm;
-  if (auto text = root_.read(fmt::format("/proc/{}/comm", pid))) comm = printable(sources::trimmed(*text));
+  if (auto text = root_.read(fmt::format("/proc/{}/comm", pid))) comm = printable(trimmed(*text));
   for (Wanted& one : wanted) one.proof.comm = comm;
 
   std::erase_if(wanted, [&](Wanted& one) {
@@ -317,7 +317,7 @@ void UserQueueBook::one_for_each_connection() {
 
 std::string UserQueueBook::process_text(Pid pid) const {
   auto comm = root_.read(fmt::format("/proc/{}/comm", pid));
-  return comm ? fmt::format("pid {} ({})", pid, printable(sources::trimmed(*comm))) : fmt::format("pid {}", pid);
+  return comm ? fmt::format("pid {} ({})", pid, printable(trimmed(*comm))) : fmt::format("pid {}", pid);
 }
 
 std::string UserQueueBook::remark() const {

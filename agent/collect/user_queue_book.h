@@ -20,7 +20,7 @@ namespace tcpadvisor::collect {
 using FoundSockets = std::vector<std::optional<SocketRow>>;
 /// Fails when the namespace cannot be entered or no source answers.
 using FindSockets =
-    std::function<Result<FoundSockets>(const os::NetnsRef& netns, std::span<const sources::ConnectionName> names)>;
+    std::function<Result<FoundSockets>(const os::NetnsRef& netns, std::span<const ConnectionName> names)>;
 /// Asks sock_diag: one by one where the addresses are known, by one dump for those that have only a cookie. Enters the
 /// namespace with the calling thread.
 FindSockets find_by_sock_diag();
@@ -58,7 +58,7 @@ class UserQueueBook {
 
  private:
   using Claim = sources::UserQueueInbox::Claim;
-  using Key = std::pair<Pid, sources::ConnectionName>;
+  using Key = std::pair<Pid, ConnectionName>;
   /// How we know that a claim is true.
   struct Proof {
     NetnsId netns = 0;

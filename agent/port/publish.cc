@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/port/publish.h"
 
-#include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -10,7 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <iterator>
+#include <utility>
 
 namespace tcpadvisor::port {
 namespace {
@@ -19,7 +18,6 @@ using namespace std::chrono_literals;
 
 constexpr Time kTurn = 200ms;
 constexpr Time kRenew = 1s;
-constexpr std::size_t kDatagram = 8'192;
 /// An agent's socket may hold as few as 10 datagrams (net.unix.max_dgram_qlen) and others speak, too. With about 25
 /// lines each this is enough to renew the 1,024 connections that an agent takes of one process.
 constexpr std::size_t kDatagramsPerTurn = 8;
@@ -54,76 +52,52 @@ std::uint64_t ms(Time time) {
 
 }  // namespace
 
-std::string to_line(const QueueWord& word) {
-  std::string line =
-      fmt::format("tcpadvisor-queue 1 local={} remote={} queued={}", word.local, word.remote, word.queued);
-  auto say = [&](std::string_view key, const auto& value) {
-    if (value) fmt::format_to(std::back_inserter(line), " {}={}", key, static_cast<std::uint64_t>(*value));
-  };
-  say("high", word.high);
-  say("low", word.low);
-  say("busy", word.busy);
-  say("waiting", word.waiting);
-  say("suspended", word.suspended);
-  say("waited_ms", word.waited_ms);
-  say("mq", word.message_queue);
-  say("mq_high", word.message_high);
-  say("mq_low", word.message_low);
-  say("mq_busy", word.message_busy);
-  say("pending_shutdown", word.pending_shutdown);
-  say("accepted", word.accepted);
-  say("bypassed", word.bypassed);
-  say("dropped", word.dropped);
-  say("refused", word.refused);
-  if (word.ended) line += " ended=1";
-  if (!word.name.empty()) line += " name=" + word.name;
-  return line += '\n';
+ConnectionName connection_of(const std::string& local, const std::string& remote) {
+  return {0, parse_endpoint(local).value_or(Endpoint{}), parse_endpoint(remote).value_or(Endpoint{})};
 }
 
-QueueWord word_of(const Port& port, std::string local, std::string remote) {
+UserQueueClaim claim_of(const Port& port, const ConnectionName& connection) {
   PortState state = port.state();
   const Options& options = port.options();
-  QueueWord word;
-  word.local = std::move(local);
-  word.remote = std::move(remote);
-  word.name = port.name();
-  word.queued = state.queued;
-  word.high = static_cast<std::uint64_t>(options.high);
-  word.low = static_cast<std::uint64_t>(options.low);
-  word.busy = state.busy;
-  word.waiting = state.waiting;
-  word.suspended = state.suspended;
-  word.waited_ms = ms(state.waited);
-  word.message_queue = state.message_queue;
-  word.message_high = static_cast<std::uint64_t>(options.mq_high);
-  word.message_low = static_cast<std::uint64_t>(options.mq_low);
-  word.message_busy = state.message_busy;
-  word.pending_shutdown = state.pending_shutdown;
-  word.accepted = state.accepted;
-  word.bypassed = state.bypassed;
-  word.dropped = state.dropped;
-  word.refused = state.refused;
-  return word;
+  UserQueueClaim claim{.connection = connection, .queue = {}};
+  UserQueue& queue = claim.queue;
+  queue.name = port.name();
+  queue.queued = state.queued;
+  queue.high = static_cast<std::uint64_t>(options.high);
+  queue.low = static_cast<std::uint64_t>(options.low);
+  queue.busy = state.busy;
+  queue.waiting = state.waiting;
+  queue.suspended = state.suspended;
+  queue.waited_ms = ms(state.waited);
+  queue.message_queue = state.message_queue;
+  queue.message_high = static_cast<std::uint64_t>(options.mq_high);
+  queue.message_low = static_cast<std::uint64_t>(options.mq_low);
+  queue.message_busy = state.message_busy;
+  queue.pending_shutdown = state.pending_shutdown;
+  queue.accepted = state.accepted;
+  queue.bypassed = state.bypassed;
+  queue.dropped = state.dropped;
+  queue.refused = state.refused;
+  return claim;
 }
 
-QueueWord word_of(const Channel& channel, std::string local, std::string remote) {
+UserQueueClaim claim_of(const Channel& channel, const ConnectionName& connection) {
   ChannelState state = channel.state();
-  QueueWord word;
-  word.local = std::move(local);
-  word.remote = std::move(remote);
-  word.name = channel.name();
-  word.queued = state.queued + state.driver_queued;
-  word.high = channel.setup().busy_limit;
-  word.low = 0;  // senders go on when the channel's queue is empty
-  word.busy = state.busy;
-  word.waiting = 0;
-  word.suspended = state.suspended;
-  word.waited_ms = ms(state.waited);
-  word.accepted = state.accepted;
-  word.bypassed = state.bypassed;
-  word.dropped = state.dropped;
-  word.refused = state.refused;
-  return word;
+  UserQueueClaim claim{.connection = connection, .queue = {}};
+  UserQueue& queue = claim.queue;
+  queue.name = channel.name();
+  queue.queued = state.queued + state.driver_queued;
+  queue.high = channel.setup().busy_limit;
+  queue.low = 0;  // senders go on when the channel's queue is empty
+  queue.busy = state.busy;
+  queue.waiting = 0;
+  queue.suspended = state.suspended;
+  queue.waited_ms = ms(state.waited);
+  queue.accepted = state.accepted;
+  queue.bypassed = state.bypassed;
+  queue.dropped = state.dropped;
+  queue.refused = state.refused;
+  return claim;
 }
 
 Publisher::Publisher(Timers& timers, std::vector<std::string> directories)
@@ -139,7 +113,7 @@ Publisher::~Publisher() {
   while (!connections_.empty()) remove(connections_.begin()->first);
 }
 
-Publisher::Id Publisher::add(std::function<QueueWord()> look) {
+Publisher::Id Publisher::add(std::function<UserQueueClaim()> look) {
   if (connections_.size() >= kMostConnections) return 0;
   connections_[++last_id_].look = std::move(look);
   if (soon_ == 0) {
@@ -154,10 +128,10 @@ Publisher::Id Publisher::add(std::function<QueueWord()> look) {
 void Publisher::remove(Id id) {
   auto at = connections_.find(id);
   if (at == connections_.end()) return;
-  QueueWord word = at->second.look();
-  word.ended = true;
+  UserQueueClaim word = at->second.look();
+  word.queue.ended = true;
   connections_.erase(at);
-  send_to_all(to_line(word));
+  send_to_all(user_queue_line(word));
 }
 
 void Publisher::turn() {
@@ -168,7 +142,7 @@ void Publisher::turn() {
 void Publisher::speak_now() {
   struct Due {
     Spoken* spoken = nullptr;
-    QueueWord word;
+    UserQueueClaim word;
   };
   std::vector<Due> due;
   auto at = connections_.upper_bound(looked_at_);
@@ -176,9 +150,9 @@ void Publisher::speak_now() {
     if (at == connections_.end()) at = connections_.begin();
     auto& [id, spoken] = *at;
     looked_at_ = id;
-    QueueWord word = spoken.look();
-    QueueWord same_wait = word;
-    same_wait.waited_ms = spoken.last.waited_ms;  // time going on is no change
+    UserQueueClaim word = spoken.look();
+    UserQueueClaim same_wait = word;
+    same_wait.queue.waited_ms = spoken.last.queue.waited_ms;  // time going on is no change
     Time since = timers_.now() - spoken.at;
     bool say = !spoken.heard || since >= kRenew || (since >= kTurn && same_wait != spoken.last);
     if (say) due.push_back({&spoken, std::move(word)});
@@ -189,8 +163,8 @@ void Publisher::speak_now() {
     std::string datagram;
     auto first = next;
     for (; next != due.end(); ++next) {
-      std::string line = to_line(next->word);
-      if (!datagram.empty() && datagram.size() + line.size() > kDatagram) break;
+      std::string line = user_queue_line(next->word);
+      if (!datagram.empty() && datagram.size() + line.size() > kMaxQueueDatagram) break;
       datagram += line;
     }
     bool heard = send_to_all(datagram);

@@ -5,11 +5,10 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "advisor/evidence/queue_line.h"
 #include "agent/os/unique_fd.h"
 #include "agent/port/channel.h"
 #include "agent/port/port.h"
@@ -17,24 +16,12 @@
 
 namespace tcpadvisor::port {
 
-/// One line of the protocol. Bytes, milliseconds; what is nothing is not said.
-struct QueueWord {
-  std::string local, remote;  ///< "127.0.0.1:40000"
-  std::string name{};
-  std::uint64_t queued = 0;
-  std::optional<std::uint64_t> high{}, low{}, waited_ms{}, message_queue{}, message_high{}, message_low{};
-  std::optional<std::uint64_t> accepted{}, bypassed{}, dropped{}, refused{};
-  std::optional<std::uint32_t> waiting{}, suspended{};
-  std::optional<bool> busy{}, message_busy{}, pending_shutdown{};
-  bool ended = false;
-  bool operator==(const QueueWord&) const = default;
-};
-std::string to_line(const QueueWord& word);
-
-/// The addresses are not known to ports: they are of the socket under them.
-QueueWord word_of(const Port& port, std::string local, std::string remote);
+/// Of addresses as local_address() and remote_address() give them.
+ConnectionName connection_of(const std::string& local, const std::string& remote);
+/// What there is to say of a port or channel. Its connection is not known to it: that is of the socket under it.
+UserQueueClaim claim_of(const Port& port, const ConnectionName& connection);
 /// The queue of the channel and that of its driver are one to its senders: `queued` is both.
-QueueWord word_of(const Channel& channel, std::string local, std::string remote);
+UserQueueClaim claim_of(const Channel& channel, const ConnectionName& connection);
 
 /// Speaks while it lives: every connection once a second, and 0.2 s after a change; to agents that are too busy again
 /// after 0.2 s. A turn looks at 256 connections at most, so with more of them both may take 0.8 s. Never blocks, and
@@ -53,15 +40,15 @@ class Publisher {
   using Id = std::uint64_t;
   /// `look` is asked from the next turn on; it must stay valid until remove(). 0, and nothing is ever said of it, when
   /// there are kMostConnections already.
-  Id add(std::function<QueueWord()> look);
+  Id add(std::function<UserQueueClaim()> look);
   /// Says the last word (ended=1) and forgets it.
   void remove(Id id);
   void speak_now();  ///< does not wait for the turn
 
  private:
   struct Spoken {
-    std::function<QueueWord()> look;
-    QueueWord last;
+    std::function<UserQueueClaim()> look;
+    UserQueueClaim last;
     Time at{};
     bool heard = false;  ///< no agent was too busy
   };

@@ -8,8 +8,8 @@
 #include <deque>
 #include <memory>
 
+#include "advisor/base/fields.h"
 #include "advisor/base/text.h"
-#include "agent/sources/fields.h"
 
 namespace tcpadvisor::sources {
 namespace {

@@ -9,8 +9,8 @@
 #include <optional>
 #include <string>
 
+#include "advisor/base/fields.h"
 #include "advisor/base/text.h"
-#include "agent/sources/fields.h"
 
 namespace tcpadvisor::sources {
 namespace {

@@ -12,7 +12,7 @@
 #include <limits>
 #include <memory>
 
-#include "agent/sources/fields.h"
+#include "advisor/base/fields.h"
 
 namespace tcpadvisor::sources {
 namespace {

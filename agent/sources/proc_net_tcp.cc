@@ -7,8 +7,8 @@
 #include <array>
 #include <cstring>
 
+#include "advisor/base/fields.h"
 #include "advisor/base/text.h"
-#include "agent/sources/fields.h"
 
 namespace tcpadvisor::sources {
 namespace {

@@ -6,9 +6,9 @@
 
 #include <limits>
 
+#include "advisor/base/fields.h"
 #include "advisor/base/text.h"
 #include "agent/os/netns.h"
-#include "agent/sources/fields.h"
 
 namespace tcpadvisor::sources {
 Result<std::uint64_t> parse_fd_limit(std::string_view limits) {

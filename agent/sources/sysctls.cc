@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <string>
 
+#include "advisor/base/fields.h"
 #include "advisor/knobs/knobs.h"
-#include "agent/sources/fields.h"
 
 namespace tcpadvisor::sources {
 

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/sources/user_queue.h"
+#include "advisor/evidence/queue_line.h"
 
 namespace tcpadvisor::sources {
 

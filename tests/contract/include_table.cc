@@ -40,7 +40,7 @@ const std::map<std::string, Rooms, std::less<>>& table() {
         {"agent/store", show},
         {"agent/export", show},
         {"agent/watch", with(show, {"agent/export"})},
-        {"agent/port", {"advisor/base", "agent/os"}},
+        {"agent/port", {"advisor/base", "advisor/evidence", "agent/os"}},
         {"agent/port/script", {"advisor/base", "agent/os", "agent/port"}},
         {"agent/port/load", {"advisor/base", "agent/os", "agent/port"}},
         {"agent/port/scenario", with(ask, {"agent/port", "agent/sources"})},

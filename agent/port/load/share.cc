@@ -55,13 +55,14 @@ Share::Share(const ShareOptions& options, std::unique_ptr<Reactor> reactor, std:
   sockets_.reserve(sockets.size());
   if (options_.publishes) publisher_.emplace(*reactor_);
   for (os::UniqueFd& socket : sockets) {
-    std::string local = local_address(socket.get()), remote = remote_address(socket.get());
+    ConnectionName connection;
+    if (publisher_) connection = connection_of(local_address(socket.get()), remote_address(socket.get()));
     auto transport = std::make_unique<SocketTransport>(*reactor_, std::move(socket));
     sockets_.push_back(transport.get());
     std::size_t number = senders_.add(std::move(transport));
     if (!publisher_) continue;
     const Port& port = senders_.port(number);
-    published_[number] = publisher_->add([&port, local, remote] { return word_of(port, local, remote); });
+    published_[number] = publisher_->add([&port, connection] { return claim_of(port, connection); });
   }
   senders_.on_end([this](std::size_t number) {
     // Without its socket nobody would believe us; the last word says what became of the bytes.

@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "advisor/base/text.h"
+#include "advisor/evidence/queue_line.h"
 #include "agent/sources/net_counters.h"
 #include "agent/sources/sock_diag.h"
-#include "agent/sources/user_queue.h"
 
 namespace tcpadvisor::port::scenario {
 namespace {
@@ -62,7 +62,7 @@ std::string seconds_text(Time span) {
 
 /// The far socket of the connection, in the peer's process.
 Endpoint endpoint_of(const std::string& address) {
-  return sources::parse_endpoint(address).value_or(Endpoint{});
+  return parse_endpoint(address).value_or(Endpoint{});
 }
 
 std::optional<SocketRow> find(const Endpoint& local, const Endpoint& remote) {
@@ -82,12 +82,13 @@ struct Stage::Connection final : EventSink {
   Connection(Stage& owner, std::size_t number) : stage(owner), index(number) {}
   void on_event(const Event& event) override { stage.heard(index, event); }
   bool open() const { return port ? port->state().open : channel->state().connected; }
-  QueueWord word() const { return port ? word_of(*port, local, remote) : word_of(*channel, local, remote); }
+  UserQueueClaim claim() const { return port ? claim_of(*port, named) : claim_of(*channel, named); }
 
   Stage& stage;
   std::size_t index;
   std::string name;
   std::string local, remote;
+  ConnectionName named;
   std::unique_ptr<Port> port;
   std::unique_ptr<Channel> channel;
   std::optional<Publisher::Id> published;
@@ -136,6 +137,7 @@ void Stage::add(std::size_t index, os::UniqueFd socket) {
   if (!setup_.unix_sockets) {
     connection->local = local_address(socket.get());
     connection->remote = remote_address(socket.get());
+    connection->named = connection_of(connection->local, connection->remote);
   }
   auto transport = std::make_unique<SocketTransport>(*reactor_, std::move(socket));
   if (setup_.channels) {
@@ -146,7 +148,7 @@ void Stage::add(std::size_t index, os::UniqueFd socket) {
     connection->port = std::make_unique<Port>(std::move(port), std::move(transport), *reactor_, *connection);
   }
   if (!setup_.unix_sockets) {
-    connection->published = publisher_->add([known = connection.get()] { return known->word(); });
+    connection->published = publisher_->add([known = connection.get()] { return known->claim(); });
   }
   connections_.push_back(std::move(connection));
 }

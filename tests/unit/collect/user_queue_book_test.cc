@@ -89,7 +89,7 @@ class Scene {
   std::uint64_t now_ms = 10'000;
 
  private:
-  Result<FoundSockets> find(const os::NetnsRef& netns, std::span<const sources::ConnectionName> names) {
+  Result<FoundSockets> find(const os::NetnsRef& netns, std::span<const ConnectionName> names) {
     ++lookups;
     names_asked += names.size();
     if (lookups_fail) return std::unexpected(*lookups_fail);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Text of /proc into words and numbers, without allocation.
+// Text, such as that of /proc, into words and numbers, without allocation.
 #pragma once
 
 #include <charconv>
@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tcpadvisor::sources {
+namespace tcpadvisor {
 
 /// Takes the next word (separated by spaces or tabs) off the front of `text`; empty at the end.
 constexpr std::string_view next_word(std::string_view& text) {
@@ -45,4 +45,4 @@ inline std::string_view trimmed(std::string_view text) {
   return text.substr(start, text.find_last_not_of(" \t\n") - start + 1);
 }
 
-}  // namespace tcpadvisor::sources
+}  // namespace tcpadvisor

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The text of docs/user-queues.md: what is understood, what is refused and how it is called.
-#include "agent/sources/user_queue.h"
+#include "advisor/evidence/queue_line.h"
 
 #include <gmock/gmock.h>
 
+#include <fstream>
 #include <random>
+#include <sstream>
 
-#include "tests/unit/sources/fixture.h"
-
-namespace tcpadvisor::sources {
+namespace tcpadvisor {
 namespace {
 
 using ::testing::HasSubstr;
@@ -180,7 +180,16 @@ void expect_sane(std::string_view text) {
 }
 
 TEST(UserQueueText, DamagedMessagesNeverDoHarm) {
-  fixture::damage_text(kWhole + "\n" + kWhole, expect_sane);
+  std::string text = kWhole + "\n" + kWhole;
+  for (std::size_t length = 0; length < text.size(); ++length) expect_sane(std::string(text, 0, length));
+  for (char& byte : text) {
+    char good = byte;
+    for (unsigned char bad : {0x00, 0x01, 0x7f, 0x80, 0xff}) {
+      byte = static_cast<char>(bad);
+      expect_sane(text);
+    }
+    byte = good;
+  }
 }
 
 TEST(UserQueueText, RandomMessagesNeverDoHarm) {
@@ -202,5 +211,57 @@ TEST(UserQueueText, RandomMessagesNeverDoHarm) {
   }
 }
 
+// ---- the speaker's side ----
+
+TEST(UserQueueText, SaysWhatIsKnownInOneOrder) {
+  QueueLine line = parse_user_queue(kWhole);
+  ASSERT_TRUE(line) << line.error().text;
+  line->queue.ended = true;
+  std::string wanted = kWhole;
+  wanted.replace(wanted.find(" name=P ended=0"), std::string::npos, " ended=1 name=P\n");
+  EXPECT_EQ(user_queue_line(*line), wanted);
+  EXPECT_EQ(user_queue_line({.connection = {.cookie = 17, .local = {}, .remote = {}}, .queue = {}}),
+            "tcpadvisor-queue 1 cookie=17 queued=0\n");
+}
+
+TEST(UserQueueText, WhatIsSaidIsUnderstood) {
+  std::mt19937_64 random(20'261'125);
+  for (int i = 0; i < 5'000; ++i) {
+    std::string text = "tcpadvisor-queue 1 cookie=9 queued=7";
+    for (std::string_view key : user_queue_keys()) {
+      if (random() % 2 == 0 || text.find(" " + std::string(key) + "=") != std::string::npos) continue;
+      QueueLine number = parse_user_queue(text + " " + std::string(key) + "=" + std::to_string(random() % 2'000'000));
+      QueueLine flag = parse_user_queue(text + " " + std::string(key) + "=1");
+      if (number) text = user_queue_line(*number);
+      if (!number && flag) text = user_queue_line(*flag);
+      if (text.ends_with('\n')) text.pop_back();
+    }
+    QueueLine line = parse_user_queue(text);
+    ASSERT_TRUE(line) << line.error().text;
+    EXPECT_EQ(user_queue_line(*line), text + "\n");
+  }
+}
+
+TEST(UserQueueText, NothingIsSaidThatIsRefused) {
+  UserQueueClaim claim{.connection = {.cookie = 1, .local = {}, .remote = {}}, .queue = {}};
+  claim.queue.queued = ~0ull;
+  claim.queue.high = ~0ull;
+  claim.queue.waiting = ~0u;
+  claim.queue.name = "a b\x1b[2J\nqueued=5 " + std::string(100, 'x');
+  QueueLine line = parse_user_queue(user_queue_line(claim).substr(0, user_queue_line(claim).size() - 1));
+  ASSERT_TRUE(line) << line.error().text;
+  EXPECT_EQ(line->queue.queued, kMaxQueueNumber);
+  EXPECT_EQ(line->queue.high, kMaxQueueNumber);
+  EXPECT_EQ(line->queue.waiting, ~0u);
+  EXPECT_EQ(line->queue.name, "a_b?[2J?queued=5_" + std::string(15, 'x'));
+}
+
+TEST(UserQueueText, EveryKeyIsDocumented) {
+  std::ifstream file(TCPADVISOR_SOURCE_DIR "/docs/user-queues.md");
+  std::stringstream text;
+  text << file.rdbuf();
+  for (std::string_view key : user_queue_keys()) EXPECT_THAT(text.str(), HasSubstr("`" + std::string(key) + "=`"));
+}
+
 }  // namespace
-}  // namespace tcpadvisor::sources
+}  // namespace tcpadvisor
