@@ -12,6 +12,7 @@ namespace tcpadvisor {
 
 struct ReportStyle {
   bool color = false;  ///< ANSI colours, where the format has any
+  bool whole = false;  ///< nothing is shortened to fit a screen: for a file or another program
 };
 
 struct ReportFormat {

@@ -112,8 +112,8 @@ std::string not_useful_text(const Finding& finding) {
   return out;
 }
 
-/// cli.md's order, in at most kMaxLines lines. Each part first gets what it needs at least; what is left goes to the
-/// parts that help most to act.
+/// cli.md's order, in at most kMaxLines lines unless all is wanted. Each part first gets what it needs at least; what
+/// is left goes to the parts that help most to act.
 std::vector<std::string> finding_lines(const Finding& finding, const ReportStyle& style) {
   struct Part {
     std::string_view label;
@@ -128,7 +128,10 @@ std::vector<std::string> finding_lines(const Finding& finding, const ReportStyle
   std::erase_if(parts, [](const Part& part) { return part.text.empty(); });
   auto wanted = [](const Part& part) { return wrapped(part.text, kTextWidth).size(); };
   std::size_t left = kMaxLines - 1;
-  for (Part& part : parts) left -= part.lines = std::min(part.lines, wanted(part));
+  for (Part& part : parts) {
+    left -= part.lines = std::min(part.lines, wanted(part));
+    if (style.whole) part.lines = wanted(part);
+  }
   for (std::string_view label :
        {"Means", "Do", "Formula", "Means", "Means", "Evidence", "Scope", "Not useful", "Verify", "Do"}) {
     auto part = std::ranges::find(parts, label, &Part::label);
@@ -139,7 +142,8 @@ std::vector<std::string> finding_lines(const Finding& finding, const ReportStyle
   }
 
   std::string severity = upper(name_of(finding.severity));
-  std::string title = wrapped(fmt::format("{}  {}", severity, finding.title), kWidth - 1).front();
+  std::string title = fmt::format("{}  {}", severity, finding.title);
+  if (!style.whole) title = wrapped(title, kWidth - 1).front();
   if (columns_of(title) < columns_of(severity) + 2 + columns_of(finding.title)) title += "…";
   title.replace(0, severity.size(), painted(finding.severity, severity, style.color));
   std::vector<std::string> out = {title};

@@ -154,6 +154,16 @@ TEST(ReportText, lines_are_at_most_100_columns_and_findings_12_lines) {
   }
 }
 
+TEST(ReportText, nothing_is_shortened_in_a_file) {
+  const Window window = pressed_window(std::string(90, 'n'));
+  EXPECT_NE(rendered("text", window).find("…"), std::string::npos) << "on a screen it is";
+  const std::string text = rendered("text", window, {.whole = true});
+  EXPECT_EQ(text.find("…"), std::string::npos) << text;
+  for (const Finding& finding : judge(window, lab()).findings) {
+    EXPECT_NE(text.find("  " + finding.title + "\n"), std::string::npos) << finding.title;
+  }
+}
+
 TEST(ReportText, names_of_wide_and_combining_characters_fit_into_the_columns_too) {
   std::string accents;
   for (int i = 0; i < 20; ++i) accents += "e\u0301";
