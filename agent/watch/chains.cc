@@ -29,6 +29,17 @@ std::string notes_on(const UserQueue& driver) {
   return notes;
 }
 
+/// With what only ever grows: it alone is no reason to show a driver.
+std::string all_notes_on(const UserQueue& driver) {
+  std::string notes = notes_on(driver);
+  if (driver.refused.value_or(0) == 0) return notes;
+  return notes + fmt::format("{}{} sends refused", notes.empty() ? "" : ", ", with_commas(*driver.refused));
+}
+
+std::string driver_name(const UserQueue& driver) {
+  return driver.name.empty() ? "driver" : "driver " + driver.name;
+}
+
 bool is_alive(const UserQueue* driver) {
   return driver != nullptr && !driver->ended;
 }
@@ -55,8 +66,8 @@ Line& add_queue(Line& line, std::string_view name, std::uint64_t bytes) {
 Line chain(const End& from, const End& to, const Glyphs& g, Detail detail) {
   Line line("  ");
   if (is_alive(from.driver)) {
-    add_queue(line, "driver", from.driver->queued);
-    std::string notes = notes_on(*from.driver);
+    add_queue(line, detail < Detail::no_parts ? driver_name(*from.driver) : "driver", from.driver->queued);
+    std::string notes = all_notes_on(*from.driver);
     if (detail == Detail::all && !notes.empty()) line.add(fmt::format(" ({})", notes), Attr::warning);
     line.add(fmt::format(" {} ", g.arrow), Attr::dim);
   }
@@ -85,7 +96,7 @@ void add_direction(std::vector<Line>& lines, const End& from, const End& to, con
     reader = owner_text(*to.row);
     if (to.row->state != from.row->state) reader += fmt::format(" {}", state_text(to.row->state));
   }
-  std::string notes = is_alive(from.driver) ? notes_on(*from.driver) : "";
+  std::string notes = is_alive(from.driver) ? all_notes_on(*from.driver) : "";
   Line line;
   Detail detail = Detail::all;
   for (Detail level : {Detail::all, Detail::notes_below, Detail::no_parts, Detail::owner_below}) {
@@ -95,7 +106,9 @@ void add_direction(std::vector<Line>& lines, const End& from, const End& to, con
   }
   lines.push_back(std::move(line));
   Line below("    ");
-  if (detail >= Detail::notes_below && !notes.empty()) below.add("driver: " + notes, Attr::warning);
+  if (detail >= Detail::notes_below && !notes.empty()) {
+    below.add((detail < Detail::no_parts ? "driver" : driver_name(*from.driver)) + ": " + notes, Attr::warning);
+  }
   if (detail == Detail::owner_below && !reader.empty()) {
     below.add(fmt::format("{}Recv-Q of {}", notes.empty() ? "" : "; ", reader), Attr::dim);
   }
@@ -108,7 +121,7 @@ void add_last_word(std::vector<Line>& lines, const UserQueue* driver) {
   if (driver->dropped.value_or(0) > 0) text = fmt::format(" dropped {}", with_commas(*driver->dropped));
   if (driver->queued > 0)
     text += fmt::format("{} left {} behind", text.empty() ? "" : ",", with_commas(driver->queued));
-  Line line("  driver" + text, Attr::critical);
+  Line line("  " + driver_name(*driver) + text, Attr::critical);
   if (driver->accepted) line.add(fmt::format(" of {} accepted", with_commas(*driver->accepted)));
   line.add(fmt::format(" (ended {} ago)", age_text(driver->age_ms)), Attr::dim);
   lines.push_back(std::move(line));

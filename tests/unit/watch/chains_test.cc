@@ -138,6 +138,28 @@ TEST(ChainsWithDriver, OnANarrowScreenEveryQueueIsStillThere) {
                           "    driver: 1 waiting, 2 suspended"));
 }
 
+TEST(ChainsWithDriver, ADriverMayHaveANameAndTurnSendsAway) {
+  SamplePtr sample = a_sample()
+                         .add(a_sender())
+                         .add(a_reader())
+                         .add(a_user_queue().of(a_sender()).queued(778'763, 900'000).busy(1, 2).set([](UserQueue& q) {
+                           q.name = "s1_server";
+                           q.refused = 1'234;
+                         }));
+  EXPECT_THAT(chains(sample),
+              ElementsAre("  driver s1_server 778,763 (1 waiting, 2 suspended, 1,234 sends refused) → Send-Q 130,944 "
+                          "(not sent 40,000) → wire (wnd 0) → Recv-Q 2.1 MiB reader[2]"));
+  EXPECT_THAT(chains(sample, 80),
+              ElementsAre("  driver 778,763 → Send-Q 130,944 → wire (wnd 0) → Recv-Q 2.1 MiB reader[2]",
+                          "    driver s1_server: 1 waiting, 2 suspended, 1,234 sends refused"));
+}
+
+TEST(ChainsWithDriver, SendsRefusedLongAgoAreNoReasonToShowADriver) {
+  SocketRow row = a_socket().local(kA).remote(kB);
+  EXPECT_THAT(chains(a_sample().add(row).add(a_user_queue().of(row).set([](UserQueue& q) { q.refused = 5; }))),
+              IsEmpty());
+}
+
 TEST(ChainsWithDriver, AReaderWithALongNameMovesToTheNextLine) {
   SocketRow reader = a_socket().cookie(2).local(kLoopB).remote(kLoopA).pid(1'234'567, "long-reader").recv_q(2'201'600);
   SamplePtr sample =
