@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 
 #include "advisor/base/result.h"
@@ -9,5 +11,11 @@ namespace tcpadvisor::cli {
 
 /// A file that the user named. Errors are bad_input; more than 1 MiB is one.
 Result<std::string> read_input_file(const std::string& path);
+
+/// Why to stop waiting, if so.
+using StopAsked = std::function<std::optional<Error>()>;
+/// The same of what may never come to its end: "-" (standard input), a FIFO that nobody writes to, a terminal. `stop`
+/// is asked ten times a second; its error comes back.
+Result<std::string> read_input_until(const std::string& path, const StopAsked& stop);
 
 }  // namespace tcpadvisor::cli

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include <cerrno>
 #include <chrono>
-#include <cstring>
-#include <iostream>
 
 #include "advisor/base/text.h"
 #include "agent/cli/commands.h"
@@ -17,23 +14,13 @@ namespace {
 
 using namespace port::script;
 
-Result<std::string> read_script(const std::string& file) {
-  if (file != "-") return read_input_file(file);
-  constexpr std::size_t kMaxBytes = 1 << 20;
-  std::string text(kMaxBytes + 1, '\0');
-  std::cin.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(std::cin.gcount()));
-  if (text.size() > kMaxBytes) return fail(ErrorCode::bad_input, "standard input is larger than 1 MiB");
-  return text;
-}
-
 Result<std::unique_ptr<World>> open_world(TransportKind kind) {
   if (kind == TransportKind::fake) return fake_world();
   return socket_world(kind);
 }
 
-Result<Script> chosen_script(const std::string& file, std::optional<TransportKind> transport) {
-  Result<std::string> text = read_script(file);
+Result<Script> chosen_script(const std::string& file, std::optional<TransportKind> transport, const StopAsked& stop) {
+  Result<std::string> text = read_input_until(file, stop);
   if (!text) return std::unexpected(text.error());
   Result<Script> script = parse_script(file == "-" ? "stdin" : file, *text);
   if (!script || !transport) return script;
@@ -75,8 +62,10 @@ void print_failure(const Script& script, const StepRecord& failure, const std::s
 
 int run_port_script(const Options& options, os::StopSignals& signals) {
   const auto& wanted = options.port.run;
-  Result<Script> script = chosen_script(wanted.file, wanted.transport);
+  Limits limits(signals, wanted.limit);
+  Result<Script> script = chosen_script(wanted.file, wanted.transport, limits);
   if (!script) {
+    if (int code = exit_code_after(signals); code != 0) return code;
     print_error(script.error());
     return exit_code_of(script.error());
   }
@@ -105,7 +94,6 @@ int run_port_script(const Options& options, os::StopSignals& signals) {
     Transcript* second_;
   } transcript(text, options.port.json && !wanted.quiet ? &json : nullptr);
 
-  Limits limits(signals, wanted.limit);
   RunSettings settings{.keep_going = wanted.keep_going, .stop = limits};
   RunResult result = run_script(*script, **world, settings, transcript);
   bool shown_above = !wanted.quiet && !options.port.json;

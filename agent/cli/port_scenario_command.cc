@@ -13,13 +13,13 @@
 namespace tcpadvisor::cli {
 namespace {
 
-using port::scenario::Scene;
+using port::scenario::Scenario;
 using port::scenario::Told;
 
 /// What is told as lines; on a terminal the truth stays in place and is drawn again.
-class Transcript {
+class ScenarioPrinter {
  public:
-  Transcript(bool json, bool terminal) : json_(json), terminal_(terminal) {}
+  ScenarioPrinter(bool json, bool terminal) : json_(json), terminal_(terminal) {}
 
   void operator()(const Told& told) {
     if (json_) {
@@ -51,12 +51,12 @@ class Transcript {
   std::size_t shown_ = 0;
 };
 
-void print_scenes(std::string_view heading, std::span<const Scene> scenes, bool json) {
+void print_scenarios(std::string_view heading, std::span<const Scenario> scenarios, bool json) {
   if (!json) (void)write_stdout(fmt::format("{}\n", heading));
-  for (const Scene& scene : scenes) {
+  for (const Scenario& scenario : scenarios) {
     std::string line =
-        json ? nlohmann::json{{"name", scene.name}, {"title", scene.title}, {"finding", scene.finding}}.dump()
-             : fmt::format("  {:<26}{}", scene.name, scene.title);
+        json ? nlohmann::json{{"name", scenario.name}, {"title", scenario.title}, {"finding", scenario.finding}}.dump()
+             : fmt::format("  {:<26}{}", scenario.name, scenario.title);
     (void)write_stdout(line + "\n");
   }
 }
@@ -64,26 +64,28 @@ void print_scenes(std::string_view heading, std::span<const Scene> scenes, bool 
 }  // namespace
 
 int run_port_list(const Options& options) {
-  print_scenes("stories", port::scenario::stories(), options.port.json);
-  print_scenes("symptoms", port::scenario::symptoms(), options.port.json);
+  print_scenarios("stories", port::scenario::stories(), options.port.json);
+  print_scenarios("symptoms", port::scenario::symptoms(), options.port.json);
   return EXIT_SUCCESS;
 }
 
 int run_port_scenario(const Options& options, os::StopSignals& signals) {
   const auto& wanted = options.port.scenario;
-  const Scene* scene = port::scenario::find_scene(wanted.name);
-  if (scene == nullptr) {
-    print_error({ErrorCode::bad_input,
-                 fmt::format("unknown scenario '{}'; tcpadvisor port list has the names", printable(wanted.name))});
+  const Scenario* scenario = port::scenario::find_scenario(wanted.name);
+  if (scenario == nullptr) {
+    print_error(
+        {ErrorCode::bad_input, fmt::format("unknown scenario '{}'{}; tcpadvisor port list has the names",
+                                           printable(wanted.name), port::scenario::similar_scenario(wanted.name))});
     return 2;
   }
-  Transcript transcript(options.port.json, is_terminal(STDOUT_FILENO));
-  Status status = port::scenario::play(*scene, wanted.play, signals, [&](const Told& told) { transcript(told); });
+  ScenarioPrinter print(options.port.json, is_terminal(STDOUT_FILENO));
+  Status status = port::scenario::play(*scenario, wanted.play, signals, [&](const Told& told) { print(told); });
+  if (int code = exit_code_after(signals); code != 0) return code;
   if (!status) {
     print_error(status.error());
     return exit_code_of(status.error());
   }
-  return exit_code_after(signals);
+  return EXIT_SUCCESS;
 }
 
 }  // namespace tcpadvisor::cli

@@ -14,8 +14,8 @@
 
 #include "agent/port/driver.h"
 #include "agent/port/operations.h"
-#include "agent/port/transport.h"
 #include "agent/port/words.h"
+#include "agent/port/transport.h"
 
 namespace tcpadvisor::port {
 

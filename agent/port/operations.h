@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "agent/port/transport.h"
 #include "agent/port/words.h"
+#include "agent/port/transport.h"
 
 namespace tcpadvisor::port {
 

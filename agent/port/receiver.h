@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include "agent/port/transport.h"
 #include "agent/port/words.h"
+#include "agent/port/transport.h"
 
 namespace tcpadvisor::port {
 

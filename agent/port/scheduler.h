@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "agent/port/driver.h"
-#include "agent/port/transport.h"
 #include "agent/port/words.h"
+#include "agent/port/transport.h"
 
 namespace tcpadvisor::port {
 

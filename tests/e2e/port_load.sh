@@ -58,4 +58,27 @@ run port drive --connect "$port" --for 1s --rate 1000 --json
 end_server
 expect "a connection that is reset ends the sends with errors" True "$(field out "r['errors'] > 0")"
 expect "and the server closed it after so many bytes" "10000 0" "$(field serve "str(r['bytes']) + ' ' + str(r['open'])")"
+
+# whether every byte is in one of the places; what awaits its ACK is in two
+balanced="abs(sum(v for k, v in r['balance'].items() if k != 'accepted') - r['balance']['accepted']) <= 300_000"
+for kind in "--rate 500" "" "--kind bang" "--idle"; do
+  serve --rate 100K
+  "$bin" port drive --connect "$port" --for 30s --size 1000 --ports 3 $kind --json >"$work/out" 2>"$work/err" </dev/null &
+  drive=$!
+  sleep 1.5
+  kill -KILL "$server"
+  wait "$server" 2>/dev/null
+  timeout 20 tail --pid="$drive" -f /dev/null || kill -KILL "$drive"
+  wait "$drive"
+  expect "drive $kind towards a peer that has died" 1 "$?"
+  expect_match "drive $kind says that the peer closed, and when" \
+    '^tcpadvisor: the peer closed 3 of 3 connections, the first [0-9.]+ s after the start, the last [0-9.]+ s$' "$(<"$work/err")"
+  expect "drive $kind makes no call on a dead connection" True "$(field out "r['errors'] <= 3 and r['closed_by_peer'] == 3")"
+  expect "drive $kind: no rate over dead time" True "$(field out "r['seconds'] < 15")"
+  expect "drive $kind: all bytes are somewhere" True "$(field out "$balanced")"
+done
+run port drive --for 500ms --read-rate 50K --size 1000 --set sndbuf=4096 --json
+expect "the balance of a slow reader of its own" True "$(field out "$balanced and r['balance']['driver_queue'] > 0 and r['balance']['recv_q'] > 0")"
+run port drive --for 300ms --size 1000
+expect_match "the balance as text" 'balance     [0-9,]+ bytes taken = driver queue [0-9,]+ .*delivered [0-9,]+' "$out"
 finish

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // What any local user may send to the agent's datagram socket.
-#include "agent/sources/user_queue.h"
+#include "advisor/evidence/queue_line.h"
 #include "tests/fuzz/fuzz.h"
 
 TCPADVISOR_FUZZ(bytes) {
   using namespace tcpadvisor;
   std::string_view datagram = fuzz::text(bytes);
-  std::vector<sources::QueueLine> lines = sources::parse_user_queues(datagram);
+  std::vector<QueueLine> lines = parse_user_queues(datagram);
   fuzz::require(lines.size() <= datagram.size());
-  for (const sources::QueueLine& line : lines) {
+  for (const QueueLine& line : lines) {
     if (line) {
-      fuzz::require(line->queue.queued <= sources::kMaxQueueNumber);
-      fuzz::require(line->queue.name.size() <= sources::kMaxQueueName);
+      fuzz::require(line->queue.queued <= kMaxQueueNumber);
+      fuzz::require(line->queue.name.size() <= 4 * kMaxQueueName);
       fuzz::require(line->connection.cookie != 0 || line->connection.has_addresses());
     } else {
       fuzz::require(!line.error().kind.empty() && !line.error().text.empty());

@@ -13,8 +13,8 @@
 #include "agent/port/load/latencies.h"
 #include "agent/port/options.h"
 #include "agent/port/port.h"
-#include "agent/port/transport.h"
 #include "agent/port/words.h"
+#include "agent/port/transport.h"
 
 namespace tcpadvisor::port::load {
 

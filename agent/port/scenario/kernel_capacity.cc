@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <string>
 
@@ -26,7 +27,7 @@ int buffer_of(int fd, int option) {
 }  // namespace
 
 Result<KernelCapacity> probe_capacity(const SocketWishes& near, const SocketWishes& far, bool unix_sockets,
-                                      std::size_t send_bytes) {
+                                      std::size_t send_bytes, int stop_fd) {
   auto pair = unix_sockets ? unix_pair(near, far) : tcp_pair(near, far);
   if (!pair) return std::unexpected(pair.error());
   int fd = pair->near.get();
@@ -39,8 +40,8 @@ Result<KernelCapacity> probe_capacity(const SocketWishes& near, const SocketWish
       continue;
     }
     if (put < 0 && errno != EAGAIN) return os::fail_errno("cannot fill a socket", errno);
-    pollfd waiting{fd, POLLOUT, 0};
-    if (put > 0 || poll(&waiting, 1, kStaysFullMs) != 1) break;
+    std::array<pollfd, 2> waiting{{{fd, POLLOUT, 0}, {stop_fd, POLLIN, 0}}};
+    if (put > 0 || poll(waiting.data(), waiting.size(), kStaysFullMs) <= 0 || waiting[0].revents == 0) break;
   }
   return found;
 }

@@ -15,9 +15,10 @@ struct KernelCapacity {
   int sndbuf = 0, rcvbuf = 0;  ///< bytes; what became of the wishes
 };
 
-/// Sends until the kernel has stayed full for a second (a delayed ACK may free some of it meanwhile). Blocks that long.
+/// Sends until the kernel has stayed full for a second (a delayed ACK may free some of it meanwhile). Blocks that long,
+/// or until `stop_fd` (-1: none) becomes readable.
 Result<KernelCapacity> probe_capacity(const SocketWishes& near, const SocketWishes& far, bool unix_sockets,
-                                      std::size_t send_bytes);
+                                      std::size_t send_bytes, int stop_fd = -1);
 
 /// How many equal sends return ok on an idle port whose kernel takes `capacity` whole ones; the next one waits. The
 /// first bytes that are queued are never checked against `high`, the later ones after they were added.

@@ -23,7 +23,7 @@ using std::chrono::steady_clock;
 
 constexpr std::size_t kMaxSockets = 64;
 constexpr std::size_t kChunk = 64 << 10;
-constexpr int kGraceMs = 1'000;
+constexpr int kGraceMs = 500;
 
 /// The child's whole life: one thread, one poll().
 class PeerProcess {
@@ -210,10 +210,11 @@ Result<std::unique_ptr<Peer>> Peer::start(std::vector<os::UniqueFd> sockets) {
 Peer::~Peer() {
   watch_.reset();
   control_.reset();  // it ends when it sees this
-  for (int waited = 0; waited < kGraceMs; ++waited) {
+  for (int waited = 0; waited < kGraceMs && !reaped_; ++waited) {
     if (waitpid(pid_, nullptr, WNOHANG) != 0) return;
     usleep(1'000);
   }
+  if (reaped_) return;
   kill(pid_, SIGKILL);
   waitpid(pid_, nullptr, 0);
 }
@@ -223,19 +224,41 @@ void Peer::tell(const PeerOrder& order) {
   (void)send(control_.get(), &order, sizeof order, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+void Peer::listen(Reactor& reactor) {
+  if (watch_) return;
+  watch_ = std::make_unique<Reactor::Watch>(reactor, control_.get(), Reactor::Wants::read, [this] { hear(); });
+  watch_->set(true);
+}
+
+void Peer::on_end(Reactor& reactor, std::function<void(const std::string& how)> hear) {
+  hear_end_ = std::move(hear);
+  listen(reactor);
+}
+
 void Peer::ask(Reactor& reactor, std::function<void(const std::vector<PeerSocket>&)> answer) {
-  if (!watch_) {
-    watch_ = std::make_unique<Reactor::Watch>(reactor, control_.get(), Reactor::Wants::read, [this] { hear(); });
-    watch_->set(true);
-  }
+  listen(reactor);
   answers_.push_back(std::move(answer));
   tell({});
+}
+
+void Peer::hear_the_end() {
+  watch_->set(false);
+  int status = 0;
+  std::string how = "for a reason that is not known";
+  // Its descriptor closes a little before the process can be waited for.
+  for (int waited = 0; waited < kGraceMs / 10 && !reaped_; ++waited) {
+    reaped_ = waitpid(pid_, &status, WNOHANG) == pid_;
+    if (!reaped_) usleep(1'000);
+  }
+  if (reaped_ && WIFSIGNALED(status)) how = "killed by signal " + std::to_string(WTERMSIG(status));
+  if (reaped_ && WIFEXITED(status)) how = "with exit code " + std::to_string(WEXITSTATUS(status));
+  if (hear_end_) hear_end_(how);
 }
 
 void Peer::hear() {
   std::vector<PeerSocket> sockets(sockets_);
   ssize_t got = recv(control_.get(), sockets.data(), sockets.size() * sizeof(PeerSocket), MSG_DONTWAIT);
-  if (got == 0) watch_->set(false);
+  if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) return hear_the_end();
   if (got != static_cast<ssize_t>(sockets.size() * sizeof(PeerSocket)) || answers_.empty()) return;
   auto answer = std::move(answers_.front());
   answers_.pop_front();

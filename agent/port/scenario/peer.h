@@ -59,16 +59,22 @@ class Peer {
   void tell(const PeerOrder& order);
   /// Asks how its sockets are; `answer` is called from the loop, at most once for each question.
   void ask(Reactor& reactor, std::function<void(const std::vector<PeerSocket>&)> answer);
+  /// `hear` is called from the loop if the process ends before it should: "killed by signal 9".
+  void on_end(Reactor& reactor, std::function<void(const std::string& how)> hear);
 
  private:
   Peer(pid_t pid, os::UniqueFd control, std::size_t sockets)
       : pid_(pid), control_(std::move(control)), sockets_(sockets) {}
+  void listen(Reactor& reactor);
   void hear();
+  void hear_the_end();
 
   pid_t pid_;
+  bool reaped_ = false;
   os::UniqueFd control_;
   std::size_t sockets_;
   std::unique_ptr<Reactor::Watch> watch_;
+  std::function<void(const std::string&)> hear_end_;
   std::deque<std::function<void(const std::vector<PeerSocket>&)>> answers_;  ///< in the order of the questions
 };
 

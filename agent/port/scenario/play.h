@@ -6,7 +6,7 @@
 
 #include "advisor/base/result.h"
 #include "agent/os/signals.h"
-#include "agent/port/scenario/scene.h"
+#include "agent/port/scenario/scenario.h"
 #include "agent/port/scenario/stage.h"
 
 namespace tcpadvisor::port::scenario {
@@ -19,6 +19,6 @@ struct PlayOptions {
 
 /// Tells what the kernel should show, then plays. The process should have one thread; in a private namespace it stays
 /// there afterwards. Ends early with a signal.
-Status play(const Scene& scene, const PlayOptions& options, os::StopSignals& signals, const Tell& tell);
+Status play(const Scenario& scenario, const PlayOptions& options, os::StopSignals& signals, const Tell& tell);
 
 }  // namespace tcpadvisor::port::scenario

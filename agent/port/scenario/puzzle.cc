@@ -140,9 +140,13 @@ Setup puzzle_setup(bool unix_sockets) {
           .names = {"puzzle"}};
 }
 
+milliseconds puzzle_needs(bool unix_sockets) {
+  return milliseconds(unix_sockets ? 5'000 : 10'000);
+}
+
 void play_puzzle(Stage& stage) {
   const Setup& setup = stage.setup();
-  auto probe = probe_capacity(setup.near, setup.far, setup.unix_sockets, 1);
+  auto probe = probe_capacity(setup.near, setup.far, setup.unix_sockets, 1, stage.stop_fd());
   if (!probe) {
     stage.say("no prediction: " + probe.error().message);
     return;

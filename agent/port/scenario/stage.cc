@@ -155,7 +155,7 @@ void Stage::add(std::size_t index, os::UniqueFd socket) {
 
 // ---- the run ----
 
-void Stage::run(const Scene& scene, os::StopSignals& signals) {
+Status Stage::run(const Scenario& scenario, os::StopSignals& signals) {
   nlohmann::json sockets = nlohmann::json::array();
   Told heading{.kind = Told::Kind::heading, .lines = {}, .json = {}};
   heading.lines.push_back(
@@ -172,10 +172,16 @@ void Stage::run(const Scene& scene, os::StopSignals& signals) {
 
   Reactor::Watch stop(*reactor_, signals.fd(), Reactor::Wants::read, [] {});
   stop.set(true);
+  stop_fd_ = signals.fd();
   Counters before = counters_now();
   began_ = reactor_->now();
   publisher_->speak_now();
-  scene.play(*this);
+  peer_->on_end(*reactor_, [this](const std::string& how) {
+    peer_end_ = fmt::format("the peer's process {} has ended at {}, {}", peer_->pid(),
+                            seconds_text(reactor_->now() - began_), how);
+    say(*peer_end_ + ": what follows is not this scenario any more", {{"what", "peer_ended"}, {"how", how}});
+  });
+  scenario.play(*this);
   at(kFirstLook, [this] { every(seconds(1), [this] { look(); }); });
   Time end = began_ + hold_;
   while (signals.received() == 0 && reactor_->now() < end) reactor_->turn(end - reactor_->now());
@@ -189,6 +195,8 @@ void Stage::run(const Scene& scene, os::StopSignals& signals) {
            {{"kind", "event"}, {"what", "untold"}, {"count", untold_}}});
   }
   tell_(counters_told(before, counters_now(), seconds_since_start()));
+  if (peer_end_) return fail(ErrorCode::failed, fmt::format("{}: {}", scenario.name, *peer_end_));
+  return {};
 }
 
 double Stage::seconds_since_start() const {

@@ -19,7 +19,7 @@
 #include "agent/port/publish.h"
 #include "agent/port/reactor.h"
 #include "agent/port/scenario/peer.h"
-#include "agent/port/scenario/scene.h"
+#include "agent/port/scenario/scenario.h"
 #include "agent/port/scenario/truth.h"
 
 namespace tcpadvisor::port::scenario {
@@ -40,15 +40,17 @@ class Stage {
   Stage(const Stage&) = delete;
   Stage& operator=(const Stage&) = delete;
 
-  /// Plays, shows the truth once a second, and ends after `hold` or with a signal.
-  void run(const Scene& scene, os::StopSignals& signals);
+  /// Plays, shows the truth once a second, and ends after `hold` or with a signal. Fails if the peer's process ended
+  /// before that: what was shown is then another story.
+  Status run(const Scenario& scenario, os::StopSignals& signals);
 
-  // ---- for the scenes ----
+  // ---- for the scenarios ----
   const Setup& setup() const { return setup_; }
   Time hold() const { return hold_; }  ///< from the start to the end
   /// A part of it: late enough for a watcher to have begun, early enough to see what follows.
   Time part(double share) const { return std::chrono::duration_cast<Time>(hold_ * share); }
   Time now() const { return reactor_->now() - began_; }
+  int stop_fd() const { return stop_fd_; }  ///< readable when all of it shall end; for what waits outside the loop
   std::size_t connections() const { return connections_.size(); }
   Port& port(std::size_t connection = 0);
   Channel& channel(std::size_t connection = 0);
@@ -101,7 +103,9 @@ class Stage {
   std::function<void(std::size_t, const Event&)> hear_;
   Time began_{}, shown_{};  ///< the truth, for the last time
   bool quiet_ = false, looked_ = true;
+  int stop_fd_ = -1;
   std::uint64_t told_ = 0, untold_ = 0;
+  std::optional<std::string> peer_end_;
 };
 
 }  // namespace tcpadvisor::port::scenario

@@ -5,9 +5,10 @@
 #include <algorithm>
 #include <memory>
 
+#include "advisor/base/did_you_mean.h"
 #include "advisor/base/text.h"
 #include "agent/port/scenario/puzzle.h"
-#include "agent/port/scenario/scene.h"
+#include "agent/port/scenario/scenario.h"
 #include "agent/port/scenario/stage.h"
 
 namespace tcpadvisor::port::scenario {
@@ -114,8 +115,8 @@ void stalled_node(Stage& stage) {
   });
 }
 
-const std::vector<Scene>& all() {
-  static const std::vector<Scene> scenes{
+const std::vector<Scenario>& all() {
+  static const std::vector<Scenario> scenarios{
       {.name = "s1",
        .title = "1 MiB for a client that does not read, then shutdown: was it sent? (OTP 18 and later)",
        .kernel = {"ESTAB both: no FIN, although the server has shut down; timer persist",
@@ -131,6 +132,7 @@ const std::vector<Scene>& all() {
                   "{empty_out_q,Port} comes after the loss: it says empty, not sent"},
        .finding = "pending-shutdown-data: so many bytes were thrown away; no sysctl",
        .setup = answering_server(Profile::classic),
+       .needs = seconds(8),  // the shutdown, 5 s without progress, and the client leaves a second before the end
        .play = answer_and_shut_down},
       {.name = "s2",
        .title = "one byte at a time, marks 2/1, sndbuf 1, recbuf 1: which send blocks?",
@@ -138,6 +140,7 @@ const std::vector<Scene>& all() {
            {"ESTAB both, Recv-Q and Send-Q of a few thousand 1-byte sends: the kernel's smallest buffers are not 1"},
        .finding = "user-queue-watermark: a sender waits at 2 bytes, the peer does not read; no sysctl",
        .setup = puzzle_setup(false),
+       .needs = puzzle_needs(false),
        .play = play_puzzle},
       {.name = "s3",
        .title = "50 senders and one port with parallelism: suspended although the driver queue is short",
@@ -150,21 +153,30 @@ const std::vector<Scene>& all() {
        .kernel = {"the same four times: Send-Q and Recv-Q full, timer persist; what differs is in the program"},
        .finding = "user-queue-unbounded for spawned (suspended senders) and control (bytes), naming the peer",
        .setup = far_node(),
+       .needs = seconds(3),  // 1 MB a second and channel up to a limit of 1 MiB
        .play = stalled_node},
   };
-  return scenes;
+  return scenarios;
 }
 
 }  // namespace
 
-std::span<const Scene> stories() {
+std::span<const Scenario> stories() {
   return all();
 }
 
-const Scene* find_scene(std::string_view name) {
-  for (std::span<const Scene> scenes : {stories(), symptoms()}) {
-    auto found = std::ranges::find(scenes, name, &Scene::name);
-    if (found != scenes.end()) return &*found;
+std::string similar_scenario(std::string_view name) {
+  std::vector<std::string_view> names;
+  for (std::span<const Scenario> scenarios : {stories(), symptoms()}) {
+    for (const Scenario& scenario : scenarios) names.push_back(scenario.name);
+  }
+  return did_you_mean(name, names);
+}
+
+const Scenario* find_scenario(std::string_view name) {
+  for (std::span<const Scenario> scenarios : {stories(), symptoms()}) {
+    auto found = std::ranges::find(scenarios, name, &Scenario::name);
+    if (found != scenarios.end()) return &*found;
   }
   return nullptr;
 }

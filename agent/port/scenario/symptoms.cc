@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a port driver can make the kernel show, one scene for each symptom.
+// What a port driver can make the kernel show, one scenario for each symptom.
 #include <sys/socket.h>
 
 #include <memory>
 
-#include "agent/port/scenario/scene.h"
+#include "agent/port/scenario/scenario.h"
 #include "agent/port/scenario/stage.h"
 
 namespace tcpadvisor::port::scenario {
@@ -153,8 +153,8 @@ void steady_stream(Stage& stage) {
   (*shared)();
 }
 
-const std::vector<Scene>& all() {
-  static const std::vector<Scene> scenes{
+const std::vector<Scenario>& all() {
+  static const std::vector<Scenario> scenarios{
       {.name = "stuck_reader",
        .title = "200,000 bytes for a peer that does not read; the send returned ok",
        .kernel = {"ESTAB both; Recv-Q of the peer full (about 4 KB), our Send-Q about 8 KB, all of it not sent",
@@ -195,6 +195,7 @@ const std::vector<Scene>& all() {
                   "the descriptor is closed by the failing write, so nobody owns the socket"},
        .finding = "pending-shutdown-data: so many bytes were thrown away",
        .setup = small_buffers({}, Profile::classic),
+       .needs = seconds(7),  // the shutdown, and 5 s without progress
        .play = shutdown_pending},
       {.name = "half_close_idle",
        .title = "12 ports shut down with empty queues, their peers never close",
@@ -235,6 +236,7 @@ const std::vector<Scene>& all() {
          o.send_timeout = milliseconds(300);
          o.send_timeout_close = true;
        })),
+       .needs = seconds(3),  // the next send comes a second after the one that times out
        .play = send_timeout_close},
       {.name = "port_kill_pending",
        .title = "exit(Port, kill) with a full queue",
@@ -277,12 +279,12 @@ const std::vector<Scene>& all() {
        .setup = {.near = {.sndbuf = 4096}},
        .play = steady_stream},
   };
-  return scenes;
+  return scenarios;
 }
 
 }  // namespace
 
-std::span<const Scene> symptoms() {
+std::span<const Scenario> symptoms() {
   return all();
 }
 

@@ -131,11 +131,14 @@ Time Cursor::time() {
 }
 
 Time Cursor::time_at(std::string_view text, int column) {
-  if (text == "0" || text == "0ms" || text == "0s") return Time::zero();
+  if (text == "0" || text == "0ms" || text == "0s" || text == "0m" || text == "0h") return Time::zero();
   auto parsed = parse_duration(text);
   if (parsed) return *parsed;
-  fail(column,
-       fmt::format("{} is not a time: write a number and ms, s, m or h, for example 300ms or 5s", quoted(text)));
+  std::string_view unit = text.substr(std::min(text.find_first_not_of("0123456789"), text.size()));
+  bool is_time = unit.size() < text.size() && (unit == "ms" || unit == "s" || unit == "m" || unit == "h");
+  fail(column, is_time ? fmt::format("{} is too large: a time is at most 365 days", quoted(text))
+                       : fmt::format("{} is not a time: write a number and ms, s, m or h, for example 300ms or 5s",
+                                     quoted(text)));
   return Time::zero();
 }
 

@@ -13,7 +13,7 @@
 
 #include "agent/port/options.h"
 #include "agent/port/script/expectation.h"
-#include "agent/port/script/words.h"
+#include "agent/port/script/lexer.h"
 #include "agent/port/script/world.h"
 
 namespace tcpadvisor::port::script {

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/port/script/words.h"
+#include "agent/port/script/lexer.h"
 #include "agent/port/words.h"
 
 namespace tcpadvisor::port::script {

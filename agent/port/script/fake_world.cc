@@ -23,7 +23,7 @@ struct FarEnd {
   }
 };
 
-class FakePeer final : public Peer {
+class FakePeer final : public OtherEnd {
  public:
   explicit FakePeer(std::shared_ptr<FarEnd> far) : far_(std::move(far)) {}
   ~FakePeer() override { close(); }
@@ -89,12 +89,10 @@ class FakeWorld final : public World {
   Result<Room> probe(const ProbeWish& wish) override {
     std::uint64_t capacity = wish.connection.kernel.capacity, size = wish.bytes;
     std::uint64_t free = capacity % size, wanted = std::max<std::uint64_t>(wish.connection.kernel.writable_at, 1);
-    Room room{.sends = capacity / size};
-    while (free < wanted && room.reads * size < capacity) {
-      ++room.reads;
-      free += size;
-    }
-    return room;
+    // Reads of `size` until `wanted` are free, or the kernel is empty.
+    auto in_reads = [size](std::uint64_t bytes) { return bytes / size + (bytes % size > 0 ? 1 : 0); };
+    return Room{.sends = capacity / size,
+                .reads = std::min(in_reads(wanted - std::min(free, wanted)), in_reads(capacity))};
   }
 
   Time tolerance() const override { return Time::zero(); }

@@ -53,7 +53,7 @@ class Run::Line : public EventSink {
   int packet_;
 
  public:
-  std::unique_ptr<Peer> peer;  ///< none while a channel is not connected
+  std::unique_ptr<OtherEnd> peer;  ///< none while a channel is not connected
   Payload to_peer;
   bool was_reset = false;  ///< by the peer
   bool draining = false, drain_all = false;

@@ -157,7 +157,7 @@ class Run {
   Result<Line*> line(const std::string& name);
   Result<PortLine*> port(const std::string& name);
   Result<ChannelLine*> channel(const std::string& name);
-  Result<Peer*> peer(const std::string& name);
+  Result<OtherEnd*> peer(const std::string& name);
   void begin_call(Caller& caller, Line& on);
   void answered(Caller& caller, Outcome outcome);
   void one_send(Caller& caller);

@@ -77,7 +77,7 @@ Result<Run::ChannelLine*> Run::channel(const std::string& name) {
   return static_cast<ChannelLine*>(*on);
 }
 
-Result<Peer*> Run::peer(const std::string& name) {
+Result<OtherEnd*> Run::peer(const std::string& name) {
   auto on = line(name);
   if (!on) return std::unexpected(on.error());
   if (!(*on)->peer) return script_error(fmt::format("channel {} has no peer: 'connect {}' makes one", name, name));
@@ -136,7 +136,11 @@ void Run::one_send(Caller& who) {
 
 /// As a process in a loop: the next call as soon as the last one has returned.
 void Run::sends_on(Caller& who) {
-  while (who.sends.left > 0 && !who.pending && !who.gone && !broken_) one_send(who);
+  constexpr int kAskEvery = 64;  // calls of up to 16 MiB
+  for (int made = 1; who.sends.left > 0 && !who.pending && !who.gone && !broken_; ++made) {
+    one_send(who);
+    if (made % kAskEvery == 0 && settings_.stop && settings_.stop()) return;
+  }
 }
 
 void Run::on_event(Line& from, const Event& event) {

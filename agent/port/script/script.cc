@@ -18,6 +18,11 @@ class Parser {
   explicit Parser(std::string name) { script_.name = std::move(name); }
 
   Result<Script> parse(std::string_view text) {
+    if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // some editors put a byte order mark before UTF-8
+    if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) {
+      line_ = 1;
+      return std::unexpected(wrong(1, "this is UTF-16: save the script as UTF-8").error());
+    }
     while (!text.empty()) {
       ++line_;
       std::size_t end = std::min(text.find('\n'), text.size());

@@ -20,7 +20,7 @@ constexpr Time kLongestSettle = milliseconds(2'000);
 constexpr Time kTolerance = milliseconds(50);
 
 /// Its sends go without MSG_DONTWAIT, which the socket does not need: that tells them from the port's in a trace.
-class SocketPeer final : public Peer {
+class SocketPeer final : public OtherEnd {
  public:
   explicit SocketPeer(os::UniqueFd socket) : socket_(std::move(socket)) {}
 

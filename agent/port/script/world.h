@@ -23,9 +23,9 @@ std::string_view to_text(TransportKind kind);
 enum class PeerEnd : std::uint8_t { none, fin, reset };
 
 /// The other end of a port's connection.
-class Peer {
+class OtherEnd {
  public:
-  virtual ~Peer() = default;
+  virtual ~OtherEnd() = default;
   virtual std::string read(std::uint64_t bytes) = 0;  ///< what is there now, at most so much
   virtual void write(std::string_view bytes) = 0;
   virtual void shut() = 0;   ///< FIN
@@ -45,7 +45,7 @@ struct ConnectionWish {
 
 struct Connection {
   std::unique_ptr<Transport> port_end;
-  std::unique_ptr<Peer> peer;
+  std::unique_ptr<OtherEnd> peer;
 };
 
 struct ProbeWish {

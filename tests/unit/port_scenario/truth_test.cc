@@ -8,7 +8,7 @@
 #include <string>
 
 #include "agent/port/scenario/kernel_capacity.h"
-#include "agent/port/scenario/scene.h"
+#include "agent/port/scenario/scenario.h"
 
 namespace tcpadvisor::port::scenario {
 namespace {
@@ -99,15 +99,17 @@ TEST(KernelCapacity, formula_of_the_measured_pairs) {
 
 TEST(Scenes, have_names_of_their_own_and_say_what_to_expect) {
   std::set<std::string_view> names;
-  for (std::span<const Scene> scenes : {stories(), symptoms()}) {
-    for (const Scene& scene : scenes) {
-      EXPECT_TRUE(names.insert(scene.name).second) << scene.name;
-      EXPECT_FALSE(scene.title.empty() || scene.finding.empty() || scene.kernel.empty()) << scene.name;
-      EXPECT_NE(scene.play, nullptr) << scene.name;
-      EXPECT_EQ(find_scene(scene.name), &scene);
+  for (std::span<const Scenario> scenarios : {stories(), symptoms()}) {
+    for (const Scenario& scenario : scenarios) {
+      EXPECT_TRUE(names.insert(scenario.name).second) << scenario.name;
+      EXPECT_FALSE(scenario.title.empty() || scenario.finding.empty() || scenario.kernel.empty()) << scenario.name;
+      EXPECT_NE(scenario.play, nullptr) << scenario.name;
+      EXPECT_EQ(find_scenario(scenario.name), &scenario);
     }
   }
-  EXPECT_EQ(find_scene("nosuch"), nullptr);
+  EXPECT_EQ(find_scenario("nosuch"), nullptr);
+  EXPECT_EQ(similar_scenario("nosuch"), "");
+  EXPECT_EQ(similar_scenario("s1-clasic"), "; did you mean 's1-classic'?");
 }
 
 }  // namespace

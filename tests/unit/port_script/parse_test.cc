@@ -32,7 +32,11 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Wrong{"", "1:1: ", "no step"}, Wrong{"# only this\n\n", "2:1: ", "no step"},
         Wrong{"sned 1 from A to P", "1:1: ", "did you mean 'send'?"},
-        Wrong{"frobnicate", "1:1: ", "the steps are on, transport,"},
+        Wrong{"\xEF\xBB\xBFsned 1 from A to P", "1:1: ", "did you mean 'send'?"},
+        Wrong{"\xFF\xFEp", "1:1: ", "this is UTF-16: save the script as UTF-8"},
+        Wrong{"wait 99999999h", "1:6: ", "'99999999h' is too large: a time is at most 365 days"},
+        Wrong{"wait 99999999999999999999999h", "1:6: ", "is too large"}, Wrong{"wait h", "1:6: ", "'h' is not a time"},
+        Wrong{"wait 5x", "1:6: ", "'5x' is not a time"}, Wrong{"frobnicate", "1:1: ", "the steps are on, transport,"},
         Wrong{"port", "1:5: ", "a name for the port is missing: port P"}, Wrong{"port 1", "1:6: ", "'1' is not a name"},
         Wrong{"port peer", "1:6: ", "a word of the language"},
         Wrong{"port P\nport P", "2:6: ", "'P' is a port already (line 1)"},
@@ -134,6 +138,12 @@ TEST(WrongScript, TooLongOrTooMuch) {
 TEST(WrongScript, ShowsNothingThatMovesTheTerminal) {
   EXPECT_THAT(parse_error("\x1b[31mport P"), StartsWith("1:1: there is no step '?[31mport'"));
   EXPECT_THAT(parse_error("port \xff\xfe"), HasSubstr("is not a name"));
+}
+
+TEST(Script, MayBeginWithAByteOrderMark) {
+  auto script = parse_script("t", "\xEF\xBB\xBFport P\n");
+  ASSERT_TRUE(script) << script.error().message;
+  EXPECT_EQ(script->steps.front().text, "port P");
 }
 
 TEST(Script, KnowsItsTransports) {

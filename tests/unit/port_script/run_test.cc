@@ -185,5 +185,12 @@ TEST(Transcript, TheLastStepsExplainAFailure) {
   EXPECT_THAT(transcript.last_steps(), HasSubstr("does not hold: P has q=0"));
 }
 
+TEST(Run, aProbeOfALargeKernelTakesNoTime) {
+  auto played = play(
+      "transport fake capacity=1000000000000000 writable_at=900000000000000\n"
+      "probe K R with 1\n");
+  EXPECT_EQ(played.trouble(), "");
+}
+
 }  // namespace
 }  // namespace tcpadvisor::port::script

@@ -28,20 +28,23 @@ struct Setup {
   std::vector<std::string> names{};
 };
 
-struct Scene {
+struct Scenario {
   std::string_view name, title;
   std::vector<std::string_view> kernel;  ///< what ss, the counters and the timers should show
   std::string_view finding;              ///< what tcpadvisor should say
   Setup setup{};
+  std::chrono::milliseconds needs{2'000};  ///< the shortest hold in which its story comes to its end
   /// Makes the calls, or starts timers that make them. Everything on the stage ends with it.
   void (*play)(Stage& stage) = nullptr;
 };
 
 /// S1 to S4.
-std::span<const Scene> stories();
+std::span<const Scenario> stories();
 /// One for each symptom that a port driver can cause in the kernel.
-std::span<const Scene> symptoms();
+std::span<const Scenario> symptoms();
 /// By name; nothing if there is none.
-const Scene* find_scene(std::string_view name);
+const Scenario* find_scenario(std::string_view name);
+/// "; did you mean 's1'?", or "".
+std::string similar_scenario(std::string_view name);
 
 }  // namespace tcpadvisor::port::scenario

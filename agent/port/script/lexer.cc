@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "agent/port/script/words.h"
+#include "agent/port/script/lexer.h"
 
 #include <fmt/format.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One line of a script as words with their columns, and numbers with names in them. Pure.
+// What a line of a script is made of: words with their columns, and numbers with names in them. Pure.
 #pragma once
 
 #include <cstdint>
