@@ -14,7 +14,7 @@
 
 #include "agent/port/driver.h"
 #include "agent/port/operations.h"
-#include "agent/port/words.h"
+#include "agent/port/terms.h"
 #include "agent/port/transport.h"
 
 namespace tcpadvisor::port {

@@ -15,7 +15,7 @@
 #include "agent/port/byte_queue.h"
 #include "agent/port/options.h"
 #include "agent/port/receiver.h"
-#include "agent/port/words.h"
+#include "agent/port/terms.h"
 #include "agent/port/transport.h"
 
 namespace tcpadvisor::port {

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "agent/port/words.h"
+#include "agent/port/terms.h"
 #include "agent/port/transport.h"
 
 namespace tcpadvisor::port {

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "advisor/base/result.h"
-#include "agent/port/words.h"
+#include "agent/port/terms.h"
 
 namespace tcpadvisor::port {
 

@@ -21,7 +21,7 @@
 #include "agent/port/operations.h"
 #include "agent/port/options.h"
 #include "agent/port/scheduler.h"
-#include "agent/port/words.h"
+#include "agent/port/terms.h"
 #include "agent/port/transport.h"
 
 namespace tcpadvisor::port {

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "agent/port/words.h"
+#include "agent/port/terms.h"
 #include "agent/port/transport.h"
 
 namespace tcpadvisor::port {

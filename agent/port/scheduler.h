@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "agent/port/driver.h"
-#include "agent/port/words.h"
+#include "agent/port/terms.h"
 #include "agent/port/transport.h"
 
 namespace tcpadvisor::port {

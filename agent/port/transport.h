@@ -11,7 +11,7 @@
 #include <functional>
 #include <span>
 
-#include "agent/port/words.h"
+#include "agent/port/terms.h"
 
 namespace tcpadvisor::port {
 

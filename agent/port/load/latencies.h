@@ -5,7 +5,7 @@
 #include <array>
 #include <cstdint>
 
-#include "agent/port/words.h"
+#include "agent/port/terms.h"
 
 namespace tcpadvisor::port::load {
 

@@ -13,7 +13,7 @@
 #include "agent/port/load/latencies.h"
 #include "agent/port/options.h"
 #include "agent/port/port.h"
-#include "agent/port/words.h"
+#include "agent/port/terms.h"
 #include "agent/port/transport.h"
 
 namespace tcpadvisor::port::load {

@@ -10,7 +10,7 @@
 
 #include "agent/port/options.h"
 #include "agent/port/socket_transport.h"
-#include "agent/port/words.h"
+#include "agent/port/terms.h"
 
 namespace tcpadvisor::port::scenario {
 

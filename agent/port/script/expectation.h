@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "agent/port/script/lexer.h"
-#include "agent/port/words.h"
+#include "agent/port/terms.h"
 
 namespace tcpadvisor::port::script {
 
