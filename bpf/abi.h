@@ -33,6 +33,7 @@ enum {
   TA_SMALL_WRITE = 1024, /* bytes; below, a write is a small one */
   TA_PORT_SLOTS = 1024,  /* listening ports per namespace that get totals of their own */
   TA_CGROUP_SLOTS = 1024,
+  TA_COPIES = 2, /* of the program that sees state changes */
 };
 
 /* Settings, fixed when an object is loaded (section .rodata.cfg): what is off is pruned by the verifier. */
@@ -130,7 +131,7 @@ struct ta_walk {
   /* asked */
   ta_u32 all;
   ta_u32 min_recv_q, min_send_q;
-  ta_u32 active_j; /* jiffies: a locked buffer matters if the socket was used within this time */
+  ta_u32 used_j; /* TA_USED_MS in jiffies; bpf/matters.h */
   /* answered */
   ta_u64 walked, rows, suppressed, unaggregated;
   ta_u32 tw_rows, ports, cgroups, pad;
@@ -180,26 +181,21 @@ struct ta_files {
   ta_u32 min_recv_q, min_send_q;
   ta_u32 old_j; /* jiffies from which a closing state counts as old */
   ta_u32 max_held;
-  ta_u32 active_j;
+  ta_u32 used_j;
   /* answered */
   ta_u64 files, held, suppressed;
   struct ta_owner now; /* the process being added up */
 };
 
-/* Totals since load, one per CPU (map `life`). */
+/* Totals since load, one per CPU and copy of the program that fills them (map `life`). */
 struct ta_life {
   ta_u64 opened, closed, closed_by_us, closed_by_peer, reset;
+  ta_u64 taken_over; /* state changes that the second copy counted, because the first was interrupted by them */
   ta_u64 unread_at_close, unread_bytes_at_close, unsent_at_close, unsent_bytes_at_close;
   ta_u64 bytes_sent, bytes_received, send_calls, recv_calls;
   ta_u64 dwell[TA_DWELL_STATES][TA_DWELL_SLOTS]; /* log2 of milliseconds */
   ta_u64 resets_sent[TA_RESET_REASONS];
 };
-
-/* Totals of closed connections by process (map `by_pid`). */
-struct ta_closed {
-  ta_u64 closed, bytes_sent, bytes_received, send_calls, recv_calls;
-};
-TA_ASSERT_SIZE(struct ta_closed, 40);
 
 struct ta_refusals {
   ta_u64 host_send, host_recv, cgroup_send, cgroup_recv;
@@ -208,11 +204,29 @@ struct ta_refusals {
 
 /* Map `lost`, one counter a kind, per CPU. */
 enum ta_lost {
-  TA_LOST_SOCK = 0,   /* socket storage could not be made, or the hash was full */
-  TA_LOST_BY_PID = 1, /* the table of processes was full: counted in the totals only */
-  TA_LOST_WAIT = 2,   /* a wait whose end was not seen */
-  TA_LOST_KINDS = 3,
+  TA_LOST_SOCK = 0, /* socket storage could not be made, or the hash was full */
+  TA_LOST_WAIT = 1, /* a wait whose end was not seen */
+  TA_LOST_KINDS = 2,
 };
+
+/* What our hooks cost, by the fact that they serve: one entry per CPU of map `costs`. Counted only while the variable
+ * `measuring` is not 0. The kernel's own statistics would need CAP_SYS_ADMIN whenever they are switched, and slow down
+ * every BPF program of the host. */
+enum ta_hook {
+  TA_HOOK_STATES = 0,
+  TA_HOOK_CLOSE = 1,
+  TA_HOOK_CALLS = 2,
+  TA_HOOK_WAITING = 3,
+  TA_HOOK_RESETS = 4,
+  TA_HOOK_REFUSALS = 5,
+  TA_HOOK_PRESSURE = 6,
+  TA_HOOK_ACCEPT = 7,
+  TA_HOOKS = 8,
+};
+struct ta_cost {
+  ta_u64 runs, ns;
+};
+TA_ASSERT_SIZE(struct ta_cost, 16);
 
 #ifdef __cplusplus
 }  // namespace tcpadvisor::abi

@@ -3,8 +3,6 @@
  * Bytes are not counted here (retries, splice, kTLS and io_uring would escape): they come from tcp_sock in the walk. */
 #include "bpf/store.h"
 
-char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
 static __always_inline u32 slot_of(long result) {
   if (result > 0) {
     u32 slot = 3 + log2_u32((u32)result);
@@ -40,20 +38,20 @@ static __always_inline void on_receive(void *sk, long result) {
 /* The result and the right process, at one trampoline per call. */
 SEC("fexit/tcp_sendmsg")
 int BPF_PROG(x_sendmsg, struct sock *sk, void *msg, unsigned long size, int result) {
-  on_send(sk, result);
+  MEASURED(TA_HOOK_CALLS, on_send(sk, result));
   return 0;
 }
 
 SEC("fexit/tcp_recvmsg")
 int BPF_PROG(x_recvmsg, struct sock *sk, void *msg, unsigned long size, int flags, void *addr_len, int result) {
-  on_receive(sk, result);
+  MEASURED(TA_HOOK_CALLS, on_receive(sk, result));
   return 0;
 }
 
 /* The same since the function lost `addr_len` (seen in 6.18). */
 SEC("fexit/tcp_recvmsg")
 int BPF_PROG(x_recvmsg4, struct sock *sk, void *msg, unsigned long size, int flags, int result) {
-  on_receive(sk, result);
+  MEASURED(TA_HOOK_CALLS, on_receive(sk, result));
   return 0;
 }
 
@@ -61,7 +59,7 @@ int BPF_PROG(x_recvmsg4, struct sock *sk, void *msg, unsigned long size, int fla
 SEC("fexit/tcp_recvmsg")
 int BPF_PROG(x_recvmsg6, struct sock *sk, void *msg, unsigned long size, int nonblock, int flags, void *addr_len,
              int result) {
-  on_receive(sk, result);
+  MEASURED(TA_HOOK_CALLS, on_receive(sk, result));
   return 0;
 }
 
@@ -73,13 +71,13 @@ static __always_inline bool is_tcp(const struct sock *sk) {
 /* Where trampolines are refused: fires for every socket family, not for splice() out of a socket. */
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(t_send, struct sock *sk, int result, int flags) {
-  if (is_tcp(sk)) on_send(sk, result);
+  if (is_tcp(sk)) MEASURED(TA_HOOK_CALLS, on_send(sk, result));
   return 0;
 }
 
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(t_recv, struct sock *sk, int result, int flags) {
-  if (is_tcp(sk)) on_receive(sk, result);
+  if (is_tcp(sk)) MEASURED(TA_HOOK_CALLS, on_receive(sk, result));
   return 0;
 }
 
@@ -88,7 +86,7 @@ int BPF_PROG(t_recv, struct sock *sk, int result, int flags) {
  */
 SEC("kprobe/tcp_sendmsg")
 int BPF_KPROBE(k_sendmsg, struct sock *sk, void *msg, unsigned long size) {
-  on_send(sk, size > 0x7fffffff ? 0x7fffffff : (long)size);
+  MEASURED(TA_HOOK_CALLS, on_send(sk, size > 0x7fffffff ? 0x7fffffff : (long)size));
   return 0;
 }
 
@@ -97,7 +95,9 @@ int BPF_KPROBE(k_recvmsg, struct sock *sk, void *msg, unsigned long size, int fl
   struct tcp_sock *tp = (struct tcp_sock *)sk;
   u32 ready = BPF_CORE_READ(tp, rcv_nxt) - BPF_CORE_READ(tp, copied_seq);
   u32 nonblock = flags & MSG_DONTWAIT; /* before 5.19 the fourth argument is `nonblock`, which is the same bit */
-  on_receive(sk, ready == 0 && nonblock ? -EAGAIN : ready < size ? (long)ready : (long)(u32)size);
+  MEASURED(TA_HOOK_CALLS, on_receive(sk, ready == 0 && nonblock ? -EAGAIN
+                                         : ready < size         ? (long)ready
+                                                                : (long)(u32)size));
   return 0;
 }
 
@@ -122,14 +122,14 @@ SEC("fentry/sk_stream_wait_memory")
 int BPF_PROG(e_wait, struct sock *sk, long *timeo) {
   long left = 0;
   bpf_probe_read_kernel(&left, sizeof(left), timeo);
-  if (left && is_tcp(sk)) wait_begins(sk);
+  if (left && is_tcp(sk)) MEASURED(TA_HOOK_WAITING, wait_begins(sk));
   return 0;
 }
 
 SEC("fexit/sk_stream_wait_memory")
 int BPF_PROG(x_wait, struct sock *sk, long *timeo, int result) {
   struct ta_sock *state = find_sock(sk);
-  if (state) wait_ends(state);
+  if (state) MEASURED(TA_HOOK_WAITING, wait_ends(state));
   return 0;
 }
 
@@ -152,7 +152,7 @@ int BPF_KPROBE(k_wait, struct sock *sk, long *timeo) {
     count_lost(TA_LOST_WAIT);
     return 0;
   }
-  wait_begins(sk);
+  MEASURED(TA_HOOK_WAITING, wait_begins(sk));
   return 0;
 }
 
@@ -162,7 +162,7 @@ int BPF_KRETPROBE(r_wait) {
   u64 *address = bpf_map_lookup_elem(&waiting, &thread);
   if (!address) return 0;
   struct ta_sock *state = find_sock((void *)*address);
-  if (state) wait_ends(state);
+  if (state) MEASURED(TA_HOOK_WAITING, wait_ends(state));
   bpf_map_delete_elem(&waiting, &thread);
   return 0;
 }

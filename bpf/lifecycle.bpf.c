@@ -3,33 +3,19 @@
 #include "bpf/vmlinux/flavors.h"
 #include "bpf/store.h"
 
-char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
 struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, 1);
+  __uint(max_entries, TA_COPIES);
   __type(key, u32);
   __type(value, struct ta_life);
 } life SEC(".maps");
 
-struct {
-  __uint(type, BPF_MAP_TYPE_HASH);
-  __uint(max_entries, 8192);
-  __type(key, u32);
-  __type(value, struct ta_closed);
-} by_pid SEC(".maps");
-
-static __always_inline struct ta_life *totals(void) {
-  u32 zero = 0;
-  return bpf_map_lookup_elem(&life, &zero);
+static __always_inline struct ta_life *totals(u32 copy) {
+  return bpf_map_lookup_elem(&life, &copy);
 }
 
 static __always_inline bool had_fin(const struct sock *sk) {
   return sk->__sk_common.skc_flags & (1ul << SOCK_DONE); /* tcp_fin() sets it, nothing else on a TCP socket */
-}
-
-static __always_inline u32 positive(u32 difference) {
-  return (int)difference > 0 ? difference : 0;
 }
 
 static __always_inline u32 unread_bytes(struct tcp_sock *tp, const struct sock *sk) {
@@ -43,32 +29,12 @@ static __always_inline u64 calls_in(const u32 *slots) {
   return calls;
 }
 
-static __always_inline void add_by_pid(u32 tgid, const struct ta_closed *add) {
-  struct ta_closed *sum = bpf_map_lookup_elem(&by_pid, &tgid);
-  if (!sum) {
-    struct ta_closed none = {0};
-    bpf_map_update_elem(&by_pid, &tgid, &none, BPF_NOEXIST);
-    sum = bpf_map_lookup_elem(&by_pid, &tgid);
-    if (!sum) {
-      count_lost(TA_LOST_BY_PID);
-      return;
-    }
-  }
-  __sync_fetch_and_add(&sum->closed, add->closed);
-  __sync_fetch_and_add(&sum->bytes_sent, add->bytes_sent);
-  __sync_fetch_and_add(&sum->bytes_received, add->bytes_received);
-  __sync_fetch_and_add(&sum->send_calls, add->send_calls);
-  __sync_fetch_and_add(&sum->recv_calls, add->recv_calls);
-}
-
 /* The last look at a connection's counters: at CLOSE they are all still there (at destroy they may be zeroed). */
 static __always_inline void last_look(struct sock *sk, struct ta_sock *state, struct ta_life *sum, int old) {
   struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
   if (!tp) return;
-  struct ta_closed mine = {.closed = 1};
-  mine.bytes_sent = tp->bytes_sent - tp->bytes_retrans;
-  mine.bytes_received = tp->bytes_received;
-  if (mine.bytes_received && had_fin(sk)) mine.bytes_received--; /* the FIN counts as one */
+  u64 received = tp->bytes_received;
+  if (received && had_fin(sk)) received--; /* the FIN counts as one */
   u32 unsent = tp->write_seq - tp->snd_una;
   if (old == TCP_FIN_WAIT1 || old == TCP_LAST_ACK || old == TCP_CLOSING) unsent--; /* our FIN */
   unsent = positive(unsent);
@@ -76,8 +42,8 @@ static __always_inline void last_look(struct sock *sk, struct ta_sock *state, st
   bool by_error = sk->sk_err != 0; /* reset by the peer or timed out, not an application's close() */
 
   sum->closed++;
-  sum->bytes_sent += mine.bytes_sent;
-  sum->bytes_received += mine.bytes_received;
+  sum->bytes_sent += tp->bytes_sent - tp->bytes_retrans;
+  sum->bytes_received += received;
   if (unread && !by_error && (old == TCP_ESTABLISHED || old == TCP_CLOSE_WAIT || old == TCP_SYN_RECV)) {
     sum->unread_at_close++;
     sum->unread_bytes_at_close += unread;
@@ -86,13 +52,9 @@ static __always_inline void last_look(struct sock *sk, struct ta_sock *state, st
     sum->unsent_at_close++;
     sum->unsent_bytes_at_close += unsent;
   }
-  u32 tgid = 0;
   if (state) {
-    tgid = state->tgid;
-    mine.send_calls = calls_in(state->send);
-    mine.recv_calls = calls_in(state->recv);
-    sum->send_calls += mine.send_calls;
-    sum->recv_calls += mine.recv_calls;
+    sum->send_calls += calls_in(state->send);
+    sum->recv_calls += calls_in(state->recv);
   }
   if (by_error) {
     sum->reset++;
@@ -101,19 +63,11 @@ static __always_inline void last_look(struct sock *sk, struct ta_sock *state, st
   } else if ((state && state->ended_by == TA_ENDED_BY_US) || old == TCP_ESTABLISHED) {
     sum->closed_by_us++;
   }
-  /* Straight from here to CLOSE without an error: only close() does that (unread data, or linger 0), in its own
-   * context. */
-  if (!tgid && !by_error && (old == TCP_ESTABLISHED || old == TCP_CLOSE_WAIT)) tgid = bpf_get_current_pid_tgid() >> 32;
-  add_by_pid(tgid, &mine);
 }
 
-/* Fires before the new state is stored; for CLOSE after the socket was unhashed. MPTCP and others pass here too. */
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_state, struct sock *sk, int old, int new) {
-  if (sk->sk_protocol != IPPROTO_TCP) return 0;
-  if (new == TCP_LISTEN || old == TCP_LISTEN || new == TCP_SYN_RECV) return 0;
-  struct ta_life *sum = totals();
-  if (!sum) return 0;
+static __always_inline void state_changes(struct sock *sk, int old, int new, struct ta_life *sum) {
+  if (sk->sk_protocol != IPPROTO_TCP) return; /* MPTCP and others pass here too */
+  if (new == TCP_LISTEN || old == TCP_LISTEN || new == TCP_SYN_RECV) return;
   struct ta_sock *state;
   if (new == TCP_CLOSE)
     state = find_sock(sk);
@@ -143,6 +97,80 @@ int BPF_PROG(on_state, struct sock *sk, int old, int new) {
       bpf_map_delete_elem(&flows, &key);
     }
   }
+}
+
+/* The kernel does not run a program that already runs on this processor: a state change in a softirq that interrupts
+ * the program would be lost. So there are two copies. The first, which the kernel calls first because it is attached
+ * first, leaves a mark for the second; where the second finds none, the first did not run, and it takes over. Each
+ * copy has totals of its own, because one may interrupt the other in the middle of an addition. The first leaves no
+ * mark when it interrupts the second, which then does not run for it; a mark that stays behind all the same waits here
+ * to be overwritten. */
+enum { MARKS = 4 };
+struct marks {
+  struct {
+    u64 sk, change;
+  } of[MARKS];
+  u32 next;
+  volatile u32 second_runs;
+};
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, u32);
+  __type(value, struct marks);
+} marks SEC(".maps");
+
+static __always_inline struct marks *own_marks(void) {
+  u32 zero = 0;
+  return bpf_map_lookup_elem(&marks, &zero);
+}
+
+static __always_inline void leave_mark(const struct sock *sk, int old, int new) {
+  struct marks *here = own_marks();
+  if (!here || here->second_runs) return;
+  u32 at = MARKS;
+#pragma unroll
+  for (u32 i = 0; i < MARKS; i++) {
+    if (here->of[i].sk == (u64)sk) here->of[i].sk = 0; /* of an earlier event: one at a time per socket */
+    if (at == MARKS && !here->of[i].sk) at = i;
+  }
+  if (at == MARKS) at = here->next++;
+  at &= MARKS - 1;
+  here->of[at].change = (u64)(u32)old << 32 | (u32) new;
+  here->of[at].sk = (u64)sk;
+}
+
+static __always_inline bool take_mark(struct marks *here, const struct sock *sk, int old, int new) {
+#pragma unroll
+  for (u32 i = 0; i < MARKS; i++) {
+    if (here->of[i].sk == (u64)sk && here->of[i].change == ((u64)(u32)old << 32 | (u32) new)) {
+      here->of[i].sk = 0;
+      return true;
+    }
+  }
+  return false;
+}
+
+/* Fires before the new state is stored; for CLOSE after the socket was unhashed. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_state, struct sock *sk, int old, int new) {
+  leave_mark(sk, old, new);
+  struct ta_life *sum = totals(0);
+  if (sum) MEASURED(TA_HOOK_STATES, state_changes(sk, old, new, sum));
+  return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_state2, struct sock *sk, int old, int new) {
+  struct marks *here = own_marks();
+  if (!here) return 0;
+  here->second_runs = 1;
+  struct ta_life *sum = take_mark(here, sk, old, new) ? NULL : totals(1);
+  if (sum) {
+    sum->taken_over++;
+    MEASURED(TA_HOOK_STATES, state_changes(sk, old, new, sum));
+  }
+  here->second_runs = 0;
   return 0;
 }
 
@@ -154,30 +182,30 @@ static __always_inline void app_closes(void *sk) {
 
 SEC("fentry/tcp_close")
 int BPF_PROG(e_close, struct sock *sk, long timeout) {
-  app_closes(sk);
+  MEASURED(TA_HOOK_CLOSE, app_closes(sk));
   return 0;
 }
 
 SEC("kprobe/tcp_close")
 int BPF_KPROBE(k_close, struct sock *sk, long timeout) {
-  app_closes(sk);
+  MEASURED(TA_HOOK_CLOSE, app_closes(sk));
   return 0;
 }
 
 static __always_inline void count_reset(u32 reason) {
-  struct ta_life *sum = totals();
+  struct ta_life *sum = totals(0);
   if (sum) sum->resets_sent[reason & (TA_RESET_REASONS - 1)]++;
 }
 
 SEC("tp_btf/tcp_send_reset")
 int BPF_PROG(on_reset, const struct sock *sk, const void *skb, int reason) {
-  count_reset(reason);
+  MEASURED(TA_HOOK_RESETS, count_reset(reason));
   return 0;
 }
 
 /* Before 6.10 there is no reason. */
 SEC("tp_btf/tcp_send_reset")
 int BPF_PROG(on_reset2, const struct sock *sk, const void *skb) {
-  count_reset(0);
+  MEASURED(TA_HOOK_RESETS, count_reset(0));
   return 0;
 }

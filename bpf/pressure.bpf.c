@@ -2,8 +2,6 @@
 /* Memory: refusals by kind and cause, and the beginning and end of pressure. */
 #include "bpf/store.h"
 
-char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
 struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
   __uint(max_entries, 1);
@@ -11,17 +9,15 @@ struct {
   __type(value, struct ta_refusals);
 } refusals SEC(".maps");
 
-static __always_inline struct ta_refusals *totals(void) {
+static __always_inline struct ta_refusals *refused(void) {
   u32 zero = 0;
   return bpf_map_lookup_elem(&refusals, &zero);
 }
 
 /* kind: 0 send, 1 receive (include/trace/events/sock.h). Below tcp_mem[0] only a memory cgroup can have refused. */
-SEC("tp_btf/sock_exceed_buf_limit")
-int BPF_PROG(on_refusal, struct sock *sk, struct proto *prot, long allocated, int kind) {
-  if (sk->sk_protocol != IPPROTO_TCP) return 0;
-  struct ta_refusals *sum = totals();
-  if (!sum) return 0;
+static __always_inline void count_refusal(struct proto *prot, long allocated, int kind) {
+  struct ta_refusals *sum = refused();
+  if (!sum) return;
   long floor = 0;
   bpf_probe_read_kernel(&floor, sizeof(floor), prot->sysctl_mem);
   if (allocated < floor) {
@@ -35,6 +31,11 @@ int BPF_PROG(on_refusal, struct sock *sk, struct proto *prot, long allocated, in
     else
       sum->host_recv++;
   }
+}
+
+SEC("tp_btf/sock_exceed_buf_limit")
+int BPF_PROG(on_refusal, struct sock *sk, struct proto *prot, long allocated, int kind) {
+  if (sk->sk_protocol == IPPROTO_TCP) MEASURED(TA_HOOK_REFUSALS, count_refusal(prot, allocated, kind));
   return 0;
 }
 
@@ -43,7 +44,7 @@ static __always_inline void pressure_begins(struct sock *sk) {
   unsigned long *flag = BPF_CORE_READ(sk, __sk_common.skc_prot, memory_pressure);
   unsigned long since = 0;
   bpf_probe_read_kernel(&since, sizeof(since), flag);
-  struct ta_refusals *sum = totals();
+  struct ta_refusals *sum = refused();
   if (sum && !since) sum->pressure_enters++;
 }
 
@@ -51,30 +52,30 @@ static __always_inline void pressure_ends(struct sock *sk) {
   unsigned long *flag = BPF_CORE_READ(sk, __sk_common.skc_prot, memory_pressure);
   unsigned long since = 0;
   bpf_probe_read_kernel(&since, sizeof(since), flag);
-  struct ta_refusals *sum = totals();
+  struct ta_refusals *sum = refused();
   if (sum && since) sum->pressure_leaves++;
 }
 
 SEC("fentry/tcp_enter_memory_pressure")
 int BPF_PROG(e_enter, struct sock *sk) {
-  pressure_begins(sk);
+  MEASURED(TA_HOOK_PRESSURE, pressure_begins(sk));
   return 0;
 }
 
 SEC("fentry/tcp_leave_memory_pressure")
 int BPF_PROG(e_leave, struct sock *sk) {
-  pressure_ends(sk);
+  MEASURED(TA_HOOK_PRESSURE, pressure_ends(sk));
   return 0;
 }
 
 SEC("kprobe/tcp_enter_memory_pressure")
 int BPF_KPROBE(k_enter, struct sock *sk) {
-  pressure_begins(sk);
+  MEASURED(TA_HOOK_PRESSURE, pressure_begins(sk));
   return 0;
 }
 
 SEC("kprobe/tcp_leave_memory_pressure")
 int BPF_KPROBE(k_leave, struct sock *sk) {
-  pressure_ends(sk);
+  MEASURED(TA_HOOK_PRESSURE, pressure_ends(sk));
   return 0;
 }

@@ -3,18 +3,13 @@
  * Both add up in the kernel and write a record only for sockets that matter. A record that does not fit into the
  * reader's buffer makes the kernel show the same socket again, so nothing is added up before its record is written. */
 #include "bpf/vmlinux/flavors.h"
+#include "bpf/matters.h"
 #include "bpf/store.h"
-
-char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 struct ta_walk walk;
 struct ta_row row; /* one walk at a time; too large for the stack */
 struct ta_files files;
 struct ta_held held;
-
-static __always_inline u32 positive(u32 difference) {
-  return (int)difference > 0 ? difference : 0;
-}
 
 struct queues {
   u32 recv_q, send_q, not_sent;
@@ -35,16 +30,27 @@ static __always_inline struct queues queues_of(struct sock *sk, struct tcp_sock 
   return q;
 }
 
-/* The same question for both walks, so that a row finds its owner. */
+/* The same question for both walks, so that a row finds its owner. What is not needed for the answer is not read: it
+ * lies in other cache lines. */
 static __always_inline bool matters(struct sock *sk, struct tcp_sock *tp, u8 state, const struct queues *q, u32 now_j,
-                                    u32 min_recv_q, u32 min_send_q, u32 active_j) {
-  if (state == TCP_LISTEN || state == TCP_CLOSE_WAIT || state == TCP_FIN_WAIT2) return true;
-  if (q->recv_q >= min_recv_q || q->send_q >= min_send_q) return true;
-  if (q->recv_q && tp->rcv_wnd <= (u32)sk->sk_rcvbuf / 64)
-    return true; /* a closed window stalls, however little waits */
-  if (q->send_q && !tp->snd_wnd) return true;
-  if ((state == TCP_FIN_WAIT1 || state == TCP_LAST_ACK || state == TCP_CLOSING) && q->send_q) return true;
-  return sock_locks(sk) && (now_j - tp->lsndtime <= active_j || now_j - tp->inet_conn.icsk_ack.lrcvtime <= active_j);
+                                    u32 min_recv_q, u32 min_send_q, u32 used_j) {
+  struct ta_question ask = {
+      .state = state, .recv_q = q->recv_q, .send_q = q->send_q, .min_recv_q = min_recv_q, .min_send_q = min_send_q};
+  if (q->recv_q) {
+    ask.rcv_wnd_known = 1;
+    ask.rcv_wnd = tp->rcv_wnd;
+    ask.rcvbuf = sk->sk_rcvbuf;
+  }
+  if (q->send_q) {
+    ask.snd_wnd_known = 1;
+    ask.snd_wnd = tp->snd_wnd;
+  }
+  ask.locked = sock_locks(sk);
+  if (ask.locked) {
+    ask.recently_used = (tp->bytes_sent && now_j - tp->lsndtime <= used_j) ||
+                        (tp->bytes_received && now_j - tp->inet_conn.icsk_ack.lrcvtime <= used_j);
+  }
+  return ta_matters(&ask);
 }
 
 static __always_inline void add_sums(struct ta_sums *sums, const struct queues *q, u64 rmem, u64 wmem) {
@@ -223,7 +229,7 @@ int walk_tcp(struct bpf_iter__tcp *ctx) {
   u32 now_j = (u32)bpf_jiffies64();
   u64 cgroup_id = sock_cgroup_id(sk);
 
-  if (walk.all || matters(sk, tp, state, &q, now_j, walk.min_recv_q, walk.min_send_q, walk.active_j)) {
+  if (walk.all || matters(sk, tp, state, &q, now_j, walk.min_recv_q, walk.min_send_q, walk.used_j)) {
     if (walk.rows < cfg.max_rows) {
       __builtin_memset(&row, 0, sizeof(row));
       row.cookie = bpf_get_socket_cookie(sk);
@@ -327,7 +333,7 @@ int walk_files(struct bpf_iter__task_file *ctx) {
   u64 rmem = (u32)sk->sk_backlog.rmem_alloc.counter, wmem = (u32)sk->sk_wmem_queued;
   struct queues q = queues_of(sk, tp, state, rmem, wmem);
   u32 now_j = (u32)bpf_jiffies64();
-  if (files.all || matters(sk, tp, state, &q, now_j, files.min_recv_q, files.min_send_q, files.active_j)) {
+  if (files.all || matters(sk, tp, state, &q, now_j, files.min_recv_q, files.min_send_q, files.used_j)) {
     if (files.held < files.max_held) {
       held.record = TA_RECORD_HELD;
       held.tgid = task->tgid;

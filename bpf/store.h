@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Maps that several objects share (the loader gives them all the same instance) and the accessors of per-socket state.
- */
+/* Maps and accessors that several parts share: per-socket state, losses, what our hooks cost. */
 #ifndef TCPADVISOR_STORE_H
 #define TCPADVISOR_STORE_H
 
@@ -40,7 +39,41 @@ struct {
 
 static __always_inline void count_lost(u32 kind) {
   u64 *counter = bpf_map_lookup_elem(&lost, &kind);
-  if (counter) ++*counter;
+  if (counter) __sync_fetch_and_add(counter, 1); /* a program may interrupt another one here */
+}
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, TA_HOOKS);
+  __type(key, u32);
+  __type(value, struct ta_cost);
+} costs SEC(".maps");
+
+volatile u32 measuring; /* the agent writes it, through its mapping of our variables */
+
+static __always_inline u64 measure_from(void) {
+  return measuring ? bpf_ktime_get_ns() : 0;
+}
+
+static __always_inline void measure_to(u32 hook, u64 since) {
+  if (!since) return;
+  struct ta_cost *cost = bpf_map_lookup_elem(&costs, &hook);
+  if (!cost) return;
+  __sync_fetch_and_add(&cost->runs, 1);
+  __sync_fetch_and_add(&cost->ns, bpf_ktime_get_ns() - since);
+}
+
+/* The body of every hook (not of the iterators: their time is the agent's own). */
+#define MEASURED(hook, work)    \
+  do {                          \
+    u64 since = measure_from(); \
+    work;                       \
+    measure_to(hook, since);    \
+  } while (0)
+
+/* A difference of two sequence numbers that may be behind each other. */
+static __always_inline u32 positive(u32 difference) {
+  return (int)difference > 0 ? difference : 0;
 }
 
 /* `sk` must be a BTF pointer where cfg.in_hash is 0 (fentry, fexit, tp_btf, iterators). */

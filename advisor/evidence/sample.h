@@ -245,8 +245,6 @@ struct LifecycleTotals {
   /// dwell[state][k]: times that a connection stayed 2^k ms <= t < 2^(k+1) ms in a state (k = 0 also takes < 1 ms)
   std::array<std::array<std::uint64_t, 24>, kStateCount> dwell_log2_ms{};
   std::map<std::string, std::uint64_t> resets_sent;  ///< by the kernel's reason; key "unknown" before 6.10
-  std::map<Pid, std::array<std::uint64_t, 5>>
-      closed_by_pid;  ///< {closes, bytes_sent, bytes_received, send_calls, recv_calls}
   auto operator<=>(const LifecycleTotals&) const = default;
 };
 

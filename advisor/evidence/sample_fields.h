@@ -232,7 +232,6 @@ void describe(auto& a, Is<LifecycleTotals> auto& v) {
   FIELD(recv_calls);
   FIELD(dwell_log2_ms);
   FIELD(resets_sent);
-  FIELD(closed_by_pid);
 }
 
 void describe(auto& a, Is<Attempt> auto& v) {

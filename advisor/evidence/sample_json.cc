@@ -86,11 +86,7 @@ template <typename K, typename V>
 json write_value(const std::map<K, V>& map) {
   json object = json::object();
   for (const auto& [key, value] : map) {
-    if constexpr (std::integral<K>) {
-      object[std::to_string(key)] = write(value);
-    } else {
-      object[printable(key)] = write(value);
-    }
+    object[printable(key)] = write(value);
   }
   return object;
 }
@@ -233,13 +229,7 @@ void read_value(const json& from, std::map<K, V>& into, const std::string& where
   if (!from.is_object()) throw Bad{where, "should be an object"};
   into.clear();
   for (const auto& [name, item] : from.items()) {
-    if constexpr (std::integral<K>) {
-      auto key = parse_u64(name);
-      if (!key || !std::in_range<K>(*key)) throw Bad{below(where, printable(name)), "is not a number"};
-      read(item, into[static_cast<K>(*key)], below(where, name));
-    } else {
-      read(item, into[name], below(where, printable(name)));
-    }
+    read(item, into[name], below(where, printable(name)));
   }
 }
 template <typename T>

@@ -10,11 +10,7 @@
 
 namespace tcpadvisor::collect {
 
-/// LISTEN, CLOSE_WAIT, FIN_WAIT_2 of a full socket, a buffer locked by the application, long queues, and closing
-/// sockets with unsent data. The same rule as in the kernel's walk.
-bool matters(const SocketRow& row, const kernel::RowFilter& filter);
-
-/// Keeps at most `max_rows`: listeners first, then what matters, then the biggest queues.
+/// Keeps at most `max_rows`: listeners first, then what matters (kernel::matters), then the biggest queues.
 class RowKeeper {
  public:
   static constexpr std::size_t kTimewaitExamples = 64;  ///< orphan FIN_WAIT_2: kept for the addresses of the peers

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/kernel/tracer.h"
+#include "bpf/abi.h"
 
 namespace tcpadvisor::kernel {
 
@@ -35,8 +36,8 @@ struct Candidate {
 
 struct Fact {
   FactId id;
-  std::string_view object;  ///< bpf/<object>.bpf.c
-  bool per_call = false;    ///< switched by Calls
+  std::optional<abi::ta_hook> hook;  ///< where the programs count what they cost; nothing for iterators
+  bool per_call = false;             ///< switched by Calls
   std::vector<Candidate> candidates;
 };
 

@@ -2,9 +2,14 @@
 #include "agent/kernel/kernel_types.h"
 
 #include <bpf/btf.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <cstring>
+
+#include "agent/os/unique_fd.h"
 
 namespace tcpadvisor::kernel {
 
@@ -12,9 +17,28 @@ void KernelTypes::Free::operator()(btf* types) const {
   btf__free(types);
 }
 
+namespace {
+
+/// Since 6.16 the file can be mapped, which saves reading 5 MB in pieces of 4 KiB and copying them twice; null where it
+/// cannot.
+btf* parse_mapped() {
+  os::UniqueFd file(::open("/sys/kernel/btf/vmlinux", O_RDONLY | O_CLOEXEC));
+  struct stat about = {};
+  if (file.get() < 0 || fstat(file.get(), &about) != 0 || about.st_size <= 0) return nullptr;
+  auto size = static_cast<std::size_t>(about.st_size);
+  void* bytes = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  if (bytes == MAP_FAILED) return nullptr;
+  btf* types = btf__new(bytes, static_cast<std::uint32_t>(size));  // makes a copy of its own
+  munmap(bytes, size);
+  return types;
+}
+
+}  // namespace
+
 Result<KernelTypes> KernelTypes::open() {
   KernelTypes result;
-  result.types_.reset(btf__load_vmlinux_btf());
+  result.types_.reset(parse_mapped());
+  if (!result.types_) result.types_.reset(btf__load_vmlinux_btf());
   if (!result.types_) {
     int error = errno;
     return fail(ErrorCode::unsupported,
@@ -35,6 +59,12 @@ std::optional<int> KernelTypes::arguments_of(std::string_view function) const {
   }
   if (type == nullptr) return std::nullopt;
   return btf_vlen(type);
+}
+
+std::optional<std::uint32_t> KernelTypes::id_of(std::string_view name, int kind) const {
+  std::int32_t id = btf__find_by_name_kind(types_.get(), std::string(name).c_str(), static_cast<std::uint32_t>(kind));
+  if (id < 0) return std::nullopt;
+  return static_cast<std::uint32_t>(id);
 }
 
 std::map<unsigned, std::string> KernelTypes::enum_names(std::string_view enum_name) const {

@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <set>
+#include <utility>
 
+#include "agent/kernel/hook_trial.h"
 #include "agent/kernel/privileges.h"
 
 namespace tcpadvisor::kernel {
@@ -17,7 +19,8 @@ using ChoiceOf = std::map<FactId, const Candidate*>;
 /// Tries candidates until a set stands in which every object loads and every program attaches.
 class Planner {
  public:
-  Planner(const TracerOptions& options, const KernelTypes& types) : options_(options), types_(types) {
+  Planner(const TracerOptions& options, const KernelTypes& types) : options_(options), types_(types), trial_(types) {
+    if (auto sections = Object::sections()) sections_ = std::move(*sections);
     have_bpf_ = have_bpf_capabilities();
     for (const Fact& fact : facts()) {
       FactCoverage& line = coverage_.emplace_back();
@@ -44,16 +47,24 @@ class Planner {
   }
 
  private:
-  std::optional<std::string> refused_before_trying(const Candidate& candidate) const {
+  /// What is known without loading the real programs.
+  Status granted(const Candidate& candidate) {
+    auto unsupported = [](std::string why) { return fail(ErrorCode::unsupported, std::move(why)); };
     if (candidate.arity.arguments != 0) {
       auto arguments = types_.arguments_of(candidate.arity.function);
-      if (!arguments) return fmt::format("this kernel has no {}", candidate.arity.function);
+      if (!arguments) return unsupported(fmt::format("this kernel has no {}", candidate.arity.function));
       if (*arguments != candidate.arity.arguments) {
-        return fmt::format("{} has {} arguments here, not {}", candidate.arity.function, *arguments,
-                           candidate.arity.arguments);
+        return unsupported(fmt::format("{} has {} arguments here, not {}", candidate.arity.function, *arguments,
+                                       candidate.arity.arguments));
       }
     }
-    return std::nullopt;
+    if (!tried_.insert(&candidate).second) return {};
+    for (std::string_view program : candidate.programs) {
+      auto section = sections_.find(program);
+      if (section == sections_.end()) continue;
+      if (Status asked = trial_.ask(section->second); !asked) return asked;
+    }
+    return {};
   }
 
   ChoiceOf choose() {
@@ -67,8 +78,9 @@ class Planner {
           pass_over(candidate, why_not_tried(fact, candidate, options_));
           continue;
         }
-        if (auto why = refused_before_trying(candidate)) {
-          refuse(candidate, Step::loading, {ErrorCode::unsupported, *why, 0});
+        if (Status asked = granted(candidate); !asked) {
+          // A kprobe is asked for by attaching it, the others by loading a program for them.
+          refuse(candidate, candidate.kind == HookKind::kprobe ? Step::attaching : Step::loading, asked.error());
           continue;
         }
         if (candidate.needs_fact && !choice.contains(*candidate.needs_fact)) {
@@ -86,58 +98,57 @@ class Planner {
     return std::ranges::any_of(choice, [](const auto& entry) { return entry.second->kind == HookKind::kprobe; });
   }
 
-  /// Loads and attaches all; on failure finds out which candidate is to blame, refuses it and returns false.
+  /// Loads and attaches all; on failure refuses every candidate that is to blame and returns false.
   bool load(const ChoiceOf& choice, Loaded& result) {
-    std::map<std::string_view, std::vector<const Candidate*>> by_object;
+    std::vector<const Candidate*> candidates;
     for (const Fact& fact : facts()) {
       auto at = choice.find(fact.id);
-      if (at != choice.end() && !at->second->programs.empty()) by_object[fact.object].push_back(at->second);
+      if (at != choice.end() && !at->second->programs.empty()) candidates.push_back(at->second);
     }
-    for (const auto& [object_name, candidates] : by_object) {
-      auto object = load_object(object_name, candidates, result);
-      if (!object) {
-        blame_one_by_one(object_name, candidates, result, object.error());
-        return false;
-      }
-      for (const Candidate* candidate : candidates) {
-        for (std::string_view program : candidate->programs) {
-          if (Status attached = object->attach(program); !attached) {
-            refuse(*candidate, Step::attaching, attached.error());
-            return false;
-          }
-        }
-      }
-      result.objects.emplace(object_name, std::move(*object));
+    if (candidates.empty()) return true;
+    auto object = load_object(candidates, result.in_hash);
+    if (!object) {
+      blame_one_by_one(candidates, result.in_hash, object.error());
+      return false;
     }
-    return true;
+    bool all_attached = true;
+    for (const Candidate* candidate : candidates) {
+      for (std::string_view program : candidate->programs) {
+        Status attached = object->attach(program);
+        if (attached) continue;
+        refuse(*candidate, Step::attaching, attached.error());
+        all_attached = false;
+        break;
+      }
+    }
+    if (all_attached) result.object = std::move(*object);
+    return all_attached;
   }
 
-  Result<Object> load_object(std::string_view name, const std::vector<const Candidate*>& candidates,
-                             Loaded& result) const {
+  Result<Object> load_object(const std::vector<const Candidate*>& candidates, bool in_hash) const {
     std::vector<std::string_view> programs;
     for (const Candidate* candidate : candidates)
       programs.insert(programs.end(), candidate->programs.begin(), candidate->programs.end());
     abi::ta_config config = {};
-    config.in_hash = result.in_hash;
+    config.in_hash = in_hash;
     config.max_rows = options_.max_rows;
     config.max_tw_rows = 64;
-    return Object::load(name, programs, config, options_.max_flows, result.shared);
+    return Object::load(programs, config, options_.max_flows);
   }
 
-  void blame_one_by_one(std::string_view name, const std::vector<const Candidate*>& candidates, Loaded& result,
-                        const Error& all) {
+  void blame_one_by_one(const std::vector<const Candidate*>& candidates, bool in_hash, const Error& all) {
     bool found = false;
     for (const Candidate* candidate : candidates) {
       Error error = all;
       if (candidates.size() > 1) {
-        auto alone = load_object(name, {candidate}, result);
+        auto alone = load_object({candidate}, in_hash);
         if (alone) continue;
         error = alone.error();
       }
       found = true;
       // Kernels before 5.11 have no socket storage for tracing programs: the hash does it, with a bound.
       bool storage_may_be_missing =
-          !result.in_hash && (candidate->kind == HookKind::tp_btf || candidate->kind == HookKind::iterator);
+          !in_hash && (candidate->kind == HookKind::tp_btf || candidate->kind == HookKind::iterator);
       if (storage_may_be_missing && error.code != ErrorCode::denied && !no_storage_) {
         no_storage_ = true;
         return;
@@ -196,6 +207,9 @@ class Planner {
 
   const TracerOptions& options_;
   const KernelTypes& types_;
+  HookTrial trial_;
+  std::map<std::string, std::string, std::less<>> sections_;  ///< of the programs
+  std::set<const Candidate*> tried_;                          ///< whose hooks the trial has asked for
   bool have_bpf_ = false;
   bool no_storage_ = false;
   std::set<const Candidate*> refused_;

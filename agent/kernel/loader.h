@@ -13,13 +13,12 @@
 
 namespace tcpadvisor::kernel {
 
-/// The outcome: objects by name with their programs attached, and what was tried for each fact.
+/// The outcome: our object with its programs attached, and what was tried for each fact.
 struct Loaded {
-  std::map<std::string, Object, std::less<>> objects;
+  std::optional<Object> object;               ///< nothing if no fact needs a program
   std::vector<FactCoverage> coverage;         ///< in the order of facts()
   std::map<FactId, const Candidate*> in_use;  ///< absent if there is no source
-  SharedMaps shared;
-  bool in_hash = false;  ///< per-socket state is in the bounded hash, not in socket storage
+  bool in_hash = false;                       ///< per-socket state is in the bounded hash, not in socket storage
 };
 
 Loaded load_all(const TracerOptions& options, const KernelTypes& types);

@@ -4,60 +4,73 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdarg>
-#include <cstdio>
-#include <cstring>
 
-#include "advisor/base/text.h"
+#include "agent/kernel/libbpf_error.h"
 
 #define TA_EMBEDDED(name)                         \
   extern "C" const std::byte bpf_object_##name[]; \
   extern "C" const std::byte bpf_object_##name##_end[]
-TA_EMBEDDED(flows);
-TA_EMBEDDED(lifecycle);
-TA_EMBEDDED(listen);
-TA_EMBEDDED(pressure);
-TA_EMBEDDED(sockets);
+TA_EMBEDDED(programs);
+TA_EMBEDDED(trial);
 #undef TA_EMBEDDED
 
 namespace tcpadvisor::kernel {
 namespace {
 
-/// What libbpf said last at warning level on this thread: the reason behind an errno.
-thread_local std::string last_warning;
+struct FreeObject {
+  void operator()(bpf_object* object) const { bpf_object__close(object); }
+};
+struct FreeLink {
+  void operator()(bpf_link* link) const { bpf_link__destroy(link); }
+};
+using ObjectPointer = std::unique_ptr<bpf_object, FreeObject>;
 
-int keep_warning(libbpf_print_level level, const char* format, va_list arguments) {
-  if (level != LIBBPF_WARN) return 0;
-  char line[512];
-  std::vsnprintf(line, sizeof line, format, arguments);
-  std::string_view text(line);
-  if (text.starts_with("libbpf: ")) text.remove_prefix(8);
-  while (!text.empty() && text.back() == '\n') text.remove_suffix(1);
-  for (std::string_view repeats_errno :
-       {"probe_loading", "failed to load object", "program load failed", "PROG LOAD LOG", "permission error"}) {
-    if (text.find(repeats_errno) != std::string_view::npos) return 0;
+constexpr std::string_view kOpening = "opening our BPF object", kSetting = "setting up our BPF object";
+
+Result<ObjectPointer> open_image() {
+  listen_to_libbpf();
+  auto image = embedded_object("programs");
+  ObjectPointer object(bpf_object__open_mem(image.data(), image.size(), nullptr));
+  if (!object) return std::unexpected(libbpf_error(kOpening, errno));
+  return object;
+}
+
+/// libbpf's setters return 0 or -errno, and set nothing then: a program that ran all the same would read other settings
+/// or another map than ours.
+Status set_up(bpf_object* object, std::span<const std::string_view> programs, const abi::ta_config& config,
+              std::uint32_t max_flows) {
+  int first_refusal = 0;
+  auto check = [&first_refusal](int result) {
+    if (first_refusal == 0 && result < 0) first_refusal = -result;
+  };
+  bool configured = false;
+  for (std::string_view wanted : programs) {
+    if (bpf_object__find_program_by_name(object, std::string(wanted).c_str()) == nullptr)
+      return std::unexpected(libbpf_error(fmt::format("program {} of our BPF object", wanted), ENOENT));
   }
-  if (last_warning.empty()) last_warning = printable(text.substr(0, text.find('\n')));
-  return 0;
-}
-
-std::string reason(int error) {
-  return last_warning.empty() ? std::string(std::strerror(error))
-                              : fmt::format("{} ({})", std::strerror(error), last_warning);
-}
-
-ErrorCode code_for(int error) {
-  if (error == EPERM || error == EACCES) return ErrorCode::denied;
-  if (error == ENOENT || error == EINVAL || error == ESRCH || error == EOPNOTSUPP || error == ENOTSUP ||
-      error == ENOSYS)
-    return ErrorCode::unsupported;
-  return ErrorCode::failed;
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, object) {
+    check(
+        bpf_program__set_autoload(program, std::ranges::find(programs, bpf_program__name(program)) != programs.end()));
+  }
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, object) {
+    std::string_view name = bpf_map__name(map);
+    if (name.ends_with(".rodata.cfg")) {
+      check(bpf_map__set_initial_value(map, &config, sizeof config));
+      configured = true;
+    }
+    if (name == "flows") check(bpf_map__set_max_entries(map, config.in_hash != 0 ? std::max(max_flows, 1u) : 1));
+    if (name == "socks" && config.in_hash != 0) check(bpf_map__set_autocreate(map, false));
+  }
+  if (first_refusal != 0) return std::unexpected(libbpf_error(kSetting, first_refusal));
+  if (!configured) return std::unexpected(libbpf_error(kSetting, ENOENT));
+  return {};
 }
 
 }  // namespace
@@ -67,23 +80,14 @@ std::span<const std::byte> embedded_object(std::string_view name) {
   if (name == #object) return {                      \
       bpf_object_##object, bpf_object_##object##_end \
     }
-  TA_EMBEDDED(flows);
-  TA_EMBEDDED(lifecycle);
-  TA_EMBEDDED(listen);
-  TA_EMBEDDED(pressure);
-  TA_EMBEDDED(sockets);
+  TA_EMBEDDED(programs);
+  TA_EMBEDDED(trial);
 #undef TA_EMBEDDED
   return {};
 }
 
 struct Object::Parts {
-  struct FreeObject {
-    void operator()(bpf_object* object) const { bpf_object__close(object); }
-  };
-  struct FreeLink {
-    void operator()(bpf_link* link) const { bpf_link__destroy(link); }
-  };
-  std::unique_ptr<bpf_object, FreeObject> object;
+  ObjectPointer object;
   std::map<std::string, std::unique_ptr<bpf_link, FreeLink>, std::less<>> links;
   void* bss = MAP_FAILED;
   std::size_t bss_size = 0;
@@ -101,59 +105,43 @@ Object::Object(Object&&) noexcept = default;
 Object& Object::operator=(Object&&) noexcept = default;
 Object::~Object() = default;
 
-Result<Object> Object::load(std::string_view name, std::span<const std::string_view> programs,
-                            const abi::ta_config& config, std::uint32_t max_flows, SharedMaps& shared) {
-  libbpf_set_print(keep_warning);
-  last_warning.clear();
-  auto image = embedded_object(name);
+Result<Object> Object::load(std::span<const std::string_view> programs, const abi::ta_config& config,
+                            std::uint32_t max_flows) {
+  auto opened = open_image();
+  if (!opened) return std::unexpected(opened.error());
   Object result;
   Parts& parts = *result.parts_;
-  parts.object.reset(bpf_object__open_mem(image.data(), image.size(), nullptr));
-  if (!parts.object) return fail(ErrorCode::failed, fmt::format("BPF object {}: {}", name, reason(errno)), errno);
+  parts.object = std::move(*opened);
+  if (Status set = set_up(parts.object.get(), programs, config, max_flows); !set) return std::unexpected(set.error());
+  if (int error = -bpf_object__load(parts.object.get()); error != 0) return std::unexpected(libbpf_error("", error));
 
-  bpf_program* program = nullptr;
-  bpf_object__for_each_program(program, parts.object.get()) {
-    bpf_program__set_autoload(program, std::ranges::find(programs, bpf_program__name(program)) != programs.end());
-  }
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, parts.object.get()) {
-    std::string_view map_name = bpf_map__name(map);
-    if (map_name.ends_with(".rodata.cfg")) bpf_map__set_initial_value(map, &config, sizeof config);
-    if (map_name == "flows") bpf_map__set_max_entries(map, config.in_hash ? max_flows : 1);
-    if (map_name == "socks" && config.in_hash) bpf_map__set_autocreate(map, false);
-    if (auto known = shared.find(map_name); known != shared.end()) bpf_map__reuse_fd(map, known->second.get());
-  }
-  if (int error = -bpf_object__load(parts.object.get()); error != 0) {
-    return fail(code_for(error), reason(error), error);
-  }
-
-  static constexpr std::string_view kShared[] = {"socks", "flows", "lost", "life", "by_pid"};
-  bpf_object__for_each_map(map, parts.object.get()) {
-    std::string_view map_name = bpf_map__name(map);
-    bool to_share = std::ranges::find(kShared, map_name) != std::end(kShared) && !shared.contains(map_name);
-    if (to_share && bpf_map__fd(map) >= 0) {
-      if (int copy = fcntl(bpf_map__fd(map), F_DUPFD_CLOEXEC, 3); copy >= 0)
-        shared.emplace(map_name, os::UniqueFd(copy));
-    }
-    if (map_name.ends_with(".bss")) {
-      parts.bss_size = (bpf_map__value_size(map) + 4095) / 4096 * 4096;
-      parts.bss = mmap(nullptr, parts.bss_size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
-      if (parts.bss == MAP_FAILED)
-        return fail(ErrorCode::failed, fmt::format("BPF object {}: mapping its variables: {}", name, reason(errno)),
-                    errno);
-    }
+    if (!std::string_view(bpf_map__name(map)).ends_with(".bss")) continue;
+    parts.bss_size = (bpf_map__value_size(map) + 4095) / 4096 * 4096;
+    parts.bss = mmap(nullptr, parts.bss_size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+    if (parts.bss == MAP_FAILED) return std::unexpected(libbpf_error("mapping the variables of our BPF object", errno));
   }
   return result;
 }
 
-Status Object::attach(std::string_view program) {
-  last_warning.clear();
-  bpf_program* found = parts_->find(program);
-  bpf_link* link = found != nullptr ? bpf_program__attach(found) : nullptr;
-  if (link == nullptr) {
-    int error = errno;
-    return fail(code_for(error), fmt::format("attaching: {}", reason(error)), error);
+Result<std::map<std::string, std::string, std::less<>>> Object::sections() {
+  auto opened = open_image();
+  if (!opened) return std::unexpected(opened.error());
+  std::map<std::string, std::string, std::less<>> sections;
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, opened->get()) {
+    sections[bpf_program__name(program)] = bpf_program__section_name(program);
   }
+  return sections;
+}
+
+Status Object::attach(std::string_view program) {
+  listen_to_libbpf();
+  bpf_program* found = parts_->find(program);
+  if (found == nullptr) return std::unexpected(libbpf_error("attaching", ENOENT));
+  bpf_link* link = bpf_program__attach(found);
+  if (link == nullptr) return std::unexpected(libbpf_error("attaching", errno));
   parts_->links[std::string(program)].reset(link);
   return {};
 }
@@ -163,11 +151,12 @@ void Object::detach(std::string_view program) {
 }
 
 Result<os::UniqueFd> Object::iterate(std::string_view program) const {
+  listen_to_libbpf();
   auto at = parts_->links.find(program);
   if (at == parts_->links.end())
     return fail(ErrorCode::unsupported, fmt::format("iterator {} is not attached", program));
   int fd = bpf_iter_create(bpf_link__fd(at->second.get()));
-  if (fd < 0) return fail(code_for(-fd), fmt::format("starting iterator {}: {}", program, std::strerror(-fd)), -fd);
+  if (fd < 0) return std::unexpected(libbpf_error(fmt::format("starting iterator {}", program), -fd));
   return os::UniqueFd(fd);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One loaded BPF object: some of its programs, attached, and its maps.
+// Our BPF object, loaded: some of its programs, attached, and its maps.
 #pragma once
 
 #include <cstddef>
@@ -9,32 +9,28 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "advisor/base/result.h"
 #include "agent/os/unique_fd.h"
 #include "bpf/abi.h"
-
-struct bpf_link;
-struct bpf_object;
 
 namespace tcpadvisor::kernel {
 
 /// The ELF image of bpf/<name>.bpf.c that the build embedded; empty for an unknown name.
 std::span<const std::byte> embedded_object(std::string_view name);
 
-/// Maps that all objects share, by name: the first object that loads makes them, the others take them over.
-using SharedMaps = std::map<std::string, os::UniqueFd, std::less<>>;
-
 class Object {
  public:
-  /// Loads the named programs of an embedded object, and no others. The Error holds the kernel's errno and what libbpf
-  /// said.
-  static Result<Object> load(std::string_view name, std::span<const std::string_view> programs,
-                             const abi::ta_config& config, std::uint32_t max_flows, SharedMaps& shared);
+  /// Loads the named programs, and no others. The Error holds the kernel's errno and what libbpf said. `max_flows` is
+  /// the size of the hash that replaces socket storage, if `config` asks for it.
+  static Result<Object> load(std::span<const std::string_view> programs, const abi::ta_config& config,
+                             std::uint32_t max_flows);
   Object(Object&&) noexcept;
   Object& operator=(Object&&) noexcept;
   ~Object();
+
+  /// Program -> its section, which names the hook: "fentry/tcp_close".
+  static Result<std::map<std::string, std::string, std::less<>>> sections();
 
   /// Attaches a loaded program; it is detached by detach() or with the object.
   Status attach(std::string_view program);

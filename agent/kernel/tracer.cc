@@ -4,16 +4,19 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <time.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
 #include "agent/kernel/decode.h"
 #include "agent/kernel/loader.h"
+#include "bpf/matters.h"
 
 namespace tcpadvisor::kernel {
 namespace {
@@ -40,20 +43,24 @@ Result<std::vector<std::byte>> read_all(int fd) {
   return bytes;
 }
 
-/// Sum over all CPUs of a per-CPU array's entry. `Value` is made of std::uint64_t only.
+/// Adds member by member. `Value` is made of std::uint64_t only.
+template <typename Value>
+void add_up(const Value& more, Value& sum) {
+  static_assert(sizeof(Value) % sizeof(std::uint64_t) == 0);
+  auto* total = reinterpret_cast<std::uint64_t*>(&sum);
+  const auto* part = reinterpret_cast<const std::uint64_t*>(&more);
+  for (std::size_t i = 0; i < sizeof(Value) / sizeof(std::uint64_t); ++i) total[i] += part[i];
+}
+
+/// Sum over all CPUs of a per-CPU array's entry.
 template <typename Value>
 std::optional<Value> sum_per_cpu(int map_fd, std::uint32_t key) {
-  static_assert(sizeof(Value) % sizeof(std::uint64_t) == 0);
   int cpus = libbpf_num_possible_cpus();
   if (map_fd < 0 || cpus <= 0) return std::nullopt;
   std::vector<Value> values(static_cast<std::size_t>(cpus));
   if (bpf_map_lookup_elem(map_fd, &key, values.data()) != 0) return std::nullopt;
   Value sum{};
-  auto* total = reinterpret_cast<std::uint64_t*>(&sum);
-  for (const Value& value : values) {
-    const auto* part = reinterpret_cast<const std::uint64_t*>(&value);
-    for (std::size_t i = 0; i < sizeof(Value) / sizeof(std::uint64_t); ++i) total[i] += part[i];
-  }
+  for (const Value& value : values) add_up(value, sum);
   return sum;
 }
 
@@ -61,9 +68,10 @@ class LiveTracer : public Tracer {
  public:
   explicit LiveTracer(Loaded loaded, std::map<unsigned, std::string> reset_reasons)
       : loaded_(std::move(loaded)), reset_reasons_(std::move(reset_reasons)) {
-    if (Object* sockets = object("sockets")) {
-      walk_ = static_cast<abi::ta_walk*>(sockets->variable("walk"));
-      files_ = static_cast<abi::ta_files*>(sockets->variable("files"));
+    if (loaded_.object) {
+      walk_ = static_cast<abi::ta_walk*>(loaded_.object->variable("walk"));
+      files_ = static_cast<abi::ta_files*>(loaded_.object->variable("files"));
+      measuring_ = static_cast<abi::ta_u32*>(loaded_.object->variable("measuring"));
     }
     calibrate();
   }
@@ -78,7 +86,7 @@ class LiveTracer : public Tracer {
     walk_->all = filter.all;
     walk_->min_recv_q = clamp32(filter.min_recv_q);
     walk_->min_send_q = clamp32(filter.min_send_q);
-    walk_->active_j = 2 * hz_;
+    walk_->used_j = used_jiffies();
     auto bytes = run("walk_tcp");
     if (!bytes) return std::unexpected(bytes.error());
     auto rows = decode_rows(*bytes, hz_);
@@ -105,7 +113,7 @@ class LiveTracer : public Tracer {
     files_->all = filter.all;
     files_->min_recv_q = clamp32(filter.min_recv_q);
     files_->min_send_q = clamp32(filter.min_send_q);
-    files_->active_j = 2 * hz_;
+    files_->used_j = used_jiffies();
     files_->old_j = clamp32(static_cast<std::uint64_t>(filter.old.count()) * hz_ / 1000);
     files_->max_held = kMaxHeld;
     auto bytes = run("walk_files");
@@ -122,9 +130,8 @@ class LiveTracer : public Tracer {
   }
 
   std::optional<LifecycleTotals> lifecycle() override {
-    Object* lifecycle = object("lifecycle");
-    if (lifecycle == nullptr || !loaded_.in_use.contains(FactId::state_changes)) return std::nullopt;
-    auto life = sum_per_cpu<abi::ta_life>(lifecycle->map_fd("life"), 0);
+    if (!loaded_.in_use.contains(FactId::state_changes)) return std::nullopt;
+    auto life = life_totals();
     if (!life) return std::nullopt;
     LifecycleTotals out;
     out.opened = life->opened;
@@ -148,37 +155,33 @@ class LiveTracer : public Tracer {
     for (unsigned reason = 0; reason < abi::TA_RESET_REASONS; ++reason) {
       if (life->resets_sent[reason] != 0) out.resets_sent[reason_name(reason)] += life->resets_sent[reason];
     }
-    read_by_pid(lifecycle->map_fd("by_pid"), out);
     return out;
   }
 
   std::optional<BufferRefusals> refusals() override {
-    Object* pressure = object("pressure");
-    if (pressure == nullptr || !loaded_.in_use.contains(FactId::refusals)) return std::nullopt;
-    auto sum = sum_per_cpu<abi::ta_refusals>(pressure->map_fd("refusals"), 0);
+    if (!loaded_.in_use.contains(FactId::refusals)) return std::nullopt;
+    auto sum = sum_per_cpu<abi::ta_refusals>(map("refusals"), 0);
     if (!sum) return std::nullopt;
     return BufferRefusals{sum->host_send, sum->host_recv, sum->cgroup_send, sum->cgroup_recv};
   }
 
   std::map<std::string, std::uint64_t> lost() override {
-    static constexpr std::pair<const char*, abi::ta_lost> kKinds[] = {
-        {"socket_state", abi::TA_LOST_SOCK}, {"process_totals", abi::TA_LOST_BY_PID}, {"wait_ends", abi::TA_LOST_WAIT}};
+    static constexpr std::pair<const char*, abi::ta_lost> kKinds[] = {{"socket_state", abi::TA_LOST_SOCK},
+                                                                      {"wait_ends", abi::TA_LOST_WAIT}};
     std::map<std::string, std::uint64_t> out;
-    auto map = loaded_.shared.find("lost");
-    for (auto [name, kind] : kKinds) {
-      auto value = map == loaded_.shared.end() ? std::nullopt : sum_per_cpu<std::uint64_t>(map->second.get(), kind);
-      out[name] = value.value_or(0);
+    for (auto [name, kind] : kKinds) out[name] = sum_per_cpu<std::uint64_t>(map("lost"), kind).value_or(0);
+    std::uint64_t& missed = out["missed_runs"];
+    for (const HookCost::Program& hook : cost().programs) {
+      missed += hook.recursion_misses;
+      say_whether_exact(hook);
     }
-    std::uint64_t missed = 0;
-    for (const HookCost::Program& program : cost().programs) missed += program.recursion_misses;
-    out["missed_runs"] = missed;
     return out;
   }
 
   void stop_calls(const std::string& why) override {
     auto in_use = loaded_.in_use.find(FactId::calls);
     if (in_use == loaded_.in_use.end()) return;
-    for (std::string_view program : in_use->second->programs) object("flows")->detach(program);
+    for (std::string_view program : in_use->second->programs) loaded_.object->detach(program);
     loaded_.in_use.erase(in_use);
     auto line = std::ranges::find(loaded_.coverage, FactId::calls, &FactCoverage::fact);
     line->in_use.clear();
@@ -191,33 +194,23 @@ class LiveTracer : public Tracer {
   }
 
   bool still_readable() override {
-    auto map = loaded_.shared.find("lost");
-    if (map != loaded_.shared.end() && !sum_per_cpu<std::uint64_t>(map->second.get(), 0)) return false;
-    return !can_walk_sockets() || object("sockets")->iterate("walk_tcp").has_value();
+    if (loaded_.object && !sum_per_cpu<std::uint64_t>(map("lost"), 0)) return false;
+    return !can_walk_sockets() || loaded_.object->iterate("walk_tcp").has_value();
   }
 
   Status measure(bool on) override {
-    if (!on) {
-      statistics_.reset();
-      return {};
-    }
-    int fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
-    if (fd < 0) return fail(ErrorCode::denied, fmt::format("program statistics: {}", std::strerror(-fd)), -fd);
-    statistics_.reset(fd);
+    // Read by the programs at every run; a run that began before ends as it began.
+    if (measuring_ != nullptr) std::atomic_ref(*measuring_).store(on ? 1 : 0, std::memory_order_relaxed);
     return {};
   }
 
   HookCost cost() const override {
     HookCost out;
     for (const auto& [fact, candidate] : loaded_.in_use) {
-      for (std::string_view program : candidate->programs) {
-        bpf_prog_info info = {};
-        std::uint32_t size = sizeof info;
-        auto at = std::ranges::find(facts(), fact, &Fact::id);
-        const Object* owner = find_object(at->object);
-        if (owner == nullptr || bpf_obj_get_info_by_fd(owner->program_fd(program), &info, &size) != 0) continue;
-        out.programs.push_back({std::string(program), fact, info.run_cnt, info.run_time_ns, info.recursion_misses});
-      }
+      auto row = std::ranges::find(facts(), fact, &Fact::id);
+      if (candidate->programs.empty() || !row->hook) continue;
+      auto sum = sum_per_cpu<abi::ta_cost>(map("costs"), *row->hook).value_or(abi::ta_cost{});
+      out.programs.push_back({std::string(candidate->source), fact, sum.runs, sum.ns, missed_runs(*row, *candidate)});
     }
     return out;
   }
@@ -225,19 +218,60 @@ class LiveTracer : public Tracer {
  private:
   static constexpr std::uint32_t kMaxHeld = 65'536;  // owners of rows: shared sockets have several
 
+  std::uint32_t used_jiffies() const { return abi::TA_USED_MS * hz_ / 1000; }
+
   static std::uint32_t clamp32(std::uint64_t value) {
     return static_cast<std::uint32_t>(std::min<std::uint64_t>(value, UINT32_MAX));
   }
 
-  const Object* find_object(std::string_view name) const {
-    auto at = loaded_.objects.find(name);
-    return at == loaded_.objects.end() ? nullptr : &at->second;
+  int map(std::string_view name) const { return loaded_.object ? loaded_.object->map_fd(name) : -1; }
+
+  /// The sum of what the copies of the program counted.
+  std::optional<abi::ta_life> life_totals() const {
+    auto sum = sum_per_cpu<abi::ta_life>(map("life"), 0);
+    for (std::uint32_t copy = 1; sum && copy < abi::TA_COPIES; ++copy) {
+      auto more = sum_per_cpu<abi::ta_life>(map("life"), copy);
+      if (!more) return std::nullopt;
+      add_up(*more, *sum);
+    }
+    return sum;
   }
-  Object* object(std::string_view name) { return const_cast<Object*>(find_object(name)); }
+
+  std::uint64_t missed_by(std::string_view program) const {  // 0 also where the kernel does not count them
+    bpf_prog_info info = {};
+    std::uint32_t size = sizeof info;
+    if (bpf_obj_get_info_by_fd(loaded_.object->program_fd(program), &info, &size) != 0) return 0;
+    return info.recursion_misses;
+  }
+
+  /// Runs that the kernel left out because the program, or for kprobes any other, was already running on that
+  /// processor.
+  std::uint64_t missed_runs(const Fact& fact, const Candidate& candidate) const {
+    if (fact.hook == abi::TA_HOOK_STATES) {  // what the first copy missed, the second took over; bpf/lifecycle.bpf.c
+      std::uint64_t missed = missed_by(candidate.programs.front());
+      auto life = missed > 0 ? life_totals() : std::nullopt;
+      return missed - std::min(missed, life ? life->taken_over : 0);
+    }
+    std::uint64_t missed = 0;
+    for (std::string_view program : candidate.programs) missed += missed_by(program);
+    return missed;
+  }
+
+  void say_whether_exact(const HookCost::Program& hook) {
+    auto line = std::ranges::find(loaded_.coverage, hook.fact, &FactCoverage::fact);
+    auto source = loaded_.in_use.find(hook.fact);
+    if (line == loaded_.coverage.end() || source == loaded_.in_use.end()) return;
+    const Candidate& in_use = *source->second;
+    line->exact = in_use.exact && hook.recursion_misses == 0;
+    line->remark = in_use.remark;
+    if (hook.recursion_misses == 0) return;
+    if (!line->remark.empty()) line->remark += "; ";
+    line->remark += fmt::format("a lower bound: {} events came while the hook was at work", hook.recursion_misses);
+  }
 
   /// All that one pass of an iterator writes, in the network namespace of the calling thread.
   Result<std::vector<std::byte>> run(std::string_view program) {
-    auto iterator = object("sockets")->iterate(program);
+    auto iterator = loaded_.object->iterate(program);
     if (!iterator) return std::unexpected(iterator.error());
     return read_all(iterator->get());
   }
@@ -258,26 +292,12 @@ class LiveTracer : public Tracer {
     return name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
   }
 
-  static void read_by_pid(int map_fd, LifecycleTotals& out) {
-    std::uint32_t key = 0, next = 0;
-    bool first = true;
-    abi::ta_closed value{};
-    while (bpf_map_get_next_key(map_fd, first ? nullptr : &key, &next) == 0) {
-      first = false;
-      key = next;
-      if (bpf_map_lookup_elem(map_fd, &key, &value) == 0) {
-        out.closed_by_pid[key] = {value.closed, value.bytes_sent, value.bytes_received, value.send_calls,
-                                  value.recv_calls};
-      }
-    }
-  }
-
   Loaded loaded_;
   std::map<unsigned, std::string> reset_reasons_;
   abi::ta_walk* walk_ = nullptr;
   abi::ta_files* files_ = nullptr;
+  abi::ta_u32* measuring_ = nullptr;  ///< shared with the programs
   unsigned hz_ = 250;
-  os::UniqueFd statistics_;
 };
 
 /// What is left when the kernel has no type information, or the user wants no BPF at all.
@@ -305,22 +325,28 @@ void raise_memory_lock_limit() {
             &unlimited);  // kernels before 5.11 charge maps to it; refused without CAP_SYS_RESOURCE, which is fine
 }
 
-}  // namespace
-
-std::unique_ptr<Tracer> Tracer::open(const TracerOptions& options) {
+std::unique_ptr<Tracer> try_everything(const TracerOptions& options) {
+  using Reasons = std::map<unsigned, std::string>;
   if (options.hooks == Hooks::none && !options.iterators) {
     return std::make_unique<LiveTracer>(
-        nothing_loaded(AttemptOutcome::not_tried, "not tried: --hooks none and no BPF sources", ""),
-        std::map<unsigned, std::string>{});
+        nothing_loaded(AttemptOutcome::not_tried, "not tried: --hooks none and no BPF sources", ""), Reasons{});
   }
   auto types = KernelTypes::open();
   if (!types) {
     return std::make_unique<LiveTracer>(
         nothing_loaded(AttemptOutcome::failed, types.error().message, "a kernel with CONFIG_DEBUG_INFO_BTF"),
-        std::map<unsigned, std::string>{});
+        Reasons{});
   }
   raise_memory_lock_limit();
   return std::make_unique<LiveTracer>(load_all(options, *types), types->enum_names("sk_rst_reason"));
+}
+
+}  // namespace
+
+std::unique_ptr<Tracer> Tracer::open(const TracerOptions& options) {
+  auto tracer = try_everything(options);
+  malloc_trim(0);  // the kernel's types took 10 MiB and more; freed, the allocator would keep them for itself
+  return tracer;
 }
 
 }  // namespace tcpadvisor::kernel

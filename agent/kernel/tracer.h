@@ -63,12 +63,14 @@ struct OwnerWalk {
   std::uint64_t suppressed = 0;                        ///< matched the filter, but over max_rows
 };
 
-/// Time that our programs took, from the kernel's own statistics.
+/// What the hooks in use took while measure() was on, and lost.
 struct HookCost {
+  /// The hooks of one fact; `name` is the source in use.
   struct Program {
     std::string name;
     FactId fact = FactId::calls;
-    std::uint64_t run_count = 0, run_time_ns = 0, recursion_misses = 0;
+    std::uint64_t run_count = 0, run_time_ns = 0;  ///< only while measured
+    std::uint64_t recursion_misses = 0;            ///< events since load that the kernel did not show to the hooks
   };
   std::vector<Program> programs;
 };
@@ -91,7 +93,8 @@ class Tracer {
 
   virtual std::optional<LifecycleTotals> lifecycle() = 0;  ///< nothing when no state hook works
   virtual std::optional<BufferRefusals> refusals() = 0;
-  /// Every kind of loss that can happen, 0 where nothing was lost.
+  /// Every kind of loss that can happen, 0 where nothing was lost. Facts that have become lower bounds say so in
+  /// coverage() from then on.
   virtual std::map<std::string, std::uint64_t> lost() = 0;
 
   /// Detaches the hooks on every call (what `--calls auto` does over its budget). They stay off; coverage() says so.
@@ -100,7 +103,8 @@ class Tracer {
   /// Whether maps and iterators can still be read with the capabilities that are in effect now.
   virtual bool still_readable() = 0;
 
-  /// Turns the kernel's own program statistics on (it costs about 50 ns per run) until the next call with false.
+  /// From now on, and until the next call with false, the hooks measure themselves (some 50 ns more per run). Needs no
+  /// privilege and no help of the kernel's statistics, so it also works without capabilities and does not fail.
   virtual Status measure(bool on) = 0;
   virtual HookCost cost() const = 0;
 };

@@ -8,7 +8,9 @@
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -48,6 +50,24 @@ bool enter_own_namespace(std::string& why_not) {
   std::strcpy(request.ifr_name, "lo");
   request.ifr_flags = IFF_UP | IFF_RUNNING;
   checked(ioctl(fd.get(), SIOCSIFFLAGS, &request), "lo up");
+  return true;
+}
+
+bool spread_receive_work(std::string& why_not) {
+  auto failed = [&why_not](const char* what) {
+    why_not = std::string(what) + ": " + std::strerror(errno);
+    return false;
+  };
+  if (sysconf(_SC_NPROCESSORS_ONLN) < 2) {
+    why_not = "needs two processors";
+    return false;
+  }
+  if (unshare(CLONE_NEWNS) != 0) return failed("a mount namespace");
+  if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return failed("private mounts");
+  if (mount("sysfs", "/sys", "sysfs", 0, nullptr) != 0) return failed("mounting /sys");
+  os::UniqueFd steering(open("/sys/class/net/lo/queues/rx-0/rps_cpus", O_WRONLY | O_CLOEXEC));
+  if (!steering) return failed("rps_cpus of lo");
+  if (write(steering.get(), "3", 1) != 1) return failed("rps_cpus of lo");
   return true;
 }
 

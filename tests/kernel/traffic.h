@@ -16,6 +16,11 @@ namespace tcpadvisor::traffic {
 /// to.
 bool enter_own_namespace(std::string& why_not);
 
+/// Lets every processor receive what loopback carries, by interrupts between processors (receive packet steering): then
+/// softirqs interrupt programs as they do behind a real network card. Moves the calling thread into a mount namespace
+/// of its own, to see the namespace's /sys. False (with the reason) where that cannot be.
+bool spread_receive_work(std::string& why_not);
+
 struct Listener {
   os::UniqueFd fd;
   std::uint16_t port = 0;

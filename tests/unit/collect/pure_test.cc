@@ -150,28 +150,6 @@ std::vector<Attempt> both_ways() {
 
 // ---- rows ----
 
-TEST(RowKeeper, what_matters) {
-  kernel::RowFilter filter;
-  for (TcpState state : {TcpState::listen, TcpState::close_wait, TcpState::fin_wait_2})
-    EXPECT_TRUE(matters(row(state), filter));
-  for (TcpState state : {TcpState::established, TcpState::last_ack, TcpState::syn_sent})
-    EXPECT_FALSE(matters(row(state), filter));
-  SocketRow queued = row(TcpState::established);
-  queued.recv_q = 65'535;
-  EXPECT_FALSE(matters(queued, filter));
-  queued.recv_q = 65'536;
-  EXPECT_TRUE(matters(queued, filter));
-  SocketRow unsent = row(TcpState::last_ack);
-  unsent.send_q = 1;
-  EXPECT_TRUE(matters(unsent, filter));
-  SocketRow locked = row(TcpState::established);
-  locked.locks = BufferLocks{.sndbuf = false, .rcvbuf = true};
-  EXPECT_TRUE(matters(locked, filter));
-  SocketRow mini = row(TcpState::fin_wait_2);
-  mini.kind = SocketKind::timewait;
-  EXPECT_FALSE(matters(mini, filter));
-}
-
 TEST(RowKeeper, keeps_the_biggest_and_the_listeners) {
   kernel::RowFilter filter;
   filter.all = true;

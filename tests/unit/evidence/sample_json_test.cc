@@ -178,7 +178,7 @@ TEST(SampleJson, errors_name_the_place) {
       {"/netns/0/states/OPEN", json::object(), "netns[0].states.OPEN: is no TCP state"},
       {"/memory/limits_pages", json::array({1, 2}), "memory.limits_pages: should be an array of 3"},
       {"/owners", 5, "owners: should be an array"},
-      {"/lifecycle/closed_by_pid/abc", json::array(), "lifecycle.closed_by_pid.abc: is not a number"},
+      {"/lifecycle/resets_sent/NO_SOCKET", json::array(), "lifecycle.resets_sent.NO_SOCKET: should be a whole number"},
       {"/self/partial", "yes", "self.partial: should be true or false"},
       {"/self/cpu_percent", "much", "self.cpu_percent: should be a number"},
       {"/host", json::array(), "host: should be an object"},

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the walks say about each socket, and their sums.
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <set>
+
+#include "agent/kernel/matters.h"
+#include "tests/kernel/kernel_test.h"
+
+namespace tcpadvisor::kernel {
+namespace {
+
+using std::chrono::milliseconds;
+
+TEST_F(KernelTest, BytesAndCallsOfALiveConnectionAreExact) {
+  auto listener = traffic::listen_on_loopback(8);
+  auto pair = traffic::make_pair(listener);
+  std::uint64_t bytes = 0;
+  for (std::size_t size : {1, 2, 3, 64, 100, 1000, 4096, 5000}) {
+    for (int i = 0; i < 5; ++i) {
+      traffic::send_exactly(pair.client.get(), size);
+      traffic::receive_exactly(pair.server.get(), size);
+      bytes += size;
+    }
+  }
+  auto seen = walk();
+  auto sender = row_of(pair.client.get(), seen), receiver = row_of(pair.server.get(), seen);
+  ASSERT_TRUE(sender && receiver);
+  EXPECT_EQ(*sender->bytes_sent - *sender->bytes_retrans, bytes);
+  EXPECT_EQ(*receiver->bytes_received, bytes);
+  EXPECT_EQ(*sender->bytes_acked, bytes);
+  ASSERT_TRUE(sender->calls && receiver->calls);
+  EXPECT_EQ(sender->calls->send.calls(), 40u);
+  EXPECT_EQ(sender->calls->send.slots[3], 5u) << "1 byte";
+  EXPECT_EQ(sender->calls->send.slots[4], 10u) << "2 and 3 bytes";
+  EXPECT_EQ(sender->calls->send.slots[3 + 12], 10u) << "4096 and 5000 bytes";
+  EXPECT_GE(receiver->calls->recv.calls(), 40u);
+  EXPECT_LT(sender->calls->send.last_ms_ago.value_or(1u << 20), 60'000u);
+}
+
+TEST_F(KernelTest, AnEmptyReadThatDoesNotWaitCountsAsEagain) {
+  auto listener = traffic::listen_on_loopback(8);
+  auto pair = traffic::make_pair(listener);
+  traffic::set_nonblocking(pair.client.get());
+  char byte = 0;
+  for (int i = 0; i < 7; ++i) EXPECT_EQ(recv(pair.client.get(), &byte, 1, 0), -1);
+  auto row = row_of(pair.client.get(), walk());
+  ASSERT_TRUE(row && row->calls);
+  EXPECT_EQ(row->calls->recv.eagain(), 7u);
+}
+
+TEST_F(KernelTest, SmallWritesBeforeAReadAreARun) {
+  auto listener = traffic::listen_on_loopback(8);
+  auto pair = traffic::make_pair(listener);
+  for (int i = 0; i < 3; ++i) {
+    traffic::send_exactly(pair.client.get(), 10);
+    traffic::send_exactly(pair.client.get(), 20);
+    traffic::receive_exactly(pair.server.get(), 30);
+    traffic::send_exactly(pair.server.get(), 1);
+    traffic::receive_exactly(pair.client.get(), 1);
+  }
+  auto row = row_of(pair.client.get(), walk());
+  ASSERT_TRUE(row && row->calls);
+  EXPECT_EQ(row->calls->small_write_runs, 3u);
+}
+
+TEST_F(KernelTest, StatesHoldersAndAges) {
+  auto listener = traffic::listen_on_loopback(8);
+  auto leaked = traffic::make_pair(listener);       // CLOSE_WAIT, owned
+  auto half_closed = traffic::make_pair(listener);  // FIN_WAIT_2, owned
+  auto unaccepted = traffic::connect_to(listener.port);
+  std::uint16_t unaccepted_port = traffic::local_port(unaccepted.get());
+  std::uint16_t orphan_port = traffic::local_port(leaked.client.get());
+  leaked.client.reset();
+  shutdown(half_closed.client.get(), SHUT_WR);
+  unaccepted.reset();
+  std::this_thread::sleep_for(milliseconds(300));
+
+  auto seen = walk();
+  auto close_wait = row_of(leaked.server.get(), seen);
+  ASSERT_TRUE(close_wait);
+  EXPECT_EQ(close_wait->state, TcpState::close_wait);
+  EXPECT_EQ(close_wait->holder, Holder::process);
+  EXPECT_EQ(close_wait->recv_q, 0u) << "the FIN is not data";
+  EXPECT_GE(close_wait->state_age_ms.value_or(0), 280u);
+  EXPECT_LT(close_wait->state_age_ms.value_or(1u << 30), 60'000u);
+  EXPECT_FALSE(close_wait->state_age_is_lower_bound);
+
+  auto fin_wait_2 = row_of(half_closed.client.get(), seen);
+  ASSERT_TRUE(fin_wait_2);
+  EXPECT_EQ(fin_wait_2->state, TcpState::fin_wait_2);
+  EXPECT_EQ(fin_wait_2->kind, SocketKind::full);
+  EXPECT_EQ(fin_wait_2->holder, Holder::process);
+
+  auto in_queue = std::ranges::find_if(seen.rows, [&](const SocketRow& row) {
+    return row.local.port == listener.port && row.remote.port == unaccepted_port;
+  });
+  ASSERT_NE(in_queue, seen.rows.end());
+  EXPECT_EQ(in_queue->state, TcpState::close_wait);
+  EXPECT_EQ(in_queue->holder, Holder::unaccepted);
+
+  auto orphan = std::ranges::find_if(seen.rows, [&](const SocketRow& row) { return row.local.port == orphan_port; });
+  ASSERT_NE(orphan, seen.rows.end());
+  EXPECT_EQ(orphan->state, TcpState::fin_wait_2);
+  EXPECT_EQ(orphan->kind, SocketKind::timewait);
+  EXPECT_EQ(orphan->holder, Holder::orphan);
+
+  auto listening = row_of(listener.fd.get(), seen);
+  ASSERT_TRUE(listening);
+  EXPECT_EQ(listening->accept_queue, 1u);
+  EXPECT_EQ(listening->accept_limit, 8u);
+
+  auto port = std::ranges::find(seen.ports, listener.port, &PortTotals::port);
+  ASSERT_NE(port, seen.ports.end());
+  EXPECT_EQ(port->sockets[index_of(TcpState::close_wait)], 3u) << "leaked, half closed by the peer, unaccepted";
+  EXPECT_EQ(port->unaccepted_close_wait, 1u);
+}
+
+TEST_F(KernelTest, QueuesAddUp) {
+  auto listener = traffic::listen_on_loopback(8);
+  auto pair = traffic::make_pair(listener);
+  traffic::send_exactly(pair.client.get(), 10'000);
+  ASSERT_TRUE(eventually([&] {
+    auto seen = walk();
+    auto receiver = row_of(pair.server.get(), seen);
+    auto sender = row_of(pair.client.get(), seen);
+    return receiver && sender && receiver->recv_q == 10'000 && sender->send_q == 0;
+  }));
+  traffic::set_nonblocking(pair.client.get());
+  std::vector<char> block(65'536, 'y');
+  std::uint64_t accepted = 10'000;
+  for (int i = 0; i < 2000; ++i) {
+    ssize_t sent = send(pair.client.get(), block.data(), block.size(), MSG_NOSIGNAL);
+    if (sent < 0) {
+      pollfd room{pair.client.get(), POLLOUT, 0};
+      if (poll(&room, 1, 300) == 0) break;  // the peer's window is closed for good
+      continue;
+    }
+    accepted += static_cast<std::uint64_t>(sent);
+  }
+  auto seen = walk();
+  auto sender = row_of(pair.client.get(), seen), receiver = row_of(pair.server.get(), seen);
+  ASSERT_TRUE(sender && receiver);
+  EXPECT_EQ(sender->send_q + receiver->recv_q, accepted) << "what the kernel took is in one of the two queues";
+  EXPECT_GT(*sender->not_sent, 0u);
+  EXPECT_TRUE(*sender->nospace);
+}
+
+TEST_F(KernelTest, AClosedWindowMattersHoweverLittleWaits) {
+  auto listener = traffic::listen_on_loopback(8, 4096);
+  auto pair = traffic::make_pair(listener);
+  traffic::set_nonblocking(pair.client.get());
+  std::vector<char> block(2048, 'z');
+  ASSERT_TRUE(eventually([&] {
+    while (send(pair.client.get(), block.data(), block.size(), MSG_NOSIGNAL) > 0) {
+    }
+    return row_of(pair.client.get(), walk())->snd_wnd == 0u;
+  }));
+  auto seen = walk(RowFilter{});  // only what matters: 64 KiB in a queue, or a reason like this one
+  ASSERT_TRUE(row_of(pair.client.get(), seen));
+  EXPECT_LT(row_of(pair.server.get(), walk())->recv_q, 65'536u);
+}
+
+// The rule is compiled into the kernel's walk and into the agent (bpf/matters.h); what each of them feeds it with must
+// say the same.
+TEST_F(KernelTest, BothSidesAgreeOnWhichSocketsMatter) {
+  auto listener = traffic::listen_on_loopback(16), fixed = traffic::listen_on_loopback(16, 32'768);
+  auto leaked = traffic::make_pair(listener), half_closed = traffic::make_pair(listener);
+  auto little = traffic::make_pair(listener), much = traffic::make_pair(listener);
+  auto locked_at_rest = traffic::make_pair(fixed), locked_unused = traffic::make_pair(fixed);
+  traffic::send_exactly(locked_at_rest.client.get(), 100);
+  traffic::receive_exactly(locked_at_rest.server.get(), 100);
+  std::this_thread::sleep_for(milliseconds(2500));  // now at rest for longer than counts as use
+  auto locked_in_use = traffic::make_pair(fixed);
+  traffic::send_exactly(locked_in_use.client.get(), 100);
+  traffic::receive_exactly(locked_in_use.server.get(), 100);
+  traffic::send_exactly(little.client.get(), 1000);
+  traffic::send_exactly(much.client.get(), 100'000);
+  leaked.client.reset();
+  shutdown(half_closed.client.get(), SHUT_WR);
+
+  auto cookies = [](const std::vector<SocketRow>& rows, const std::function<bool(const SocketRow&)>& wanted) {
+    std::set<std::uint64_t> set;
+    for (const SocketRow& row : rows) {
+      if (row.kind == SocketKind::full && wanted(row)) set.insert(row.cookie);
+    }
+    return set;
+  };
+  auto chosen_by_agent = [&] {
+    return cookies(walk().rows, [](const SocketRow& row) { return matters(row, RowFilter{}); });
+  };
+  auto chosen_by_kernel = [&] { return cookies(walk(RowFilter{}).rows, [](const SocketRow&) { return true; }); };
+  EXPECT_TRUE(eventually([&] { return chosen_by_agent() == chosen_by_kernel(); }));
+  auto seen = walk();
+  auto cookie_of = [&](int fd) { return row_of(fd, seen).value_or(SocketRow{}).cookie; };
+  auto chosen = chosen_by_kernel();
+  for (int fd : {listener.fd.get(), leaked.server.get(), half_closed.client.get(), much.server.get(),
+                 locked_in_use.server.get()})
+    EXPECT_TRUE(chosen.contains(cookie_of(fd))) << fd;
+  for (int fd :
+       {little.server.get(), locked_at_rest.server.get(), locked_unused.server.get(), locked_in_use.client.get()})
+    EXPECT_FALSE(chosen.contains(cookie_of(fd))) << fd;
+}
+
+TEST_F(KernelTest, OwnersAreJoinedByCookie) {
+  auto listener = traffic::listen_on_loopback(8);
+  auto pair = traffic::make_pair(listener);
+  traffic::send_exactly(pair.client.get(), 10);
+  RowFilter unread;  // not every socket of the host: a busy one has more than the walk may name
+  unread.min_recv_q = 10;
+  auto row = row_of(pair.server.get(), walk());
+  ASSERT_TRUE(row);
+  auto held = owners(unread);
+  auto owner = held.by_cookie.find(row->cookie);
+  ASSERT_NE(owner, held.by_cookie.end());
+  EXPECT_EQ(owner->second.pid, static_cast<Pid>(getpid()));
+  EXPECT_EQ(owner->second.fd, pair.server.get());
+  auto totals = std::ranges::find(held.owners, static_cast<Pid>(getpid()), &OwnerTotals::pid);
+  ASSERT_NE(totals, held.owners.end());
+  EXPECT_EQ(totals->sockets[index_of(TcpState::established)], 2u);
+  EXPECT_EQ(totals->sockets[index_of(TcpState::listen)], 1u);
+  EXPECT_GE(*totals->fds, 3u);
+}
+
+TEST_F(KernelTest, BufferLocksAreSeen) {
+  auto listener = traffic::listen_on_loopback(8, 32'768);
+  auto pair = traffic::make_pair(listener);
+  auto seen = walk();
+  EXPECT_TRUE(row_of(pair.server.get(), seen)->locks->rcvbuf) << "inherited from the listener";
+  EXPECT_FALSE(row_of(pair.server.get(), seen)->locks->sndbuf);
+  EXPECT_FALSE(row_of(pair.client.get(), seen)->locks->rcvbuf);
+  EXPECT_EQ(*row_of(pair.server.get(), seen)->rcvbuf, 65'536u);
+}
+
+// Rows fill the kernel's 32 KB buffer many times; each time the kernel shows the same socket again.
+TEST_F(KernelTest, NothingIsCountedTwiceWhenRowsFillTheBuffer) {
+  auto listener = traffic::listen_on_loopback(400);
+  std::vector<traffic::Pair> pairs;
+  for (int i = 0; i < 300; ++i) pairs.push_back(traffic::make_pair(listener));
+  auto with_rows = walk();
+  RowFilter none;
+  none.min_recv_q = none.min_send_q = 1u << 30;
+  auto without_rows = walk(none);
+  EXPECT_EQ(with_rows.states[index_of(TcpState::established)].count, 600u);
+  EXPECT_EQ(without_rows.states[index_of(TcpState::established)].count, 600u);
+  EXPECT_GE(with_rows.rows.size(), 601u);
+  for (auto& pair : pairs) traffic::send_exactly(pair.client.get(), 1);
+  RowFilter unread = none;
+  unread.min_recv_q = 1;
+  ASSERT_TRUE(eventually([&] { return walk(unread).rows.size() == 301; }));
+  auto held = owners(unread).by_cookie;
+  EXPECT_EQ(
+      std::ranges::count_if(held, [](const auto& entry) { return entry.second.pid == static_cast<Pid>(getpid()); }),
+      301);
+}
+
+TEST_F(KernelTest, MoreRowsThanTheLimitAreCounted) {
+  TracerOptions options = options_from_environment();
+  options.max_rows = 10;
+  options.calls = Calls::off;
+  auto small = Tracer::open(options);
+  auto listener = traffic::listen_on_loopback(64);
+  std::vector<traffic::Pair> pairs;
+  for (int i = 0; i < 30; ++i) pairs.push_back(traffic::make_pair(listener));
+  auto seen = small->walk_sockets(every_socket());
+  ASSERT_TRUE(seen);
+  EXPECT_EQ(seen->rows.size(), 10u);
+  EXPECT_EQ(seen->suppressed, 51u);
+  EXPECT_EQ(seen->states[index_of(TcpState::established)].count, 60u) << "the totals stay complete";
+}
+
+}  // namespace
+}  // namespace tcpadvisor::kernel
