@@ -40,9 +40,10 @@ int precedence(FindingClass finding_class) {
 }
 
 void sort_findings(std::vector<Finding>& findings) {
-  std::ranges::stable_sort(findings, {}, [](const Finding& finding) {
-    return std::tuple(-static_cast<int>(finding.severity), precedence(finding.finding_class), ~finding.scope.count,
-                      finding.id, finding.instance);
+  using Rank = std::tuple<int, int, std::uint64_t, const std::string&, const std::string&>;
+  std::ranges::stable_sort(findings, {}, [](const Finding& finding) -> Rank {
+    return Rank(-static_cast<int>(finding.severity), precedence(finding.finding_class), ~finding.scope.count,
+                finding.id, finding.instance);
   });
 }
 
