@@ -4,6 +4,7 @@
 
 #include "advisor/base/columns.h"
 #include "advisor/base/text.h"
+#include "advisor/knobs/change.h"
 #include "advisor/report/finding_json.h"
 #include "agent/watch/table.h"
 
@@ -68,7 +69,7 @@ std::vector<Line> details_of(const Finding& finding, std::size_t width) {
   add_text(lines, "do", advice.text, width);
   for (const std::string& step : advice.steps) add_text(lines, "", "- " + step, width);
   add_text(lines, "formula", advice.formula, width);
-  add_text(lines, "apply", advice.apply, width);
+  if (advice.change) add_text(lines, "apply", text_of(*advice.change).apply, width);
   for (const NotUseful& useless : finding.not_useful) {
     add_text(lines, &useless == finding.not_useful.data() ? "not useful" : "", useless.knob + ": " + useless.why,
              width);
