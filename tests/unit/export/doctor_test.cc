@@ -96,7 +96,7 @@ TEST(Doctor, SaysWhatEachThreadMayDo) {
   EXPECT_THAT(text, testing::HasSubstr("\nwriting:    only below /run/tcpadvisor/queues; the looker nowhere\n"));
   checkup.threads[2].no_new_privs = false;
   EXPECT_THAT(doctor_text(checkup, 120), testing::Not(testing::HasSubstr("no way to gain more")));
-  nlohmann::json json = doctor_json(checkup);
+  nlohmann::json json = nlohmann::json::parse(doctor_json(checkup));
   EXPECT_EQ(json["threads"][1]["capabilities"], (std::vector<std::string>{"cap_sys_ptrace", "cap_sys_admin"}));
   EXPECT_EQ(json["threads"][2]["no_new_privs"], false);
   EXPECT_EQ(json["writes"], checkup.writes);
