@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <algorithm>
 #include <set>
 
 #include "agent/kernel/matters.h"
@@ -192,13 +194,17 @@ TEST_F(KernelTest, BothSidesAgreeOnWhichSocketsMatter) {
     return cookies(walk().rows, [](const SocketRow& row) { return matters(row, RowFilter{}); });
   };
   auto chosen_by_kernel = [&] { return cookies(walk(RowFilter{}).rows, [](const SocketRow&) { return true; }); };
-  EXPECT_TRUE(eventually([&] { return chosen_by_agent() == chosen_by_kernel(); }));
   auto seen = walk();
   auto cookie_of = [&](int fd) { return row_of(fd, seen).value_or(SocketRow{}).cookie; };
-  auto chosen = chosen_by_kernel();
-  for (int fd : {listener.fd.get(), leaked.server.get(), half_closed.client.get(), much.server.get(),
-                 locked_in_use.server.get()})
-    EXPECT_TRUE(chosen.contains(cookie_of(fd))) << fd;
+  std::set<std::uint64_t> chosen;
+  const int wanted[] = {listener.fd.get(), leaked.server.get(), half_closed.client.get(), much.server.get(),
+                        locked_in_use.server.get()};
+  EXPECT_TRUE(eventually([&] {  // what was sent may still be on its way
+    chosen = chosen_by_kernel();
+    return chosen == chosen_by_agent() &&
+           std::ranges::all_of(wanted, [&](int fd) { return chosen.contains(cookie_of(fd)); });
+  }));
+  for (int fd : wanted) EXPECT_TRUE(chosen.contains(cookie_of(fd))) << fd;
   for (int fd :
        {little.server.get(), locked_at_rest.server.get(), locked_unused.server.get(), locked_in_use.client.get()})
     EXPECT_FALSE(chosen.contains(cookie_of(fd))) << fd;
