@@ -247,6 +247,11 @@ void Port::hold() {
   scheduler_.hold();
 }
 
+void Port::give_one_turn() {
+  Operations::Scope operation(operations_);
+  scheduler_.give_one_turn();
+}
+
 void Port::release() {
   Operations::Scope operation(operations_);
   scheduler_.release();

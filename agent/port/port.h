@@ -78,6 +78,7 @@ class Port final : private DriverEvents, private TransportEvents {
   void caller_dies(CallerId caller);
   void hold();  ///< somebody else has the port's lock: sends are scheduled
   void release();
+  void give_one_turn();  ///< release(), one turn of the port, and hold() again
 
   PortState state() const;
   /// What `caller` is doing: nothing if its last call has returned.

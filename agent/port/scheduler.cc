@@ -189,6 +189,13 @@ void Scheduler::release() {
   want_turn();
 }
 
+void Scheduler::give_one_turn() {
+  held_ = false;
+  run_turn();
+  held_ = true;
+  timers_.cancel(std::exchange(turn_, 0));  // release() asks for the next
+}
+
 void Scheduler::run_turn() {
   timers_.cancel(std::exchange(turn_, 0));
   check_message_queue();

@@ -52,6 +52,8 @@ class Scheduler {
   /// The port's lock is taken, as by another scheduler thread: every call is scheduled until release().
   void hold() { held_ = true; }
   void release();
+  /// Gives the lock up for one turn of the port and takes it again, before anybody who was resumed can call.
+  void give_one_turn();
   /// Runs `what`, a call of `caller` that is no command or an event of the port (kNobody), in its place behind what is
   /// scheduled; at once if that cannot run now. It has run when this returns.
   void in_line(CallerId caller, const std::function<void()>& what);
