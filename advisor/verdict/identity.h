@@ -10,8 +10,8 @@
 namespace tcpadvisor {
 
 /// Sets Finding::instance from what survives a restart of the process: rule, topic, kind of scope, namespace name,
-/// program name, cgroup, listening port or peer. Findings that are equal in all of that (two processes of one program) are told apart in
-/// order of pid.
+/// program name, cgroup, listening port or peer. Findings that are equal in all of that (two processes of one program)
+/// are told apart in order of pid.
 void set_instances(const Connections& connections, std::vector<Finding>& findings);
 
 }  // namespace tcpadvisor

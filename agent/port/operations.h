@@ -84,7 +84,7 @@ class Operations {
   std::function<bool()> between_;
   std::vector<Event> waiting_;
   int running_ = 0;
-  TimerId more_ = 0;  ///< goes on with what kMostRounds left
+  TimerId more_ = 0;           ///< goes on with what kMostRounds left
   bool* destroyed_ = nullptr;  ///< set while events are handed out
 };
 

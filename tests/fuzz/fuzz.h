@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One fuzz target a file: `TCPADVISOR_FUZZ(bytes) { … }` gets a span of bytes, decodes them, and requires what must hold
-// whatever they were. libFuzzer drives it (./dev fuzz); replay.cc plays the corpus through it in every ordinary build.
+// One fuzz target a file: `TCPADVISOR_FUZZ(bytes) { … }` gets a span of bytes, decodes them, and requires what must
+// hold whatever they were. libFuzzer drives it (./dev fuzz); replay.cc plays the corpus through it in every ordinary
+// build.
 #pragma once
 
 #include <cstddef>

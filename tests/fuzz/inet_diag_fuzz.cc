@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Answers of inet_diag: any bytes may follow a netlink header.
 #include "agent/sources/inet_diag.h"
-
 #include "tests/fuzz/fuzz.h"
 
 TCPADVISOR_FUZZ(bytes) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A configuration or policy file: TOML that a person wrote, or something else by mistake.
 #include "advisor/base/toml.h"
-
 #include "tests/fuzz/fuzz.h"
 
 TCPADVISOR_FUZZ(bytes) {
