@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "advisor/rules/close_wait.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <map>
 #include <utility>
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/holding.h"
-#include "advisor/rules/listeners.h"
+#include "advisor/rules/listener_scope.h"
+#include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
 namespace {
 
-constexpr double kFullShare = 0.8;         // of the descriptor limit
+constexpr Threshold kShareOfSockets = ratio_threshold("share_of_sockets", 0.05);  // of the process
 constexpr std::size_t kSteadySamples = 3;  // the count must not fall over so many
 
 const std::vector<NotUseful> kNoSysctlClosesThem = {
@@ -25,9 +26,10 @@ const std::vector<NotUseful> kNoSysctlClosesThem = {
     {"net.ipv4.tcp_tw_reuse", "concerns TIME_WAIT, which is the other end of a clean close"},
 };
 
-/// max(min_count, 5 % of the process' sockets).
+/// max(min_count, 5 % of the process' sockets, rounded up).
 std::uint64_t threshold_of(const Holding& holding, const Policy& policy) {
-  std::uint64_t share = holding.owner == nullptr ? 0 : (std::uint64_t{holding.owner->tcp_sockets()} + 19) / 20;
+  double sockets = holding.owner == nullptr ? 0 : holding.owner->tcp_sockets();
+  std::uint64_t share = to_u64(std::ceil(sockets * policy.value(kShareOfSockets) - 1e-6));
   return std::max<std::uint64_t>(policy.min_count, share);
 }
 
@@ -65,7 +67,7 @@ Finding leak_of(const Window& window, const Policy& policy, const Holding& holdi
   if (holding.owner != nullptr && holding.owner->fds && holding.owner->fd_limit.value_or(0) > 0) {
     double fds = *holding.owner->fds, most = static_cast<double>(*holding.owner->fd_limit);
     double growth = holding.counts.per_minute();
-    if (fds > kFullShare * most) finding.severity = Severity::critical;
+    if (fds > policy.value(kFdUse) * most) finding.severity = Severity::critical;
     if (growth > 0)
       limit = fmt::format(" At this rate it has none left in {}.", seconds_text((most - fds) / growth * 60));
   }
@@ -90,13 +92,12 @@ Finding leak_of(const Window& window, const Policy& policy, const Holding& holdi
   cure.verify = fmt::format("tcpadvisor report --only close-wait-leak: no CLOSE_WAIT socket older than {}",
                             human_duration(policy.age));
   finding.not_useful = kNoSysctlClosesThem;
-  finding.references = {"RFC 9293 section 3.6 (half-closed connections)"};
   return finding;
 }
 
-}  // namespace
-
-Outcome close_wait_leak(const Window& window, const Policy& policy) {
+Outcome judge_close_wait_leak(const Evidence& in) {
+  const Window& window = in.window;
+  const Policy& policy = in.policy;
   const Sample& now = window.latest();
   if (std::string problem = snapshot_problem(now); !problem.empty()) return Outcome::unknown(problem);
 
@@ -132,14 +133,14 @@ Outcome close_wait_leak(const Window& window, const Policy& policy) {
     outcome.not_assessed =
         fmt::format("{} over the limit of rows, and owners are not known", counted(total - rows, "CLOSE_WAIT socket"));
   }
-  if (outcome.findings.empty() && outcome.not_assessed.empty()) {
-    return Outcome::fine(fmt::format("CLOSE_WAIT sockets held for more than {}", human_duration(policy.age)),
-                         with_commas(old));
-  }
-  return outcome;
+  return Outcome::of(std::move(outcome.findings), std::move(outcome.not_assessed),
+                     fmt::format("CLOSE_WAIT sockets held for more than {}", human_duration(policy.age)),
+                     with_commas(old));
 }
 
-Outcome close_wait_unaccepted(const Window& window, const Policy& policy) {
+Outcome judge_close_wait_unaccepted(const Evidence& in) {
+  const Window& window = in.window;
+  const Policy& policy = in.policy;
   const Sample& now = window.latest();
   if (std::string problem = snapshot_problem(now); !problem.empty()) return Outcome::unknown(problem);
 
@@ -247,4 +248,36 @@ Outcome close_wait_unaccepted(const Window& window, const Policy& policy) {
   return Outcome::fine("CLOSE_WAIT sockets in accept queues", with_commas(total));
 }
 
+constexpr std::array kCloseWaitLeakThresholds = {kMinCount, kShareOfSockets, kFdUse};
+constexpr std::array<std::string_view, 1> kCloseWaitLeakReferences = {"RFC 9293 section 3.6 (half-closed connections)"};
+constexpr std::array kCloseWaitUnacceptedThresholds = {kMinCount};
+
+}  // namespace
+
+namespace rules {
+
+extern const Rule close_wait_leak = {
+    .id = "close-wait-leak",
+    .title = "a process does not close sockets whose peers have closed",
+    .explanation =
+        "The peer has closed its end of these connections; our process got the end of file and has not called "
+        "close(). Each such socket keeps a descriptor and kernel memory for as long as the process lives: no "
+        "timer of the kernel ends CLOSE_WAIT.",
+    .thresholds = kCloseWaitLeakThresholds,
+    .references = kCloseWaitLeakReferences,
+    .judge = judge_close_wait_leak,
+};
+
+extern const Rule close_wait_unaccepted = {
+    .id = "close-wait-unaccepted",
+    .title = "connections ended before any process accepted them",
+    .explanation =
+        "The kernel has completed these connections, the clients have gone again, and no accept() has taken "
+        "them: the accept loop is blocked, dead or was never started.",
+    .thresholds = kCloseWaitUnacceptedThresholds,
+    .references = {},
+    .judge = judge_close_wait_unaccepted,
+};
+
+}  // namespace rules
 }  // namespace tcpadvisor

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "advisor/rules/closed_fd.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "advisor/base/text.h"
+#include "advisor/rules/holding.h"
+#include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
 namespace {
 
 constexpr std::size_t kSteadySamples = 3;
-constexpr double kFullShare = 0.8;
 
 std::optional<double> in_state(const PastOwner& owner, TcpState state) {
   return owner.sockets[index_of(state)];
@@ -32,9 +32,9 @@ std::optional<double> unlisted_sockets(const Sample& sample) {
   return *alloc - inuse;
 }
 
-}  // namespace
-
-Outcome closed_socket_fd_leak(const Window& window, const Policy& policy) {
+Outcome judge_closed_socket_fd_leak(const Evidence& in) {
+  const Window& window = in.window;
+  const Policy& policy = in.policy;
   const Sample& now = window.latest();
   if (!owners_known(now)) {
     return Outcome::unknown(
@@ -90,8 +90,8 @@ Outcome closed_socket_fd_leak(const Window& window, const Policy& policy) {
     }
     if (owner.fds && owner.fd_limit.value_or(0) > 0) {
       double share = static_cast<double>(*owner.fds) / static_cast<double>(*owner.fd_limit);
-      finding.evidence.push_back(measured(window, "fd_use", source, share, "ratio", kFullShare));
-      if (share > kFullShare) finding.severity = Severity::critical;
+      finding.evidence.push_back(measured(window, "fd_use", source, share, "ratio", policy.value(kFdUse)));
+      if (share > policy.value(kFdUse)) finding.severity = Severity::critical;
     }
     finding.meaning =
         "These connections are over (reset, or ended by keepalive), so ss does not list them, but the process "
@@ -108,8 +108,25 @@ Outcome closed_socket_fd_leak(const Window& window, const Policy& policy) {
                           {"ulimit -n", "a higher limit only moves the day on which it is reached"}};
     outcome.findings.push_back(std::move(finding));
   }
-  if (!outcome.findings.empty()) return outcome;
-  return Outcome::fine("dead sockets held by one process", with_commas(most));
+  return Outcome::of(std::move(outcome.findings), {}, "dead sockets held by one process", with_commas(most));
 }
 
+constexpr std::array kClosedSocketFdLeakThresholds = {kMinCount, kFdUse};
+
+}  // namespace
+
+namespace rules {
+
+extern const Rule closed_socket_fd_leak = {
+    .id = "closed-socket-fd-leak",
+    .title = "a process keeps descriptors of dead sockets",
+    .explanation =
+        "The connection of such a socket is over (a reset, a keepalive that failed), so no list of connections "
+        "shows it, but the process still holds the descriptor. It is the CLOSE_WAIT fault in another state.",
+    .thresholds = kClosedSocketFdLeakThresholds,
+    .references = {},
+    .judge = judge_closed_socket_fd_leak,
+};
+
+}  // namespace rules
 }  // namespace tcpadvisor

@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "advisor/rules/do_nothing.h"
-
 #include <fmt/format.h>
 
+#include <array>
+
 #include "advisor/base/text.h"
+#include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
 namespace {
 
-constexpr std::uint64_t kManyTimeWait = 5'000;  // from here on people begin to "tune" it
-constexpr double kBucketShare = 0.9;            // of tcp_max_tw_buckets: above it the kernel drops entries
-constexpr double kFewRetransmits = 0.001;       // of the segments sent
-constexpr double kManyRetransmits = 100;        // fewer are no topic
-constexpr double kSpuriousShare = 0.5;          // reported by the peers as duplicates
+constexpr Threshold kManyTimeWait = count_threshold("many_time_wait", 5'000, "entries");  // now people begin to "tune"
+constexpr Threshold kBucketShare =
+    ratio_threshold("bucket_share", 0.9);  // of tcp_max_tw_buckets: above it some are dropped
+constexpr double kFewRetransmits = 0.001;  // of the segments sent
+constexpr Threshold kManyRetransmits = count_threshold("many_retransmits", 100, "segments");  // fewer are no topic
+constexpr Threshold kSpuriousShare = ratio_threshold("spurious_share", 0.5);  // that the peers report as duplicates
 
 Finding nothing_to_do(const Window& window, const NetnsSample& netns, std::string topic, std::string title,
                       std::string meaning) {
@@ -31,12 +33,14 @@ Finding nothing_to_do(const Window& window, const NetnsSample& netns, std::strin
   return finding;
 }
 
-void time_wait(const Window& window, const NetnsSample& netns, std::vector<Finding>& out) {
+void time_wait(const Evidence& in, const NetnsSample& netns, std::vector<Finding>& out) {
+  const Window& window = in.window;
   std::uint64_t count = netns.states[index_of(TcpState::time_wait)].count;
   double overflow = window.increase(netns.id, "TcpExt.TCPTimeWaitOverflow").value_or(0);
   auto buckets = sysctl_value(window.latest(), netns.id, "net.ipv4.tcp_max_tw_buckets");
-  bool near_limit = buckets && static_cast<double>(count) >= kBucketShare * static_cast<double>(*buckets);
-  if (count < kManyTimeWait || overflow > 0 || near_limit) return;
+  bool near_limit =
+      buckets && static_cast<double>(count) >= in.policy.value(kBucketShare) * static_cast<double>(*buckets);
+  if (static_cast<double>(count) < in.policy.value(kManyTimeWait) || overflow > 0 || near_limit) return;
   Finding finding =
       nothing_to_do(window, netns, "time-wait", fmt::format("{} TIME_WAIT entries are normal here", with_commas(count)),
                     "TIME_WAIT is the clean end of a connection that this side closed first: 60 s, 256 bytes, no "
@@ -69,12 +73,15 @@ void prunes(const Window& window, const NetnsSample& netns, std::vector<Finding>
   out.push_back(std::move(finding));
 }
 
-void retransmits(const Window& window, const NetnsSample& netns, std::vector<Finding>& out) {
+void retransmits(const Evidence& in, const NetnsSample& netns, std::vector<Finding>& out) {
+  const Window& window = in.window;
+  const double spurious_share = in.policy.value(kSpuriousShare);
   double again = window.increase(netns.id, "Tcp.RetransSegs").value_or(0);
   double sent = window.increase(netns.id, "Tcp.OutSegs").value_or(0);
   double duplicates = window.increase(netns.id, "TcpExt.TCPDSACKRecvSegs").value_or(0);
-  if (again < kManyRetransmits || sent == 0) return;
-  bool few = again / sent<kFewRetransmits, spurious = duplicates / again> kSpuriousShare;
+  if (again < in.policy.value(kManyRetransmits) || sent == 0) return;
+  bool few = again / sent < kFewRetransmits;
+  bool spurious = duplicates / again > spurious_share;
   if (!few && !spurious) return;
   Finding finding = nothing_to_do(
       window, netns, "retransmissions", "Retransmissions are harmless here",
@@ -83,24 +90,41 @@ void retransmits(const Window& window, const NetnsSample& netns, std::vector<Fin
   finding.evidence.push_back(
       measured(window, "retransmitted_share", "Tcp.RetransSegs / Tcp.OutSegs", again / sent, "ratio", kFewRetransmits));
   finding.evidence.push_back(measured(window, "reported_as_duplicates", "TcpExt.TCPDSACKRecvSegs", duplicates / again,
-                                      "ratio", kSpuriousShare));
+                                      "ratio", spurious_share));
   finding.not_useful = {
       {"net.ipv4.tcp_sack, net.ipv4.tcp_dsack", "turning them off hides the reports and slows recovery"},
       {"net.ipv4.tcp_congestion_control", "no loss, so nothing to gain from it here"}};
   out.push_back(std::move(finding));
 }
 
-}  // namespace
-
-Outcome do_nothing(const Window& window, const Policy&) {
+Outcome judge_do_nothing(const Evidence& in) {
+  const Window& window = in.window;
   Outcome outcome;
   for (const NetnsSample& netns : window.latest().netns) {
     if (!netns.error.empty()) continue;
-    time_wait(window, netns, outcome.findings);
+    time_wait(in, netns, outcome.findings);
     prunes(window, netns, outcome.findings);
-    retransmits(window, netns, outcome.findings);
+    retransmits(in, netns, outcome.findings);
   }
   return outcome;
 }
 
+constexpr std::array kDoNothingThresholds = {kManyTimeWait, kBucketShare, kManyRetransmits, kSpuriousShare};
+
+}  // namespace
+
+namespace rules {
+
+extern const Rule do_nothing = {
+    .id = "do-nothing",
+    .title = "numbers that look alarming and are normal",
+    .explanation =
+        "Some numbers look alarming and are normal. Each is named with the reason, and with the settings that "
+        "would do harm if they were changed because of it.",
+    .thresholds = kDoNothingThresholds,
+    .references = {},
+    .judge = judge_do_nothing,
+};
+
+}  // namespace rules
 }  // namespace tcpadvisor

@@ -5,12 +5,16 @@
 
 namespace tcpadvisor {
 
-Evidence::Evidence(const Window& observed, const Policy& thresholds) : window(observed), policy(thresholds) {}
+Evidence::Evidence(const Window& observed, const Policy& thresholds)
+    : window(observed), policy(thresholds), whole_(*this) {}
+
+Evidence::Evidence(const Evidence& whole, const Policy& own) : window(whole.window), policy(own), whole_(whole) {}
 
 Evidence::~Evidence() = default;
 
 const QueueView& Evidence::queues() const {
-  if (queues_ == nullptr) queues_ = std::make_unique<const QueueView>(view_queues(window, policy));
+  if (&whole_ != this) return whole_.queues();
+  if (!queues_) queues_ = std::make_unique<const QueueView>(view_queues(window, policy));
   return *queues_;
 }
 

@@ -12,11 +12,13 @@ namespace tcpadvisor {
 
 struct QueueView;
 
-/// Made once per judged window and shared by all rules, in one thread; refers to window and policy, which must outlive
-/// it. Who is whose other end and who holds what is in window.connections().
+/// What rules share is made once per judged window, in one thread. Refers to window and policy, which must outlive it.
+/// Who is whose other end and who holds what is in window.connections().
 class Evidence {
  public:
   Evidence(const Window& observed, const Policy& thresholds);
+  /// The same evidence for one rule, by the thresholds that the policy sets for it; shares what `whole` has made.
+  Evidence(const Evidence& whole, const Policy& own);
   ~Evidence();
   Evidence(const Evidence&) = delete;
   Evidence& operator=(const Evidence&) = delete;
@@ -28,6 +30,7 @@ class Evidence {
   const QueueView& queues() const;  ///< the queues of programs over the window (user_queues.h); made when first asked
 
  private:
+  const Evidence& whole_;  ///< itself, or what it was made of
   mutable std::unique_ptr<const QueueView> queues_;
 };
 

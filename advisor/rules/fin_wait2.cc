@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "advisor/rules/fin_wait2.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <utility>
@@ -11,13 +10,14 @@
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/holding.h"
+#include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
 namespace {
 
-constexpr double kShareOfTimeWaitBuckets = 0.25;
-constexpr std::uint64_t kManyOrphans = 10'000;
+constexpr Threshold kShareOfTimeWaitBuckets = ratio_threshold("share_of_tw_buckets", 0.25);
+constexpr Threshold kManyOrphans = count_threshold("many_orphans", 10'000);
 constexpr std::int64_t kShortestTimeoutS = 15;  // shorter ones lose late data of slow peers
 
 Finding held_finding(const Window& window, const Policy& policy, const Holding& holding) {
@@ -54,13 +54,12 @@ Finding held_finding(const Window& window, const Policy& policy, const Holding& 
       {"net.ipv4.tcp_fin_timeout", "it starts at close(); a socket that still has a descriptor never times out"},
       {"net.ipv4.tcp_max_tw_buckets", "these are full sockets, not TIME_WAIT entries"},
   };
-  finding.references = {"tcp(7): tcp_fin_timeout", "shutdown(2)"};
   return finding;
 }
 
-}  // namespace
-
-Outcome fin_wait2_app_held(const Window& window, const Policy& policy) {
+Outcome judge_fin_wait2_app_held(const Evidence& in) {
+  const Window& window = in.window;
+  const Policy& policy = in.policy;
   const Sample& now = window.latest();
   if (std::string problem = snapshot_problem(now); !problem.empty()) return Outcome::unknown(problem);
   Outcome outcome;
@@ -75,14 +74,10 @@ Outcome fin_wait2_app_held(const Window& window, const Policy& policy) {
                                          seconds_text(window.span_s()), human_duration(policy.age));
     }
   }
-  if (outcome.findings.empty() && outcome.not_assessed.empty()) {
-    return Outcome::fine(fmt::format("FIN_WAIT_2 sockets held for more than {}", human_duration(policy.age)),
-                         with_commas(old));
-  }
-  return outcome;
+  return Outcome::of(std::move(outcome.findings), std::move(outcome.not_assessed),
+                     fmt::format("FIN_WAIT_2 sockets held for more than {}", human_duration(policy.age)),
+                     with_commas(old));
 }
-
-namespace {
 
 /// A shorter tcp_fin_timeout frees them sooner; nothing to say when it is short already.
 void recommend_timeout(const Sample& now, const NetnsSample& netns, std::uint64_t count, Finding& finding) {
@@ -107,9 +102,9 @@ void recommend_timeout(const Sample& now, const NetnsSample& netns, std::uint64_
   cure.applicability = Applicability::needs_review;
 }
 
-}  // namespace
-
-Outcome fin_wait2_orphan_buildup(const Window& window, const Policy& policy) {
+Outcome judge_fin_wait2_orphan_buildup(const Evidence& in) {
+  const Window& window = in.window;
+  const Policy& policy = in.policy;
   const Sample& now = window.latest();
   if (std::string problem = snapshot_problem(now); !problem.empty()) return Outcome::unknown(problem);
   struct InNetns {
@@ -136,8 +131,8 @@ Outcome fin_wait2_orphan_buildup(const Window& window, const Policy& policy) {
     std::uint64_t orphans = std::max(orphan_rows, sub_sat(total, held));
     most = std::max(most, orphans);
     auto buckets = sysctl_value(now, netns.id, "net.ipv4.tcp_max_tw_buckets");
-    double limit = static_cast<double>(kManyOrphans);
-    if (buckets) limit = std::min(limit, kShareOfTimeWaitBuckets * static_cast<double>(*buckets));
+    double limit = policy.value(kManyOrphans);
+    if (buckets) limit = std::min(limit, policy.value(kShareOfTimeWaitBuckets) * static_cast<double>(*buckets));
     limit = std::max<double>(limit, policy.min_count);
     if (static_cast<double>(orphans) <= limit) continue;
 
@@ -156,7 +151,7 @@ Outcome fin_wait2_orphan_buildup(const Window& window, const Policy& policy) {
     if (buckets) {
       finding.evidence.push_back(measured(window, "share_of_tcp_max_tw_buckets", "net.ipv4.tcp_max_tw_buckets",
                                           static_cast<double>(orphans) / std::max(1.0, static_cast<double>(*buckets)),
-                                          "ratio", kShareOfTimeWaitBuckets));
+                                          "ratio", policy.value(kShareOfTimeWaitBuckets)));
     }
     finding.meaning = fmt::format(
         "The peers got our FIN and have not closed their end. Each entry ends by itself after "
@@ -167,11 +162,41 @@ Outcome fin_wait2_orphan_buildup(const Window& window, const Policy& policy) {
     finding.recommendation.verify = "the count falls to tcp_fin_timeout x closes per second or below";
     finding.not_useful = {{"net.ipv4.tcp_tw_reuse", "concerns TIME_WAIT of outgoing connections"},
                           {"net.ipv4.tcp_max_tw_buckets (lower)", "ends connections early, peers see resets"}};
-    finding.references = {"tcp(7): tcp_fin_timeout"};
     outcome.findings.push_back(std::move(finding));
   }
-  if (!outcome.findings.empty()) return outcome;
-  return Outcome::fine("orphan FIN_WAIT_2 entries in one namespace", with_commas(most));
+  return Outcome::of(std::move(outcome.findings), {}, "orphan FIN_WAIT_2 entries in one namespace", with_commas(most));
 }
 
+constexpr std::array kFinWait2AppHeldThresholds = {kMinCount};
+constexpr std::array<std::string_view, 2> kFinWait2AppHeldReferences = {"tcp(7): tcp_fin_timeout", "shutdown(2)"};
+constexpr std::array kFinWait2OrphanBuildupThresholds = {kMinCount, kManyOrphans, kShareOfTimeWaitBuckets};
+constexpr std::array<std::string_view, 1> kFinWait2OrphanBuildupReferences = {"tcp(7): tcp_fin_timeout"};
+
+}  // namespace
+
+namespace rules {
+
+extern const Rule fin_wait2_app_held = {
+    .id = "fin-wait2-app-held",
+    .title = "a process shut sockets down and keeps them",
+    .explanation =
+        "The process has called shutdown(SHUT_WR) and keeps the descriptor. As long as it does, no timer ends "
+        "FIN_WAIT_2, also if the peer never closes.",
+    .thresholds = kFinWait2AppHeldThresholds,
+    .references = kFinWait2AppHeldReferences,
+    .judge = judge_fin_wait2_app_held,
+};
+
+extern const Rule fin_wait2_orphan_buildup = {
+    .id = "fin-wait2-orphan-buildup",
+    .title = "many closed connections wait for their peers",
+    .explanation =
+        "Our side has closed; the peers have got our FIN and have not closed theirs. The kernel ends each entry "
+        "after tcp_fin_timeout, so many of them mean fast closes towards peers that do not close.",
+    .thresholds = kFinWait2OrphanBuildupThresholds,
+    .references = kFinWait2OrphanBuildupReferences,
+    .judge = judge_fin_wait2_orphan_buildup,
+};
+
+}  // namespace rules
 }  // namespace tcpadvisor

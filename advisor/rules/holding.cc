@@ -160,7 +160,7 @@ std::vector<Measurement> leak_evidence(const Window& window, const Policy& polic
   }
   if (holding.owner != nullptr && holding.owner->fds && holding.owner->fd_limit.value_or(0) > 0) {
     double share = static_cast<double>(*holding.owner->fds) / static_cast<double>(*holding.owner->fd_limit);
-    out.push_back(measured(window, "fd_use", source_of(now, FactId::owners), share, "ratio", 0.8));
+    out.push_back(measured(window, "fd_use", source_of(now, FactId::owners), share, "ratio", policy.value(kFdUse)));
   }
   return out;
 }

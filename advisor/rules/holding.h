@@ -11,6 +11,7 @@
 #include "advisor/evidence/window.h"
 #include "advisor/rules/finding.h"
 #include "advisor/rules/policy.h"
+#include "advisor/rules/threshold.h"
 
 namespace tcpadvisor {
 
@@ -37,6 +38,9 @@ std::vector<Holding> holdings(const Window& window, const Policy& policy, TcpSta
 std::string common_local(const std::vector<const SocketRow*>& rows);
 std::string common_remote(const std::vector<const SocketRow*>& rows);
 std::string common_end(const std::vector<Endpoint>& ends);
+
+/// Of the descriptor limit: from here on a leak is urgent.
+inline constexpr Threshold kFdUse = ratio_threshold("fd_use", 0.8);
 
 /// The evidence that every leak rule gives: count, old ones, age, growth, and descriptors against their limit.
 std::vector<Measurement> leak_evidence(const Window& window, const Policy& policy, const Holding& holding,

@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "advisor/rules/listeners.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <utility>
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
+#include "advisor/rules/listener_scope.h"
+#include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
 namespace {
 
-constexpr double kFullShareOfSamples = 0.5;
-constexpr double kFullForS = 3;     // at least, and never longer than the policy's windows
-constexpr double kIdleFill = 0.25;  // of the limit: below it the queue is practically empty
-constexpr double kIdleShareOfSamples = 0.8;
+constexpr Threshold kFullShareOfSamples = ratio_threshold("full_share_of_samples", 0.5);
+constexpr Threshold kFullFor = time_threshold("full_for", 3);  // at least, and never longer than the policy's windows
+constexpr Threshold kIdleFill =
+    ratio_threshold("idle_fill", 0.25);  // of the limit: below it the queue is practically empty
+constexpr Threshold kIdleShareOfSamples = ratio_threshold("idle_share_of_samples", 0.8);
 constexpr std::uint64_t kMinBacklog = 128, kMaxBacklog = 65'535;
 
 /// What the samples of the window say about one listener.
@@ -32,8 +34,8 @@ struct QueueHistory {
   double full_share() const {
     return fill.share([](double share) { return share >= 1; });
   }
-  double idle_share() const {
-    return fill.share([](double share) { return share < kIdleFill; });
+  double idle_share(double idle_fill) const {
+    return fill.share([=](double share) { return share < idle_fill; });
   }
 };
 
@@ -88,11 +90,12 @@ std::vector<QueueHistory> all_queues(const Window& window) {
 }
 
 /// The drops of the worst and all steps, as evidence that both rules give.
-void add_queue_evidence(const Window& window, const QueueHistory& queue, Finding& finding) {
+void add_queue_evidence(const Evidence& in, const QueueHistory& queue, Finding& finding) {
+  const Window& window = in.window;
   const Sample& now = window.latest();
   std::string source = source_of(now, FactId::snapshot);
-  finding.evidence.push_back(
-      measured(window, "accept_queue_full", source, queue.full_share(), "ratio of samples", kFullShareOfSamples));
+  finding.evidence.push_back(measured(window, "accept_queue_full", source, queue.full_share(), "ratio of samples",
+                                      in.policy.value(kFullShareOfSamples)));
   finding.evidence.push_back(measured(window, "accept_queue", source, queue.listener->accept_queue.value_or(0),
                                       "connections", queue.listener->accept_limit.value_or(0)));
   finding.evidence.push_back(measured(window, "drops", queue.drops_are_exact ? source : "TcpExt.ListenOverflows",
@@ -111,42 +114,20 @@ std::string port_text(const SocketRow& listener) {
   return fmt::format("port {}", listener.local.port);
 }
 
-}  // namespace
-
-const SocketRow* listener_of(const Connections& connections, NetnsId netns, std::uint16_t port) {
-  const SocketRow* best = nullptr;
-  for (const SocketRow* row : connections.listeners(netns, port)) {
-    if (best == nullptr || row->accept_queue.value_or(0) > best->accept_queue.value_or(0)) best = row;
-  }
-  return best;
-}
-
-Scope scope_of_listener(const Sample& sample, const SocketRow& listener) {
-  Scope scope;
-  scope.kind = ScopeKind::listener;
-  scope.netns = listener.netns;
-  scope.netns_name = netns_name(sample, listener.netns);
-  scope.cgroup = listener.cgroup;
-  scope.local = listener.local.text();
-  scope.count = 1;
-  if (listener.owner) {
-    scope.pid = listener.owner->pid;
-    scope.comm = listener.owner->comm;
-  }
-  return scope;
-}
-
-Outcome accept_queue_app_slow(const Window& window, const Policy& policy) {
+Outcome judge_accept_queue_app_slow(const Evidence& in) {
+  const Window& window = in.window;
+  const Policy& policy = in.policy;
   std::vector<QueueHistory> queues = all_queues(window);
   Outcome outcome;
   outcome.not_assessed = listener_problem(window, queues);
   double policy_s = static_cast<double>(policy.window.count()) * policy.windows / 1000;
-  double needed_s = std::min(kFullForS, policy_s);
+  double needed_s = std::min(policy.value(kFullFor), policy_s);
   double fullest = 0;
   for (const QueueHistory& queue : queues) {
     fullest = std::max(fullest, queue.fill.last());
     bool long_enough = queue.full_s + window.interval_s() / 2 >= needed_s;
-    if (!queue.known() || queue.full_share() < kFullShareOfSamples || !long_enough || *queue.drops <= 0) continue;
+    if (!queue.known() || queue.full_share() < policy.value(kFullShareOfSamples) || !long_enough || *queue.drops <= 0)
+      continue;
     const SocketRow& listener = *queue.listener;
     Finding finding;
     finding.id = "accept-queue-app-slow";
@@ -156,7 +137,7 @@ Outcome accept_queue_app_slow(const Window& window, const Policy& policy) {
     finding.title = fmt::format("{} accepts too slowly on {}: its queue is full and drops connections",
                                 process_text(finding.scope), port_text(listener));
     finding.confidence_why = "full in most samples, and this listener's own drop counter moved";
-    add_queue_evidence(window, queue, finding);
+    add_queue_evidence(in, queue, finding);
     finding.meaning = fmt::format(
         "New connections wait for accept() and are dropped when {} wait already; clients retry "
         "after 1 s, 3 s, 7 s, or believe that they are connected.",
@@ -174,17 +155,11 @@ Outcome accept_queue_app_slow(const Window& window, const Policy& policy) {
         {"net.ipv4.tcp_max_syn_backlog", "limits half-open connections, not those that wait for accept()"},
         {"net.ipv4.tcp_abort_on_overflow", "turns waiting into resets for users"},
     };
-    finding.references = {"listen(2)", "net/ipv4/tcp_minisocks.c: tcp_check_req"};
     outcome.findings.push_back(std::move(finding));
   }
-  if (outcome.findings.empty() && outcome.not_assessed.empty()) {
-    return Outcome::fine("fullest accept queue",
-                         fmt::format("{:.0f} % of its limit ({})", fullest * 100, counted(queues.size(), "listener")));
-  }
-  return outcome;
+  return Outcome::of(std::move(outcome.findings), std::move(outcome.not_assessed), "fullest accept queue",
+                     fmt::format("{:.0f} % of its limit ({})", fullest * 100, counted(queues.size(), "listener")));
 }
-
-namespace {
 
 /// What would have held the worst burst: the places there are plus what was dropped, and half as much again.
 void recommend_backlog(const Window& window, const QueueHistory& queue, Finding& finding) {
@@ -240,17 +215,17 @@ void recommend_backlog(const Window& window, const QueueHistory& queue, Finding&
   cure.applicability = Applicability::needs_review;
 }
 
-}  // namespace
-
-Outcome backlog_too_small(const Window& window, const Policy&) {
+Outcome judge_backlog_too_small(const Evidence& in) {
+  const Window& window = in.window;
   std::vector<QueueHistory> queues = all_queues(window);
   Outcome outcome;
   outcome.not_assessed = listener_problem(window, queues);
+  const double idle_share = in.policy.value(kIdleShareOfSamples), idle_fill = in.policy.value(kIdleFill);
   double drops = 0;
   for (const QueueHistory& queue : queues) {
     if (!queue.known()) continue;
     drops = std::max(drops, *queue.drops);
-    if (*queue.drops <= 0 || queue.idle_share() < kIdleShareOfSamples) continue;
+    if (*queue.drops <= 0 || queue.idle_share(idle_fill) < idle_share) continue;
     // The namespace's counter names no listener: with several of them only an own counter can.
     if (!queue.drops_are_exact && queues.size() > 1) {
       outcome.not_assessed =
@@ -269,10 +244,9 @@ Outcome backlog_too_small(const Window& window, const Policy&) {
                                 with_commas(*listener.accept_limit), process_text(finding.scope), port_text(listener));
     finding.confidence = Confidence::medium;
     finding.confidence_why = "drops in bursts while the queue is nearly empty between them";
-    add_queue_evidence(window, queue, finding);
-    finding.evidence.push_back(measured(window, "accept_queue_below_quarter",
-                                        source_of(window.latest(), FactId::snapshot), queue.idle_share(),
-                                        "ratio of samples", kIdleShareOfSamples));
+    add_queue_evidence(in, queue, finding);
+    finding.evidence.push_back(measured(window, "accept_queue_below_quarter", source_of(window.latest(), FactId::snapshot),
+                                        queue.idle_share(idle_fill), "ratio of samples", idle_share));
     if (listener.accept_peak) {
       finding.evidence.push_back(measured(window, "accept_queue_peak", source_of(window.latest(), FactId::accept_peak),
                                           *listener.accept_peak, "connections"));
@@ -284,13 +258,43 @@ Outcome backlog_too_small(const Window& window, const Policy&) {
         {"net.ipv4.tcp_max_syn_backlog", "limits half-open connections, not those that wait for accept()"},
         {"net.ipv4.tcp_abort_on_overflow", "turns waiting into resets for users"}};
     recommend_backlog(window, queue, finding);
-    finding.references = {"listen(2)"};
     outcome.findings.push_back(std::move(finding));
   }
-  if (outcome.findings.empty() && outcome.not_assessed.empty()) {
-    return Outcome::fine("drops of one listener", fmt::format("{:.0f} in {}", drops, seconds_text(window.span_s())));
-  }
-  return outcome;
+  return Outcome::of(std::move(outcome.findings), std::move(outcome.not_assessed), "drops of one listener",
+                     fmt::format("{:.0f} in {}", drops, seconds_text(window.span_s())));
 }
 
+constexpr std::array kAcceptQueueAppSlowThresholds = {kFullShareOfSamples, kFullFor};
+constexpr std::array<std::string_view, 2> kAcceptQueueAppSlowReferences = {"listen(2)",
+                                                                           "net/ipv4/tcp_minisocks.c: tcp_check_req"};
+constexpr std::array kBacklogTooSmallThresholds = {kIdleFill, kIdleShareOfSamples};
+constexpr std::array<std::string_view, 1> kBacklogTooSmallReferences = {"listen(2)"};
+
+}  // namespace
+
+namespace rules {
+
+extern const Rule accept_queue_app_slow = {
+    .id = "accept-queue-app-slow",
+    .title = "a process accepts too slowly",
+    .explanation =
+        "Connections wait for accept() in a full queue, and the kernel drops what comes beyond it. The "
+        "application accepts more slowly than clients connect: a longer queue only makes them wait longer.",
+    .thresholds = kAcceptQueueAppSlowThresholds,
+    .references = kAcceptQueueAppSlowReferences,
+    .judge = judge_accept_queue_app_slow,
+};
+
+extern const Rule backlog_too_small = {
+    .id = "backlog-too-small",
+    .title = "a listener's backlog is too small for bursts",
+    .explanation =
+        "The queue is nearly empty most of the time and still drops in bursts: the application keeps up, but "
+        "the places between two of its accepts are too few.",
+    .thresholds = kBacklogTooSmallThresholds,
+    .references = kBacklogTooSmallReferences,
+    .judge = judge_backlog_too_small,
+};
+
+}  // namespace rules
 }  // namespace tcpadvisor

@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "advisor/rules/locked_buffers.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/holding.h"
+#include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
 namespace {
 
-constexpr double kWindowUse = 0.85;         // of the window, per round trip
-constexpr double kReaderKeepsUp = 0.25;     // rmem_alloc / rcvbuf
-constexpr double kMinRttUs = 1000;          // below it no buffer limits anything
-constexpr double kMinBytesPerS = 10e6 / 8;  // 10 Mbit/s
-constexpr double kLimitedShare = 0.10;      // of the busy time
-constexpr double kMinBusyShare = 0.20;      // of the window: flows that hardly send are not judged
+constexpr Threshold kWindowUse = ratio_threshold("window_use", 0.85);           // of the window, per round trip
+constexpr Threshold kReaderKeepsUp = ratio_threshold("reader_keeps_up", 0.25);  // rmem_alloc / rcvbuf, at most
+constexpr Threshold kMinRtt = time_threshold("min_rtt", 0.001);                 // below it no buffer limits anything
+constexpr Threshold kMinRate = size_threshold("min_rate", 10e6 / 8);            // bytes per second: 10 Mbit/s
+constexpr Threshold kLimitedShare = ratio_threshold("limited_share", 0.10);     // of the busy time
+constexpr Threshold kMinBusyShare =
+    ratio_threshold("min_busy_share", 0.20);  // of the time: who hardly sends is not judged
 constexpr double kBytesPerWindowRatio =
     0.5;  // payload per buffer byte where the kernel does not tell (tcp_adv_win_scale 1)
 
@@ -40,7 +41,7 @@ Series field(const Past& part, const SocketRow& row, Field member) {
 }
 
 /// In one window: does the receive buffer hold this flow back?
-std::optional<Limited> receive_limited(const Past& part, const SocketRow& row) {
+std::optional<Limited> receive_limited(const Policy& policy, const Past& part, const SocketRow& row) {
   Series received = field(part, row, &PastRow::bytes_received);
   Series rtt = field(part, row, &PastRow::rcv_rtt_us);
   if (received.size() < 2 || rtt.empty() || row.rcvbuf.value_or(0) == 0 || !row.rmem_alloc) return std::nullopt;
@@ -51,35 +52,37 @@ std::optional<Limited> receive_limited(const Past& part, const SocketRow& row) {
   }
   Limited out{.rate = received.increase_per_s(), .share = 0, .rtt_us = rtt.percentile(50)};
   out.share = window_bytes > 0 ? out.rate * out.rtt_us / 1e6 / window_bytes : 0;
-  bool keeps_up = static_cast<double>(*row.rmem_alloc) <= kReaderKeepsUp * static_cast<double>(*row.rcvbuf);
-  if (out.rtt_us < kMinRttUs || out.rate < kMinBytesPerS || out.share < kWindowUse || !keeps_up) return std::nullopt;
+  bool keeps_up =
+      static_cast<double>(*row.rmem_alloc) <= policy.value(kReaderKeepsUp) * static_cast<double>(*row.rcvbuf);
+  bool fast = out.rtt_us >= policy.value(kMinRtt) * 1e6 && out.rate >= policy.value(kMinRate);
+  if (!fast || out.share < policy.value(kWindowUse) || !keeps_up) return std::nullopt;
   return out;
 }
 
 /// In one window: does the sender wait for room in its own buffer? A locked buffer is not always the one that binds.
-std::optional<Limited> send_limited(const Past& part, const SocketRow& row) {
+std::optional<Limited> send_limited(const Policy& policy, const Past& part, const SocketRow& row) {
   Series busy = field(part, row, &PastRow::busy_us), limited = field(part, row, &PastRow::sndbuf_limited_us);
   if (busy.size() < 2 || limited.size() < 2) return std::nullopt;
-  if (busy.increase() < kMinBusyShare * part.span_s() * 1e6) return std::nullopt;
+  if (busy.increase() < policy.value(kMinBusyShare) * part.span_s() * 1e6) return std::nullopt;
   Limited out{.rate = field(part, row, &PastRow::bytes_acked).increase_per_s(),
               .share = limited.increase() / busy.increase(),
               .rtt_us = field(part, row, &PastRow::srtt_us).percentile(50)};
-  if (out.share < kLimitedShare) return std::nullopt;
+  if (out.share < policy.value(kLimitedShare)) return std::nullopt;
   return out;
 }
 
 /// The mildest of all windows, with the rate over the whole observation; nothing if one of them did not hold it back.
-std::optional<Limited> in_every_window(const Window& whole, const PolicyWindows& windows, const SocketRow& row,
+std::optional<Limited> in_every_window(const Evidence& in, const PolicyWindows& windows, const SocketRow& row,
                                        Side side) {
   std::optional<Limited> mildest;
   for (const Past& part : windows.parts) {
-    auto limited = side == Side::receive ? receive_limited(part, row) : send_limited(part, row);
+    auto limited = side == Side::receive ? receive_limited(in.policy, part, row) : send_limited(in.policy, part, row);
     if (!limited) return std::nullopt;
     if (!mildest || limited->share < mildest->share) mildest = limited;
   }
   if (mildest) {
     auto bytes = side == Side::receive ? &PastRow::bytes_received : &PastRow::bytes_acked;
-    mildest->rate = field(whole, row, bytes).increase_per_s();
+    mildest->rate = field(in.window, row, bytes).increase_per_s();
   }
   return mildest;
 }
@@ -91,8 +94,9 @@ struct Group {
   std::uint64_t buffer = 0;  ///< of the worst
 };
 
-Finding finding_for(const Window& window, const PolicyWindows& windows, const Group& group, Side side) {
-  const Sample& now = window.latest();
+Finding finding_for(const Evidence& in, const PolicyWindows& windows, const Group& group, Side side) {
+  const Window& window = in.window;
+  const Sample& now = in.now();
   bool receive = side == Side::receive;
   std::string option = receive ? "SO_RCVBUF" : "SO_SNDBUF";
   std::string knob = receive ? "net.ipv4.tcp_rmem" : "net.ipv4.tcp_wmem";
@@ -116,8 +120,9 @@ Finding finding_for(const Window& window, const PolicyWindows& windows, const Gr
   finding.evidence.push_back(measured(window, receive ? "rcvbuf_locked" : "sndbuf_locked", source,
                                       static_cast<double>(group.buffer), "bytes"));
   finding.evidence.push_back(
-      receive ? measured(window, "window_used_per_rtt", source, group.worst.share, "ratio", kWindowUse)
-              : measured(window, "sndbuf_limited_of_busy_time", source, group.worst.share, "ratio", kLimitedShare));
+      receive ? measured(window, "window_used_per_rtt", source, group.worst.share, "ratio", in.policy.value(kWindowUse))
+              : measured(window, "sndbuf_limited_of_busy_time", source, group.worst.share, "ratio",
+                         in.policy.value(kLimitedShare)));
   finding.evidence.push_back(measured(window, "rate", source, group.worst.rate * 8 / 1e6, "Mbit/s"));
   finding.evidence.push_back(measured(window, "rtt", source, group.worst.rtt_us / 1000, "ms"));
   finding.meaning = fmt::format(
@@ -142,7 +147,6 @@ Finding finding_for(const Window& window, const PolicyWindows& windows, const Gr
   if (!cut) {
     finding.not_useful.push_back({cap, "the request was smaller than it; raising it changes nothing"});
   }
-  finding.references = {"socket(7)", "tcp(7): tcp_moderate_rcvbuf"};
   return finding;
 }
 
@@ -158,7 +162,9 @@ bool sees_locks(const Sample& sample, std::uint64_t connections) {
          (sample.sockets.empty() && sample.source(FactId::snapshot) == SourceKind::iter_tcp);
 }
 
-Outcome locked_by_app(const Window& window, const Policy& policy, Side side) {
+Outcome locked_by_app(const Evidence& in, Side side) {
+  const Window& window = in.window;
+  const Policy& policy = in.policy;
   const Sample& now = window.latest();
   if (std::string problem = snapshot_problem(now); !problem.empty()) return Outcome::unknown(problem);
   std::uint64_t connections = 0;
@@ -178,7 +184,7 @@ Outcome locked_by_app(const Window& window, const Policy& policy, Side side) {
 
   std::map<std::pair<Pid, NetnsId>, Group> groups;
   for (const SocketRow* row : rows) {
-    std::optional<Limited> limited = in_every_window(window, windows, *row, side);
+    std::optional<Limited> limited = in_every_window(in, windows, *row, side);
     if (!limited) continue;
     Group& group = groups[{row->owner ? row->owner->pid : 0, row->netns}];
     if (group.rows.empty()) {
@@ -198,24 +204,55 @@ Outcome locked_by_app(const Window& window, const Policy& policy, Side side) {
     }
   }
   Outcome outcome;
-  for (const auto& [key, group] : groups) outcome.findings.push_back(finding_for(window, windows, group, side));
-  if (!outcome.findings.empty()) return outcome;
-  if (now.rows_suppressed > 0) {
-    return Outcome::unknown(fmt::format("{} over the limit of rows", counted(now.rows_suppressed, "socket")));
+  for (const auto& [key, group] : groups) outcome.findings.push_back(finding_for(in, windows, group, side));
+  std::string hidden;
+  if (outcome.findings.empty() && now.rows_suppressed > 0) {
+    hidden = fmt::format("{} over the limit of rows", counted(now.rows_suppressed, "socket"));
   }
-  return Outcome::fine(
+  return Outcome::of(
+      std::move(outcome.findings), std::move(hidden),
       fmt::format("active sockets with {} that are limited by it", side == Side::receive ? "SO_RCVBUF" : "SO_SNDBUF"),
       fmt::format("0 of {}", with_commas(rows.size())));
 }
 
+Outcome judge_rcvbuf_locked_by_app(const Evidence& in) {
+  return locked_by_app(in, Side::receive);
+}
+
+Outcome judge_sndbuf_locked_by_app(const Evidence& in) {
+  return locked_by_app(in, Side::send);
+}
+
+constexpr std::array kRcvbufLockedByAppThresholds = {kWindowUse, kReaderKeepsUp, kMinRtt, kMinRate};
+constexpr std::array<std::string_view, 2> kRcvbufLockedByAppReferences = {"socket(7)", "tcp(7): tcp_moderate_rcvbuf"};
+constexpr std::array kSndbufLockedByAppThresholds = {kLimitedShare, kMinBusyShare};
+constexpr std::array<std::string_view, 2> kSndbufLockedByAppReferences = {"socket(7)", "tcp(7): tcp_moderate_rcvbuf"};
+
 }  // namespace
 
-Outcome rcvbuf_locked_by_app(const Window& window, const Policy& policy) {
-  return locked_by_app(window, policy, Side::receive);
-}
+namespace rules {
 
-Outcome sndbuf_locked_by_app(const Window& window, const Policy& policy) {
-  return locked_by_app(window, policy, Side::send);
-}
+extern const Rule rcvbuf_locked_by_app = {
+    .id = "rcvbuf-locked-by-app",
+    .title = "SO_RCVBUF limits a flow",
+    .explanation =
+        "SO_RCVBUF was set, which switches off the kernel's own sizing. The flow carries no more than that "
+        "buffer's window in each round trip although its reader keeps up.",
+    .thresholds = kRcvbufLockedByAppThresholds,
+    .references = kRcvbufLockedByAppReferences,
+    .judge = judge_rcvbuf_locked_by_app,
+};
 
+extern const Rule sndbuf_locked_by_app = {
+    .id = "sndbuf-locked-by-app",
+    .title = "SO_SNDBUF limits a flow",
+    .explanation =
+        "SO_SNDBUF was set, which switches off the kernel's own sizing. The sender waits for room in that "
+        "buffer although the peer would take more.",
+    .thresholds = kSndbufLockedByAppThresholds,
+    .references = kSndbufLockedByAppReferences,
+    .judge = judge_sndbuf_locked_by_app,
+};
+
+}  // namespace rules
 }  // namespace tcpadvisor

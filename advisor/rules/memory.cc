@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "advisor/rules/memory.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <numeric>
@@ -11,18 +10,19 @@
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
+#include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
 namespace {
 
-constexpr double kWarnShare = 0.8;       // of tcp_mem[1]
-constexpr double kWarnForS = 30;         // at least, and never longer than the policy's windows
-constexpr double kProjectionS = 3600;    // reaching tcp_mem[1] within this time is worth a word …
-constexpr double kProjectionFrom = 0.5;  // … once this share of it is used
+constexpr Threshold kWarnShare = ratio_threshold("warn_share", 0.8);  // of tcp_mem[1]
+constexpr Threshold kWarnFor = time_threshold("warn_for", 30);  // at least, and never longer than the policy's windows
+constexpr Threshold kProjection = time_threshold("projection", 3600);  // to reach tcp_mem[1] so soon is worth a word …
+constexpr Threshold kProjectionFrom = ratio_threshold("projection_from", 0.5);  // … once this share of it is used
 constexpr double kTrippedShare = 0.5;  // of tcp_mem[0]: pressure below it comes from page allocation, not from tcp_mem
-constexpr double kMaxShareOfRam = 0.25;  // for tcp_mem[2]
-constexpr double kDominant = 0.5;        // share of the memory that makes one process the cause
+constexpr double kMaxShareOfRam = 0.25;                            // for tcp_mem[2]
+constexpr Threshold kDominant = ratio_threshold("dominant", 0.5);  // share that makes one process the cause
 
 struct Consumers {
   std::uint64_t total = 0;
@@ -88,7 +88,9 @@ void recommend_limits(const Window& window, double p99_pages, Finding& finding) 
   cure.applicability = Applicability::needs_review;
 }
 
-void recommend(const Window& window, double p99_pages, Finding& finding) {
+void recommend(const Evidence& in, double p99_pages, Finding& finding) {
+  const Window& window = in.window;
+  const double most = in.policy.value(kDominant);
   const Sample& now = window.latest();
   Consumers who = consumers(now);
   Recommendation& cure = finding.recommendation;
@@ -101,8 +103,8 @@ void recommend(const Window& window, double p99_pages, Finding& finding) {
   }
   if (!who.ranked.empty() && who.total > 0) {
     const OwnerTotals& top = *who.ranked.front();
-    bool dominant = static_cast<double>(memory_of(top)) >= kDominant * static_cast<double>(who.total);
-    bool unread = static_cast<double>(top.rmem) >= kDominant * static_cast<double>(memory_of(top)) && top.recv_q > 0;
+    bool dominant = static_cast<double>(memory_of(top)) >= most * static_cast<double>(who.total);
+    bool unread = static_cast<double>(top.rmem) >= most * static_cast<double>(memory_of(top)) && top.recv_q > 0;
     if (dominant && unread) {
       cure.kind = RecommendationKind::application;
       cure.text = fmt::format("Fix {}[{}] first: it has not read {}; more memory would fill as well.", top.comm,
@@ -119,10 +121,11 @@ double increase_or_zero(const Window& window, std::string_view name) {
   return window.increase(name).value_or(0);
 }
 
-}  // namespace
-
-Outcome tcp_mem_pressure_global(const Window& window, const Policy& policy) {
+Outcome judge_tcp_mem_pressure_global(const Evidence& in) {
+  const Window& window = in.window;
+  const Policy& policy = in.policy;
   const Sample& now = window.latest();
+  const double warn_share = policy.value(kWarnShare), soon_s = policy.value(kProjection);
   const TcpMemory& memory = now.memory;
   if (!memory.pages || !memory.limits_pages) {
     return Outcome::unknown(memory.pages ? "net.ipv4.tcp_mem could not be read"
@@ -146,14 +149,15 @@ Outcome tcp_mem_pressure_global(const Window& window, const Policy& policy) {
   bool pressure = memory.under_pressure.value_or(false);
   bool reached = pages.max() >= mark || pressure || (tripped > 0 && pages.max() >= kTrippedShare * low);
   // Drops also come from memory cgroups; they belong to tcp_mem only when the host is near its marks.
-  bool near = pages.max() >= kWarnShare * mark;
+  bool near = pages.max() >= warn_share * mark;
   bool lost = (near || reached) && (drops > 0 || aborts > 0 || refused > 0);
-  double needed_s = std::min(kWarnForS, static_cast<double>(policy.window.count()) * policy.windows / 1000);
-  bool long_high = window.span_s() + window.interval_s() / 2 >= needed_s && pages.percentile(0) >= kWarnShare * mark;
+  double needed_s =
+      std::min(policy.value(kWarnFor), static_cast<double>(policy.window.count()) * policy.windows / 1000);
+  bool long_high = window.span_s() + window.interval_s() / 2 >= needed_s && pages.percentile(0) >= warn_share * mark;
   double growth_per_s = pages.per_minute() / 60;
-  double left_s = growth_per_s > 0 ? (mark - pages.last()) / growth_per_s : kProjectionS * 10;
-  bool projected =
-      pages.size() >= 3 && pages.falls() == 0 && pages.last() >= kProjectionFrom * mark && left_s < kProjectionS;
+  double left_s = growth_per_s > 0 ? (mark - pages.last()) / growth_per_s : soon_s * 10;
+  bool projected = pages.size() >= 3 && pages.falls() == 0 && pages.last() >= policy.value(kProjectionFrom) * mark &&
+                   left_s < soon_s;
 
   if (!reached && !lost && !long_high && !projected) {
     return Outcome::fine("TCP memory of tcp_mem[1]",
@@ -174,7 +178,7 @@ Outcome tcp_mem_pressure_global(const Window& window, const Policy& policy) {
     finding.confidence_why = "a straight line through the samples; the growth may end";
   }
   finding.evidence.push_back(measured(window, "tcp_memory_of_pressure_mark", "sockstat mem / tcp_mem[1]",
-                                      pages.last() / std::max(mark, 1.0), "ratio", reached ? 1.0 : kWarnShare));
+                                      pages.last() / std::max(mark, 1.0), "ratio", reached ? 1.0 : warn_share));
   finding.evidence.push_back(measured(window, "tcp_memory", "sockstat mem", pages.last(), "pages", mark));
   if (memory.under_pressure) {
     finding.evidence.push_back(measured(window, "under_pressure", "tcp_memory_pressure", pressure ? 1 : 0, "", 1));
@@ -190,18 +194,37 @@ Outcome tcp_mem_pressure_global(const Window& window, const Policy& policy) {
     if (value > 0) finding.evidence.push_back(measured(window, metric, source, value, "count", 0));
   }
   if (projected && !reached)
-    finding.evidence.push_back(measured(window, "pressure_expected_in", "sockstat mem", left_s, "s", kProjectionS));
+    finding.evidence.push_back(measured(window, "pressure_expected_in", "sockstat mem", left_s, "s", soon_s));
   finding.meaning =
       "All TCP buffers of this host share tcp_mem. From its middle value on the kernel shrinks receive windows "
       "and may drop received data, whatever connection it belongs to.";
-  recommend(window, pages.percentile(99), finding);
+  recommend(in, pages.percentile(99), finding);
   finding.not_useful = {
       {"net.core.rmem_max, net.core.wmem_max", "limit single sockets that set SO_RCVBUF/SO_SNDBUF"},
       {"net.ipv4.tcp_mem = huge", "its unit is pages; it is the last guard before the host runs out of memory"}};
-  finding.references = {"tcp(7): tcp_mem", "net/ipv4/tcp.c: tcp_enter_memory_pressure"};
   Outcome outcome;
   outcome.findings.push_back(std::move(finding));
   return outcome;
 }
 
+constexpr std::array kTcpMemPressureGlobalThresholds = {kWarnShare, kWarnFor, kProjection, kProjectionFrom, kDominant};
+constexpr std::array<std::string_view, 2> kTcpMemPressureGlobalReferences = {
+    "tcp(7): tcp_mem", "net/ipv4/tcp.c: tcp_enter_memory_pressure"};
+
+}  // namespace
+
+namespace rules {
+
+extern const Rule tcp_mem_pressure_global = {
+    .id = "tcp-mem-pressure-global",
+    .title = "TCP runs out of its share of memory",
+    .explanation =
+        "All TCP buffers of the host share tcp_mem. Near its middle value the kernel shrinks windows of every "
+        "connection, beyond the last it drops data.",
+    .thresholds = kTcpMemPressureGlobalThresholds,
+    .references = kTcpMemPressureGlobalReferences,
+    .judge = judge_tcp_mem_pressure_global,
+};
+
+}  // namespace rules
 }  // namespace tcpadvisor

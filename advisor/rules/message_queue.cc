@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "advisor/rules/message_queue.h"
-
 #include <fmt/format.h>
+
+#include <array>
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
+#include "advisor/rules/rule.h"
 #include "advisor/rules/user_queues.h"
 
 namespace tcpadvisor {
@@ -74,14 +75,11 @@ Finding finding_for(const QueueView& view, const QueueGroup& group) {
       {"net.ipv4.tcp_wmem, net.core.wmem_max, SO_SNDBUF", "the kernel has taken what the driver gave it"},
       {"TCP_NODELAY, delay_send", "act behind the message queue"},
   };
-  finding.references = {"inet(3): high_msgq_watermark, low_msgq_watermark", "docs/user-queues.md (mq)"};
   return finding;
 }
 
-}  // namespace
-
-Outcome message_queue_holds_senders(const Evidence& evidence) {
-  const QueueView& view = evidence.queues();
+Outcome judge_message_queue_holds_senders(const Evidence& in) {
+  const QueueView& view = in.queues();
   if (!view.nobody.empty()) return Outcome::unknown(view.nobody);
   QueueGroups<Kind> groups;
   std::size_t tell = 0;
@@ -95,11 +93,30 @@ Outcome message_queue_holds_senders(const Evidence& evidence) {
   }
   Outcome outcome;
   for (const auto& [key, group] : groups) outcome.findings.push_back(finding_for(view, group));
-  if (!outcome.findings.empty()) return outcome;
-  if (too_early) return Outcome::unknown(view.windows.why);
-  if (tell == 0) return Outcome::unknown("no program that publishes its queue tells mq_busy=");
-  return Outcome::fine("published message queues that hold senders while the driver queue is short",
-                       fmt::format("0 of {}", with_commas(tell)));
+  return queue_outcome(view, std::move(outcome.findings),
+                       {.too_early = too_early,
+                        .tell = tell,
+                        .nobody_tells = "no program that publishes its queue tells mq_busy=",
+                        .fine = "published message queues that hold senders while the driver queue is short"});
 }
 
+constexpr std::array<std::string_view, 2> kMessageQueueHoldsSendersReferences = {
+    "inet(3): high_msgq_watermark, low_msgq_watermark", "docs/user-queues.md (mq)"};
+
+}  // namespace
+
+namespace rules {
+
+extern const Rule message_queue_holds_senders = {
+    .id = "message-queue-holds-senders",
+    .title = "a message queue holds senders before a short queue",
+    .explanation =
+        "Senders are suspended by the mark of the message queue before the driver although the driver's own "
+        "queue is short: commands come faster than they are executed, and the network has no part in it.",
+    .thresholds = {},
+    .references = kMessageQueueHoldsSendersReferences,
+    .judge = judge_message_queue_holds_senders,
+};
+
+}  // namespace rules
 }  // namespace tcpadvisor

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "advisor/rules/pending_shutdown.h"
-
 #include <fmt/format.h>
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
+#include "advisor/rules/rule.h"
 #include "advisor/rules/user_queues.h"
 
 namespace tcpadvisor {
@@ -127,10 +126,8 @@ Finding waiting_finding(const QueueView& view, const QueueGroup& group) {
   return finding;
 }
 
-}  // namespace
-
-Outcome pending_shutdown_data(const Evidence& evidence) {
-  const QueueView& view = evidence.queues();
+Outcome judge_pending_shutdown_data(const Evidence& in) {
+  const QueueView& view = in.queues();
   if (!view.nobody.empty()) return Outcome::unknown(view.nobody);
   QueueGroups<Kind> groups;
   std::size_t tell = 0;
@@ -152,11 +149,28 @@ Outcome pending_shutdown_data(const Evidence& evidence) {
     bool dropped = std::get<Kind>(key) == Kind::dropped;
     outcome.findings.push_back(dropped ? dropped_finding(view, group) : waiting_finding(view, group));
   }
-  if (too_early) outcome.not_assessed = view.windows.why;
-  if (!outcome.findings.empty() || too_early) return outcome;
-  if (tell == 0) return Outcome::unknown("no program that publishes its queue tells pending_shutdown= or dropped=");
-  return Outcome::fine("published queues with data behind a shutdown, or with dropped data",
-                       fmt::format("0 of {}", with_commas(tell)));
+  return queue_outcome(view, std::move(outcome.findings),
+                       {.too_early = too_early,
+                        .tell = tell,
+                        .nobody_tells = "no program that publishes its queue tells pending_shutdown= or dropped=",
+                        .fine = "published queues with data behind a shutdown, or with dropped data"});
 }
 
+}  // namespace
+
+namespace rules {
+
+extern const Rule pending_shutdown_data = {
+    .id = "pending-shutdown-data",
+    .title = "a program shut down with data in its own queue, or dropped it",
+    .explanation =
+        "A program that queues in front of its socket has shut down writing while data waited in that queue. "
+        "Nothing has failed yet, but no FIN goes out before the queue is empty, and what is still in it is lost "
+        "if the program ends.",
+    .thresholds = {},
+    .references = {},
+    .judge = judge_pending_shutdown_data,
+};
+
+}  // namespace rules
 }  // namespace tcpadvisor

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "advisor/rules/queue_watermarks.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,6 +6,7 @@
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/marks_on_path.h"
+#include "advisor/rules/rule.h"
 #include "advisor/rules/user_queues.h"
 
 namespace tcpadvisor {
@@ -181,10 +180,8 @@ std::optional<Kind> kind_of(const QueueView& view, const QueueStory& story) {
   return std::nullopt;
 }
 
-}  // namespace
-
-Outcome user_queue_watermark(const Evidence& evidence) {
-  const QueueView& view = evidence.queues();
+Outcome judge_user_queue_watermark(const Evidence& in) {
+  const QueueView& view = in.queues();
   if (!view.nobody.empty()) return Outcome::unknown(view.nobody);
   QueueGroups<Kind> groups;
   std::size_t live = 0, judged = 0, without_row = 0;
@@ -194,7 +191,7 @@ Outcome user_queue_watermark(const Evidence& evidence) {
     if (story.row == nullptr && story.now->queued > 0) ++without_row;
     // Other rules tell what is wrong with these.
     if (shutdown_waits(view, story) || grows_past_its_mark(view, story) ||
-        senders_pile_up(view, story, evidence.policy) || message_queue_holds(view, story)) {
+        senders_pile_up(view, story) || message_queue_holds(view, story)) {
       continue;
     }
     ++judged;
@@ -217,16 +214,34 @@ Outcome user_queue_watermark(const Evidence& evidence) {
         break;
     }
   }
-  if (!outcome.findings.empty()) return outcome;
-  if (view.parts.empty()) return Outcome::unknown(view.windows.why);
-  if (live == 0) return Outcome::unknown("the connections that programs spoke for have ended");
-  if (without_row > 0) {
-    return Outcome::unknown(fmt::format("the sockets of {} with queued bytes are not in the list of connections",
-                                        counted(without_row, "published queue")));
+  if (outcome.findings.empty() && !view.parts.empty() && live > 0) {
+    if (without_row > 0) {
+      return Outcome::unknown(fmt::format("the sockets of {} with queued bytes are not in the list of connections",
+                                          counted(without_row, "published queue")));
+    }
+    if (judged == 0) return {};  // others have told what is wrong with all of them
   }
-  if (judged == 0) return {};
-  return Outcome::fine("published queues that wait for a silent peer or whose marks do not fit the path",
-                       fmt::format("0 of {}", with_commas(judged)));
+  return queue_outcome(view, std::move(outcome.findings),
+                       {.too_early = view.parts.empty(),
+                        .tell = live > 0 ? judged : 0,
+                        .nobody_tells = "the connections that programs spoke for have ended",
+                        .fine = "published queues that wait for a silent peer or whose marks do not fit the path"});
 }
 
+}  // namespace
+
+namespace rules {
+
+extern const Rule user_queue_watermark = {
+    .id = "user-queue-watermark",
+    .title = "the marks of a program's own queue do not fit",
+    .explanation =
+        "What a program queues before its socket does not fit the path behind it: the peer takes nothing, or "
+        "the marks hold senders too early, or too late.",
+    .thresholds = {},
+    .references = {},
+    .judge = judge_user_queue_watermark,
+};
+
+}  // namespace rules
 }  // namespace tcpadvisor

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "advisor/rules/reader.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/holding.h"
+#include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
 namespace {
 
-constexpr double kFullShare = 0.75;  // of the receive buffer
-constexpr double kShareOfSamples = 0.5;
-constexpr double kStuckForS = 5;  // full all this time is enough by itself
-constexpr std::uint64_t kMuchUnread = 65'536;
+constexpr Threshold kFullShare = ratio_threshold("full_share", 0.75);  // of the receive buffer
+constexpr Threshold kShareOfSamples = ratio_threshold("share_of_samples", 0.5);
+constexpr Threshold kStuckFor = time_threshold("stuck_for", 5);  // full all this time is enough by itself
+constexpr Threshold kMuchUnread = size_threshold("much_unread", 65'536);
 constexpr double kSliver = 1.0 / 64;    // of the receive buffer
 constexpr double kSmallestRatio = 0.5;  // of window to buffer
 
@@ -41,13 +41,15 @@ std::optional<double> fill_of(const auto& row) {
 }
 
 /// So much unread that the window may be closed, and nothing tells: before 6.6 it closes at half of the buffer.
-bool may_be_closed(const auto& row) {
+bool may_be_closed(const Policy& policy, const auto& row) {
   if (row.rcv_wnd || row.scaling_ratio.value_or(0) != 0) return false;
-  return static_cast<double>(row.recv_q) >= kFullShare * kSmallestRatio * static_cast<double>(row.rcvbuf.value_or(0));
+  return static_cast<double>(row.recv_q) >=
+         policy.value(kFullShare) * kSmallestRatio * static_cast<double>(row.rcvbuf.value_or(0));
 }
 
-bool full(double fill) {
-  return fill >= kFullShare;
+/// Whether a buffer counts as full.
+auto full_by(const Policy& policy) {
+  return [share = policy.value(kFullShare)](double fill) { return fill >= share; };
 }
 
 struct Stuck {
@@ -56,8 +58,9 @@ struct Stuck {
   double full_s = 0;  ///< the last stretch without a break, until now
 };
 
-std::optional<Stuck> stuck(const Window& window, const PolicyWindows& windows, const SocketRow& row) {
-  Series fills = window.socket_series(row, fill_of<PastRow>);
+std::optional<Stuck> stuck(const Evidence& in, const PolicyWindows& windows, const SocketRow& row) {
+  auto full = full_by(in.policy);
+  Series fills = in.window.socket_series(row, fill_of<PastRow>);
   if (fills.size() < 2 || !full(fills.last())) return std::nullopt;
   Stuck out{.row = &row, .share = fills.share(full)};
   double since = fills.points().back().t_s;
@@ -66,9 +69,9 @@ std::optional<Stuck> stuck(const Window& window, const PolicyWindows& windows, c
   out.full_s = fills.points().back().t_s - since;
   bool in_each = !windows.parts.empty() && std::ranges::all_of(windows.parts, [&](const Past& part) {
     Series in_part = part.socket_series(row, fill_of<PastRow>);
-    return in_part.size() >= 2 && in_part.share(full) >= kShareOfSamples;
+    return in_part.size() >= 2 && in_part.share(full) >= in.policy.value(kShareOfSamples);
   });
-  if (!in_each && out.full_s < kStuckForS) return std::nullopt;
+  if (!in_each && out.full_s < in.policy.value(kStuckFor)) return std::nullopt;
   return out;
 }
 
@@ -80,8 +83,10 @@ struct Reader {
   std::uint64_t unread = 0;
 };
 
-Finding finding_for(const Window& window, const PolicyWindows& windows, Reader& reader) {
-  const Sample& now = window.latest();
+Finding finding_for(const Evidence& in, const PolicyWindows& windows, Reader& reader) {
+  const Window& window = in.window;
+  const Sample& now = in.now();
+  const double full_share = in.policy.value(kFullShare);
   Finding finding;
   finding.id = "reader-too-slow";
   finding.severity = Severity::warning;
@@ -99,10 +104,10 @@ Finding finding_for(const Window& window, const PolicyWindows& windows, Reader& 
   }
   if (!finding.scope.pid) finding.confidence_why += "; which process holds them is not visible to us";
   std::string source = source_of(now, FactId::snapshot);
-  finding.evidence.push_back(measured(window, "rcvbuf_fill", source, reader.fill, "ratio", kFullShare));
-  finding.evidence.push_back(
-      measured(window, "samples_with_full_rcvbuf", source, reader.share, "ratio of samples", kShareOfSamples));
-  finding.evidence.push_back(measured(window, "full_for", source, reader.full_s, "s", kStuckForS));
+  finding.evidence.push_back(measured(window, "rcvbuf_fill", source, reader.fill, "ratio", full_share));
+  finding.evidence.push_back(measured(window, "samples_with_full_rcvbuf", source, reader.share, "ratio of samples",
+                                      in.policy.value(kShareOfSamples)));
+  finding.evidence.push_back(measured(window, "full_for", source, reader.full_s, "s", in.policy.value(kStuckFor)));
   finding.evidence.push_back(measured(window, "unread_bytes", source, static_cast<double>(reader.unread), "bytes"));
   auto to = window.increase(reader.scope.netns, "TcpExt.TCPToZeroWindowAdv");
   if (to && *to > 0) {
@@ -122,37 +127,39 @@ Finding finding_for(const Window& window, const PolicyWindows& windows, Reader& 
   }
   if (!reader.scope.remote.empty()) cure.steps.push_back("senders that wait: " + reader.scope.remote);
   cure.verify =
-      fmt::format("tcpadvisor report --only reader-too-slow: receive buffers below {:.0f} %", kFullShare * 100);
+      fmt::format("tcpadvisor report --only reader-too-slow: receive buffers below {:.0f} %", full_share * 100);
   finding.not_useful = {
       {"net.ipv4.tcp_rmem", "a larger buffer fills as well, a little later, and costs memory"},
       {"net.core.rmem_max", "limits what SO_RCVBUF may ask for, nothing else"},
   };
-  finding.references = {"RFC 9293 section 3.8.6 (zero windows)"};
   return finding;
 }
 
 /// What hides a slow reader from us; empty if nothing does.
-std::string blind_spot(const Window& window) {
-  const Sample& now = window.latest();
+std::string blind_spot(const Evidence& in) {
+  const Window& window = in.window;
+  const Sample& now = in.now();
+  const std::uint64_t much = to_u64(in.policy.value(kMuchUnread));
+  auto full = full_by(in.policy);
   std::uint64_t unmeasured = 0, undecided = 0;
   for (const SocketRow& row : now.sockets) {
-    if (!may_receive(row) || row.recv_q < kMuchUnread || row.holder == Holder::unaccepted) continue;
+    if (!may_receive(row) || row.recv_q < much || row.holder == Holder::unaccepted) continue;
     std::optional<double> fill = fill_of(row);
     if (!fill) {
       ++unmeasured;
     } else if (!full(*fill)) {
       Series closed = window.socket_series(
-          row, [](const PastRow& then) { return std::optional<double>(may_be_closed(then) ? 1 : 0); });
-      if (closed.share([](double yes) { return yes > 0; }) >= kShareOfSamples) ++undecided;
+          row, [&](const PastRow& then) { return std::optional<double>(may_be_closed(in.policy, then) ? 1 : 0); });
+      if (closed.share([](double yes) { return yes > 0; }) >= in.policy.value(kShareOfSamples)) ++undecided;
     }
   }
   if (unmeasured > 0) {
     return fmt::format("{} with {} or more unread, but {} does not show receive buffers", counted(unmeasured, "socket"),
-                       human_bytes(kMuchUnread), source_of(now, FactId::snapshot));
+                       human_bytes(much), source_of(now, FactId::snapshot));
   }
   if (undecided > 0) {
     return fmt::format("{} with {} or more unread, but {} does not show whether the window is closed",
-                       counted(undecided, "socket"), human_bytes(kMuchUnread), source_of(now, FactId::snapshot));
+                       counted(undecided, "socket"), human_bytes(much), source_of(now, FactId::snapshot));
   }
   if (now.rows_suppressed > 0) {
     return fmt::format("{} over the limit of rows", counted(now.rows_suppressed, "socket"));
@@ -160,15 +167,16 @@ std::string blind_spot(const Window& window) {
   return "";
 }
 
-}  // namespace
-
-Outcome reader_too_slow(const Window& window, const Policy& policy) {
+Outcome judge_reader_too_slow(const Evidence& in) {
+  const Window& window = in.window;
+  const Policy& policy = in.policy;
   const Sample& now = window.latest();
   if (std::string problem = snapshot_problem(now); !problem.empty()) return Outcome::unknown(problem);
   if (window.samples() < 2) return Outcome::unknown(too_few_samples(window, 2));
 
   PolicyWindows windows = policy_windows(window, policy);
   std::map<std::pair<Pid, NetnsId>, Reader> readers;
+  auto full = full_by(policy);
   double fullest = 0;
   bool too_early = false;
   for (const SocketRow& row : now.sockets) {
@@ -176,7 +184,7 @@ Outcome reader_too_slow(const Window& window, const Policy& policy) {
     double fill = fill_of(row).value_or(0);
     fullest = std::max(fullest, fill);
     if (!full(fill)) continue;
-    std::optional<Stuck> found = stuck(window, windows, row);
+    std::optional<Stuck> found = stuck(in, windows, row);
     if (!found) {
       too_early |= windows.parts.empty();
       continue;
@@ -198,13 +206,29 @@ Outcome reader_too_slow(const Window& window, const Policy& policy) {
     reader.unread = add_sat(reader.unread, row.recv_q);
     reader.fill = std::min(reader.fill, fill);
   }
-  Outcome outcome;
-  for (auto& [key, reader] : readers) outcome.findings.push_back(finding_for(window, windows, reader));
-  outcome.not_assessed = too_early ? windows.why : blind_spot(window);
-  if (outcome.findings.empty() && outcome.not_assessed.empty()) {
-    return Outcome::fine("fullest receive buffer with unread data", fmt::format("{:.0f} %", fullest * 100));
-  }
-  return outcome;
+  std::vector<Finding> findings;
+  for (auto& [key, reader] : readers) findings.push_back(finding_for(in, windows, reader));
+  return Outcome::of(std::move(findings), too_early ? windows.why : blind_spot(in),
+                     "fullest receive buffer with unread data", fmt::format("{:.0f} %", fullest * 100));
 }
 
+constexpr std::array kReaderTooSlowThresholds = {kFullShare, kShareOfSamples, kStuckFor, kMuchUnread};
+constexpr std::array<std::string_view, 1> kReaderTooSlowReferences = {"RFC 9293 section 3.8.6 (zero windows)"};
+
+}  // namespace
+
+namespace rules {
+
+extern const Rule reader_too_slow = {
+    .id = "reader-too-slow",
+    .title = "a process does not read what has arrived",
+    .explanation =
+        "Data has arrived and the process does not read it as fast. The receive buffer is full, the kernel "
+        "announces a zero window, and the senders stop.",
+    .thresholds = kReaderTooSlowThresholds,
+    .references = kReaderTooSlowReferences,
+    .judge = judge_reader_too_slow,
+};
+
+}  // namespace rules
 }  // namespace tcpadvisor

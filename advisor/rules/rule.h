@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// A rule: a pure function of the Evidence. The table of all of them is in advisor/rules/registry.h.
+// A rule: it says what it is, and judges Evidence as a pure function. Each is defined in its own .cc file and listed in
+// advisor/rules/registry.cc.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "advisor/rules/evidence.h"
 #include "advisor/rules/finding.h"
+#include "advisor/rules/threshold.h"
 
 namespace tcpadvisor {
 
@@ -19,12 +23,20 @@ struct Outcome {
 
   static Outcome fine(std::string metric, std::string value) { return {{}, std::move(metric), std::move(value), {}}; }
   static Outcome unknown(std::string why) { return {{}, {}, {}, std::move(why)}; }
+  /// The end of every rule: what it found, and what it could not see; "fine" only if there is neither.
+  static Outcome of(std::vector<Finding> findings, std::string not_assessed, std::string metric, std::string value) {
+    if (findings.empty() && not_assessed.empty()) return fine(std::move(metric), std::move(value));
+    return {std::move(findings), {}, {}, std::move(not_assessed)};
+  }
 };
 
 struct Rule {
-  std::string_view id;     ///< kebab-case, stable for ever
-  std::string_view title;  ///< what it looks for
-  Outcome (*judge)(const Evidence&);
+  std::string_view id;           ///< kebab-case, stable for ever
+  std::string_view title;        ///< what it looks for
+  std::string_view explanation;  ///< what happens in the kernel, and why it matters
+  std::span<const Threshold> thresholds = {};
+  std::span<const std::string_view> references = {};  ///< of its findings, unless one names its own
+  Outcome (*judge)(const Evidence&) = nullptr;        ///< the window has at least one sample
 };
 
 }  // namespace tcpadvisor

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "advisor/rules/unbounded_queue.h"
-
 #include <fmt/format.h>
+
+#include <array>
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
+#include "advisor/rules/rule.h"
 #include "advisor/rules/user_queues.h"
 
 namespace tcpadvisor {
 namespace {
 
 constexpr std::string_view kId = "user-queue-unbounded";
-constexpr double kSoonS = 600;           // until the host's memory is used up
-constexpr double kShareOfMemory = 0.25;  // of the host, in one program's queues
+constexpr Threshold kSoon = time_threshold("soon", 600);                        // until the host's memory is used up
+constexpr Threshold kShareOfMemory = ratio_threshold("share_of_memory", 0.25);  // of the host, in one program's queues
 constexpr std::uint64_t kGib = 1ull << 30;
 
 enum class Kind { bytes, senders };
@@ -45,13 +46,14 @@ Growth growth_of(const QueueView& view, const QueueGroup& group) {
   return out;
 }
 
-Finding bytes_finding(const QueueView& view, const QueueGroup& group) {
+Finding bytes_finding(const QueueView& view, const QueueGroup& group, const Policy& policy) {
+  const double soon_s = policy.value(kSoon);
   Growth growth = growth_of(view, group);
   Flow flow = flow_of(view, *group.front());
   const HostFacts& host = view.window->latest().host;
-  bool soon = growth.to_full_s && *growth.to_full_s < kSoonS;
-  bool large =
-      host.mem_bytes > 0 && static_cast<double>(growth.queued) >= kShareOfMemory * static_cast<double>(host.mem_bytes);
+  bool soon = growth.to_full_s && *growth.to_full_s < soon_s;
+  bool large = host.mem_bytes > 0 &&
+               static_cast<double>(growth.queued) >= policy.value(kShareOfMemory) * static_cast<double>(host.mem_bytes);
   Finding finding = about_queues(view, group, kId, soon || large ? Severity::critical : Severity::warning,
                                  FindingClass::application, "above its mark and growing in every window");
   finding.topic = "bytes";
@@ -74,7 +76,7 @@ Finding bytes_finding(const QueueView& view, const QueueGroup& group) {
   }
   if (growth.to_gib_s) finding.evidence.push_back(told(view, group, "reaches_1_GiB_in", *growth.to_gib_s, "s"));
   if (growth.to_full_s) {
-    finding.evidence.push_back(told(view, group, "memory_of_host_used_up_in", *growth.to_full_s, "s", kSoonS));
+    finding.evidence.push_back(told(view, group, "memory_of_host_used_up_in", *growth.to_full_s, "s", soon_s));
   }
   add_places(view, group, flow, finding.evidence);
 
@@ -144,10 +146,8 @@ Finding senders_finding(const QueueView& view, const QueueGroup& group, const Po
   return finding;
 }
 
-}  // namespace
-
-Outcome user_queue_unbounded(const Evidence& evidence) {
-  const QueueView& view = evidence.queues();
+Outcome judge_user_queue_unbounded(const Evidence& in) {
+  const QueueView& view = in.queues();
   if (!view.nobody.empty()) return Outcome::unknown(view.nobody);
   QueueGroups<Kind> groups;
   std::size_t tell = 0;
@@ -158,7 +158,7 @@ Outcome user_queue_unbounded(const Evidence& evidence) {
     if (shutdown_waits(view, story)) continue;
     if (grows_past_its_mark(view, story)) {
       add_story(groups, Kind::bytes, story);
-    } else if (!message_queue_holds(view, story) && senders_pile_up(view, story, evidence.policy)) {
+    } else if (!message_queue_holds(view, story) && senders_pile_up(view, story)) {
       add_story(groups, Kind::senders, story);
     }
     too_early |= view.parts.empty() && story.now->queued > *story.now->high;
@@ -166,13 +166,31 @@ Outcome user_queue_unbounded(const Evidence& evidence) {
   Outcome outcome;
   for (const auto& [key, group] : groups) {
     bool bytes = std::get<Kind>(key) == Kind::bytes;
-    outcome.findings.push_back(bytes ? bytes_finding(view, group) : senders_finding(view, group, evidence.policy));
+    outcome.findings.push_back(bytes ? bytes_finding(view, group, in.policy) : senders_finding(view, group, in.policy));
   }
-  if (!outcome.findings.empty()) return outcome;
-  if (too_early) return Outcome::unknown(view.windows.why);
-  if (tell == 0) return Outcome::unknown("no program that publishes its queue tells its mark (high=)");
-  return Outcome::fine("published queues that grow past their mark, or whose suspended senders pile up",
-                       fmt::format("0 of {}", with_commas(tell)));
+  return queue_outcome(view, std::move(outcome.findings),
+                       {.too_early = too_early,
+                        .tell = tell,
+                        .nobody_tells = "no program that publishes its queue tells its mark (high=)",
+                        .fine = "published queues that grow past their mark, or whose suspended senders pile up"});
 }
 
+constexpr std::array kUserQueueUnboundedThresholds = {kMinCount, kSoon, kShareOfMemory};
+
+}  // namespace
+
+namespace rules {
+
+extern const Rule user_queue_unbounded = {
+    .id = "user-queue-unbounded",
+    .title = "a program's own queue grows past its mark",
+    .explanation =
+        "The mark at which senders should wait is passed and the queue grows on, or the queue keeps to its mark "
+        "and suspended senders pile up before it. Either way memory is the only limit.",
+    .thresholds = kUserQueueUnboundedThresholds,
+    .references = {},
+    .judge = judge_user_queue_unbounded,
+};
+
+}  // namespace rules
 }  // namespace tcpadvisor

@@ -99,7 +99,8 @@ QueueView view_queues(const Window& window, const Policy& policy) {
                  .stories = stories_of(window),
                  .windows = policy_windows(window, policy),
                  .parts = {},
-                 .nobody = {}};
+                 .nobody = {},
+                 .pile = policy.of("user-queue-unbounded").min_count};
   if (view.stories.empty()) {
     view.nobody = why_nobody(window.latest());
     return view;
@@ -176,13 +177,13 @@ bool grows_past_its_mark(const QueueView& view, const QueueStory& story) {
   });
 }
 
-bool senders_pile_up(const QueueView& view, const QueueStory& story, const Policy& policy) {
+bool senders_pile_up(const QueueView& view, const QueueStory& story) {
   if (!story.live || !view.in_every_part(story, 1.0, holds_senders<PastQueue>)) return false;
   auto suspended = [&](std::size_t i) { return story.then[i]->suspended.value_or(0); };
   bool rises = std::ranges::all_of(
       view.parts, [&](const QueueView::Part& part) { return suspended(part.last) > suspended(part.first); });
   return rises && suspended(view.parts.back().last) >=
-                      add_sat(std::uint64_t{suspended(view.parts.front().first)}, policy.min_count);
+                      add_sat(std::uint64_t{suspended(view.parts.front().first)}, view.pile);
 }
 
 bool message_queue_holds(const QueueView& view, const QueueStory& story) {
@@ -322,6 +323,14 @@ void add_places(const QueueView& view, const QueueGroup& group, const Flow& flow
     add("acknowledged", *flow.acked, "bytes");
     out.back().window_s = flow.span_s;
   }
+}
+
+Outcome queue_outcome(const QueueView& view, std::vector<Finding> findings, const QueueEnd& end) {
+  std::string why_not = end.too_early                       ? view.windows.why
+                        : findings.empty() && end.tell == 0 ? std::string(end.nobody_tells)
+                                                            : "";
+  return Outcome::of(std::move(findings), std::move(why_not), std::string(end.fine),
+                     fmt::format("0 of {}", with_commas(end.tell)));
 }
 
 std::vector<NotUseful> settings_for_a_stalled_peer() {

@@ -16,6 +16,7 @@
 #include "advisor/evidence/window.h"
 #include "advisor/rules/finding.h"
 #include "advisor/rules/policy.h"
+#include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
@@ -39,6 +40,8 @@ struct QueueView {
   PolicyWindows windows;
   std::vector<Part> parts;  ///< of windows.parts
   std::string nobody;       ///< why no queue is known; empty when one is
+  /// So many more suspended senders are a pile: min_count of user-queue-unbounded, for the rules beside it as well.
+  std::uint32_t pile = 0;
 
   /// In each policy window the program spoke in every sample, and `holds(const PastQueue&)` in at least this share of
   /// them.
@@ -84,7 +87,7 @@ bool holds_senders(const Queue& queue) {
 /// The mark from which on senders wait is passed, and more and more is accepted all the same.
 bool grows_past_its_mark(const QueueView& view, const QueueStory& story);
 /// The queue keeps to its mark, but more and more senders are suspended in front of it.
-bool senders_pile_up(const QueueView& view, const QueueStory& story, const Policy& policy);
+bool senders_pile_up(const QueueView& view, const QueueStory& story);
 /// Senders wait for the message queue although the queue behind it is short.
 bool message_queue_holds(const QueueView& view, const QueueStory& story);
 /// The program has shut down writing, and data waited in its queue all the time.
@@ -130,6 +133,14 @@ Measurement told(const QueueView& view, const QueueGroup& group, std::string met
 void add_longest_wait(const QueueView& view, const QueueGroup& group, std::vector<Measurement>& out);
 /// Bytes in each place behind the program's queue, the peer's window and what it acknowledged.
 void add_places(const QueueView& view, const QueueGroup& group, const Flow& flow, std::vector<Measurement>& out);
+/// What a rule over published queues says in the end.
+struct QueueEnd {
+  bool too_early = false;         ///< one may be about to fire: the windows are too few
+  std::size_t tell = 0;           ///< queues whose programs tell what the rule needs
+  std::string_view nobody_tells;  ///< what to say if there are none
+  std::string_view fine;          ///< what it counts, of which there are none
+};
+Outcome queue_outcome(const QueueView& view, std::vector<Finding> findings, const QueueEnd& end);
 /// Why no setting moves bytes that the peer does not take.
 std::vector<NotUseful> settings_for_a_stalled_peer();
 

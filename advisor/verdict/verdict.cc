@@ -78,10 +78,14 @@ Verdict judge(const Window& window, const Policy& policy) {
     for (const Rule& rule : all_rules()) verdict.not_assessed.push_back({std::string(rule.id), "nothing was observed"});
     return verdict;
   }
-  Evidence evidence(window, policy);
+  const Evidence whole(window, policy);
   for (const Rule& rule : all_rules()) {
-    Outcome outcome = rule.judge(evidence);
-    for (Finding& finding : outcome.findings) verdict.findings.push_back(std::move(finding));
+    Policy own = policy.of(rule.id);
+    Outcome outcome = rule.judge(Evidence(whole, own));
+    for (Finding& finding : outcome.findings) {
+      if (finding.references.empty()) finding.references.assign(rule.references.begin(), rule.references.end());
+      verdict.findings.push_back(std::move(finding));
+    }
     if (!outcome.fine_metric.empty()) {
       verdict.checked_and_fine.push_back(
           {std::string(rule.id), std::move(outcome.fine_metric), std::move(outcome.fine_value)});

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "advisor/rules/locked_buffers.h"
-#include "advisor/rules/reader.h"
 #include "tests/unit/rules/expect.h"
 
 namespace tcpadvisor {
@@ -20,7 +18,7 @@ SocketBuilder stalled() {
 TEST(ReaderTooSlow, fires_on_a_buffer_that_stays_full) {
   Window window = a_window(
       8, [](SampleBuilder& sample, std::size_t i) { sample.add(stalled()).counter("TcpExt.TCPToZeroWindowAdv", i); });
-  auto finding = only_finding(reader_too_slow(window, lab()));
+  auto finding = only_finding(judged("reader-too-slow", window, lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->scope.pid, 12u);
   EXPECT_EQ(value_of(*finding, "full_for"), 7);
@@ -32,20 +30,20 @@ TEST(ReaderTooSlow, five_seconds_are_enough_under_a_longer_policy) {
   auto with = [](std::size_t samples) {
     return a_window(samples, [](SampleBuilder& s, std::size_t) { s.add(stalled()); });
   };
-  EXPECT_TRUE(only_finding(reader_too_slow(with(6), Policy{})));
+  EXPECT_TRUE(only_finding(judged("reader-too-slow", with(6), Policy{})));
 }
 
 TEST(ReaderTooSlow, knows_a_closed_window_and_well_packed_data) {
   Window zero = a_window(8, [](SampleBuilder& s, std::size_t) {
     s.add(stalled().rcvbuf(400'000, 190'000).set([](SocketRow& row) { row.rcv_wnd = 0; }));
   });
-  EXPECT_TRUE(only_finding(reader_too_slow(zero, lab())));
+  EXPECT_TRUE(only_finding(judged("reader-too-slow", zero, lab())));
   Window packed = a_window(8, [](SampleBuilder& s, std::size_t) {
     s.add(a_socket().pid(12, "worker").recv_q(180'000).rcvbuf(400'000, 190'000).set([](SocketRow& row) {
       row.scaling_ratio = 128;
     }));
   });
-  EXPECT_TRUE(only_finding(reader_too_slow(packed, lab())));
+  EXPECT_TRUE(only_finding(judged("reader-too-slow", packed, lab())));
 }
 
 TEST(ReaderTooSlow, a_half_full_buffer_or_a_fast_reader_is_fine) {
@@ -54,36 +52,38 @@ TEST(ReaderTooSlow, a_half_full_buffer_or_a_fast_reader_is_fine) {
       s.add(stalled().rcvbuf(400'000, 290'000).set([=](SocketRow& row) { row.rcv_wnd = window_bytes; }));
     });
   };
-  expect_fine(reader_too_slow(half_full(100'000), lab()));
-  EXPECT_TRUE(only_finding(reader_too_slow(half_full(50), lab()))) << "a sliver of a window is a closed one";
-  expect_unknown(reader_too_slow(half_full(std::nullopt), lab()), "whether the window is closed");
-  expect_fine(reader_too_slow(
-      a_window(8,
-               [](SampleBuilder& s, std::size_t i) { s.add(stalled().rcvbuf(400'000, i % 3 == 1 ? 390'000 : 9'000)); }),
-      lab()));
-  expect_fine(reader_too_slow(a_window(8, [](SampleBuilder& s, std::size_t) { s.add(stalled().recv_q(0)); }), lab()));
+  expect_fine(judged("reader-too-slow", half_full(100'000), lab()));
+  EXPECT_TRUE(only_finding(judged("reader-too-slow", half_full(50), lab()))) << "a sliver of a window is a closed one";
+  expect_unknown(judged("reader-too-slow", half_full(std::nullopt), lab()), "whether the window is closed");
+  expect_fine(judged("reader-too-slow",
+                     a_window(8, [](SampleBuilder& s,
+                                    std::size_t i) { s.add(stalled().rcvbuf(400'000, i % 3 == 1 ? 390'000 : 9'000)); }),
+                     lab()));
+  expect_fine(
+      judged("reader-too-slow", a_window(8, [](SampleBuilder& s, std::size_t) { s.add(stalled().recv_q(0)); }), lab()));
 }
 
 TEST(ReaderTooSlow, clears_and_ignores_closing_and_unaccepted_sockets) {
-  expect_fine(reader_too_slow(
-      a_window(8, [](SampleBuilder& s,
-                     std::size_t i) { s.add(i < 7 ? stalled() : stalled().recv_q(0).rcvbuf(400'000, 0)); }),
-      lab()));
   expect_fine(
-      reader_too_slow(a_window(8,
-                               [](SampleBuilder& s, std::size_t) {
-                                 s.add(stalled().close_wait()).add(stalled().cookie(3).holder(Holder::unaccepted));
-                               }),
-                      lab()));
+      judged("reader-too-slow",
+             a_window(8, [](SampleBuilder& s,
+                            std::size_t i) { s.add(i < 7 ? stalled() : stalled().recv_q(0).rcvbuf(400'000, 0)); }),
+             lab()));
+  expect_fine(judged("reader-too-slow",
+                     a_window(8,
+                              [](SampleBuilder& s, std::size_t) {
+                                s.add(stalled().close_wait()).add(stalled().cookie(3).holder(Holder::unaccepted));
+                              }),
+                     lab()));
 }
 
 TEST(ReaderTooSlow, is_not_assessed_without_buffers_rows_or_samples) {
   Window procfs = a_window(8, [](SampleBuilder& s, std::size_t) { s.add(a_socket().recv_q(300'000)); });
-  expect_unknown(reader_too_slow(procfs, lab()), "does not show receive buffers");
+  expect_unknown(judged("reader-too-slow", procfs, lab()), "does not show receive buffers");
   Window capped = a_window(8, [](SampleBuilder& s, std::size_t) { s.set([](Sample& x) { x.rows_suppressed = 10; }); });
-  expect_unknown(reader_too_slow(capped, lab()), "limit of rows");
+  expect_unknown(judged("reader-too-slow", capped, lab()), "limit of rows");
   Window brief = a_window(2, [](SampleBuilder& s, std::size_t) { s.add(stalled()); });
-  expect_unknown(reader_too_slow(brief, lab()), "not enough data");
+  expect_unknown(judged("reader-too-slow", brief, lab()), "not enough data");
 }
 
 /// 4 MB/s over 20 ms against an advertised window of 80,480 bytes: one window per round trip.
@@ -100,8 +100,9 @@ void one_flow(SampleBuilder& sample, const SocketRow& row) {
 }
 
 TEST(RcvbufLocked, fires_when_the_window_is_used_up) {
-  auto finding = only_finding(rcvbuf_locked_by_app(
-      a_window(8, [](SampleBuilder& s, std::size_t i) { one_flow(s, locked_receiver(i)); }), lab()));
+  auto finding = only_finding(
+      judged("rcvbuf-locked-by-app",
+             a_window(8, [](SampleBuilder& s, std::size_t i) { one_flow(s, locked_receiver(i)); }), lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->scope.pid, 3u);
   EXPECT_EQ(finding->recommendation.kind, RecommendationKind::application);
@@ -118,16 +119,19 @@ TEST(RcvbufLocked, a_lock_that_does_not_bind_is_fine) {
       one_flow(s, row);
     });
   };
-  expect_fine(rcvbuf_locked_by_app(with([](SocketRow& row, std::size_t i) { row.bytes_received = 3'000'000 * i; }),
-                                   lab()));  // 75 %
-  expect_fine(rcvbuf_locked_by_app(with([](SocketRow& row, std::size_t) { row.rcv_rtt_us = 900; }), lab()));
-  expect_fine(rcvbuf_locked_by_app(with([](SocketRow& row, std::size_t) { row.rmem_alloc = 60'000; }),
-                                   lab()));  // a slow reader
-  expect_fine(rcvbuf_locked_by_app(with([](SocketRow& row, std::size_t) { row.locks->rcvbuf = false; }), lab()));
+  expect_fine(judged("rcvbuf-locked-by-app",
+                     with([](SocketRow& row, std::size_t i) { row.bytes_received = 3'000'000 * i; }),
+                     lab()));  // 75 %
+  expect_fine(judged("rcvbuf-locked-by-app", with([](SocketRow& row, std::size_t) { row.rcv_rtt_us = 900; }), lab()));
+  expect_fine(judged("rcvbuf-locked-by-app", with([](SocketRow& row, std::size_t) { row.rmem_alloc = 60'000; }),
+                     lab()));  // a slow reader
+  expect_fine(
+      judged("rcvbuf-locked-by-app", with([](SocketRow& row, std::size_t) { row.locks->rcvbuf = false; }), lab()));
 }
 
 TEST(RcvbufLocked, clears_when_the_flow_stops_within_the_windows) {
-  expect_fine(rcvbuf_locked_by_app(
+  expect_fine(judged(
+      "rcvbuf-locked-by-app",
       a_window(8, [](SampleBuilder& s, std::size_t i) { one_flow(s, locked_receiver(std::min<std::size_t>(i, 6))); }),
       lab()));
 }
@@ -137,7 +141,7 @@ TEST(RcvbufLocked, a_short_look_is_less_sure_and_a_request_that_was_cut_is_named
     one_flow(s, locked_receiver(i));
     s.sysctl("net.core.rmem_max", {65'536});
   });
-  auto finding = only_finding(rcvbuf_locked_by_app(window, Policy{}));
+  auto finding = only_finding(judged("rcvbuf-locked-by-app", window, Policy{}));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->confidence, Confidence::medium);
   EXPECT_THAT(finding->recommendation.steps.back(), HasSubstr("cut to net.core.rmem_max = 65,536"));
@@ -150,15 +154,16 @@ TEST(LockedBuffers, are_not_assessed_where_locks_are_not_visible) {
     s.cover("snapshot", "sock_diag");
     one_flow(s, row);
   });
-  expect_unknown(rcvbuf_locked_by_app(diag, lab()), "sock_diag does not show whether a socket has SO_RCVBUF set");
-  expect_unknown(sndbuf_locked_by_app(diag, lab()), "SO_SNDBUF");
+  expect_unknown(judged("rcvbuf-locked-by-app", diag, lab()),
+                 "sock_diag does not show whether a socket has SO_RCVBUF set");
+  expect_unknown(judged("sndbuf-locked-by-app", diag, lab()), "SO_SNDBUF");
   Window brief = a_window(2, [](SampleBuilder& s, std::size_t i) { one_flow(s, locked_receiver(i)); });
-  expect_unknown(rcvbuf_locked_by_app(brief, lab()), "not enough data");
+  expect_unknown(judged("rcvbuf-locked-by-app", brief, lab()), "not enough data");
   Window blind = a_window(8, [](SampleBuilder& s, std::size_t) { s.cover("buffer-locks", ""); });
-  expect_unknown(rcvbuf_locked_by_app(blind, lab()), "SO_RCVBUF set");
+  expect_unknown(judged("rcvbuf-locked-by-app", blind, lab()), "SO_RCVBUF set");
   // The kernel walk writes rows only for sockets that matter: none is an answer.
-  expect_fine(sndbuf_locked_by_app(
-      a_window(8, [](SampleBuilder& s, std::size_t) { s.count(TcpState::established, 5); }), lab()));
+  expect_fine(judged("sndbuf-locked-by-app",
+                     a_window(8, [](SampleBuilder& s, std::size_t) { s.count(TcpState::established, 5); }), lab()));
 }
 
 SocketBuilder locked_sender(std::size_t i, double limited_share) {
@@ -171,23 +176,25 @@ SocketBuilder locked_sender(std::size_t i, double limited_share) {
 }
 
 TEST(SndbufLocked, fires_when_it_is_what_limits) {
-  auto finding = only_finding(sndbuf_locked_by_app(
-      a_window(8, [](SampleBuilder& s, std::size_t i) { one_flow(s, locked_sender(i, 0.41)); }), lab()));
+  auto finding = only_finding(
+      judged("sndbuf-locked-by-app",
+             a_window(8, [](SampleBuilder& s, std::size_t i) { one_flow(s, locked_sender(i, 0.41)); }), lab()));
   ASSERT_TRUE(finding);
   EXPECT_NEAR(*value_of(*finding, "sndbuf_limited_of_busy_time"), 0.41, 0.01);
   EXPECT_EQ(value_of(*finding, "rate"), 40);
 }
 
 TEST(SndbufLocked, a_lock_that_hardly_ever_binds_is_fine) {
-  expect_fine(sndbuf_locked_by_app(
-      a_window(8, [](SampleBuilder& s, std::size_t i) { one_flow(s, locked_sender(i, 0.033)); }), lab()));
+  expect_fine(judged("sndbuf-locked-by-app",
+                     a_window(8, [](SampleBuilder& s, std::size_t i) { one_flow(s, locked_sender(i, 0.033)); }),
+                     lab()));
 }
 
 TEST(SndbufLocked, clears_when_the_sender_is_idle) {
-  expect_fine(sndbuf_locked_by_app(
-      a_window(8,
-               [](SampleBuilder& s, std::size_t i) { one_flow(s, locked_sender(std::min<std::size_t>(i, 6), 0.41)); }),
-      lab()));
+  expect_fine(judged("sndbuf-locked-by-app",
+                     a_window(8, [](SampleBuilder& s,
+                                    std::size_t i) { one_flow(s, locked_sender(std::min<std::size_t>(i, 6), 0.41)); }),
+                     lab()));
 }
 
 }  // namespace

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "advisor/rules/close_wait.h"
-
 #include "tests/unit/rules/expect.h"
 
 namespace tcpadvisor {
@@ -28,7 +26,7 @@ TEST(CloseWaitLeak, fires_with_owner_count_age_and_growth) {
   Window window = a_window(8, [](SampleBuilder& sample, std::size_t i) {
     leak(sample, static_cast<std::uint32_t>(43 + i), 43, 20s + 1s * i);
   });
-  auto finding = only_finding(close_wait_leak(window, lab()));
+  auto finding = only_finding(judged("close-wait-leak", window, lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->id, "close-wait-leak");
   EXPECT_EQ(finding->severity, Severity::warning);
@@ -48,7 +46,7 @@ TEST(CloseWaitLeak, counts_from_the_totals_when_rows_are_capped) {
     sample.add(a_process(42, "api").close_wait(90'000, 90'000).fds(90'010, 100'000)).add(100, leaked(70s));
     sample.set([](Sample& s) { s.rows_suppressed = 89'900; });
   });
-  auto finding = only_finding(close_wait_leak(window, Policy{}));
+  auto finding = only_finding(judged("close-wait-leak", window, Policy{}));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->scope.count, 90'000u);
   EXPECT_EQ(finding->severity, Severity::critical) << "90 % of the descriptors";
@@ -58,27 +56,27 @@ TEST(CloseWaitLeak, needs_as_many_as_the_policy_says) {
   auto with = [](std::uint32_t count) {
     return a_window(5, [count](SampleBuilder& sample, std::size_t) { leak(sample, count, count, 30s); });
   };
-  expect_fine(close_wait_leak(with(9), lab()));
-  EXPECT_TRUE(only_finding(close_wait_leak(with(10), lab())));
+  expect_fine(judged("close-wait-leak", with(9), lab()));
+  EXPECT_TRUE(only_finding(judged("close-wait-leak", with(10), lab())));
 }
 
 TEST(CloseWaitLeak, needs_a_twentieth_of_a_large_process) {
   Window window = a_window(5, [](SampleBuilder& sample, std::size_t) {
     sample.add(a_process(42, "proxy").close_wait(40, 40).sockets(TcpState::established, 2000)).add(40, leaked(70s));
   });
-  expect_fine(close_wait_leak(window, Policy{}));
+  expect_fine(judged("close-wait-leak", window, Policy{}));
 }
 
 TEST(CloseWaitLeak, young_sockets_are_just_passing_through) {
   Window window = a_window(5, [](SampleBuilder& sample, std::size_t i) { leak(sample, 50, 0, 300ms * i); });
-  expect_fine(close_wait_leak(window, lab()));
+  expect_fine(judged("close-wait-leak", window, lab()));
 }
 
 TEST(CloseWaitLeak, clears_when_they_are_closed) {
   Window window = a_window(5, [](SampleBuilder& sample, std::size_t i) {
     if (i < 4) leak(sample, 50, 50, 30s);
   });
-  expect_fine(close_wait_leak(window, lab()));
+  expect_fine(judged("close-wait-leak", window, lab()));
 }
 
 TEST(CloseWaitLeak, a_falling_count_is_only_worth_a_word) {
@@ -86,7 +84,7 @@ TEST(CloseWaitLeak, a_falling_count_is_only_worth_a_word) {
     auto count = static_cast<std::uint32_t>(100 - 10 * i);
     leak(sample, count, count, 30s);
   });
-  auto finding = only_finding(close_wait_leak(window, lab()));
+  auto finding = only_finding(judged("close-wait-leak", window, lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->severity, Severity::info);
   EXPECT_EQ(finding->confidence, Confidence::low);
@@ -95,7 +93,7 @@ TEST(CloseWaitLeak, a_falling_count_is_only_worth_a_word) {
 TEST(CloseWaitLeak, a_finalizer_closes_in_bursts_and_the_leak_stays) {
   static constexpr std::uint32_t kCounts[] = {80, 90, 100, 20, 30, 40};
   Window window = a_window(6, [](SampleBuilder& sample, std::size_t i) { leak(sample, kCounts[i], 15, 30s); });
-  auto finding = only_finding(close_wait_leak(window, lab()));
+  auto finding = only_finding(judged("close-wait-leak", window, lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->severity, Severity::warning);
   EXPECT_EQ(finding->confidence, Confidence::medium);
@@ -107,7 +105,7 @@ TEST(CloseWaitLeak, without_owners_it_fires_and_names_nobody) {
     sample.cover("owners", "").cover("snapshot", "/proc/net/tcp");
     sample.add(50, a_socket().close_wait().holder(Holder::unknown));
   });
-  auto finding = only_finding(close_wait_leak(window, lab()));
+  auto finding = only_finding(judged("close-wait-leak", window, lab()));
   ASSERT_TRUE(finding);
   EXPECT_FALSE(finding->scope.pid);
   EXPECT_EQ(finding->scope.kind, ScopeKind::netns);
@@ -120,22 +118,22 @@ TEST(CloseWaitLeak, sockets_that_outlived_a_short_look_are_not_called_fine) {
   Window window = a_window(10, [](SampleBuilder& sample, std::size_t) {
     sample.cover("owners", "").add(50, a_socket().close_wait().holder(Holder::unknown));
   });
-  expect_unknown(close_wait_leak(window, Policy{}), "observe for 1m");
+  expect_unknown(judged("close-wait-leak", window, Policy{}), "observe for 1m");
 }
 
 TEST(CloseWaitLeak, is_not_assessed_without_a_snapshot_holders_or_samples) {
   Window blind = a_window(5, [](SampleBuilder& sample, std::size_t) { sample.cover("snapshot", ""); });
-  expect_unknown(close_wait_leak(blind, lab()), "no source lists the sockets");
+  expect_unknown(judged("close-wait-leak", blind, lab()), "no source lists the sockets");
   Window no_holders = a_window(5, [](SampleBuilder& sample, std::size_t) {
     sample.add(20, a_socket().close_wait().set([](SocketRow& row) { row.inode = 0; }));
   });
-  expect_unknown(close_wait_leak(no_holders, lab()), "no visible holder");
+  expect_unknown(judged("close-wait-leak", no_holders, lab()), "no visible holder");
   Window capped = a_window(5, [](SampleBuilder& sample, std::size_t) {
     sample.cover("owners", "").count(TcpState::close_wait, 5000).set([](Sample& s) { s.rows_suppressed = 5000; });
   });
-  expect_unknown(close_wait_leak(capped, lab()), "limit of rows");
+  expect_unknown(judged("close-wait-leak", capped, lab()), "limit of rows");
   Window brief = a_window(2, [](SampleBuilder& sample, std::size_t) { leak(sample, 50, 50, 30s); });
-  expect_unknown(close_wait_leak(brief, lab()), "not enough data");
+  expect_unknown(judged("close-wait-leak", brief, lab()), "not enough data");
 }
 
 TEST(CloseWaitLeak, forked_processes_that_share_sockets_are_one_finding) {
@@ -144,7 +142,7 @@ TEST(CloseWaitLeak, forked_processes_that_share_sockets_are_one_finding) {
     row.owner->holders = 2;
     sample.add(50, row).add(a_process(42, "api").close_wait(50, 50)).add(a_process(43, "api").close_wait(50, 50));
   });
-  auto finding = only_finding(close_wait_leak(window, lab()));
+  auto finding = only_finding(judged("close-wait-leak", window, lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->scope.pid, 42u);
 }
@@ -154,7 +152,7 @@ TEST(CloseWaitLeak, two_processes_are_two_findings) {
     sample.add(50, leaked(30s)).add(a_process(42, "api").close_wait(50, 50));
     sample.add(20, a_socket().close_wait().age(30s).pid(43, "api"), 900).add(a_process(43, "api").close_wait(20, 20));
   });
-  EXPECT_EQ(close_wait_leak(window, lab()).findings.size(), 2u);
+  EXPECT_EQ(judged("close-wait-leak", window, lab()).findings.size(), 2u);
 }
 
 SocketRow unserved(std::chrono::milliseconds age) {
@@ -167,7 +165,7 @@ void deaf_listener(SampleBuilder& sample, std::uint32_t count, std::chrono::mill
 
 TEST(CloseWaitUnaccepted, names_the_listener) {
   Window window = a_window(8, [](SampleBuilder& sample, std::size_t i) { deaf_listener(sample, 50, 3s + 1s * i); });
-  auto finding = only_finding(close_wait_unaccepted(window, lab()));
+  auto finding = only_finding(judged("close-wait-unaccepted", window, lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->scope.pid, 77u);
   EXPECT_EQ(finding->scope.kind, ScopeKind::listener);
@@ -175,19 +173,19 @@ TEST(CloseWaitUnaccepted, names_the_listener) {
   EXPECT_THAT(finding->title, HasSubstr("port 8443"));
   EXPECT_EQ(value_of(*finding, "oldest_age"), 10);
   EXPECT_EQ(value_of(*finding, "accept_queue"), 50);
-  expect_fine(close_wait_leak(window, lab()));
+  expect_fine(judged("close-wait-leak", window, lab()));
 }
 
 TEST(CloseWaitUnaccepted, a_busy_queue_is_not_one_that_nobody_serves) {
   Window few = a_window(8, [](SampleBuilder& sample, std::size_t) { deaf_listener(sample, 9, 30s); });
-  expect_fine(close_wait_unaccepted(few, lab()));
+  expect_fine(judged("close-wait-unaccepted", few, lab()));
   Window young = a_window(8, [](SampleBuilder& sample, std::size_t) { deaf_listener(sample, 50, 100ms); });
-  expect_fine(close_wait_unaccepted(young, lab()));
+  expect_fine(judged("close-wait-unaccepted", young, lab()));
 }
 
 TEST(CloseWaitUnaccepted, clears_when_they_are_accepted) {
   Window window = a_window(8, [](SampleBuilder& sample, std::size_t i) { deaf_listener(sample, i < 6 ? 50 : 0, 30s); });
-  expect_fine(close_wait_unaccepted(window, lab()));
+  expect_fine(judged("close-wait-unaccepted", window, lab()));
 }
 
 TEST(CloseWaitUnaccepted, takes_the_count_from_the_totals_and_works_without_the_listener) {
@@ -202,7 +200,7 @@ TEST(CloseWaitUnaccepted, takes_the_count_from_the_totals_and_works_without_the_
       s.ports.push_back(port);
     });
   });
-  auto finding = only_finding(close_wait_unaccepted(window, lab()));
+  auto finding = only_finding(judged("close-wait-unaccepted", window, lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->scope.count, 3000u);
   EXPECT_EQ(finding->confidence, Confidence::medium);
@@ -212,7 +210,7 @@ TEST(CloseWaitUnaccepted, is_not_assessed_where_holders_are_not_known) {
   Window window = a_window(5, [](SampleBuilder& sample, std::size_t) {
     sample.add(3, a_socket().close_wait().set([](SocketRow& row) { row.inode = 0; }));
   });
-  expect_unknown(close_wait_unaccepted(window, lab()), "does not tell accepted");
+  expect_unknown(judged("close-wait-unaccepted", window, lab()), "does not tell accepted");
 }
 
 }  // namespace

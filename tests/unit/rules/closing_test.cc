@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "advisor/rules/closed_fd.h"
-#include "advisor/rules/fin_wait2.h"
 #include "tests/unit/rules/expect.h"
 
 namespace tcpadvisor {
@@ -19,19 +17,21 @@ void half_closed(SampleBuilder& sample, std::uint32_t count, std::uint32_t old, 
 
 TEST(FinWait2AppHeld, fires_with_the_process) {
   Window window = a_window(8, [](SampleBuilder& sample, std::size_t i) { half_closed(sample, 50, 50, 10s + 1s * i); });
-  auto finding = only_finding(fin_wait2_app_held(window, lab()));
+  auto finding = only_finding(judged("fin-wait2-app-held", window, lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->scope.pid, 9u);
   EXPECT_EQ(finding->severity, Severity::warning);
   EXPECT_EQ(value_of(*finding, "fin_wait2_sockets"), 50);
   EXPECT_EQ(value_of(*finding, "oldest_age"), 17);
   EXPECT_EQ(finding->recommendation.kind, RecommendationKind::application);
-  expect_fine(fin_wait2_orphan_buildup(window, lab()));
+  expect_fine(judged("fin-wait2-orphan-buildup", window, lab()));
 }
 
 TEST(FinWait2AppHeld, a_few_or_young_ones_are_how_tcp_ends) {
-  expect_fine(fin_wait2_app_held(a_window(8, [](SampleBuilder& s, std::size_t) { half_closed(s, 9, 9, 30s); }), lab()));
-  expect_fine(fin_wait2_app_held(a_window(8, [](SampleBuilder& s, std::size_t) { half_closed(s, 50, 0, 1s); }), lab()));
+  expect_fine(judged("fin-wait2-app-held",
+                     a_window(8, [](SampleBuilder& s, std::size_t) { half_closed(s, 9, 9, 30s); }), lab()));
+  expect_fine(judged("fin-wait2-app-held",
+                     a_window(8, [](SampleBuilder& s, std::size_t) { half_closed(s, 50, 0, 1s); }), lab()));
 }
 
 TEST(FinWait2AppHeld, clears_and_leaves_orphans_to_the_other_rule) {
@@ -39,14 +39,14 @@ TEST(FinWait2AppHeld, clears_and_leaves_orphans_to_the_other_rule) {
     if (i < 6) half_closed(sample, 50, 50, 30s);
     sample.add(50, a_socket().fin_wait_2().age(30s).holder(Holder::orphan), 700);
   });
-  expect_fine(fin_wait2_app_held(window, lab()));
+  expect_fine(judged("fin-wait2-app-held", window, lab()));
 }
 
 TEST(FinWait2AppHeld, is_not_assessed_when_the_look_was_too_short) {
   Window window = a_window(9, [](SampleBuilder& sample, std::size_t) {
     sample.add(50, a_socket().fin_wait_2().pid(9, "push")).add(a_process(9, "push").fin_wait_2(50, 0));
   });
-  expect_unknown(fin_wait2_app_held(window, Policy{}), "observe for 1m");
+  expect_unknown(judged("fin-wait2-app-held", window, Policy{}), "observe for 1m");
 }
 
 void orphans(SampleBuilder& sample, std::uint64_t count) {
@@ -55,7 +55,7 @@ void orphans(SampleBuilder& sample, std::uint64_t count) {
 
 TEST(FinWait2OrphanBuildup, fires_and_says_what_a_shorter_timeout_would_do) {
   Window window = a_window(4, [](SampleBuilder& sample, std::size_t) { orphans(sample, 12'000); });
-  auto finding = only_finding(fin_wait2_orphan_buildup(window, Policy{}));
+  auto finding = only_finding(judged("fin-wait2-orphan-buildup", window, Policy{}));
   ASSERT_TRUE(finding);
   ASSERT_TRUE(finding->recommendation.change);
   EXPECT_EQ(finding->recommendation.change->knob, "net.ipv4.tcp_fin_timeout");
@@ -69,7 +69,7 @@ TEST(FinWait2OrphanBuildup, never_goes_below_what_slow_peers_need) {
     orphans(sample, 12'000);
     sample.sysctl("net.ipv4.tcp_fin_timeout", {30});
   });
-  auto finding = only_finding(fin_wait2_orphan_buildup(window, Policy{}));
+  auto finding = only_finding(judged("fin-wait2-orphan-buildup", window, Policy{}));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->recommendation.kind, RecommendationKind::peer);
 }
@@ -81,16 +81,17 @@ TEST(FinWait2OrphanBuildup, is_measured_against_the_namespace_limit) {
       sample.sysctl("net.ipv4.tcp_max_tw_buckets", {400});
     });
   };
-  EXPECT_TRUE(only_finding(fin_wait2_orphan_buildup(with(101), lab())));
-  expect_fine(fin_wait2_orphan_buildup(with(100), lab()));
+  EXPECT_TRUE(only_finding(judged("fin-wait2-orphan-buildup", with(101), lab())));
+  expect_fine(judged("fin-wait2-orphan-buildup", with(100), lab()));
 }
 
 TEST(FinWait2OrphanBuildup, is_normal_in_small_numbers_and_clears) {
-  expect_fine(fin_wait2_orphan_buildup(a_window(4, [](SampleBuilder& s, std::size_t) { orphans(s, 500); }), lab()));
-  expect_fine(fin_wait2_orphan_buildup(
-      a_window(4, [](SampleBuilder& s, std::size_t i) { orphans(s, i < 3 ? 50'000 : 20); }), lab()));
+  expect_fine(
+      judged("fin-wait2-orphan-buildup", a_window(4, [](SampleBuilder& s, std::size_t) { orphans(s, 500); }), lab()));
+  expect_fine(judged("fin-wait2-orphan-buildup",
+                     a_window(4, [](SampleBuilder& s, std::size_t i) { orphans(s, i < 3 ? 50'000 : 20); }), lab()));
   Window blind = a_window(4, [](SampleBuilder& sample, std::size_t) { sample.cover("snapshot", ""); });
-  expect_unknown(fin_wait2_orphan_buildup(blind, lab()), "no source");
+  expect_unknown(judged("fin-wait2-orphan-buildup", blind, lab()), "no source");
 }
 
 TEST(ClosedSocketFdLeak, fires_on_descriptors_of_dead_sockets) {
@@ -101,7 +102,7 @@ TEST(ClosedSocketFdLeak, fires_on_descriptors_of_dead_sockets) {
       s.netns[0].sockstat = Sockstat{.tcp_inuse = 30, .tw = 0, .orphan = 0, .alloc = 50, .mem_pages = 1};
     });
   });
-  auto finding = only_finding(closed_socket_fd_leak(window, lab()));
+  auto finding = only_finding(judged("closed-socket-fd-leak", window, lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->scope.pid, 5u);
   EXPECT_EQ(finding->scope.count, 20u);
@@ -113,31 +114,33 @@ TEST(ClosedSocketFdLeak, fires_on_descriptors_of_dead_sockets) {
 TEST(ClosedSocketFdLeak, a_steady_number_is_less_certain) {
   Window window =
       a_window(6, [](SampleBuilder& s, std::size_t) { s.add(a_process(5, "client").sockets(TcpState::close, 20)); });
-  auto finding = only_finding(closed_socket_fd_leak(window, lab()));
+  auto finding = only_finding(judged("closed-socket-fd-leak", window, lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->confidence, Confidence::medium);
 }
 
 TEST(ClosedSocketFdLeak, is_quiet_about_few_and_about_those_that_are_being_closed) {
-  expect_fine(closed_socket_fd_leak(
+  expect_fine(judged(
+      "closed-socket-fd-leak",
       a_window(6, [](SampleBuilder& s, std::size_t) { s.add(a_process(5, "x").sockets(TcpState::close, 9)); }), lab()));
-  expect_fine(closed_socket_fd_leak(a_window(6,
-                                             [](SampleBuilder& s, std::size_t i) {
-                                               s.add(a_process(5, "x").sockets(
-                                                   TcpState::close, static_cast<std::uint32_t>(90 - 10 * i)));
-                                             }),
-                                    lab()));
+  expect_fine(
+      judged("closed-socket-fd-leak",
+             a_window(6,
+                      [](SampleBuilder& s, std::size_t i) {
+                        s.add(a_process(5, "x").sockets(TcpState::close, static_cast<std::uint32_t>(90 - 10 * i)));
+                      }),
+             lab()));
 }
 
 TEST(ClosedSocketFdLeak, is_not_assessed_when_descriptors_only_say_socket) {
-  expect_unknown(
-      closed_socket_fd_leak(a_window(6, [](SampleBuilder& s, std::size_t) { s.cover("owners", "/proc/*/fd"); }), lab()),
-      "does not tell dead sockets");
+  expect_unknown(judged("closed-socket-fd-leak",
+                        a_window(6, [](SampleBuilder& s, std::size_t) { s.cover("owners", "/proc/*/fd"); }), lab()),
+                 "does not tell dead sockets");
 }
 
 TEST(ClosedSocketFdLeak, is_not_assessed_without_owners) {
   expect_unknown(
-      closed_socket_fd_leak(a_window(6, [](SampleBuilder& s, std::size_t) { s.cover("owners", ""); }), lab()),
+      judged("closed-socket-fd-leak", a_window(6, [](SampleBuilder& s, std::size_t) { s.cover("owners", ""); }), lab()),
       "owners");
 }
 

@@ -6,13 +6,19 @@
 
 #include <algorithm>
 
-#include "advisor/rules/rule.h"
+#include "advisor/rules/registry.h"
 #include "tests/unit/builders.h"
 
 namespace tcpadvisor {
 
 inline Policy lab() {
   return *Policy::named("lab");
+}
+
+/// What the rule with this id says.
+inline Outcome judged(std::string_view id, const Window& window, const Policy& policy) {
+  const Policy own = policy.of(id);
+  return find_rule(id)->judge(Evidence(window, own));
 }
 
 inline std::optional<double> value_of(const Finding& finding, std::string_view metric) {

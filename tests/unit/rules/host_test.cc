@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <set>
 
-#include "advisor/rules/do_nothing.h"
-#include "advisor/rules/memory.h"
 #include "advisor/rules/registry.h"
 #include "advisor/rules/words.h"
 #include "tests/unit/rules/expect.h"
@@ -27,7 +25,7 @@ TEST(TcpMemPressure, fires_with_a_formula_and_its_gate) {
     in_use(sample, 400'000, true);
     sample.counter("TcpExt.TCPMemoryPressures", i > 1).counter("TcpExt.TCPRcvQDrop", 10 * i);
   });
-  auto finding = only_finding(tcp_mem_pressure_global(window, lab()));
+  auto finding = only_finding(judged("tcp-mem-pressure-global", window, lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->severity, Severity::critical);
   ASSERT_TRUE(finding->recommendation.change);
@@ -43,7 +41,7 @@ TEST(TcpMemPressure, a_small_machine_is_not_given_more_than_a_quarter) {
     in_use(sample, 400'000, true);
     sample.set([](Sample& s) { s.host.mem_bytes = 4ull << 30; });
   });
-  auto finding = only_finding(tcp_mem_pressure_global(window, lab()));
+  auto finding = only_finding(judged("tcp-mem-pressure-global", window, lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->recommendation.kind, RecommendationKind::capacity);
   EXPECT_THAT(finding->recommendation.text, HasSubstr("Do not raise tcp_mem"));
@@ -55,7 +53,7 @@ TEST(TcpMemPressure, names_the_process_that_does_not_read) {
     sample.add(a_process(8, "slow").memory(1'500'000'000, 0, 900'000'000))
         .add(a_process(9, "web").memory(1'000'000, 1'000'000));
   });
-  auto finding = only_finding(tcp_mem_pressure_global(window, lab()));
+  auto finding = only_finding(judged("tcp-mem-pressure-global", window, lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->recommendation.kind, RecommendationKind::application);
   EXPECT_THAT(finding->recommendation.text, HasSubstr("slow[8]"));
@@ -65,21 +63,21 @@ TEST(TcpMemPressure, warns_before_the_mark) {
   auto with = [](std::uint64_t pages) {
     return a_window(40, [=](SampleBuilder& s, std::size_t) { in_use(s, pages); });
   };
-  auto finding = only_finding(tcp_mem_pressure_global(with(310'000), Policy{}));
+  auto finding = only_finding(judged("tcp-mem-pressure-global", with(310'000), Policy{}));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->severity, Severity::warning);
-  expect_fine(tcp_mem_pressure_global(with(300'000), Policy{}));
+  expect_fine(judged("tcp-mem-pressure-global", with(300'000), Policy{}));
 }
 
 TEST(TcpMemPressure, projects_growth) {
   auto with = [](std::uint64_t step) {
     return a_window(10, [=](SampleBuilder& s, std::size_t i) { in_use(s, 200'000 + step * i); });
   };
-  auto finding = only_finding(tcp_mem_pressure_global(with(500), Policy{}));
+  auto finding = only_finding(judged("tcp-mem-pressure-global", with(500), Policy{}));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->confidence, Confidence::low);
   EXPECT_NEAR(*value_of(*finding, "pressure_expected_in"), (380'000 - 204'500) / 500.0, 1);
-  expect_fine(tcp_mem_pressure_global(with(10), Policy{}));
+  expect_fine(judged("tcp-mem-pressure-global", with(10), Policy{}));
 }
 
 TEST(TcpMemPressure, other_shortages_are_not_tcp_mem) {
@@ -87,65 +85,70 @@ TEST(TcpMemPressure, other_shortages_are_not_tcp_mem) {
     in_use(sample, 1'000);
     sample.counter("TcpExt.TCPMemoryPressures", i).counter("TcpExt.TCPRcvQDrop", 100 * i);
   });
-  expect_fine(tcp_mem_pressure_global(window, lab()));
+  expect_fine(judged("tcp-mem-pressure-global", window, lab()));
 }
 
 TEST(TcpMemPressure, is_not_assessed_without_its_numbers) {
   expect_unknown(
-      tcp_mem_pressure_global(
-          a_window(5, [](SampleBuilder& s, std::size_t) { s.set([](Sample& x) { x.memory.pages.reset(); }); }), lab()),
+      judged("tcp-mem-pressure-global",
+             a_window(5, [](SampleBuilder& s, std::size_t) { s.set([](Sample& x) { x.memory.pages.reset(); }); }),
+             lab()),
       "could not be read");
-  expect_unknown(
-      tcp_mem_pressure_global(
-          a_window(5, [](SampleBuilder& s, std::size_t) { s.set([](Sample& x) { x.memory.limits_pages.reset(); }); }),
-          lab()),
-      "tcp_mem could not be read");
+  expect_unknown(judged("tcp-mem-pressure-global",
+                        a_window(5, [](SampleBuilder& s,
+                                       std::size_t) { s.set([](Sample& x) { x.memory.limits_pages.reset(); }); }),
+                        lab()),
+                 "tcp_mem could not be read");
 }
 
 TEST(DoNothing, speaks_only_where_people_tune) {
-  EXPECT_TRUE(do_nothing(a_window(3, [](SampleBuilder& s, std::size_t) { s.count(TcpState::time_wait, 4'999); }), lab())
+  EXPECT_TRUE(judged("do-nothing",
+                     a_window(3, [](SampleBuilder& s, std::size_t) { s.count(TcpState::time_wait, 4'999); }), lab())
                   .findings.empty());
-  auto finding = only_finding(
-      do_nothing(a_window(3, [](SampleBuilder& s, std::size_t) { s.count(TcpState::time_wait, 12'000); }), lab()));
+  auto finding = only_finding(judged(
+      "do-nothing", a_window(3, [](SampleBuilder& s, std::size_t) { s.count(TcpState::time_wait, 12'000); }), lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->severity, Severity::info);
   EXPECT_EQ(finding->recommendation.kind, RecommendationKind::none);
 }
 
 TEST(DoNothing, is_silent_when_time_wait_really_overflows) {
-  EXPECT_TRUE(do_nothing(a_window(3,
-                                  [](SampleBuilder& s, std::size_t i) {
-                                    s.count(TcpState::time_wait, 12'000).counter("TcpExt.TCPTimeWaitOverflow", i);
-                                  }),
-                         lab())
+  EXPECT_TRUE(judged("do-nothing",
+                     a_window(3,
+                              [](SampleBuilder& s, std::size_t i) {
+                                s.count(TcpState::time_wait, 12'000).counter("TcpExt.TCPTimeWaitOverflow", i);
+                              }),
+                     lab())
                   .findings.empty());
-  EXPECT_TRUE(
-      do_nothing(a_window(3, [](SampleBuilder& s, std::size_t) { s.count(TcpState::time_wait, 125'000); }), lab())
-          .findings.empty());
+  EXPECT_TRUE(judged("do-nothing",
+                     a_window(3, [](SampleBuilder& s, std::size_t) { s.count(TcpState::time_wait, 125'000); }), lab())
+                  .findings.empty());
 }
 
 TEST(DoNothing, knows_harmless_prunes_and_retransmissions) {
   EXPECT_TRUE(only_finding(
-      do_nothing(a_window(3, [](SampleBuilder& s, std::size_t i) { s.counter("TcpExt.PruneCalled", 9 * i); }), lab())));
-  EXPECT_TRUE(do_nothing(a_window(3,
-                                  [](SampleBuilder& s, std::size_t i) {
-                                    s.counter("TcpExt.PruneCalled", 9 * i).counter("TcpExt.RcvPruned", i);
-                                  }),
-                         lab())
-                  .findings.empty());
-  EXPECT_TRUE(only_finding(do_nothing(a_window(3,
-                                               [](SampleBuilder& s, std::size_t i) {
-                                                 s.counter("Tcp.RetransSegs", 91 * i)
-                                                     .counter("Tcp.OutSegs", 1000 * i)
-                                                     .counter("TcpExt.TCPDSACKRecvSegs", 91 * i);
-                                               }),
-                                      lab())));
-  EXPECT_TRUE(do_nothing(a_window(3,
-                                  [](SampleBuilder& s, std::size_t i) {
-                                    s.counter("Tcp.RetransSegs", 91 * i).counter("Tcp.OutSegs", 1000 * i);
-                                  }),
-                         lab())
-                  .findings.empty());
+      judged("do-nothing", a_window(3, [](SampleBuilder& s, std::size_t i) { s.counter("TcpExt.PruneCalled", 9 * i); }),
+             lab())));
+  EXPECT_TRUE(
+      judged("do-nothing",
+             a_window(3, [](SampleBuilder& s,
+                            std::size_t i) { s.counter("TcpExt.PruneCalled", 9 * i).counter("TcpExt.RcvPruned", i); }),
+             lab())
+          .findings.empty());
+  EXPECT_TRUE(only_finding(judged("do-nothing",
+                                  a_window(3,
+                                           [](SampleBuilder& s, std::size_t i) {
+                                             s.counter("Tcp.RetransSegs", 91 * i)
+                                                 .counter("Tcp.OutSegs", 1000 * i)
+                                                 .counter("TcpExt.TCPDSACKRecvSegs", 91 * i);
+                                           }),
+                                  lab())));
+  EXPECT_TRUE(
+      judged("do-nothing",
+             a_window(3, [](SampleBuilder& s,
+                            std::size_t i) { s.counter("Tcp.RetransSegs", 91 * i).counter("Tcp.OutSegs", 1000 * i); }),
+             lab())
+          .findings.empty());
 }
 
 TEST(Registry, ids_are_unique_and_found) {

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "advisor/rules/listeners.h"
-
 #include "tests/unit/rules/expect.h"
 
 namespace tcpadvisor {
@@ -21,7 +19,7 @@ TEST(AcceptQueueAppSlow, fires_when_full_and_dropping) {
     listener(sample, 65, 64, 100 * i);
     sample.counter("Tcp.PassiveOpens", 20 * i);
   });
-  auto finding = only_finding(accept_queue_app_slow(window, Policy{}));
+  auto finding = only_finding(judged("accept-queue-app-slow", window, Policy{}));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->scope.pid, 31u);
   EXPECT_EQ(finding->scope.local, "0.0.0.0:80");
@@ -29,35 +27,39 @@ TEST(AcceptQueueAppSlow, fires_when_full_and_dropping) {
   EXPECT_EQ(value_of(*finding, "accept_queue_full"), 1);
   EXPECT_EQ(value_of(*finding, "established_in_netns"), 20);
   EXPECT_EQ(finding->recommendation.kind, RecommendationKind::application);
-  expect_fine(backlog_too_small(a_window(8, [](SampleBuilder& s, std::size_t) { listener(s, 65, 64, 5); }), Policy{}));
+  expect_fine(judged("backlog-too-small", a_window(8, [](SampleBuilder& s, std::size_t) { listener(s, 65, 64, 5); }),
+                     Policy{}));
 }
 
 TEST(AcceptQueueAppSlow, a_full_queue_that_drops_nothing_is_not_reported) {
-  expect_fine(
-      accept_queue_app_slow(a_window(8, [](SampleBuilder& s, std::size_t) { listener(s, 64, 64, 7); }), Policy{}));
+  expect_fine(judged("accept-queue-app-slow",
+                     a_window(8, [](SampleBuilder& s, std::size_t) { listener(s, 64, 64, 7); }), Policy{}));
 }
 
 TEST(AcceptQueueAppSlow, needs_three_seconds_and_half_of_the_samples) {
-  expect_fine(accept_queue_app_slow(
-      a_window(8, [](SampleBuilder& s, std::size_t i) { listener(s, i >= 4 && i < 7 ? 65 : 0, 64, 10 * i); }),
-      Policy{}));
-  EXPECT_TRUE(only_finding(accept_queue_app_slow(
-      a_window(8, [](SampleBuilder& s, std::size_t i) { listener(s, i >= 3 && i < 7 ? 65 : 0, 64, 10 * i); }),
-      Policy{})));
+  expect_fine(
+      judged("accept-queue-app-slow",
+             a_window(8, [](SampleBuilder& s, std::size_t i) { listener(s, i >= 4 && i < 7 ? 65 : 0, 64, 10 * i); }),
+             Policy{}));
+  EXPECT_TRUE(only_finding(
+      judged("accept-queue-app-slow",
+             a_window(8, [](SampleBuilder& s, std::size_t i) { listener(s, i >= 3 && i < 7 ? 65 : 0, 64, 10 * i); }),
+             Policy{})));
 }
 
 TEST(AcceptQueueAppSlow, clears) {
-  expect_fine(accept_queue_app_slow(
-      a_window(12, [](SampleBuilder& s,
-                      std::size_t i) { listener(s, i < 4 ? 65 : 0, 64, 10 * std::min<std::size_t>(i, 4)); }),
-      Policy{}));
+  expect_fine(
+      judged("accept-queue-app-slow",
+             a_window(12, [](SampleBuilder& s,
+                             std::size_t i) { listener(s, i < 4 ? 65 : 0, 64, 10 * std::min<std::size_t>(i, 4)); }),
+             Policy{}));
 }
 
 TEST(AcceptQueueAppSlow, without_own_drops_it_uses_the_namespace_and_is_less_sure) {
   Window window = a_window(8, [](SampleBuilder& sample, std::size_t i) {
     sample.add(a_socket().listen(80, 65, 64).pid(31, "web")).counter("TcpExt.ListenOverflows", 10 * i);
   });
-  auto finding = only_finding(accept_queue_app_slow(window, Policy{}));
+  auto finding = only_finding(judged("accept-queue-app-slow", window, Policy{}));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->confidence, Confidence::medium);
 }
@@ -67,20 +69,20 @@ TEST(Listeners, are_not_assessed_where_the_limit_is_not_visible) {
     sample.cover("snapshot", "/proc/net/tcp");
     sample.add(a_socket().listen(80, 0, 0).set([](SocketRow& row) { row.accept_limit.reset(); }));
   });
-  expect_unknown(accept_queue_app_slow(window, lab()), "1 listener not visible through /proc/net/tcp");
-  expect_unknown(backlog_too_small(window, lab()), "1 listener not visible through /proc/net/tcp");
+  expect_unknown(judged("accept-queue-app-slow", window, lab()), "1 listener not visible through /proc/net/tcp");
+  expect_unknown(judged("backlog-too-small", window, lab()), "1 listener not visible through /proc/net/tcp");
 }
 
 TEST(Listeners, are_not_assessed_without_the_fact) {
   Window window = a_window(3, [](SampleBuilder& sample, std::size_t) { sample.cover("accept-queue", ""); });
-  expect_unknown(accept_queue_app_slow(window, lab()), "does not show accept queues");
-  expect_unknown(backlog_too_small(window, lab()), "does not show accept queues");
+  expect_unknown(judged("accept-queue-app-slow", window, lab()), "does not show accept queues");
+  expect_unknown(judged("backlog-too-small", window, lab()), "does not show accept queues");
 }
 
 TEST(Listeners, none_at_all_is_fine) {
   Window window = a_window(3, [](SampleBuilder&, std::size_t) {});
-  expect_fine(accept_queue_app_slow(window, lab()));
-  expect_fine(backlog_too_small(window, lab()));
+  expect_fine(judged("accept-queue-app-slow", window, lab()));
+  expect_fine(judged("backlog-too-small", window, lab()));
 }
 
 /// One burst of 347 drops between samples 4 and 5, the queue of 8 almost empty at every sample.
@@ -93,17 +95,17 @@ Window burst(std::int64_t somaxconn, std::size_t listeners = 1) {
 }
 
 TEST(BacklogTooSmall, asks_the_application_when_it_asked_for_too_little) {
-  auto finding = only_finding(backlog_too_small(burst(4096), lab()));
+  auto finding = only_finding(judged("backlog-too-small", burst(4096), lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->recommendation.kind, RecommendationKind::application);
   EXPECT_THAT(finding->recommendation.formula,
               HasSubstr("pow2ceil(1.5 x (8 places + 347 dropped in the worst 1 s)) = 1,024"));
   EXPECT_EQ(finding->not_useful.back().knob, "net.core.somaxconn") << "the kernel allows 4096 already";
-  expect_fine(accept_queue_app_slow(burst(4096), lab()));
+  expect_fine(judged("accept-queue-app-slow", burst(4096), lab()));
 }
 
 TEST(BacklogTooSmall, raises_somaxconn_when_that_is_the_cap) {
-  auto finding = only_finding(backlog_too_small(burst(8, 2), lab()));
+  auto finding = only_finding(judged("backlog-too-small", burst(8, 2), lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->recommendation.kind, RecommendationKind::sysctl);
   ASSERT_TRUE(finding->recommendation.change);
@@ -113,9 +115,10 @@ TEST(BacklogTooSmall, raises_somaxconn_when_that_is_the_cap) {
 }
 
 TEST(BacklogTooSmall, needs_drops_and_a_queue_that_is_else_idle) {
-  expect_fine(backlog_too_small(a_window(10, [](SampleBuilder& s, std::size_t) { listener(s, 0, 8, 347); }), lab()));
-  expect_fine(backlog_too_small(a_window(10, [](SampleBuilder& s, std::size_t i) { listener(s, i % 3 ? 0 : 4, 8, i); }),
-                                lab()));
+  expect_fine(
+      judged("backlog-too-small", a_window(10, [](SampleBuilder& s, std::size_t) { listener(s, 0, 8, 347); }), lab()));
+  expect_fine(judged("backlog-too-small",
+                     a_window(10, [](SampleBuilder& s, std::size_t i) { listener(s, i % 3 ? 0 : 4, 8, i); }), lab()));
 }
 
 TEST(BacklogTooSmall, does_not_guess_which_listener_dropped) {
@@ -124,12 +127,13 @@ TEST(BacklogTooSmall, does_not_guess_which_listener_dropped) {
         .add(a_socket().cookie(2).listen(81, 0, 8))
         .counter("TcpExt.ListenOverflows", i);
   });
-  expect_unknown(backlog_too_small(window, lab()), "does not tell which of 2 listeners");
+  expect_unknown(judged("backlog-too-small", window, lab()), "does not tell which of 2 listeners");
 }
 
 TEST(BacklogTooSmall, stays_within_bounds) {
-  auto finding = only_finding(backlog_too_small(
-      a_window(10, [](SampleBuilder& s, std::size_t i) { listener(s, 0, 4096, i < 5 ? 0 : 900'000); }), lab()));
+  auto finding = only_finding(
+      judged("backlog-too-small",
+             a_window(10, [](SampleBuilder& s, std::size_t i) { listener(s, 0, 4096, i < 5 ? 0 : 900'000); }), lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(values_text(finding->recommendation.change->target), "65535");
 }

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "advisor/rules/pending_shutdown.h"
-
 #include "tests/unit/queue_stories.h"
 #include "tests/unit/rules/expect.h"
 
@@ -21,7 +19,7 @@ Outcome pending_shutdown_data(const Window& window, const Policy& policy) {
 }
 
 TEST(PendingShutdownData, names_the_stalled_peer_and_the_bytes_at_risk) {
-  auto finding = only_finding(pending_shutdown_data(build::s1_pending_window(), lab()));
+  auto finding = only_finding(judged("pending-shutdown-data", build::s1_pending_window(), lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->severity, Severity::warning);
   EXPECT_EQ(finding->finding_class, FindingClass::peer);
@@ -40,7 +38,7 @@ TEST(PendingShutdownData, names_the_stalled_peer_and_the_bytes_at_risk) {
 }
 
 TEST(PendingShutdownData, counts_what_was_thrown_away_also_after_the_end) {
-  auto finding = only_finding(pending_shutdown_data(build::s1_dropped_window(), lab()));
+  auto finding = only_finding(judged("pending-shutdown-data", build::s1_dropped_window(), lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->severity, Severity::critical);
   EXPECT_EQ(value_of(*finding, "dropped_bytes"), 778'763);
@@ -51,7 +49,7 @@ TEST(PendingShutdownData, counts_what_was_thrown_away_also_after_the_end) {
 
 TEST(PendingShutdownData, a_loss_needs_no_window) {
   Window one = a_window(1, [](SampleBuilder& sample, std::size_t) { sample.add(a_user_queue().dropped(5).ended()); });
-  auto finding = only_finding(pending_shutdown_data(one, Policy{}));
+  auto finding = only_finding(judged("pending-shutdown-data", one, Policy{}));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->confidence, Confidence::high);
   EXPECT_THAT(finding->title, HasSubstr("5 bytes"));
@@ -68,12 +66,12 @@ Window slow_reader(bool pending) {
 }
 
 TEST(PendingShutdownData, a_slow_reader_only_needs_time) {
-  auto finding = only_finding(pending_shutdown_data(slow_reader(true), lab()));
+  auto finding = only_finding(judged("pending-shutdown-data", slow_reader(true), lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->severity, Severity::info);
   EXPECT_EQ(value_of(*finding, "leaves_the_queue"), 50'000);
   EXPECT_THAT(finding->recommendation.text, HasSubstr("empty in 10 s"));
-  expect_fine(pending_shutdown_data(slow_reader(false), lab()));
+  expect_fine(judged("pending-shutdown-data", slow_reader(false), lab()));
 }
 
 TEST(PendingShutdownData, tells_a_silent_path_and_an_idle_program_from_a_reader_that_stalls) {
@@ -83,7 +81,7 @@ TEST(PendingShutdownData, tells_a_silent_path_and_an_idle_program_from_a_reader_
     });
   };
   auto title = [&](auto change) {
-    auto finding = only_finding(pending_shutdown_data(with(change), lab()));
+    auto finding = only_finding(judged("pending-shutdown-data", with(change), lab()));
     return finding ? finding->title : "";
   };
   EXPECT_THAT(title([](SocketRow&) {}), HasSubstr("127.0.0.1:40000 does not read"));
@@ -105,11 +103,12 @@ TEST(PendingShutdownData, needs_both_a_shutdown_and_data_in_every_window) {
   auto window = [](auto queue) {
     return a_window(6, [=](SampleBuilder& sample, std::size_t i) { sample.add(a_stuck_sender(1)).add(queue(i)); });
   };
-  expect_fine(pending_shutdown_data(window([](std::size_t) -> UserQueue { return s1_queue(); }), lab()));
-  expect_fine(pending_shutdown_data(
-      window([](std::size_t) -> UserQueue { return s1_queue().queued(0, 9).pending_shutdown(); }), lab()));
+  expect_fine(judged("pending-shutdown-data", window([](std::size_t) -> UserQueue { return s1_queue(); }), lab()));
+  expect_fine(judged("pending-shutdown-data",
+                     window([](std::size_t) -> UserQueue { return s1_queue().queued(0, 9).pending_shutdown(); }),
+                     lab()));
   auto just_now = [](std::size_t i) -> UserQueue { return i < 5 ? s1_queue() : s1_queue().pending_shutdown(); };
-  expect_fine(pending_shutdown_data(window(just_now), lab()));
+  expect_fine(judged("pending-shutdown-data", window(just_now), lab()));
 }
 
 TEST(PendingShutdownData, clears) {
@@ -117,7 +116,7 @@ TEST(PendingShutdownData, clears) {
     auto queue = s1_queue().pending_shutdown();
     sample.add(a_stuck_sender(1)).add(i < 5 ? queue : queue.queued(0, 1'047'552).ended());
   });
-  expect_fine(pending_shutdown_data(window, lab()));
+  expect_fine(judged("pending-shutdown-data", window, lab()));
 }
 
 TEST(PendingShutdownData, one_finding_for_many_connections_of_a_process) {
@@ -128,7 +127,7 @@ TEST(PendingShutdownData, one_finding_for_many_connections_of_a_process) {
       sample.add(queue);
     }
   });
-  auto finding = only_finding(pending_shutdown_data(window, lab()));
+  auto finding = only_finding(judged("pending-shutdown-data", window, lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->scope.count, 3u);
   EXPECT_EQ(finding->scope.remote, "127.0.0.1");
@@ -138,7 +137,7 @@ TEST(PendingShutdownData, one_finding_for_many_connections_of_a_process) {
 
 TEST(PendingShutdownData, is_never_fine_without_a_word) {
   Window silent = a_window(6, [](SampleBuilder&, std::size_t) {});
-  expect_unknown(pending_shutdown_data(silent, lab()), "no program publishes");
+  expect_unknown(judged("pending-shutdown-data", silent, lab()), "no program publishes");
   Window deaf = a_window(6, [](SampleBuilder& sample, std::size_t) {
     sample.cover("user-queues", "").set([](Sample& s) {
       s.coverage.back().attempts = {{.source = "socket",
@@ -148,17 +147,17 @@ TEST(PendingShutdownData, is_never_fine_without_a_word) {
                                      .sys_errno = 13}};
     });
   });
-  expect_unknown(pending_shutdown_data(deaf, lab()), "cannot bind");
+  expect_unknown(judged("pending-shutdown-data", deaf, lab()), "cannot bind");
   Window lied_to = a_window(6, [](SampleBuilder& sample, std::size_t) {
     sample.set([](Sample& s) { s.self.lost["user_queues_refused"] = 12; });
   });
-  expect_unknown(pending_shutdown_data(lied_to, lab()), "12 lines refused");
+  expect_unknown(judged("pending-shutdown-data", lied_to, lab()), "12 lines refused");
   Window mute = a_window(6, [](SampleBuilder& sample, std::size_t) {
     sample.add(a_user_queue().set([](UserQueue& queue) { queue.dropped.reset(), queue.pending_shutdown.reset(); }));
   });
-  expect_unknown(pending_shutdown_data(mute, lab()), "pending_shutdown=");
+  expect_unknown(judged("pending-shutdown-data", mute, lab()), "pending_shutdown=");
   Window one = a_window(1, [](SampleBuilder& sample, std::size_t) { sample.add(s1_queue().pending_shutdown()); });
-  expect_unknown(pending_shutdown_data(one, lab()), "observe for longer");
+  expect_unknown(judged("pending-shutdown-data", one, lab()), "observe for longer");
 }
 
 }  // namespace

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "advisor/rules/user_queues.h"
 
-#include "advisor/rules/message_queue.h"
-#include "advisor/rules/pending_shutdown.h"
-#include "advisor/rules/queue_watermarks.h"
-#include "advisor/rules/unbounded_queue.h"
 #include "tests/unit/queue_stories.h"
 #include "tests/unit/rules/expect.h"
 
@@ -38,7 +34,7 @@ Window of_queues(const std::function<UserQueue(std::size_t)>& queue, std::size_t
 }
 
 TEST(MessageQueueHoldsSenders, fires_when_the_driver_queue_is_short) {
-  auto finding = only_finding(message_queue_holds_senders(build::s3_window(), lab()));
+  auto finding = only_finding(judged("message-queue-holds-senders", build::s3_window(), lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(value_of(*finding, "suspended_senders"), 48);
   EXPECT_EQ(value_of(*finding, "user_queue"), 0);
@@ -49,8 +45,8 @@ TEST(MessageQueueHoldsSenders, fires_when_the_driver_queue_is_short) {
 
 TEST(MessageQueueHoldsSenders, not_when_the_driver_queue_holds_them_or_nobody_waits) {
   auto judge = [](auto change) {
-    return message_queue_holds_senders(
-        of_queues([=](std::size_t i) -> UserQueue { return change(build::s3_queue(i)); }), lab());
+    return judged("message-queue-holds-senders",
+                  of_queues([=](std::size_t i) -> UserQueue { return change(build::s3_queue(i)); }), lab());
   };
   EXPECT_TRUE(only_finding(judge([](UserQueueBuilder queue) { return queue; })));
   expect_fine(judge([](UserQueueBuilder queue) { return queue.queued(9'000, 10'000).busy(1, 48); }));
@@ -58,31 +54,31 @@ TEST(MessageQueueHoldsSenders, not_when_the_driver_queue_holds_them_or_nobody_wa
 }
 
 TEST(MessageQueueHoldsSenders, not_for_one_collision_now_and_then) {
-  expect_fine(message_queue_holds_senders(of_queues([](std::size_t i) -> UserQueue {
-                                            if (i % 3 == 0) return build::s3_queue(i);
-                                            return a_user_queue();
-                                          }),
-                                          lab()));
+  expect_fine(judged("message-queue-holds-senders", of_queues([](std::size_t i) -> UserQueue {
+                       if (i % 3 == 0) return build::s3_queue(i);
+                       return a_user_queue();
+                     }),
+                     lab()));
 }
 
 TEST(MessageQueueHoldsSenders, clears_and_needs_a_word) {
   auto cleared = [](std::size_t i) -> UserQueue {
     return i < 3 ? build::s3_queue(i) : a_user_queue().of(a_stuck_sender(0));
   };
-  expect_fine(message_queue_holds_senders(of_queues(cleared), lab()));
+  expect_fine(judged("message-queue-holds-senders", of_queues(cleared), lab()));
   auto mute = [](std::size_t) -> UserQueue {
     return a_user_queue().set([](UserQueue& queue) { queue.message_busy.reset(); });
   };
-  expect_unknown(message_queue_holds_senders(of_queues(mute), lab()), "mq_busy=");
-  expect_unknown(
-      message_queue_holds_senders(of_queues([](std::size_t i) -> UserQueue { return build::s3_queue(i); }, 1), lab()),
-      "observe for longer");
-  expect_unknown(message_queue_holds_senders(a_window(6, [](SampleBuilder&, std::size_t) {}), lab()),
+  expect_unknown(judged("message-queue-holds-senders", of_queues(mute), lab()), "mq_busy=");
+  expect_unknown(judged("message-queue-holds-senders",
+                        of_queues([](std::size_t i) -> UserQueue { return build::s3_queue(i); }, 1), lab()),
+                 "observe for longer");
+  expect_unknown(judged("message-queue-holds-senders", a_window(6, [](SampleBuilder&, std::size_t) {}), lab()),
                  "no program publishes");
 }
 
 TEST(UserQueueUnbounded, fires_when_the_queue_grows_past_its_mark) {
-  auto finding = only_finding(user_queue_unbounded(build::s4_window(), lab()));
+  auto finding = only_finding(judged("user-queue-unbounded", build::s4_window(), lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->severity, Severity::warning);
   EXPECT_EQ(value_of(*finding, "user_queue_growth"), 4'000'000);
@@ -94,22 +90,22 @@ TEST(UserQueueUnbounded, fires_when_the_queue_grows_past_its_mark) {
 }
 
 TEST(UserQueueUnbounded, is_critical_when_memory_ends_soon) {
-  auto finding = only_finding(user_queue_unbounded(build::s4_window(400'000'000), lab()));
+  auto finding = only_finding(judged("user-queue-unbounded", build::s4_window(400'000'000), lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->severity, Severity::critical);
   EXPECT_LT(*value_of(*finding, "memory_of_host_used_up_in"), 600);
 }
 
 TEST(UserQueueUnbounded, a_queue_that_stays_or_shrinks_is_fine) {
-  expect_fine(user_queue_unbounded(build::s4_window(0), lab()));
+  expect_fine(judged("user-queue-unbounded", build::s4_window(0), lab()));
   auto shrinks = [](std::size_t i) -> UserQueue {
     return a_user_queue().queued(90'000'000 - 1'000'000 * i, 100'000'000).busy(1).bypassed(1'000 * i);
   };
-  expect_fine(user_queue_unbounded(of_queues(shrinks), lab()));
+  expect_fine(judged("user-queue-unbounded", of_queues(shrinks), lab()));
   auto below = [](std::size_t i) -> UserQueue {
     return a_user_queue().queued(1'000 * i, 5'000 * i).busy(1).bypassed(i);
   };
-  expect_fine(user_queue_unbounded(of_queues(below), lab()));
+  expect_fine(judged("user-queue-unbounded", of_queues(below), lab()));
 }
 
 TEST(UserQueueUnbounded, one_large_message_is_no_growth) {
@@ -117,7 +113,7 @@ TEST(UserQueueUnbounded, one_large_message_is_no_growth) {
     std::uint64_t bytes = i < 2 ? 0 : 16'080'533;
     return a_user_queue().queued(bytes, bytes);
   };
-  expect_fine(user_queue_unbounded(of_queues(large), lab()));
+  expect_fine(judged("user-queue-unbounded", of_queues(large), lab()));
 }
 
 TEST(UserQueueUnbounded, large_sends_that_drain_are_no_growth) {
@@ -125,18 +121,18 @@ TEST(UserQueueUnbounded, large_sends_that_drain_are_no_growth) {
   auto unbypassed = [](std::size_t i) -> UserQueue {
     return a_user_queue().queued(65'000 + 10 * i, 1'000'000 * i).busy(1).bypassed(0);
   };
-  expect_fine(user_queue_unbounded(of_queues(unbypassed), lab()));
+  expect_fine(judged("user-queue-unbounded", of_queues(unbypassed), lab()));
   auto sags = [](std::size_t i) -> UserQueue {
     return a_user_queue().queued(i % 2 == 0 ? 65'000 + 10 * i : 20'000, 1'000'000 * i).busy(1).bypassed(i);
   };
-  expect_fine(user_queue_unbounded(of_queues(sags), lab()));
+  expect_fine(judged("user-queue-unbounded", of_queues(sags), lab()));
 }
 
 TEST(UserQueueUnbounded, clears) {
   auto cleared = [](std::size_t i) -> UserQueue {
     return a_user_queue().queued(i < 5 ? 1'000'000 * i : 0, 9'000'000).busy(1).bypassed(1'000'000 * i);
   };
-  expect_fine(user_queue_unbounded(of_queues(cleared), lab()));
+  expect_fine(judged("user-queue-unbounded", of_queues(cleared), lab()));
 }
 
 TEST(UserQueueUnbounded, senders_that_pile_up_are_memory_too) {
@@ -149,24 +145,25 @@ TEST(UserQueueUnbounded, senders_that_pile_up_are_memory_too) {
           .busy(0, static_cast<std::uint32_t>(per_s * i));
     };
   };
-  auto finding = only_finding(user_queue_unbounded(of_queues(piling(350)), lab()));
+  auto finding = only_finding(judged("user-queue-unbounded", of_queues(piling(350)), lab()));
   ASSERT_TRUE(finding);
   EXPECT_THAT(finding->title, HasSubstr("suspends 1,750 senders, and 350 more each second"));
   EXPECT_EQ(value_of(*finding, "suspended_senders_growth"), 350);
-  expect_fine(user_queue_unbounded(of_queues(piling(4)), lab()));  // 8 in two windows of a second
-  expect_fine(user_queue_unbounded(of_queues(piling(0)), lab()));
+  expect_fine(judged("user-queue-unbounded", of_queues(piling(4)), lab()));  // 8 in two windows of a second
+  expect_fine(judged("user-queue-unbounded", of_queues(piling(0)), lab()));
 }
 
 TEST(UserQueueUnbounded, needs_a_mark) {
   auto mute = [](std::size_t i) -> UserQueue {
     return a_user_queue().queued(1'000'000 * i, 1'000'000 * i).set([](UserQueue& queue) { queue.high.reset(); });
   };
-  expect_unknown(user_queue_unbounded(of_queues(mute), lab()), "high=");
-  expect_unknown(user_queue_unbounded(a_window(6, [](SampleBuilder&, std::size_t) {}), lab()), "no program publishes");
+  expect_unknown(judged("user-queue-unbounded", of_queues(mute), lab()), "high=");
+  expect_unknown(judged("user-queue-unbounded", a_window(6, [](SampleBuilder&, std::size_t) {}), lab()),
+                 "no program publishes");
 }
 
 TEST(UserQueueWatermark, tells_where_each_byte_sits_at_the_smallest_buffers) {
-  auto finding = only_finding(user_queue_watermark(build::s2_window(), lab()));
+  auto finding = only_finding(judged("user-queue-watermark", build::s2_window(), lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(value_of(*finding, "queued_at_tiny_mark"), 2);
   EXPECT_EQ(value_of(*finding, "sndbuf"), 4'608);
@@ -193,7 +190,7 @@ TEST(UserQueueWatermark, predicts_the_send_that_waits) {
       sample.add(sender).add(
           a_user_queue().of(sender).queued(one.queued, one.kernels + one.queued).marks(one.high, 1).busy(1));
     });
-    auto finding = only_finding(user_queue_watermark(window, lab()));
+    auto finding = only_finding(judged("user-queue-watermark", window, lab()));
     ASSERT_TRUE(finding);
     EXPECT_THAT(finding->recommendation.formula, HasSubstr(one.says));
   }
@@ -203,7 +200,7 @@ TEST(UserQueueWatermark, a_stalled_peer_is_named_when_nobody_has_shut_down) {
   Window window = a_window(6, [](SampleBuilder& sample, std::size_t) {
     sample.add(a_stuck_sender(130'944)).add(a_stuck_reader(137'845)).add(s1_queue().refused(7));
   });
-  auto finding = only_finding(user_queue_watermark(window, lab()));
+  auto finding = only_finding(judged("user-queue-watermark", window, lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->finding_class, FindingClass::peer);
   EXPECT_THAT(finding->title, HasSubstr("778,763 bytes queued: client[4711] does not read"));
@@ -224,14 +221,14 @@ TEST(UserQueueWatermark, a_program_that_tells_only_its_bytes_is_understood) {
     bare.queued = 778'763;
     sample.add(sender).add(bare);
   });
-  auto finding = only_finding(user_queue_watermark(window, lab()));
+  auto finding = only_finding(judged("user-queue-watermark", window, lab()));
   ASSERT_TRUE(finding);
   EXPECT_THAT(finding->meaning, HasSubstr("(not on this host)"));
 }
 
 TEST(UserQueueWatermark, other_rules_tell_the_rest) {
   for (const Window& window : {build::s1_pending_window(), build::s3_window(), build::s4_window()}) {
-    Outcome outcome = user_queue_watermark(window, lab());
+    Outcome outcome = judged("user-queue-watermark", window, lab());
     EXPECT_TRUE(outcome.findings.empty()) << outcome.findings.front().title;
     EXPECT_EQ(outcome.fine_metric, "") << "what another rule tells is not fine";
   }
@@ -243,15 +240,15 @@ TEST(UserQueueWatermark, clears_when_the_peer_reads) {
     sample.add(a_stuck_sender(130'944).set([&](SocketRow& row) { row.bytes_acked = 137'845 + gone; }));
     sample.add(s1_queue().queued(778'763 - gone, 1'047'552));
   });
-  expect_fine(user_queue_watermark(window, lab()));
+  expect_fine(judged("user-queue-watermark", window, lab()));
 }
 
 TEST(UserQueueWatermark, needs_the_socket_and_time) {
   auto ended = [](std::size_t) -> UserQueue { return a_user_queue().ended(); };
-  expect_unknown(user_queue_watermark(of_queues(ended), lab()), "have ended");
+  expect_unknown(judged("user-queue-watermark", of_queues(ended), lab()), "have ended");
   auto moving = [](std::size_t i) -> UserQueue { return a_user_queue().queued(100, 1'000 * i); };
-  expect_unknown(user_queue_watermark(of_queues(moving), lab()), "not in the list of connections");
-  expect_unknown(user_queue_watermark(of_queues(moving, 1), lab()), "observe for longer");
+  expect_unknown(judged("user-queue-watermark", of_queues(moving), lab()), "not in the list of connections");
+  expect_unknown(judged("user-queue-watermark", of_queues(moving, 1), lab()), "observe for longer");
 }
 
 /// A sender of `rate` bytes a second on a path of 100 Mbit/s and 20 ms, seen once a second.
@@ -277,7 +274,8 @@ std::uint64_t now_and_then(std::size_t i) {
 }
 
 TEST(UserQueueWatermark, marks_too_small_for_the_path) {
-  auto finding = only_finding(user_queue_watermark(on_path(1'562'500, 8'192, 4'096, now_and_then, true), lab()));
+  auto finding =
+      only_finding(judged("user-queue-watermark", on_path(1'562'500, 8'192, 4'096, now_and_then, true), lab()));
   ASSERT_TRUE(finding);
   EXPECT_NEAR(*value_of(*finding, "rate_held_down"), 12.5, 0.1);
   EXPECT_NEAR(*value_of(*finding, "wake_latency"), 5.2, 0.1);
@@ -288,20 +286,20 @@ TEST(UserQueueWatermark, marks_too_small_for_the_path) {
 
 TEST(UserQueueWatermark, a_program_that_has_no_more_to_send_is_fine) {
   auto empty = [](std::size_t) -> std::uint64_t { return 0; };
-  expect_fine(user_queue_watermark(on_path(1'562'500, 8'192, 4'096, empty, true), lab()));
-  expect_fine(user_queue_watermark(on_path(1'562'500, 8'192, 4'096, now_and_then, false), lab()));
-  expect_fine(user_queue_watermark(on_path(9'000'000, 8'192, 4'096, now_and_then, true), lab()));
+  expect_fine(judged("user-queue-watermark", on_path(1'562'500, 8'192, 4'096, empty, true), lab()));
+  expect_fine(judged("user-queue-watermark", on_path(1'562'500, 8'192, 4'096, now_and_then, false), lab()));
+  expect_fine(judged("user-queue-watermark", on_path(9'000'000, 8'192, 4'096, now_and_then, true), lab()));
 }
 
 TEST(UserQueueWatermark, marks_too_large_for_the_delay) {
   auto between = [](std::uint64_t low) { return [=](std::size_t i) { return low + low / 8 * (i % 8); }; };
-  Outcome outcome = user_queue_watermark(on_path(12e6, 16u << 20, 8u << 20, between(8u << 20), false), lab());
+  Outcome outcome = judged("user-queue-watermark", on_path(12e6, 16u << 20, 8u << 20, between(8u << 20), false), lab());
   auto finding = only_finding(outcome);
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->severity, Severity::info);
   EXPECT_GT(*value_of(*finding, "delay_in_queues"), 0.7);
   EXPECT_THAT(finding->recommendation.formula, HasSubstr("rate x 0.5 s - Send-Q"));
-  expect_fine(user_queue_watermark(on_path(12e6, 512u << 10, 256u << 10, between(256u << 10), false), lab()));
+  expect_fine(judged("user-queue-watermark", on_path(12e6, 512u << 10, 256u << 10, between(256u << 10), false), lab()));
 }
 
 TEST(UserQueues, finds_the_other_end_only_where_it_can_be) {
@@ -329,7 +327,7 @@ TEST(UserQueues, two_processes_that_speak_for_one_socket_are_two_stories) {
   Window window = a_window(3, [](SampleBuilder& sample, std::size_t) {
     sample.add(a_user_queue().dropped(1)).add(a_user_queue().dropped(2).set([](UserQueue& q) { q.pid = 5; }));
   });
-  EXPECT_EQ(pending_shutdown_data(window, lab()).findings.size(), 2u);
+  EXPECT_EQ(judged("pending-shutdown-data", window, lab()).findings.size(), 2u);
 }
 
 }  // namespace
