@@ -252,6 +252,16 @@ constexpr std::array kCloseWaitLeakThresholds = {kMinCount, kShareOfSockets, kFd
 constexpr std::array<std::string_view, 1> kCloseWaitLeakReferences = {"RFC 9293 section 3.6 (half-closed connections)"};
 constexpr std::array kCloseWaitUnacceptedThresholds = {kMinCount};
 
+constexpr std::array kCloseWaitLeakExplainedBy = {
+    ExplainedBy{"fin-wait2-app-held", Link::other_ends, Then::lower,
+                "the peer, {who}, has only shut down its sending half and may still wait for data"},
+};
+
+constexpr std::array kCloseWaitUnacceptedExplainedBy = {
+    ExplainedBy{"accept-queue-app-slow", Link::same_listener, Then::lower,
+                "the same accept loop is too slow, and its queue is full"},
+};
+
 }  // namespace
 
 namespace rules {
@@ -265,6 +275,7 @@ extern const Rule close_wait_leak = {
         "timer of the kernel ends CLOSE_WAIT.",
     .thresholds = kCloseWaitLeakThresholds,
     .references = kCloseWaitLeakReferences,
+    .explained_by = kCloseWaitLeakExplainedBy,
     .judge = judge_close_wait_leak,
 };
 
@@ -276,6 +287,7 @@ extern const Rule close_wait_unaccepted = {
         "them: the accept loop is blocked, dead or was never started.",
     .thresholds = kCloseWaitUnacceptedThresholds,
     .references = {},
+    .explained_by = kCloseWaitUnacceptedExplainedBy,
     .judge = judge_close_wait_unaccepted,
 };
 

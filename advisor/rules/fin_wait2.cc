@@ -172,6 +172,11 @@ constexpr std::array<std::string_view, 2> kFinWait2AppHeldReferences = {"tcp(7):
 constexpr std::array kFinWait2OrphanBuildupThresholds = {kMinCount, kManyOrphans, kShareOfTimeWaitBuckets};
 constexpr std::array<std::string_view, 1> kFinWait2OrphanBuildupReferences = {"tcp(7): tcp_fin_timeout"};
 
+constexpr std::array kFinWait2OrphanBuildupExplainedBy = {
+    ExplainedBy{"close-wait-leak", Link::ends_of_cause, Then::keep, "",
+                "Fix {who} on this host first: it does not close the other ends."},
+};
+
 }  // namespace
 
 namespace rules {
@@ -195,6 +200,7 @@ extern const Rule fin_wait2_orphan_buildup = {
         "after tcp_fin_timeout, so many of them mean fast closes towards peers that do not close.",
     .thresholds = kFinWait2OrphanBuildupThresholds,
     .references = kFinWait2OrphanBuildupReferences,
+    .explained_by = kFinWait2OrphanBuildupExplainedBy,
     .judge = judge_fin_wait2_orphan_buildup,
 };
 

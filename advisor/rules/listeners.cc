@@ -270,6 +270,10 @@ constexpr std::array<std::string_view, 2> kAcceptQueueAppSlowReferences = {"list
 constexpr std::array kBacklogTooSmallThresholds = {kIdleFill, kIdleShareOfSamples};
 constexpr std::array<std::string_view, 1> kBacklogTooSmallReferences = {"listen(2)"};
 
+constexpr std::array kBacklogTooSmallExplainedBy = {
+    ExplainedBy{"accept-queue-app-slow", Link::same_listener, Then::remove},
+};
+
 }  // namespace
 
 namespace rules {
@@ -293,6 +297,7 @@ extern const Rule backlog_too_small = {
         "the places between two of its accepts are too few.",
     .thresholds = kBacklogTooSmallThresholds,
     .references = kBacklogTooSmallReferences,
+    .explained_by = kBacklogTooSmallExplainedBy,
     .judge = judge_backlog_too_small,
 };
 

@@ -228,6 +228,13 @@ constexpr std::array<std::string_view, 2> kRcvbufLockedByAppReferences = {"socke
 constexpr std::array kSndbufLockedByAppThresholds = {kLimitedShare, kMinBusyShare};
 constexpr std::array<std::string_view, 2> kSndbufLockedByAppReferences = {"socket(7)", "tcp(7): tcp_moderate_rcvbuf"};
 
+constexpr std::string_view kQueueTells = "the queue in front of this buffer tells why it is full";
+constexpr std::array kSndbufLockedByAppExplainedBy = {
+    ExplainedBy{"pending-shutdown-data", Link::same_flow, Then::lower, kQueueTells},
+    ExplainedBy{"user-queue-unbounded", Link::same_flow, Then::lower, kQueueTells},
+    ExplainedBy{"user-queue-watermark", Link::same_flow, Then::lower, kQueueTells},
+};
+
 }  // namespace
 
 namespace rules {
@@ -251,6 +258,7 @@ extern const Rule sndbuf_locked_by_app = {
         "buffer although the peer would take more.",
     .thresholds = kSndbufLockedByAppThresholds,
     .references = kSndbufLockedByAppReferences,
+    .explained_by = kSndbufLockedByAppExplainedBy,
     .judge = judge_sndbuf_locked_by_app,
 };
 

@@ -211,6 +211,15 @@ constexpr std::array kTcpMemPressureGlobalThresholds = {kWarnShare, kWarnFor, kP
 constexpr std::array<std::string_view, 2> kTcpMemPressureGlobalReferences = {
     "tcp(7): tcp_mem", "net/ipv4/tcp.c: tcp_enter_memory_pressure"};
 
+// Memory that a faulty process holds is freed by the fix: no limit is raised for it.
+constexpr std::string_view kFixFirst = "Fix {who} first ({rule}): it holds {held} of {total}.";
+constexpr std::array kTcpMemPressureGlobalExplainedBy = {
+    ExplainedBy{"close-wait-leak", Link::most_memory, Then::keep, "", kFixFirst},
+    ExplainedBy{"closed-socket-fd-leak", Link::most_memory, Then::keep, "", kFixFirst},
+    ExplainedBy{"fin-wait2-app-held", Link::most_memory, Then::keep, "", kFixFirst},
+    ExplainedBy{"reader-too-slow", Link::most_memory, Then::keep, "", kFixFirst},
+};
+
 }  // namespace
 
 namespace rules {
@@ -223,6 +232,7 @@ extern const Rule tcp_mem_pressure_global = {
         "connection, beyond the last it drops data.",
     .thresholds = kTcpMemPressureGlobalThresholds,
     .references = kTcpMemPressureGlobalReferences,
+    .explained_by = kTcpMemPressureGlobalExplainedBy,
     .judge = judge_tcp_mem_pressure_global,
 };
 

@@ -169,6 +169,7 @@ extern const Rule pending_shutdown_data = {
         "if the program ends.",
     .thresholds = {},
     .references = {},
+    .explained_by = kSlowReader,
     .judge = judge_pending_shutdown_data,
 };
 

@@ -240,6 +240,7 @@ extern const Rule user_queue_watermark = {
         "the marks hold senders too early, or too late.",
     .thresholds = {},
     .references = {},
+    .explained_by = kSlowReader,
     .judge = judge_user_queue_watermark,
 };
 

@@ -3,6 +3,7 @@
 // advisor/rules/registry.cc.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,13 +31,42 @@ struct Outcome {
   }
 };
 
+/// What connects a finding with the one that explains it.
+enum class Link : std::uint8_t {
+  other_ends,     ///< most of its sockets have their other ends among the sockets of the cause
+  ends_of_cause,  ///< most of the cause's sockets have their other ends among its own
+  same_listener,  ///< both are about one listening socket
+  most_memory,    ///< the process of the cause holds most of TCP's memory
+  unread_ends,    ///< its queues end unread in the process of the cause
+  same_flow,      ///< both are about one process' connections to one peer
+};
+
+/// What becomes of a finding that is explained.
+enum class Then : std::uint8_t {
+  lower,      ///< to info, unless it is critical
+  keep,       ///< it hurts others all the same
+  remove,     ///< it goes without saying
+  tell_here,  ///< it tells the story: the cause is lowered if all of it is told
+};
+
+/// One of the findings of rule `rule` explains a finding. Texts may hold {who}, the process of the cause, {rule}, and
+/// for most_memory {held} of {total}.
+struct ExplainedBy {
+  std::string_view rule;
+  Link link;
+  Then then;
+  std::string_view why = "";        ///< goes with the confidence of the explained finding
+  std::string_view fix_first = "";  ///< takes the place of its recommendation: no setting is changed for a fault
+};
+
 struct Rule {
   std::string_view id;           ///< kebab-case, stable for ever
   std::string_view title;        ///< what it looks for
   std::string_view explanation;  ///< what happens in the kernel, and why it matters
   std::span<const Threshold> thresholds = {};
   std::span<const std::string_view> references = {};  ///< of its findings, unless one names its own
-  Outcome (*judge)(const Evidence&) = nullptr;        ///< the window has at least one sample
+  std::span<const ExplainedBy> explained_by = {};
+  Outcome (*judge)(const Evidence&) = nullptr;  ///< the window has at least one sample
 };
 
 }  // namespace tcpadvisor

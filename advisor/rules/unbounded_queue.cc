@@ -189,6 +189,7 @@ extern const Rule user_queue_unbounded = {
         "and suspended senders pile up before it. Either way memory is the only limit.",
     .thresholds = kUserQueueUnboundedThresholds,
     .references = {},
+    .explained_by = kSlowReader,
     .judge = judge_user_queue_unbounded,
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -133,6 +134,10 @@ Measurement told(const QueueView& view, const QueueGroup& group, std::string met
 void add_longest_wait(const QueueView& view, const QueueGroup& group, std::vector<Measurement>& out);
 /// Bytes in each place behind the program's queue, the peer's window and what it acknowledged.
 void add_places(const QueueView& view, const QueueGroup& group, const Flow& flow, std::vector<Measurement>& out);
+/// A reader on this host is why a program's own queue fills. The story is told once, at the queue, where it shows what
+/// is at risk; the reader stays a finding of its own as far as it keeps others waiting.
+inline constexpr std::array kSlowReader = {ExplainedBy{"reader-too-slow", Link::unread_ends, Then::tell_here}};
+
 /// What a rule over published queues says in the end.
 struct QueueEnd {
   bool too_early = false;         ///< one may be about to fire: the windows are too few

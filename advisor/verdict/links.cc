@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "advisor/verdict/links.h"
+
+#include <algorithm>
+
+#include "advisor/base/saturate.h"
+#include "advisor/rules/words.h"
+
+namespace tcpadvisor {
+namespace {
+
+constexpr double kMostOfThem = 0.5;
+
+/// Whose sockets a finding is about.
+Group holder_of(const Scope& scope) {
+  return {.pid = scope.pid, .netns = scope.pid ? 0 : scope.netns};
+}
+
+std::uint64_t count_in(const auto& counts, const auto& key) {
+  auto found = counts.find(key);
+  return found == counts.end() ? 0 : found->second;
+}
+
+const std::vector<Finding*>& list_in(const auto& lists, const auto& key) {
+  static const std::vector<Finding*> kNone;
+  auto found = lists.find(key);
+  return found == lists.end() ? kNone : found->second;
+}
+
+bool most(std::uint64_t part, std::uint64_t all) {
+  return part > 0 && static_cast<double>(part) >= kMostOfThem * static_cast<double>(all);
+}
+
+std::uint64_t memory_of_owner(const OwnerTotals& owner) {
+  return add_sat(owner.rmem, owner.wmem);
+}
+
+}  // namespace
+
+/// Of the CLOSE_WAIT sockets of one holder: how many have their other end where.
+struct Links::OtherEnds {
+  std::uint64_t all = 0;
+  std::map<Group, std::uint64_t> held;       ///< in FIN_WAIT_2, and a process has them, by that process
+  std::map<NetnsId, std::uint64_t> orphans;  ///< in FIN_WAIT_2, and closed, by namespace
+
+  void add(const SocketRow* far) {
+    ++all;
+    if (far == nullptr || far->state != TcpState::fin_wait_2) return;
+    if (std::optional<Group> group = group_of(*far)) {
+      ++held[*group];
+    } else {
+      ++orphans[far->netns];
+    }
+  }
+};
+
+struct Links::Index {
+  std::map<Group, OtherEnds> other_ends;  ///< of those that were asked for
+  /// For each program that speaks: the processes in which connections with data end unread, and how many.
+  std::map<Pid, std::map<Group, std::uint64_t>> unread;
+  std::uint64_t memory = 0;
+
+  Index(const Sample& sample, const Connections& connections) {
+    for (const UserQueue& queue : sample.user_queues) {
+      const SocketRow* far = connections.other_end(queue);
+      bool lies_unread = far != nullptr && far->recv_q > 0 && far->state == TcpState::established;
+      std::optional<Group> reader = lies_unread ? group_of(*far) : std::nullopt;
+      if (reader) ++unread[queue.pid][*reader];
+    }
+    for (const OwnerTotals& owner : sample.owners) memory = add_sat(memory, memory_of_owner(owner));
+  }
+};
+
+Causes::Causes(std::vector<Finding*> findings) : all_(std::move(findings)) {
+  for (Finding* finding : all_) {
+    const Scope& scope = finding->scope;
+    by_holder_[holder_of(scope)].push_back(finding);
+    if (!scope.local.empty()) by_listener_[{scope.netns, scope.local}].push_back(finding);
+    by_flow_[{scope.pid, scope.remote}].push_back(finding);
+  }
+}
+
+const std::vector<Finding*>& Causes::of_holder(const Group& holder) const {
+  return list_in(by_holder_, holder);
+}
+const std::vector<Finding*>& Causes::of_listener(const Scope& scope) const {
+  return list_in(by_listener_, std::pair(scope.netns, scope.local));
+}
+const std::vector<Finding*>& Causes::of_flow(const Scope& scope) const {
+  return list_in(by_flow_, std::pair(scope.pid, scope.remote));
+}
+
+Links::Links(const Window& window) : sample_(window.latest()), connections_(window.connections()) {}
+Links::~Links() = default;
+
+Links::Index& Links::index() const {
+  if (!index_) index_ = std::make_unique<Index>(sample_, connections_);
+  return *index_;
+}
+
+const Links::OtherEnds& Links::other_ends(const Finding& leak) const {
+  auto [at, fresh] = index().other_ends.try_emplace(holder_of(leak.scope));
+  if (fresh) {
+    for (const SocketRow* row : connections_.held(at->first, TcpState::close_wait)) {
+      at->second.add(connections_.other_end(*row));
+    }
+  }
+  return at->second;
+}
+
+std::uint64_t Links::unread_ends(const Finding& story, const Finding& reader) const {
+  if (!story.scope.pid) return 0;
+  auto ends = index().unread.find(*story.scope.pid);
+  return ends == index().unread.end() ? 0 : count_in(ends->second, holder_of(reader.scope));
+}
+
+std::uint64_t Links::memory_of(const Finding& finding) const {
+  const OwnerTotals* owner = finding.scope.pid ? connections_.owner(*finding.scope.pid) : nullptr;
+  return owner == nullptr ? 0 : memory_of_owner(*owner);
+}
+
+std::uint64_t Links::memory() const {
+  return index().memory;
+}
+
+std::vector<Finding*> Links::causes_of(Link link, const Finding& effect, const Causes& causes) const {
+  std::vector<Finding*> out;
+  auto add = [&](const std::vector<Finding*>& more) { out.insert(out.end(), more.begin(), more.end()); };
+  switch (link) {
+    case Link::other_ends: {
+      const OtherEnds& ends = other_ends(effect);
+      for (const auto& [holder, count] : ends.held) {
+        if (most(count, ends.all)) add(causes.of_holder(holder));
+      }
+      break;
+    }
+    case Link::ends_of_cause:
+      for (Finding* cause : causes.all()) {
+        const OtherEnds& ends = other_ends(*cause);
+        if (most(count_in(ends.orphans, effect.scope.netns), ends.all)) out.push_back(cause);
+      }
+      break;
+    case Link::same_listener:
+      add(causes.of_listener(effect.scope));
+      break;
+    case Link::most_memory:
+      for (Finding* cause : causes.all()) {
+        if (most(memory_of(*cause), memory())) out.push_back(cause);
+      }
+      break;
+    case Link::unread_ends:
+      if (!effect.scope.pid) break;
+      if (auto ends = index().unread.find(*effect.scope.pid); ends != index().unread.end()) {
+        for (const auto& [group, count] : ends->second) add(causes.of_holder(group));
+      }
+      break;
+    case Link::same_flow:
+      add(causes.of_flow(effect.scope));
+      break;
+  }
+  std::ranges::sort(out);  // of one vector: the order of their addresses
+  return out;
+}
+
+}  // namespace tcpadvisor
