@@ -17,8 +17,9 @@ inline Policy lab() {
 
 /// What the rule with this id says.
 inline Outcome judged(std::string_view id, const Window& window, const Policy& policy) {
+  const Evidence whole(window, policy);
   const Policy own = policy.of(id);
-  return find_rule(id)->judge(Evidence(window, own));
+  return find_rule(id)->judge(Evidence(whole, own));
 }
 
 inline std::optional<double> value_of(const Finding& finding, std::string_view metric) {

@@ -14,10 +14,6 @@ using build::SampleBuilder;
 using testing::HasSubstr;
 using testing::Not;
 
-Outcome pending_shutdown_data(const Window& window, const Policy& policy) {
-  return tcpadvisor::pending_shutdown_data(Evidence(window, policy));
-}
-
 TEST(PendingShutdownData, names_the_stalled_peer_and_the_bytes_at_risk) {
   auto finding = only_finding(judged("pending-shutdown-data", build::s1_pending_window(), lab()));
   ASSERT_TRUE(finding);

@@ -14,6 +14,7 @@ namespace tcpadvisor {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::HasSubstr;
 
 TEST(Policy, knows_two_names) {
   EXPECT_EQ(Policy::named("default")->age, 60s);
@@ -81,7 +82,7 @@ TEST(Policy, knows_what_was_meant) {
     return policy ? std::string("read") : policy.error().message;
   };
   EXPECT_EQ(message("[rule.close-wait-leek]\nmin_count = 3"),
-            "p, line 1, column 2: there is no rule 'close-wait-leek'; did you mean 'close-wait-leak'?");
+            "p, line 1, column 7: there is no rule 'close-wait-leek'; did you mean 'close-wait-leak'?");
   EXPECT_EQ(message("[rule.close-wait-leak]\n  min_cont = 3"),
             "p, line 2, column 3: unknown key 'min_cont'; did you mean 'min_count'?");
   EXPECT_THAT(message("[rule.close-wait-leak]\nage_of_it = 3"), HasSubstr("; there are min_count, share_of_sockets"));
@@ -109,7 +110,10 @@ TEST(Rules, describe_themselves_and_the_documentation_names_every_threshold) {
   for (const Rule& rule : all_rules()) {
     EXPECT_GT(rule.explanation.size(), 60u) << rule.id;
     EXPECT_NE(rule.judge, nullptr) << rule.id;
-    if (!rule.thresholds.empty()) EXPECT_THAT(page, HasSubstr(fmt::format("`{}`", rule.id)));
+    if (!rule.thresholds.empty()) {
+      EXPECT_THAT(page, HasSubstr(fmt::format("`{}`", rule.id)));
+    }
+    for (const ExplainedBy& relation : rule.explained_by) EXPECT_NE(find_rule(relation.rule), nullptr) << rule.id;
     std::set<std::string_view> names;
     for (const Threshold& threshold : rule.thresholds) {
       EXPECT_TRUE(names.insert(threshold.name).second) << rule.id << " " << threshold.name;

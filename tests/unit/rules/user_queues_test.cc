@@ -16,19 +16,6 @@ using build::SampleBuilder;
 using build::UserQueueBuilder;
 using testing::HasSubstr;
 
-Outcome message_queue_holds_senders(const Window& window, const Policy& policy) {
-  return tcpadvisor::message_queue_holds_senders(Evidence(window, policy));
-}
-Outcome user_queue_unbounded(const Window& window, const Policy& policy) {
-  return tcpadvisor::user_queue_unbounded(Evidence(window, policy));
-}
-Outcome user_queue_watermark(const Window& window, const Policy& policy) {
-  return tcpadvisor::user_queue_watermark(Evidence(window, policy));
-}
-Outcome pending_shutdown_data(const Window& window, const Policy& policy) {
-  return tcpadvisor::pending_shutdown_data(Evidence(window, policy));
-}
-
 Window of_queues(const std::function<UserQueue(std::size_t)>& queue, std::size_t samples = 6) {
   return a_window(samples, [=](SampleBuilder& sample, std::size_t i) { sample.add(queue(i)); });
 }
