@@ -245,8 +245,9 @@ Outcome judge_backlog_too_small(const Evidence& in) {
     finding.confidence = Confidence::medium;
     finding.confidence_why = "drops in bursts while the queue is nearly empty between them";
     add_queue_evidence(in, queue, finding);
-    finding.evidence.push_back(measured(window, "accept_queue_below_quarter", source_of(window.latest(), FactId::snapshot),
-                                        queue.idle_share(idle_fill), "ratio of samples", idle_share));
+    finding.evidence.push_back(measured(window, "accept_queue_below_quarter",
+                                        source_of(window.latest(), FactId::snapshot), queue.idle_share(idle_fill),
+                                        "ratio of samples", idle_share));
     if (listener.accept_peak) {
       finding.evidence.push_back(measured(window, "accept_queue_peak", source_of(window.latest(), FactId::accept_peak),
                                           *listener.accept_peak, "connections"));

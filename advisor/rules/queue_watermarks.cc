@@ -190,8 +190,8 @@ Outcome judge_user_queue_watermark(const Evidence& in) {
     ++live;
     if (story.row == nullptr && story.now->queued > 0) ++without_row;
     // Other rules tell what is wrong with these.
-    if (shutdown_waits(view, story) || grows_past_its_mark(view, story) ||
-        senders_pile_up(view, story) || message_queue_holds(view, story)) {
+    if (shutdown_waits(view, story) || grows_past_its_mark(view, story) || senders_pile_up(view, story) ||
+        message_queue_holds(view, story)) {
       continue;
     }
     ++judged;

@@ -182,8 +182,8 @@ bool senders_pile_up(const QueueView& view, const QueueStory& story) {
   auto suspended = [&](std::size_t i) { return story.then[i]->suspended.value_or(0); };
   bool rises = std::ranges::all_of(
       view.parts, [&](const QueueView::Part& part) { return suspended(part.last) > suspended(part.first); });
-  return rises && suspended(view.parts.back().last) >=
-                      add_sat(std::uint64_t{suspended(view.parts.front().first)}, view.pile);
+  return rises &&
+         suspended(view.parts.back().last) >= add_sat(std::uint64_t{suspended(view.parts.front().first)}, view.pile);
 }
 
 bool message_queue_holds(const QueueView& view, const QueueStory& story) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whatever the numbers of a Sample are: judging ends, does work by the size of the Sample and not by a number in it,
-// and gives no advice that is turned round. A build by g++ with TCPADVISOR_SANITIZE=undefined counts the steps
-// (tests/steps); under any UndefinedBehaviorSanitizer an overflow ends it.
+// and gives no advice that is turned round. Under an UndefinedBehaviorSanitizer an overflow ends it.
 #include "tests/unit/hostile_numbers.h"
 
 #include <gmock/gmock.h>
@@ -10,10 +9,8 @@
 
 #include "advisor/base/text.h"
 #include "advisor/verdict/verdict.h"
-#include "tests/unit/queue_stories.h"
-#ifdef TCPADVISOR_COUNTS_STEPS
 #include "tests/steps/steps.h"
-#endif
+#include "tests/unit/queue_stories.h"
 
 namespace tcpadvisor {
 namespace {
@@ -92,14 +89,9 @@ std::size_t findings_of(const Window& window) {
 }
 
 std::uint64_t steps_of(const Window& window) {
-#ifdef TCPADVISOR_COUNTS_STEPS
   std::uint64_t before = steps();
   findings_of(window);
   return steps() - before;
-#else
-  findings_of(window);
-  return 0;
-#endif
 }
 
 void expect_sane(const Window& plain, const Window& window, const std::string& what) {

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// The work of a verdict grows with what was seen, not with its square: counted in basic blocks, so that no other work
+// on the machine has a say. Sixteen times as much may cost twenty times the steps, which leaves room for the logarithm
+// of an index and none for pairs.
+#include <gtest/gtest.h>
+
+#include "advisor/verdict/verdict.h"
+#include "tests/steps/steps.h"
+#include "tests/steps/worlds.h"
+
+namespace tcpadvisor {
+namespace {
+
+using Make = Sample (*)(std::size_t tick, std::uint32_t size);
+
+std::uint64_t steps_of(Make make, std::uint32_t size) {
+  Window window = worlds::window_of(make, size);
+  const Policy lab = *Policy::named("lab");
+  std::uint64_t before = steps();
+  Verdict verdict = judge(window, lab);
+  EXPECT_FALSE(verdict.findings.empty()) << "a world without faults proves nothing";
+  return steps() - before;
+}
+
+TEST(VerdictSteps, sixteen_times_the_leaking_processes) {
+  EXPECT_LE(steps_of(worlds::leaks, 1'600), 20 * steps_of(worlds::leaks, 100));
+}
+
+TEST(VerdictSteps, sixteen_times_the_rows_of_a_hundred_processes) {
+  EXPECT_LE(steps_of(worlds::rows_of_few, 16'000), 20 * steps_of(worlds::rows_of_few, 1'000));
+}
+
+TEST(VerdictSteps, sixteen_times_the_published_queues) {
+  EXPECT_LE(steps_of(worlds::queues, 1'600), 20 * steps_of(worlds::queues, 100));
+}
+
+}  // namespace
+}  // namespace tcpadvisor
