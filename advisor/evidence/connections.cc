@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 namespace tcpadvisor {
 namespace {
@@ -25,10 +26,6 @@ auto port_of(const SocketRow* row) {
   return std::tuple(row->netns, row->local.port);
 }
 
-Group known_group_of(const SocketRow* row) {
-  return group_of(*row).value_or(Group{});
-}
-
 template <typename Key, typename Read>
 Rows matching(const std::vector<const SocketRow*>& sorted, const Key& key, Read read) {
   auto found = std::ranges::equal_range(sorted, key, std::ranges::less{}, read);
@@ -38,10 +35,11 @@ Rows matching(const std::vector<const SocketRow*>& sorted, const Key& key, Read 
 }  // namespace
 
 Connections::Connections(const Sample& sample) {
+  std::array<std::vector<std::pair<Group, const SocketRow*>>, kStateCount> by_group;  // sorted without a look at rows
   for (const SocketRow& row : sample.sockets) {
     std::size_t state = index_of(row.state);
     by_state_[state].push_back(&row);
-    if (group_of(row)) by_group_[state].push_back(&row);
+    if (auto group = group_of(row)) by_group[state].emplace_back(*group, &row);
     if (row.state == TcpState::listen) {
       listeners_.push_back(&row);
     } else if (row.remote.port != 0) {
@@ -51,7 +49,13 @@ Connections::Connections(const Sample& sample) {
   for (const UserQueue& queue : sample.user_queues) queues_.push_back(&queue);
   for (const OwnerTotals& owner : sample.owners) owners_.push_back(&owner);
   std::ranges::stable_sort(by_ends_, [](const SocketRow* a, const SocketRow* b) { return place_of(a) < place_of(b); });
-  for (auto& rows : by_group_) std::ranges::stable_sort(rows, {}, known_group_of);
+  for (std::size_t state = 0; state < kStateCount; ++state) {
+    std::ranges::stable_sort(by_group[state], {}, &std::pair<Group, const SocketRow*>::first);
+    for (const auto& [group, row] : by_group[state]) {
+      groups_[state].push_back(group);
+      by_group_[state].push_back(row);
+    }
+  }
   std::ranges::stable_sort(listeners_, {}, port_of);
   std::ranges::stable_sort(queues_,
                            [](const UserQueue* a, const UserQueue* b) { return connection_of(a) < connection_of(b); });
@@ -96,7 +100,10 @@ const OwnerTotals* Connections::owner(Pid pid) const {
 }
 
 Rows Connections::held(const Group& group, TcpState state) const {
-  return matching(by_group_[index_of(state)], group, known_group_of);
+  const std::vector<Group>& groups = groups_[index_of(state)];
+  auto [first, last] = std::ranges::equal_range(groups, group);
+  return Rows(by_group_[index_of(state)])
+      .subspan(static_cast<std::size_t>(first - groups.begin()), static_cast<std::size_t>(last - first));
 }
 
 Rows Connections::listeners(NetnsId netns, std::uint16_t port) const {

@@ -48,6 +48,7 @@ class Connections {
   std::vector<const SocketRow*> by_ends_;
   std::array<std::vector<const SocketRow*>, kStateCount> by_state_;
   std::array<std::vector<const SocketRow*>, kStateCount> by_group_;  ///< of each state, by group
+  std::array<std::vector<Group>, kStateCount> groups_;               ///< of by_group_, beside it: quick to search
   std::vector<const SocketRow*> listeners_;                          ///< by namespace and port
   std::vector<const UserQueue*> queues_;
   std::vector<const OwnerTotals*> owners_;  ///< by pid

@@ -9,15 +9,13 @@ namespace {
 
 Result<kernel::SocketWalk> walk_in_kernel(const TallyContext& context, kernel::Tracer& tracer, StateAges& ages,
                                           OwnerTable& owner_totals) {
-  auto walk = tracer.walk_sockets(context.filter);
-  if (!walk) return walk;
-  for (SocketRow& row : walk->rows) {
+  auto walk = tracer.walk_sockets(context.filter, [&](SocketRow&& row) {
     row.netns = context.netns;
     ages.observe(row, context.now_ms);
     if (context.owners != nullptr) add_owners(row, *context.owners, context.filter.old, owner_totals);
     context.keeper->offer(std::move(row));
-  }
-  walk->rows = {};  // not clear(): with many namespaces the room would add up
+  });
+  if (!walk) return walk;
   for (PortTotals& port : walk->ports) port.netns = context.netns;
   return walk;
 }

@@ -2,6 +2,8 @@
 // The only place where a tick meets the real kernel; everything else in this room takes a Tracer that it is given.
 #include <linux/capability.h>
 
+#include <algorithm>
+
 #include "agent/collect/host_collector.h"
 #include "agent/kernel/privileges.h"
 
@@ -28,7 +30,9 @@ Result<std::unique_ptr<Collector>> Collector::open(const CollectorOptions& optio
   tracer_options.hooks = options.hooks;
   tracer_options.calls = options.calls;
   tracer_options.iterators = options.sources == Sources::any || options.sources == Sources::bpf;
-  tracer_options.max_rows = options.max_rows;
+  // The walk comes by in the order of the kernel's hash: what it hands over must be more than what is kept, or chance
+  // would choose. RowKeeper keeps what matters most.
+  tracer_options.max_rows = std::max(tracer_options.max_rows, options.max_rows);
 
   Parts parts;
   parts.options = options;

@@ -215,19 +215,17 @@ TcpMemory decode_memory(const abi::ta_walk& walk, std::uint64_t page_size, unsig
   return memory;
 }
 
-Result<std::vector<SocketRow>> decode_rows(std::span<const std::byte> bytes, unsigned hz) {
+Status decode_rows(std::span<const std::byte> bytes, unsigned hz, const TakeRow& take) {
   if (bytes.size() % sizeof(abi::ta_row) != 0) {
     return fail(ErrorCode::failed,
                 fmt::format("socket walk: {} bytes are not whole records of {}", bytes.size(), sizeof(abi::ta_row)));
   }
-  std::vector<SocketRow> rows;
-  rows.reserve(bytes.size() / sizeof(abi::ta_row));
   for (; !bytes.empty(); bytes = bytes.subspan(sizeof(abi::ta_row))) {
     abi::ta_row row;
     std::memcpy(&row, bytes.data(), sizeof row);
-    rows.push_back(decode_row(row, hz));
+    take(decode_row(row, hz));
   }
-  return rows;
+  return {};
 }
 
 Result<FilesRecords> decode_files(std::span<const std::byte> bytes) {

@@ -26,8 +26,8 @@ StateTotals decode_sums(const abi::ta_sums& sums);
 /// (include/net/sock.h, sk_memory_allocated_add); the kernel itself shows that as 0, and so do we.
 TcpMemory decode_memory(const abi::ta_walk& walk, std::uint64_t page_size, unsigned hz);
 
-/// The rows in the bytes of one walk; an error if they do not hold whole records.
-Result<std::vector<SocketRow>> decode_rows(std::span<const std::byte> bytes, unsigned hz);
+/// Hands over the rows in bytes of a walk; an error, and no row, if they are not whole records.
+Status decode_rows(std::span<const std::byte> bytes, unsigned hz, const TakeRow& take);
 
 /// What the walk over descriptors wrote.
 struct FilesRecords {

@@ -28,16 +28,25 @@ std::uint64_t monotonic_ns() {
 }
 
 /// Reads an iterator to its end. EAGAIN means that it looked at a million objects without a record: it goes on.
+/// One read; 0 at the end.
+Result<std::size_t> read_some(int fd, std::span<std::byte> into) {
+  while (true) {
+    ssize_t got = read(fd, into.data(), into.size());
+    if (got >= 0) return static_cast<std::size_t>(got);
+    if (errno == EINTR || errno == EAGAIN) continue;
+    return fail(ErrorCode::failed, fmt::format("reading an iterator: {}", std::strerror(errno)), errno);
+  }
+}
+
 Result<std::vector<std::byte>> read_all(int fd) {
   std::vector<std::byte> bytes;
   std::size_t filled = 0;
   while (true) {
     if (bytes.size() - filled < 65'536) bytes.resize(std::max<std::size_t>(bytes.size() * 2, 262'144));
-    ssize_t got = read(fd, bytes.data() + filled, bytes.size() - filled);
-    if (got == 0) break;
-    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    if (got < 0) return fail(ErrorCode::failed, fmt::format("reading an iterator: {}", std::strerror(errno)), errno);
-    filled += static_cast<std::size_t>(got);
+    auto got = read_some(fd, std::span(bytes).subspan(filled));
+    if (!got) return std::unexpected(got.error());
+    if (*got == 0) break;
+    filled += *got;
   }
   bytes.resize(filled);
   return bytes;
@@ -80,20 +89,16 @@ class LiveTracer : public Tracer {
   bool can_walk_sockets() const override { return loaded_.in_use.contains(FactId::snapshot) && walk_ != nullptr; }
   bool can_walk_owners() const override { return loaded_.in_use.contains(FactId::owners) && files_ != nullptr; }
 
-  Result<SocketWalk> walk_sockets(const RowFilter& filter) override {
+  Result<SocketWalk> walk_sockets(const RowFilter& filter, const TakeRow& take) override {
     if (!can_walk_sockets()) return fail(ErrorCode::unsupported, "iter/tcp is not available here");
     std::memset(walk_, 0, sizeof *walk_);
     walk_->all = filter.all;
     walk_->min_recv_q = clamp32(filter.min_recv_q);
     walk_->min_send_q = clamp32(filter.min_send_q);
     walk_->used_j = used_jiffies();
-    auto bytes = run("walk_tcp");
-    if (!bytes) return std::unexpected(bytes.error());
-    auto rows = decode_rows(*bytes, hz_);
-    if (!rows) return std::unexpected(rows.error());
+    if (Status read = hand_over_rows(take); !read) return std::unexpected(read.error());
 
     SocketWalk result;
-    result.rows = std::move(*rows);
     for (std::size_t state = 0; state < kStateCount; ++state) result.states[state] = decode_sums(walk_->states[state]);
     for (std::size_t i = 0; i < std::min<std::size_t>(walk_->ports, abi::TA_PORT_SLOTS); ++i)
       result.ports.push_back(decode_port(walk_->port[i]));
@@ -276,12 +281,33 @@ class LiveTracer : public Tracer {
     return read_all(iterator->get());
   }
 
+  /// The walk's records as they come. A read may end in the middle of one.
+  Status hand_over_rows(const TakeRow& take) {
+    auto iterator = loaded_.object->iterate("walk_tcp");
+    if (!iterator) return std::unexpected(iterator.error());
+    room_.resize(sizeof(abi::ta_row) * 128);
+    std::size_t filled = 0;
+    while (true) {
+      auto got = read_some(iterator->get(), std::span(room_).subspan(filled));
+      if (!got) return std::unexpected(got.error());
+      if (*got == 0) break;
+      filled += *got;
+      std::size_t whole = filled - filled % sizeof(abi::ta_row);
+      if (Status decoded = decode_rows(std::span(room_).first(whole), hz_, take); !decoded) return decoded;
+      std::copy(room_.begin() + static_cast<std::ptrdiff_t>(whole), room_.begin() + static_cast<std::ptrdiff_t>(filled),
+                room_.begin());
+      filled -= whole;
+    }
+    return decode_rows(std::span(room_).first(filled), hz_, take);  // what is left is no whole record: say so
+  }
+
   /// The kernel's tick rate, from one walk: it stores jiffies at its end.
   void calibrate() {
     if (!can_walk_sockets()) return;
     RowFilter nothing;
     nothing.min_recv_q = nothing.min_send_q = UINT32_MAX;
-    if (walk_sockets(nothing) && walk_->now_j != 0) hz_ = jiffies_per_second(walk_->now_j, monotonic_ns());
+    if (walk_sockets(nothing, [](SocketRow&&) {}) && walk_->now_j != 0)
+      hz_ = jiffies_per_second(walk_->now_j, monotonic_ns());
   }
 
   std::string reason_name(unsigned reason) const {
@@ -294,6 +320,7 @@ class LiveTracer : public Tracer {
 
   Loaded loaded_;
   std::map<unsigned, std::string> reset_reasons_;
+  std::vector<std::byte> room_;  ///< for the records of one read of a walk
   abi::ta_walk* walk_ = nullptr;
   abi::ta_files* files_ = nullptr;
   abi::ta_u32* measuring_ = nullptr;  ///< shared with the programs

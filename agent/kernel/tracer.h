@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -32,7 +33,7 @@ struct TracerOptions {
   Calls calls = Calls::any;
   bool iterators = true;             ///< false: no BPF walk, the caller uses sock_diag or /proc
   std::uint32_t max_flows = 65'536;  ///< bound of the hash that replaces socket storage under kprobes
-  std::uint32_t max_rows = 4'096;    ///< rows per walk; the rest is counted as suppressed
+  std::uint32_t max_rows = 65'536;   ///< rows that one walk hands over; the rest is counted as suppressed
 };
 
 /// Which sockets get a row of their own. The totals are complete whatever this says.
@@ -43,10 +44,13 @@ struct RowFilter {
   std::chrono::milliseconds old{60'000};  ///< age from which a CLOSE_WAIT or FIN_WAIT_2 counts as old in OwnerTotals
 };
 
+/// Takes the rows of a walk one by one, in the kernel's order. Holder is decided except for `process`: the owner comes
+/// from OwnerWalk.
+using TakeRow = std::function<void(SocketRow&&)>;
+
 /// One pass over the sockets of one namespace.
 struct SocketWalk {
   StateTable states{};
-  std::vector<SocketRow> rows;  ///< holder is decided except for `process`: the owner comes from OwnerWalk
   std::vector<PortTotals> ports;
   std::vector<CgroupTotals> cgroups;  ///< by id; the caller finds path and memory
   std::uint64_t walked = 0;
@@ -86,8 +90,9 @@ class Tracer {
   virtual bool can_walk_owners() const = 0;
 
   /// All TCP sockets (IPv4, IPv6, TIME_WAIT, request) of the network namespace of the *calling thread*. One walk at a
-  /// time.
-  virtual Result<SocketWalk> walk_sockets(const RowFilter& filter) = 0;
+  /// time. Rows are handed over as they are read, so that only the caller decides how many it keeps; they count even if
+  /// the walk fails later.
+  virtual Result<SocketWalk> walk_sockets(const RowFilter& filter, const TakeRow& take) = 0;
   /// All descriptors of all processes that our pid namespace shows. May run beside walk_sockets() in another thread.
   virtual Result<OwnerWalk> walk_owners(const RowFilter& filter) = 0;
 

@@ -14,8 +14,11 @@ TCPADVISOR_FUZZ(bytes) {
     return;
   }
   for (unsigned hz : {100u, 1000u}) {
-    auto rows = kernel::decode_rows(records, hz);
-    if (rows) fuzz::require(rows->size() == records.size() / sizeof(abi::ta_row));
-    for (std::size_t i = 0; rows && i < rows->size(); ++i) fuzz::require(index_of((*rows)[i].state) < kStateCount);
+    std::size_t rows = 0;
+    Status decoded = kernel::decode_rows(records, hz, [&](SocketRow&& row) {
+      ++rows;
+      fuzz::require(index_of(row.state) < kStateCount);
+    });
+    fuzz::require(rows == (decoded ? records.size() / sizeof(abi::ta_row) : 0));
   }
 }

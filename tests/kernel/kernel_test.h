@@ -60,10 +60,21 @@ class KernelTest : public testing::Test {
     return "";
   }
 
-  static SocketWalk walk(const RowFilter& filter = every_socket()) {
-    auto result = tracer_->walk_sockets(filter);
+  /// A walk with its rows.
+  struct Seen : SocketWalk {
+    std::vector<SocketRow> rows;
+  };
+  static Result<Seen> walk_with(Tracer& tracer, const RowFilter& filter = every_socket()) {
+    Seen seen;
+    auto result = tracer.walk_sockets(filter, [&](SocketRow&& row) { seen.rows.push_back(std::move(row)); });
+    if (!result) return std::unexpected(result.error());
+    static_cast<SocketWalk&>(seen) = std::move(*result);
+    return seen;
+  }
+  static Seen walk(const RowFilter& filter = every_socket()) {
+    auto result = walk_with(*tracer_, filter);
     EXPECT_TRUE(result.has_value()) << result.error().message;
-    return result.value_or(SocketWalk{});
+    return result.value_or(Seen{});
   }
 
   static OwnerWalk owners(const RowFilter& filter = every_socket()) {

@@ -149,7 +149,7 @@ TEST_F(KernelTest, AFullTableIsCountedAndNothingElseSuffers) {
     traffic::send_exactly(pairs.back().client.get(), 10);
   }
   EXPECT_GT(small->lost()["socket_state"], 0u);
-  auto seen = small->walk_sockets(every_socket());
+  auto seen = walk_with(*small);
   ASSERT_TRUE(seen);
   EXPECT_EQ(seen->states[index_of(TcpState::established)].count, 60u);
 }

@@ -42,7 +42,7 @@ TEST_F(KernelTest, CallHooksCanBeStopped) {
   traffic::send_exactly(pair.client.get(), 10);
   own->stop_calls("over the budget");
   traffic::send_exactly(pair.client.get(), 10);
-  auto seen = own->walk_sockets(every_socket());
+  auto seen = walk_with(*own);
   ASSERT_TRUE(seen);
   EXPECT_EQ(row_of(pair.client.get(), *seen)->calls->send.calls(), 1u);
   for (const FactCoverage& line : own->coverage()) {
@@ -57,7 +57,7 @@ TEST_F(KernelTest, ReadingGoesOnWithoutPrivileges) {
     ASSERT_TRUE(drop_what_reading_needs_not(*own));
     auto pair = traffic::make_pair(listener);
     traffic::send_exactly(pair.client.get(), 10);
-    auto seen = own->walk_sockets(every_socket());
+    auto seen = walk_with(*own);
     ASSERT_TRUE(seen) << seen.error().message;
     EXPECT_EQ(row_of(pair.client.get(), *seen)->calls->send.calls(), 1u);
     EXPECT_TRUE(own->walk_owners(every_socket()));

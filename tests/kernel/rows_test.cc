@@ -269,7 +269,7 @@ TEST_F(KernelTest, MoreRowsThanTheLimitAreCounted) {
   auto listener = traffic::listen_on_loopback(64);
   std::vector<traffic::Pair> pairs;
   for (int i = 0; i < 30; ++i) pairs.push_back(traffic::make_pair(listener));
-  auto seen = small->walk_sockets(every_socket());
+  auto seen = walk_with(*small);
   ASSERT_TRUE(seen);
   EXPECT_EQ(seen->rows.size(), 10u);
   EXPECT_EQ(seen->suppressed, 51u);

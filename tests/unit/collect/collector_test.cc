@@ -110,7 +110,7 @@ TEST(Collector, the_kernels_walk_is_joined_with_its_owners) {
   row.state = TcpState::close_wait;
   row.holder = Holder::process;
   row.state_age_ms = 90'000;
-  walk.rows.push_back(row);
+  bench.tracer->rows = {row};
   walk.memory.pages = 5;
   walk.memory.pressure_ms = 123;
   bench.tracer->walk = walk;
@@ -128,6 +128,23 @@ TEST(Collector, the_kernels_walk_is_joined_with_its_owners) {
   EXPECT_EQ(sample->self.sockets_walked, 1000u);
   EXPECT_EQ(sample->find_owner(700)->fd_limit, 1024u);
   EXPECT_EQ(sample->fact(FactId::owners)->in_use, "iter/task_file");
+}
+
+TEST(Collector, what_matters_most_gets_a_row_wherever_the_walk_comes_by_it) {
+  Bench bench(fixture::root("proc-6.18"));
+  bench.tracer->can_do_bpf();
+  bench.tracer->walk = kernel::SocketWalk{};
+  for (std::uint64_t i = 1; i <= 6'000; ++i) {
+    SocketRow& row = bench.tracer->rows.emplace_back();
+    row.cookie = i;
+    row.state = TcpState::close_wait;
+    row.recv_q = i == 5'990 ? 1'000'000 : i % 10;
+  }
+  SamplePtr sample = bench.open()->tick().value();
+  EXPECT_EQ(sample->sockets.size(), 4'096u);
+  EXPECT_EQ(sample->rows_suppressed, 6'000u - 4'096u);
+  auto severe = std::ranges::find(sample->sockets, 5'990u, &SocketRow::cookie);
+  EXPECT_NE(severe, sample->sockets.end());
 }
 
 TEST(Collector, a_walk_that_stops_working_is_replaced_and_told) {
@@ -182,7 +199,7 @@ TEST(Collector, owners_are_seen_in_the_very_tick_in_which_their_walk_fails_and_a
   tree.file("/proc/700/comm", "leaky\n");
   bench.parts.root = tree.root();
   kernel::SocketWalk walk;
-  walk.rows.push_back(row);
+  bench.tracer->rows = {row};
   bench.tracer->walk = walk;
   kernel::OwnerWalk owners;
   owners.by_cookie[77] = Owner{700, "leaky", 4, 1};
@@ -402,7 +419,7 @@ TEST(Collector, what_programs_say_is_checked_counted_and_complained_of) {
   row.remote = Endpoint::v4(10, 0, 0, 2, 50'000);
   row.send_q = 130'944;  // long enough to get a row
   bench.tracer->walk = kernel::SocketWalk{};
-  bench.tracer->walk->value().rows.push_back(row);
+  bench.tracer->rows = {row};
   bench.tracer->owner_walk = kernel::OwnerWalk{};
   bench.tracer->owner_walk->value().by_cookie[77] = Owner{700, "leaky", 4, 1};
   bench.parts.user_queues = std::move(*receiver);

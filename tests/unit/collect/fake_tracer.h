@@ -20,6 +20,7 @@ class FakeTracer final : public kernel::Tracer {
  public:
   std::vector<FactCoverage> facts;
   std::optional<Result<kernel::SocketWalk>> walk;  ///< empty: cannot walk
+  std::vector<SocketRow> rows;                     ///< of each walk that succeeds
   std::optional<Result<kernel::OwnerWalk>> owner_walk;
   std::optional<LifecycleTotals> lifecycle_totals;
   std::map<std::string, std::uint64_t> losses{{"ringbuf", 0}};
@@ -32,8 +33,11 @@ class FakeTracer final : public kernel::Tracer {
   const std::vector<FactCoverage>& coverage() const override { return facts; }
   bool can_walk_sockets() const override { return walk.has_value(); }
   bool can_walk_owners() const override { return owner_walk.has_value(); }
-  Result<kernel::SocketWalk> walk_sockets(const kernel::RowFilter&) override {
+  Result<kernel::SocketWalk> walk_sockets(const kernel::RowFilter&, const kernel::TakeRow& take) override {
     ++socket_walks;
+    if (walk && *walk) {
+      for (SocketRow row : rows) take(std::move(row));
+    }
     return walk ? *walk : fail(ErrorCode::unsupported, "no iter/tcp");
   }
   Result<kernel::OwnerWalk> walk_owners(const kernel::RowFilter&) override {

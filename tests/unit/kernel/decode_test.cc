@@ -114,9 +114,13 @@ TEST(DecodeRows, HalfARecordIsAnError) {
   std::vector<std::byte> bytes;
   append(bytes, established());
   append(bytes, established());
-  EXPECT_EQ(decode_rows(bytes, 250)->size(), 2u);
+  std::size_t rows = 0;
+  auto count = [&](SocketRow&&) { ++rows; };
+  EXPECT_TRUE(decode_rows(bytes, 250, count));
+  EXPECT_EQ(rows, 2u);
   bytes.pop_back();
-  EXPECT_FALSE(decode_rows(bytes, 250));
+  EXPECT_FALSE(decode_rows(bytes, 250, count));
+  EXPECT_EQ(rows, 2u);
 }
 
 TEST(DecodeFiles, ASocketOfTwoProcessesHasOneOwnerAndTwoHolders) {
