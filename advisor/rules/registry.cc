@@ -5,12 +5,25 @@
 #include <array>
 
 // One line for each rule, in the order in which a report lists them.
-#define TCPADVISOR_EACH_RULE(rule)                                                                                     \
-  rule(close_wait_leak) rule(close_wait_unaccepted) rule(closed_socket_fd_leak) rule(fin_wait2_app_held)               \
-      rule(fin_wait2_orphan_buildup) rule(reader_too_slow) rule(accept_queue_app_slow) rule(backlog_too_small)         \
-          rule(rcvbuf_locked_by_app) rule(sndbuf_locked_by_app) rule(pending_shutdown_data) rule(user_queue_unbounded) \
-              rule(message_queue_holds_senders) rule(user_queue_watermark) rule(tcp_mem_pressure_global)               \
-                  rule(do_nothing)
+// clang-format off
+#define TCPADVISOR_EACH_RULE(rule) \
+  rule(close_wait_leak) \
+  rule(close_wait_unaccepted) \
+  rule(closed_socket_fd_leak) \
+  rule(fin_wait2_app_held) \
+  rule(fin_wait2_orphan_buildup) \
+  rule(reader_too_slow) \
+  rule(accept_queue_app_slow) \
+  rule(backlog_too_small) \
+  rule(rcvbuf_locked_by_app) \
+  rule(sndbuf_locked_by_app) \
+  rule(pending_shutdown_data) \
+  rule(user_queue_unbounded) \
+  rule(message_queue_holds_senders) \
+  rule(user_queue_watermark) \
+  rule(tcp_mem_pressure_global) \
+  rule(do_nothing)
+// clang-format on
 
 namespace tcpadvisor {
 namespace rules {
