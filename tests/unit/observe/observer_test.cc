@@ -162,22 +162,22 @@ TEST(Observer, RemembersADayOfAReportInBoundedMemory) {
   auto at_most = [](std::chrono::milliseconds length) {
     collect::FakeCollector collector([](int n) {
       build::SampleBuilder sample = build::a_sample();
-      sample.at(10s * n).add(build::a_socket().cookie(1).age(10s * n));
+      sample.at(1min * n).add(build::a_socket().cookie(1).age(1min * n));
       return Result<SamplePtr>(SamplePtr(sample));
     });
     os::FakeSleepClock clock;
-    Schedule schedule{.interval = 10s, .length = length, .ends_with_tick = true};
+    Schedule schedule{.interval = 1min, .length = length, .ends_with_tick = true};
     Observer observer({.schedule = schedule, .policy = {}, .older_ticks = 240}, collector, clock);
     auto subscription = observer.subscribe().value();
     observer.start();
     while (next(*subscription)) {
     }
-    EXPECT_EQ(collector.ticks, length / 10s + 1);
+    EXPECT_EQ(collector.ticks, length / 1min + 1);
     EXPECT_NEAR(observer.latest()->window.span_s(), static_cast<double>(length / 1s), 0.5) << "from its first tick on";
     return observer.latest()->window.samples();
   };
   std::size_t of_six_hours = at_most(6h), of_a_day = at_most(24h);
-  EXPECT_LE(of_a_day, 600u) << "of 8,641";
+  EXPECT_LE(of_a_day, 400u) << "of 1,441";
   EXPECT_LE(of_a_day, of_six_hours * 2) << "it does not grow with the time, but for what thinning leaves";
 }
 
