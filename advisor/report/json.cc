@@ -36,7 +36,8 @@ std::string report_as_json(const Report& report, const ReportStyle&) {
                    {"samples", report.samples},
                    {"interval_s", report.interval_s},
                    {"policy", report.policy},
-                   {"enough_data", verdict.enough_data}};
+                   {"enough_data", verdict.enough_data},
+                   {"could_see", verdict.could_see}};
   out["coverage"] = coverage_json(report);
   out["lost"] = report.lost;
   out["lost"]["rows_suppressed"] = report.rows_suppressed;
@@ -49,7 +50,7 @@ std::string report_as_json(const Report& report, const ReportStyle&) {
     out["checked_and_fine"].push_back({{"id", fine.id}, {"metric", fine.metric}, {"value", fine.value}});
   }
   for (const NotAssessed& part : verdict.not_assessed)
-    out["not_assessed"].push_back({{"id", part.id}, {"reason", part.reason}});
+    out["not_assessed"].push_back({{"id", part.id}, {"reason", part.reason}, {"relevant", part.relevant}});
   for (const NotRecommended& advice : verdict.not_recommended) {
     out["not_recommended"].push_back({{"advice", advice.advice}, {"why", advice.why}});
   }

@@ -178,12 +178,20 @@ std::string lost_line(const Report& report) {
   return out.empty() ? "nothing" : out;
 }
 
+/// The answer before all others. "Nothing to repair" is said only of what was seen.
+std::string in_one_line(const Verdict& verdict, std::size_t serious) {
+  if (serious > 0) return counted(serious, "finding") + " to act on";
+  if (!verdict.could_see) return "could not see: no namespace that was chosen could be read";
+  std::size_t things = unseen(verdict);
+  return things == 0 ? "nothing to repair"
+                     : fmt::format("nothing found; {} could not be seen", counted(things, "thing"));
+}
+
 void add_header(std::vector<std::string>& out, const Report& report) {
   const Verdict& verdict = report.verdict;
   std::size_t serious = static_cast<std::size_t>(std::ranges::count_if(
       verdict.findings, [](const Finding& finding) { return finding.severity != Severity::info; }));
-  out.push_back(fmt::format("tcpadvisor {}: {}", report.tool_version,
-                            serious == 0 ? "nothing to repair" : counted(serious, "finding") + " to act on"));
+  out.push_back(fmt::format("tcpadvisor {}: {}", report.tool_version, in_one_line(verdict, serious)));
   add_labelled(out, "Host",
                fmt::format("{}, Linux {}, {}, {}", report.host.name, report.host.kernel,
                            counted(report.host.cpus, "CPU"), human_bytes(report.host.mem_bytes)),

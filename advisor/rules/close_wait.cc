@@ -288,6 +288,7 @@ extern const Rule close_wait_unaccepted = {
     .thresholds = kCloseWaitUnacceptedThresholds,
     .references = {},
     .explained_by = kCloseWaitUnacceptedExplainedBy,
+    .covers = {.every_row = true},
     .judge = judge_close_wait_unaccepted,
 };
 

@@ -74,6 +74,13 @@ Outcome judge_fin_wait2_app_held(const Evidence& in) {
                                          seconds_text(window.span_s()), human_duration(policy.age));
     }
   }
+  std::uint64_t total = 0, rows = window.connections().in_state(TcpState::fin_wait_2).size();
+  for (const NetnsSample& netns : now.netns) total = add_sat(total, netns.states[index_of(TcpState::fin_wait_2)].count);
+  if (outcome.not_assessed.empty() && !owners_known(now) && now.rows_suppressed > 0 &&
+      total >= rows + policy.min_count) {
+    outcome.not_assessed =
+        fmt::format("{} over the limit of rows, and owners are not known", counted(total - rows, "FIN_WAIT_2 socket"));
+  }
   return Outcome::of(std::move(outcome.findings), std::move(outcome.not_assessed),
                      fmt::format("FIN_WAIT_2 sockets held for more than {}", human_duration(policy.age)),
                      with_commas(old));

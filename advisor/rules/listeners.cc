@@ -75,6 +75,13 @@ std::string listener_problem(const Window& window, const std::vector<QueueHistor
   if (now.fact(FactId::accept_queue) != nullptr && !now.knows(FactId::accept_queue)) {
     return source_of(now, FactId::snapshot) + " does not show accept queues and their limits";
   }
+  std::uint64_t listeners = 0;
+  for (const NetnsSample& netns : now.netns) {
+    if (netns.error.empty()) listeners = add_sat(listeners, netns.states[index_of(TcpState::listen)].count);
+  }
+  if (now.rows_suppressed > 0 && listeners > queues.size()) {
+    return fmt::format("{} over the limit of rows", counted(listeners - queues.size(), "listener"));
+  }
   auto unknown = static_cast<std::uint64_t>(
       std::ranges::count_if(queues, [](const QueueHistory& queue) { return !queue.known(); }));
   if (unknown == 0) return "";

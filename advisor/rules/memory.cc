@@ -233,6 +233,7 @@ extern const Rule tcp_mem_pressure_global = {
     .thresholds = kTcpMemPressureGlobalThresholds,
     .references = kTcpMemPressureGlobalReferences,
     .explained_by = kTcpMemPressureGlobalExplainedBy,
+    .covers = {.every_namespace = false},
     .judge = judge_tcp_mem_pressure_global,
 };
 

@@ -80,7 +80,7 @@ Finding finding_for(const QueueView& view, const QueueGroup& group) {
 
 Outcome judge_message_queue_holds_senders(const Evidence& in) {
   const QueueView& view = in.queues();
-  if (!view.nobody.empty()) return Outcome::unknown(view.nobody);
+  if (!view.nobody.empty()) return no_queues(view);
   QueueGroups<Kind> groups;
   std::size_t tell = 0;
   bool too_early = false;

@@ -128,7 +128,7 @@ Finding waiting_finding(const QueueView& view, const QueueGroup& group) {
 
 Outcome judge_pending_shutdown_data(const Evidence& in) {
   const QueueView& view = in.queues();
-  if (!view.nobody.empty()) return Outcome::unknown(view.nobody);
+  if (!view.nobody.empty()) return no_queues(view);
   QueueGroups<Kind> groups;
   std::size_t tell = 0;
   bool too_early = false;

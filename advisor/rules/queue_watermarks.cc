@@ -182,7 +182,7 @@ std::optional<Kind> kind_of(const QueueView& view, const QueueStory& story) {
 
 Outcome judge_user_queue_watermark(const Evidence& in) {
   const QueueView& view = in.queues();
-  if (!view.nobody.empty()) return Outcome::unknown(view.nobody);
+  if (!view.nobody.empty()) return no_queues(view);
   QueueGroups<Kind> groups;
   std::size_t live = 0, judged = 0, without_row = 0;
   for (const QueueStory& story : view.stories) {

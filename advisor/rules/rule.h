@@ -21,14 +21,33 @@ struct Outcome {
   std::vector<Finding> findings;
   std::string fine_metric, fine_value;  ///< set when the rule looked at everything and found nothing to report
   std::string not_assessed;             ///< why the rule, or a part of what it should look at, could not be judged
+  bool nothing_there = false;           ///< not_assessed for want of a subject: nothing that exists went unseen
 
-  static Outcome fine(std::string metric, std::string value) { return {{}, std::move(metric), std::move(value), {}}; }
-  static Outcome unknown(std::string why) { return {{}, {}, {}, std::move(why)}; }
+  static Outcome fine(std::string metric, std::string value) {
+    return {.findings = {}, .fine_metric = std::move(metric), .fine_value = std::move(value), .not_assessed = {}};
+  }
+  static Outcome unknown(std::string why) {
+    return {.findings = {}, .fine_metric = {}, .fine_value = {}, .not_assessed = std::move(why)};
+  }
+  /// What the rule is about does not exist here.
+  static Outcome absent(std::string why) {
+    Outcome out = unknown(std::move(why));
+    out.nothing_there = true;
+    return out;
+  }
   /// The end of every rule: what it found, and what it could not see; "fine" only if there is neither.
   static Outcome of(std::vector<Finding> findings, std::string not_assessed, std::string metric, std::string value) {
     if (findings.empty() && not_assessed.empty()) return fine(std::move(metric), std::move(value));
-    return {std::move(findings), {}, {}, std::move(not_assessed)};
+    Outcome out = unknown(std::move(not_assessed));
+    out.findings = std::move(findings);
+    return out;
   }
+};
+
+/// What a rule looks at. It may say "fine" only where all of that was seen: the verdict holds every rule to it.
+struct Covers {
+  bool every_namespace = true;  ///< of those that were chosen; false: what it judges belongs to the whole host
+  bool every_row = false;       ///< it judges sockets one by one, and totals cannot stand for those without a row
 };
 
 /// What connects a finding with the one that explains it.
@@ -66,6 +85,7 @@ struct Rule {
   std::span<const Threshold> thresholds = {};
   std::span<const std::string_view> references = {};  ///< of its findings, unless one names its own
   std::span<const ExplainedBy> explained_by = {};
+  Covers covers = {};
   Outcome (*judge)(const Evidence&) = nullptr;  ///< the window has at least one sample
 };
 

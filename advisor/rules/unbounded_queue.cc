@@ -148,7 +148,7 @@ Finding senders_finding(const QueueView& view, const QueueGroup& group, const Po
 
 Outcome judge_user_queue_unbounded(const Evidence& in) {
   const QueueView& view = in.queues();
-  if (!view.nobody.empty()) return Outcome::unknown(view.nobody);
+  if (!view.nobody.empty()) return no_queues(view);
   QueueGroups<Kind> groups;
   std::size_t tell = 0;
   bool too_early = false;

@@ -15,17 +15,16 @@ namespace {
 constexpr std::uint8_t kBackoff = 2;  // unanswered retransmissions in a row
 constexpr double kShareOfSamples = 0.5;
 
-std::string why_nobody(const Sample& now) {
+/// Why nobody's queue is known, though somebody may speak; empty if nobody does.
+std::string why_deaf(const Sample& now) {
   const FactCoverage* fact = now.fact(FactId::user_queues);
   if (fact != nullptr && fact->in_use.empty() && !fact->attempts.empty()) {
     return "no queue of a program can be heard: " + fact->attempts.back().why_not;
   }
   auto refused = now.self.lost.find("user_queues_refused");
-  if (refused != now.self.lost.end() && refused->second > 0) {
-    return fmt::format("no word about a program's queue was believed, {} refused: tcpadvisor doctor says why",
-                       counted(refused->second, "line"));
-  }
-  return "no program publishes its own queue (docs/user-queues.md), and from outside it cannot be seen";
+  if (refused == now.self.lost.end() || refused->second == 0) return "";
+  return fmt::format("no word about a program's queue was believed, {} refused: tcpadvisor doctor says why",
+                     counted(refused->second, "line"));
 }
 
 std::vector<QueueStory> stories_of(const Window& window) {
@@ -100,9 +99,13 @@ QueueView view_queues(const Window& window, const Policy& policy) {
                  .windows = policy_windows(window, policy),
                  .parts = {},
                  .nobody = {},
+                 .deaf = false,
                  .pile = policy.of("user-queue-unbounded").min_count};
   if (view.stories.empty()) {
-    view.nobody = why_nobody(window.latest());
+    view.nobody = why_deaf(window.latest());
+    view.deaf = !view.nobody.empty();
+    if (!view.deaf)
+      view.nobody = "no program publishes its own queue (docs/user-queues.md), and from outside it cannot be seen";
     return view;
   }
   for (QueueStory& story : view.stories) {
@@ -325,10 +328,13 @@ void add_places(const QueueView& view, const QueueGroup& group, const Flow& flow
   }
 }
 
+Outcome no_queues(const QueueView& view) {
+  return view.deaf ? Outcome::unknown(view.nobody) : Outcome::absent(view.nobody);
+}
+
 Outcome queue_outcome(const QueueView& view, std::vector<Finding> findings, const QueueEnd& end) {
-  std::string why_not = end.too_early                       ? view.windows.why
-                        : findings.empty() && end.tell == 0 ? std::string(end.nobody_tells)
-                                                            : "";
+  if (findings.empty() && !end.too_early && end.tell == 0) return Outcome::absent(std::string(end.nobody_tells));
+  std::string why_not = end.too_early ? view.windows.why : "";
   return Outcome::of(std::move(findings), std::move(why_not), std::string(end.fine),
                      fmt::format("0 of {}", with_commas(end.tell)));
 }

@@ -41,6 +41,7 @@ struct QueueView {
   PolicyWindows windows;
   std::vector<Part> parts;  ///< of windows.parts
   std::string nobody;       ///< why no queue is known; empty when one is
+  bool deaf = false;        ///< nobody is known because no word can be heard, or was believed; else nobody speaks
   /// So many more suspended senders are a pile: min_count of user-queue-unbounded, for the rules beside it as well.
   std::uint32_t pile = 0;
 
@@ -145,6 +146,8 @@ struct QueueEnd {
   std::string_view nobody_tells;  ///< what to say if there are none
   std::string_view fine;          ///< what it counts, of which there are none
 };
+/// For a view in which nobody speaks.
+Outcome no_queues(const QueueView& view);
 Outcome queue_outcome(const QueueView& view, std::vector<Finding> findings, const QueueEnd& end);
 /// Why no setting moves bytes that the peer does not take.
 std::vector<NotUseful> settings_for_a_stalled_peer();

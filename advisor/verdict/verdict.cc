@@ -9,6 +9,7 @@
 
 #include "advisor/base/text.h"
 #include "advisor/rules/registry.h"
+#include "advisor/rules/words.h"
 #include "advisor/verdict/folk_advice.h"
 #include "advisor/verdict/identity.h"
 #include "advisor/verdict/relations.h"
@@ -58,6 +59,37 @@ std::string unseen_namespaces(const Sample& sample) {
                      says_cure ? "" : "; needs " + best.cure);
 }
 
+/// The namespaces of which the latest sample has nothing to say.
+struct Unread {
+  std::size_t chosen = 0, count = 0;
+  const NetnsSample* first = nullptr;
+  bool all() const { return count == chosen; }
+};
+
+Unread unread_namespaces(const Sample& sample) {
+  Unread out{.chosen = sample.netns.size()};
+  for (const NetnsSample& netns : sample.netns) {
+    if (netns.error.empty()) continue;
+    ++out.count;
+    if (out.first == nullptr) out.first = &netns;
+  }
+  return out;
+}
+
+/// A rule that found nothing to report: is it fine, where, or not known?
+void add_fine(const Rule& rule, Outcome& outcome, const Sample& sample, const Unread& unread, Verdict& verdict) {
+  auto not_assessed = [&](std::string why) { verdict.not_assessed.push_back({std::string(rule.id), std::move(why)}); };
+  if (rule.covers.every_namespace && unread.count > 0) {
+    if (unread.all()) return not_assessed(fmt::format("{}: {}", unread.first->name, unread.first->error));
+    outcome.fine_metric += fmt::format(" (in {} of {} namespaces)", unread.chosen - unread.count, unread.chosen);
+  }
+  if (rule.covers.every_row && sample.rows_suppressed > 0) {
+    return not_assessed(fmt::format("{} over the limit of rows", counted(sample.rows_suppressed, "socket")));
+  }
+  verdict.checked_and_fine.push_back(
+      {std::string(rule.id), std::move(outcome.fine_metric), std::move(outcome.fine_value)});
+}
+
 Status known_ids(const std::vector<std::string>& ids, std::string_view option) {
   for (const std::string& id : ids) {
     if (find_rule(id) != nullptr) continue;
@@ -79,6 +111,8 @@ Verdict judge(const Window& window, const Policy& policy) {
     return verdict;
   }
   const Evidence whole(window, policy);
+  const Unread unread = unread_namespaces(window.latest());
+  verdict.could_see = unread.chosen == 0 || !unread.all();
   for (const Rule& rule : all_rules()) {
     Policy own = policy.of(rule.id);
     Outcome outcome = rule.judge(Evidence(whole, own));
@@ -86,12 +120,10 @@ Verdict judge(const Window& window, const Policy& policy) {
       if (finding.references.empty()) finding.references.assign(rule.references.begin(), rule.references.end());
       verdict.findings.push_back(std::move(finding));
     }
-    if (!outcome.fine_metric.empty()) {
-      verdict.checked_and_fine.push_back(
-          {std::string(rule.id), std::move(outcome.fine_metric), std::move(outcome.fine_value)});
+    if (!outcome.fine_metric.empty()) add_fine(rule, outcome, window.latest(), unread, verdict);
+    if (!outcome.not_assessed.empty()) {
+      verdict.not_assessed.push_back({std::string(rule.id), std::move(outcome.not_assessed), !outcome.nothing_there});
     }
-    if (!outcome.not_assessed.empty())
-      verdict.not_assessed.push_back({std::string(rule.id), std::move(outcome.not_assessed)});
   }
   if (std::string why = unseen_namespaces(window.latest()); !why.empty()) {
     verdict.not_assessed.push_back({"netns:others", std::move(why)});
@@ -128,7 +160,11 @@ int exit_code(const Verdict& verdict) {
   };
   if (any(Severity::critical)) return 11;
   if (any(Severity::warning)) return 10;
-  return verdict.enough_data ? 0 : 12;
+  return verdict.enough_data && verdict.could_see ? 0 : 12;
+}
+
+std::size_t unseen(const Verdict& verdict) {
+  return static_cast<std::size_t>(std::ranges::count(verdict.not_assessed, true, &NotAssessed::relevant));
 }
 
 }  // namespace tcpadvisor

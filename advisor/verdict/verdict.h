@@ -18,6 +18,7 @@ struct CheckedAndFine {
 struct NotAssessed {
   std::string id;  ///< of a rule, or "netns:NAME" for a namespace that could not be read
   std::string reason;
+  bool relevant = true;  ///< false: there is nothing here that could have been seen
 };
 
 /// Advice that is often copied and does not help here, with this host's state.
@@ -31,6 +32,7 @@ struct Verdict {
   std::vector<NotAssessed> not_assessed;
   std::vector<NotRecommended> not_recommended;
   bool enough_data = true;  ///< false when the observation was too short to judge anything that changes over time
+  bool could_see = true;    ///< false when no chosen namespace could be read: then nothing is fine
 };
 
 Verdict judge(const Window& window, const Policy& policy);
@@ -38,7 +40,10 @@ Verdict judge(const Window& window, const Policy& policy);
 /// Keeps only the rules of `only` (all if empty) without those of `skip`; an id that no rule has is bad_input.
 Status select(Verdict& verdict, const std::vector<std::string>& only, const std::vector<std::string>& skip);
 
-/// `report --exit-code`: 0 nothing to do, 10 advice (a warning), 11 critical, 12 not enough data.
+/// How many things that matter could not be judged.
+std::size_t unseen(const Verdict& verdict);
+
+/// `report --exit-code`: 0 nothing to do, 10 advice (a warning), 11 critical, 12 not enough data or nothing seen.
 int exit_code(const Verdict& verdict);
 
 }  // namespace tcpadvisor

@@ -289,6 +289,51 @@ TEST(Verdict, namespaces_that_cannot_be_entered_are_not_assessed) {
             "only own namespace could be read: Operation not permitted; needs CAP_SYS_ADMIN");
 }
 
+/// A window over the namespaces of which the last sample could not read `unread` of `all`.
+Window partly_read(std::size_t all, std::size_t unread) {
+  return a_window(8, [=](SampleBuilder& sample, std::size_t) {
+    sample.set([=](Sample& s) {
+      for (std::size_t i = s.netns.size(); i < all; ++i) {
+        NetnsSample& more = s.netns.emplace_back();
+        more.id = 100 + i;
+        more.name = fmt::format("blue{}", i);
+      }
+      for (std::size_t i = 0; i < unread; ++i) s.netns[all - 1 - i].error = "it has vanished";
+    });
+  });
+}
+
+TEST(Verdict, nothing_is_fine_where_nothing_could_be_read) {
+  Verdict verdict = judge(partly_read(2, 2), lab());
+  EXPECT_FALSE(verdict.could_see);
+  EXPECT_EQ(exit_code(verdict), 12);
+  for (const CheckedAndFine& fine : verdict.checked_and_fine) {
+    EXPECT_EQ(fine.id, "tcp-mem-pressure-global") << "the host's memory is seen from anywhere";
+  }
+  EXPECT_THAT(not_assessed(verdict, "close-wait-leak"), HasSubstr("it has vanished"));
+}
+
+TEST(Verdict, what_is_fine_says_where_it_was_seen) {
+  Verdict verdict = judge(partly_read(3, 1), lab());
+  EXPECT_TRUE(verdict.could_see);
+  EXPECT_EQ(exit_code(verdict), 0);
+  auto leak = std::ranges::find(verdict.checked_and_fine, "close-wait-leak", &CheckedAndFine::id);
+  ASSERT_NE(leak, verdict.checked_and_fine.end());
+  EXPECT_THAT(leak->metric, HasSubstr("(in 2 of 3 namespaces)"));
+  EXPECT_EQ(unseen(verdict), 1u) << "the namespace";
+}
+
+TEST(Verdict, programs_that_publish_nothing_are_no_gap_in_the_view) {
+  Verdict verdict = judge(a_window(8, [](SampleBuilder&, std::size_t) {}), lab());
+  EXPECT_NE(not_assessed(verdict, "user-queue-watermark"), "");
+  EXPECT_EQ(unseen(verdict), 0u);
+  Verdict deaf =
+      judge(a_window(8, [](SampleBuilder& sample,
+                           std::size_t) { sample.set([](Sample& s) { s.self.lost["user_queues_refused"] = 3; }); }),
+            lab());
+  EXPECT_GE(unseen(deaf), 1u) << "somebody spoke and was not believed";
+}
+
 TEST(Verdict, one_sample_is_not_enough) {
   Verdict one = judge(a_window(1, [](SampleBuilder&, std::size_t) {}), lab());
   EXPECT_FALSE(one.enough_data);
