@@ -167,7 +167,7 @@ struct ta_owner {
   ta_u64 fd_limit;
   ta_u64 cgroup_id;
   ta_u64 netns;
-  ta_u32 sockets[TA_STATES];
+  ta_u32 sockets[TA_STATES]; /* of TCP_CLOSE those that were connected once */
   ta_u32 old_close_wait, old_fin_wait_2;
   ta_u32 pad2;
   ta_u64 recv_q, send_q, rmem, wmem;

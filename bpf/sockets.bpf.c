@@ -304,6 +304,12 @@ static __always_inline void begin_owner(struct task_struct *task) {
   BPF_CORE_READ_STR_INTO(&files.now.comm, task, group_leader, comm);
 }
 
+/* Over, and not merely never begun: a handshake leaves a round-trip time behind, data its counters. A socket that was
+ * opened in advance, and one whose connect() failed, have nothing. */
+static __always_inline bool was_connected(struct tcp_sock *tp) {
+  return tp->srtt_us || tp->bytes_received || tp->bytes_acked;
+}
+
 SEC("iter/task_file")
 int walk_files(struct bpf_iter__task_file *ctx) {
   struct seq_file *seq = ctx->meta->seq;
@@ -348,7 +354,7 @@ int walk_files(struct bpf_iter__task_file *ctx) {
   }
   files.files++;
   files.now.fds++;
-  if (state < TA_STATES) files.now.sockets[state]++;
+  if (state < TA_STATES && (state != TCP_CLOSE || was_connected(tp))) files.now.sockets[state]++;
   if (state == TCP_CLOSE_WAIT || state == TCP_FIN_WAIT2) {
     u32 age_j = now_j - tp->rcv_tstamp; /* the last segment from the peer: at or after the FIN or its ACK */
     if (age_j >= files.old_j) {

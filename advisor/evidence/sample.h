@@ -162,7 +162,7 @@ struct OwnerTotals {
   NetnsId netns = 0;                                 ///< of the process itself
   std::optional<std::uint32_t> fds;                  ///< all descriptors, of any kind
   std::optional<std::uint64_t> fd_limit;             ///< RLIMIT_NOFILE, soft
-  std::array<std::uint32_t, kStateCount> sockets{};  ///< TCP sockets by state; [close] are dead sockets still held
+  std::array<std::uint32_t, kStateCount> sockets{};  ///< TCP sockets by state; [close]: over, still held
   std::uint32_t old_close_wait = 0;                  ///< of those, older than the collector's age mark
   std::uint32_t old_fin_wait_2 = 0;
   std::uint64_t recv_q = 0, send_q = 0, rmem = 0, wmem = 0;

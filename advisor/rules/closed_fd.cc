@@ -77,11 +77,14 @@ Outcome judge_closed_socket_fd_leak(const Evidence& in) {
                      .count = count};
     finding.title =
         fmt::format("{} keeps descriptors of {}", process_text(finding.scope), counted(count, "dead socket"));
+    // The kernel's walk leaves out sockets that were never connected; a look at descriptors alone cannot.
+    bool surely_dead = now.source(FactId::owners) == SourceKind::iter_task_file;
     finding.confidence = growing ? Confidence::high : Confidence::medium;
     finding.confidence_why = were_close_wait
                                  ? "they were CLOSE_WAIT before: the connections ended, the descriptors stayed"
-                             : growing ? "the number grows"
-                                       : "the number is steady; sockets that were never connected look the same";
+                             : growing     ? "the number grows"
+                             : surely_dead ? "the number is steady"
+                                           : "the number is steady; sockets that were never connected look the same";
     finding.evidence.push_back(measured(window, "closed_sockets_held", source, count, "sockets", policy.min_count));
     finding.evidence.push_back(measured(window, "closed_sockets_growth", source, dead.per_minute(), "per_min"));
     if (unlisted) {

@@ -261,6 +261,35 @@ TEST_F(KernelTest, NothingIsCountedTwiceWhenRowsFillTheBuffer) {
       301);
 }
 
+TEST_F(KernelTest, DeadSocketsAreThoseThatWereConnectedOnce) {
+  auto dead = [] {
+    auto all = owners().owners;
+    auto us = std::ranges::find(all, static_cast<Pid>(getpid()), &OwnerTotals::pid);
+    return us == all.end() ? 0u : us->sockets[index_of(TcpState::close)];
+  };
+  auto listener = traffic::listen_on_loopback(16);  // keeps this process among the owners
+  std::uint32_t before = dead();
+  std::vector<os::UniqueFd> opened_in_advance, refused;
+  for (int i = 0; i < 20; ++i) opened_in_advance.emplace_back(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in nobody{};
+  nobody.sin_family = AF_INET;
+  nobody.sin_port = htons(1);
+  nobody.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  for (int i = 0; i < 5; ++i) {
+    refused.emplace_back(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_NE(connect(refused.back().get(), reinterpret_cast<sockaddr*>(&nobody), sizeof nobody), 0);
+  }
+  EXPECT_EQ(dead(), before) << "nothing of this was ever a connection";
+  std::vector<traffic::Pair> pairs;
+  for (int i = 0; i < 4; ++i) {
+    pairs.push_back(traffic::make_pair(listener));
+    linger at_once{1, 0};
+    setsockopt(pairs.back().client.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    pairs.back().client.reset();  // resets the server's end, which keeps its descriptor; no data was ever sent
+  }
+  EXPECT_TRUE(eventually([&] { return dead() == before + 4; })) << dead();
+}
+
 TEST_F(KernelTest, MoreRowsThanTheLimitAreCounted) {
   TracerOptions options = options_from_environment();
   options.max_rows = 10;

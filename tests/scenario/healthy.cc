@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Traffic with nothing wrong, made to look suspicious: many TIME_WAIT sockets, queues that are full for an instant.
+// Traffic with nothing wrong, made to look suspicious: many TIME_WAIT sockets, queues that are full for an instant,
+// sockets that were never connected.
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -71,6 +72,8 @@ Scene make_healthy(Stage& stage, const Request& request) {
       stage.start("tcpfault-steady", [=](const Channel& channel) { serve_requests(channel, 0); });
   const auto steady_port = static_cast<std::uint16_t>(steady_server.channel.hear());
   stage.start("tcpfault-talker", [=](const Channel&) {
+    // Opened in advance, for connections to come: the kernel calls them closed, and nothing has died.
+    for (int i = 0; i < 40; ++i) check(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
     const int fd = connect_to(steady_port);
     for (;;) {
       ask(fd);

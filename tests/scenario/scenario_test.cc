@@ -82,7 +82,7 @@ const std::vector<Row>& rows() {
        {{"sndbuf-locked-by-app", Who::culprit, false, false}},
        {"reader-too-slow", "rcvbuf-locked-by-app"},
        true},
-      {"healthy", "fine", {}, {"fin-wait2-orphan-buildup", "backlog-too-small"}},
+      {"healthy", "fine", {}, {"fin-wait2-orphan-buildup", "backlog-too-small", "closed-socket-fd-leak"}},
       {"bulk", "fine", {}, {"reader-too-slow", "rcvbuf-locked-by-app", "sndbuf-locked-by-app"}},
       {"idle", "fine", {}, {}},
   };
