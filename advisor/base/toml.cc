@@ -35,6 +35,79 @@ Status check_depth(std::string_view text, std::string_view origin) {
   return {};
 }
 
+bool is_blank(char c) {
+  return c == ' ' || c == '\t';
+}
+
+/// Which quotes the reader is in, followed just far enough to know what stands outside of them.
+class Quotes {
+ public:
+  bool open() const { return !mark_.empty(); }
+  /// How many characters at the begin of `rest` belong to a quotation; 0 outside of one.
+  std::size_t take(std::string_view rest) {
+    if (!open()) {
+      for (std::string_view mark : {"\"\"\"", "'''", "\"", "'"}) {
+        if (!rest.starts_with(mark)) continue;
+        mark_ = mark;
+        return mark.size();
+      }
+      return 0;
+    }
+    if (mark_.front() == '"' && rest.front() == '\\') return std::min<std::size_t>(2, rest.size());
+    if (rest.starts_with(mark_)) {
+      std::size_t size = mark_.size();
+      mark_ = {};
+      return size;
+    }
+    if (rest.front() == '\n' && mark_.size() == 1) mark_ = {};  // never closed: the library will say so
+    return 1;
+  }
+
+ private:
+  std::string_view mark_;
+};
+
+/// The library assumes, and does not check (3.3.0, found by tests/fuzz), that a section has a name and that certain
+/// characters beyond ASCII are not part of a key. Outside of quotes and comments TOML has no use for any of them.
+Status check_characters(std::string_view text, std::string_view origin) {
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  Quotes quotes;
+  TomlPlace at{1, 1};
+  bool comment = false, line_is_empty = true;
+  while (!text.empty()) {
+    std::size_t size = comment ? 0 : quotes.take(text);
+    bool quoted = size > 0;
+    size = std::max<std::size_t>(size, 1);
+    char first = text.front();
+    if (!quoted && !comment) {
+      comment = first == '#';
+      if ((first < ' ' && !is_blank(first) && first != '\n' && first != '\r') || first == 0x7f || (first & 0x80) != 0) {
+        return std::unexpected(at_place(origin, at, "a character that is not ASCII outside of quotes"));
+      }
+      if (first == '[' && line_is_empty) {
+        std::size_t name = text.find_first_not_of("[ \t");
+        char c = name < text.size() ? text[name] : '\n';
+        bool named = c == '_' || c == '-' || c == '"' || c == '\'' || (c >= '0' && c <= '9') ||
+                     (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!named) return std::unexpected(at_place(origin, at, "a section needs a name: [name]"));
+      }
+    }
+    for (char c : text.substr(0, size)) {
+      if (c == '\n') {
+        at = {at.line + 1, 1};
+        comment = false;
+        line_is_empty = !quotes.open();
+      } else {
+        if ((c & 0xc0) != 0x80) ++at.column;
+        line_is_empty &= is_blank(c);
+      }
+    }
+    text.remove_prefix(size);
+  }
+  return {};
+}
+
 /// What the library says, and what is meant by it most often.
 Error parse_error(const toml::parse_error& error, std::string_view origin) {
   std::string_view said = error.description();
@@ -124,6 +197,7 @@ Error at_place(std::string_view origin, const TomlPlace& place, std::string_view
 
 Result<std::vector<TomlSection>> parse_toml(std::string_view text, std::string_view origin) {
   if (Status status = check_depth(text, origin); !status) return std::unexpected(status.error());
+  if (Status status = check_characters(text, origin); !status) return std::unexpected(status.error());
   toml::parse_result parsed = toml::parse(text);
   if (!parsed) return std::unexpected(parse_error(parsed.error(), origin));
   Reader reader(origin);

@@ -74,7 +74,7 @@ struct Candidates {
   std::vector<Finding*> faults(std::string_view rule) const {
     std::vector<Finding*> out = of(rule);
     std::erase_if(out, [&](const Finding* finding) {
-      return first_severity.at(finding) == Severity::info || !finding->cause.empty();
+      return first_severity.find(finding)->second == Severity::info || !finding->cause.empty();
     });
     return out;
   }

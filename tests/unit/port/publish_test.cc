@@ -114,9 +114,8 @@ TEST_F(PublishTest, tells_every_agent_and_survives_one_that_is_gone) {
 }
 
 TEST_F(PublishTest, many_connections_share_datagrams) {
+  UserQueueClaim word = some_claim();  // outlives the publisher, which asks for it a last time
   Publisher publisher(time_, {directory_});
-  std::vector<Publisher::Id> ids;
-  UserQueueClaim word = some_claim();
   for (int i = 0; i < 300; ++i) {
     publisher.add([&] { return word; });
   }
