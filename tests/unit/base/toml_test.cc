@@ -82,6 +82,25 @@ TEST(Toml, errors_have_line_and_column) {
 }
 
 /// The library takes tables apart by recursion: half a million of them in each other were the end of the process.
+// The library would go on and assume the best: found by tests/fuzz.
+TEST(Toml, what_stands_outside_of_quotes_is_ascii_and_a_section_has_a_name) {
+  EXPECT_EQ(error_of("a = 1\n[close-\xEF\xBB\xB7leak]\n"),
+            "f.toml, line 2, column 8: a character that is not ASCII outside of quotes");
+  EXPECT_EQ(error_of("a = 1\n [*b]\n"), "f.toml, line 2, column 2: a section needs a name: [name]");
+  EXPECT_EQ(error_of("[[ ]]\n"), "f.toml, line 1, column 1: a section needs a name: [name]");
+  EXPECT_EQ(error_of("a = \"x\" \xC3\xA4\n"),
+            "f.toml, line 1, column 9: a character that is not ASCII outside of quotes");
+  auto sections = sections_of(
+      "# \xC3\xA4\n"
+      "a = \"\xC3\xA4 \\\" # [\" # \xC3\xA4\n"
+      "b = '''\n[ \xC3\xA4'\n'''\n"
+      "[ \"\xC3\xA4\" ]\n"
+      "c = ['[*', \"]\"]\n");
+  ASSERT_EQ(sections.size(), 2u);
+  EXPECT_EQ(sections[1].name, "\xC3\xA4");
+  EXPECT_THAT(sections[1].entries.at(0).values, ElementsAre("[*", "]"));
+}
+
 TEST(Toml, depth_has_an_end) {
   std::string deep;
   for (int i = 0; i < 500'000; ++i) deep += "a.";
