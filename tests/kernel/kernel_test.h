@@ -84,7 +84,7 @@ class KernelTest : public testing::Test {
   }
 
   /// The row whose local port is that of `fd` and whose state is `state`.
-  static std::optional<SocketRow> row_of(int fd, const SocketWalk& from) {
+  static std::optional<SocketRow> row_of(int fd, const Seen& from) {
     std::uint16_t port = traffic::local_port(fd);
     sockaddr_in peer = {};
     socklen_t size = sizeof peer;
