@@ -149,12 +149,13 @@ Outcome judge_close_wait_unaccepted(const Evidence& in) {
     Age oldest;
     std::vector<std::string> remotes;
   };
-  using Key = std::pair<NetnsId, std::uint16_t>;
-  std::map<Key, Port> ports;
+  // By the listener that has them in its queue, or where none is visible by the address: ports are shared by addresses.
+  std::map<std::pair<NetnsId, Endpoint>, Port> ports;
   std::uint64_t undecided = 0;
   for (const SocketRow& row : now.sockets) {
     if (row.state != TcpState::close_wait || row.holder != Holder::unaccepted) continue;
-    Port& port = ports[{row.netns, row.local.port}];
+    const SocketRow* listener = listener_of(window.connections(), row.netns, row.local);
+    Port& port = ports[{row.netns, listener == nullptr ? row.local : listener->local}];
     Age age = window.age(row);
     ++port.count;
     if (age.value >= policy.age)
@@ -166,10 +167,14 @@ Outcome judge_close_wait_unaccepted(const Evidence& in) {
     port.remotes.push_back(row.remote.ip_text());
   }
   // The totals per port are complete, rows may be capped.
+  std::map<std::pair<NetnsId, std::uint16_t>, std::vector<Port*>> by_port;
+  for (auto& [key, port] : ports) by_port[{key.first, key.second.port}].push_back(&port);
   for (const PortTotals& totals : now.ports) {
-    auto found = ports.find({totals.netns, totals.port});
-    if (found != ports.end())
-      found->second.count = std::max<std::uint64_t>(found->second.count, totals.unaccepted_close_wait);
+    auto found = by_port.find({totals.netns, totals.port});
+    if (found == by_port.end() || found->second.size() > 1) continue;
+    if (window.connections().listeners(totals.netns, totals.port).size() > 1) continue;  // nobody knows whose they are
+    std::uint64_t& count = found->second.front()->count;
+    count = std::max<std::uint64_t>(count, totals.unaccepted_close_wait);
   }
 
   Outcome outcome;
@@ -188,12 +193,12 @@ Outcome judge_close_wait_unaccepted(const Evidence& in) {
       finding.scope.kind = ScopeKind::netns;
       finding.scope.netns = key.first;
       finding.scope.netns_name = netns_name(now, key.first);
-      finding.scope.local = fmt::format("port {}", key.second);
+      finding.scope.local = key.second.text();
       finding.confidence = Confidence::medium;
     }
     finding.scope.count = port.count;
     finding.title = fmt::format("{} never accepts on port {}: {} came and went unserved", process_text(finding.scope),
-                                key.second, counted(port.count, "connection"));
+                                key.second.port, counted(port.count, "connection"));
     finding.confidence_why = listener == nullptr
                                  ? "the listening socket is not visible"
                                  : "established by the kernel, closed by the peer, still in the accept queue";
@@ -221,12 +226,9 @@ Outcome judge_close_wait_unaccepted(const Evidence& in) {
     Recommendation& cure = finding.recommendation;
     cure.kind = RecommendationKind::application;
     cure.text = "Fix the application: its accept loop is blocked, dead, or was never started.";
-    if (finding.scope.pid) {
-      cure.steps.push_back(fmt::format(
-          "see where it hangs: cat /proc/{0}/wchan; gdb -p {0} -batch -ex 'thread apply all bt'", *finding.scope.pid));
-    }
+    if (listener != nullptr) cure.steps.push_back(step_to_see_why(*listener));
     cure.steps.push_back("clients come from " + most_frequent(port.remotes));
-    cure.verify = fmt::format("{}ss -ltn 'sport = :{}': Recv-Q goes to 0", in_netns(now, key.first), key.second);
+    cure.verify = fmt::format("{}ss -ltn 'sport = :{}': Recv-Q goes to 0", in_netns(now, key.first), key.second.port);
     finding.not_useful = {
         {"net.core.somaxconn", "a longer queue only holds more connections that nobody serves"},
         {"net.ipv4.tcp_fin_timeout", "CLOSE_WAIT has no timer"},

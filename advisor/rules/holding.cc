@@ -21,10 +21,21 @@ Series count_rows(const Window& window, const Group& group, TcpState state) {
       [&](const PastTick& tick) { return std::optional<double>(static_cast<double>(tick.count_of(group, state))); });
 }
 
+/// Bytes came or were acknowledged during the window: a half-closed connection that still serves its purpose.
+bool moves(const Window& window, const SocketRow& row) {
+  const PastRow* first = nullptr;
+  for (const PastRow* then : window.history(row)) {
+    if (then == nullptr) continue;
+    if (first == nullptr) first = then;
+    if (first->bytes_acked != then->bytes_acked || first->bytes_received != then->bytes_received) return true;
+  }
+  return false;
+}
+
 void judge_rows(const Window& window, const Policy& policy, Holding& holding) {
   std::vector<Age> ages;
   std::map<NetnsId, std::size_t> namespaces;
-  std::uint64_t old_rows = 0;
+  std::uint64_t old_rows = 0, moving = 0;
   auto whole_window_ms = window.span_s() * 1000 * 0.9;
   for (const SocketRow* row : holding.rows) {
     Age age = window.age(*row);
@@ -32,7 +43,9 @@ void judge_rows(const Window& window, const Policy& policy, Holding& holding) {
     ++namespaces[row->netns];
     holding.unread_bytes = add_sat(holding.unread_bytes, row->recv_q);
     if (row->owner) holding.holders = std::max(holding.holders, row->owner->holders);
-    if (age.value >= policy.age) {
+    if (moves(window, *row)) {
+      ++moving;
+    } else if (age.value >= policy.age) {
       ++old_rows;
     } else if (age.lower_bound && static_cast<double>(age.value.count()) >= whole_window_ms) {
       ++holding.persisted;
@@ -40,7 +53,7 @@ void judge_rows(const Window& window, const Policy& policy, Holding& holding) {
   }
   // The totals know ages from the last segment that came in; the rows from the transition itself. Both are lower
   // bounds.
-  holding.old = std::min(holding.count, std::max(holding.old, old_rows));
+  holding.old = std::min(sub_sat(holding.count, moving), std::max(holding.old, old_rows));
   if (ages.empty()) return;
   std::ranges::sort(ages, {}, &Age::value);
   holding.oldest = ages.back();

@@ -22,7 +22,7 @@ struct Holding {
   Scope scope;                         ///< pid is not set when the process cannot be seen
   const OwnerTotals* owner = nullptr;  ///< in the latest sample
   std::uint64_t count = 0;
-  std::uint64_t old = 0;        ///< of those, in the state for longer than Policy::age
+  std::uint64_t old = 0;        ///< of those, in the state for longer than Policy::age, and no byte moves
   std::uint64_t persisted = 0;  ///< of those not old, seen during the whole window, and nobody knows how long before
   Series counts;                ///< count over time
   Age oldest, median;           ///< of the rows; an age is a lower bound unless the transition was seen

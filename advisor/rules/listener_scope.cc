@@ -1,16 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "advisor/rules/listener_scope.h"
 
+#include <fmt/format.h>
+
+#include <utility>
+
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
 
-const SocketRow* listener_of(const Connections& connections, NetnsId netns, std::uint16_t port) {
+const SocketRow* listener_of(const Connections& connections, NetnsId netns, const Endpoint& local) {
+  auto rank = [&](const SocketRow& row) {
+    int fit = row.local == local ? 3 : !row.local.is_unspecified() ? 0 : row.local.v6 == local.v6 ? 2 : 1;
+    return std::pair(fit, row.accept_queue.value_or(0));
+  };
   const SocketRow* best = nullptr;
-  for (const SocketRow* row : connections.listeners(netns, port)) {
-    if (best == nullptr || row->accept_queue.value_or(0) > best->accept_queue.value_or(0)) best = row;
+  for (const SocketRow* row : connections.listeners(netns, local.port)) {
+    if (rank(*row).first > 0 && (best == nullptr || rank(*row) > rank(*best))) best = row;
   }
   return best;
+}
+
+std::string port_text(const SocketRow& listener) {
+  return fmt::format("port {}", listener.local.port);
+}
+
+std::string step_to_see_why(const SocketRow& listener) {
+  if (!listener.owner) return fmt::format("see who holds it: ss -ltnp 'sport = :{}'", listener.local.port);
+  if (listener.owner->pid == 1 || listener.owner->holders > 1) {
+    return fmt::format("several may hold it, see which one should accept: ss -ltnp 'sport = :{}'", listener.local.port);
+  }
+  return fmt::format(
+      "see where it hangs: cat /proc/{0}/wchan /proc/{0}/status; gdb -p {0} -batch -ex 'thread apply all bt'",
+      listener.owner->pid);
 }
 
 Scope scope_of_listener(const Sample& sample, const SocketRow& listener) {

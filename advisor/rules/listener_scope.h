@@ -9,8 +9,12 @@
 
 namespace tcpadvisor {
 
-/// The listening socket of a port, the one with the longest queue if there are several; null if none is visible.
-const SocketRow* listener_of(const Connections& connections, NetnsId netns, std::uint16_t port);
+/// The listening socket that takes connections to `local`: the one of this very address, else one of all addresses
+/// (of the same family before the other), and of several the one with the longest queue; null if none is visible.
+const SocketRow* listener_of(const Connections& connections, NetnsId netns, const Endpoint& local);
+std::string port_text(const SocketRow& listener);  ///< "port 8443"
+/// How to see what the process does that should accept. Never a debugger on an init or on one of several holders.
+std::string step_to_see_why(const SocketRow& listener);
 Scope scope_of_listener(const Sample& sample, const SocketRow& listener);
 
 }  // namespace tcpadvisor

@@ -8,6 +8,7 @@
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
+#include "advisor/rules/accept_queue.h"
 #include "advisor/rules/listener_scope.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
@@ -21,80 +22,6 @@ constexpr Threshold kIdleFill =
     ratio_threshold("idle_fill", 0.25);  // of the limit: below it the queue is practically empty
 constexpr Threshold kIdleShareOfSamples = ratio_threshold("idle_share_of_samples", 0.8);
 constexpr std::uint64_t kMinBacklog = 128, kMaxBacklog = 65'535;
-
-/// What the samples of the window say about one listener.
-struct QueueHistory {
-  const SocketRow* listener = nullptr;
-  Series fill;                  ///< queue / limit
-  std::optional<double> drops;  ///< of this listener alone, else of its namespace
-  double worst_drops = 0;       ///< in one step between two samples
-  bool drops_are_exact = false;
-  double full_s = 0;  ///< longest time it was full in all samples in a row
-  bool known() const { return !fill.empty() && drops.has_value(); }
-  double full_share() const {
-    return fill.share([](double share) { return share >= 1; });
-  }
-  double idle_share(double idle_fill) const {
-    return fill.share([=](double share) { return share < idle_fill; });
-  }
-};
-
-QueueHistory history_of(const Window& window, const SocketRow& listener) {
-  QueueHistory out;
-  out.listener = &listener;
-  out.fill = window.socket_series(listener, [](const PastRow& row) -> std::optional<double> {
-    if (!row.accept_queue || !row.accept_limit) return std::nullopt;
-    return static_cast<double>(*row.accept_queue) / std::max(*row.accept_limit, 1u);  // listen(0) still holds one
-  });
-  Series drops = window.socket_series(listener, [](const PastRow& row) -> std::optional<double> {
-    if (!row.drops) return std::nullopt;
-    return static_cast<double>(*row.drops);
-  });
-  out.drops_are_exact = drops.size() >= 2;
-  if (!out.drops_are_exact) drops = window.counter(listener.netns, "TcpExt.ListenOverflows");
-  if (drops.size() >= 2) {
-    out.drops = drops.increase();
-    out.worst_drops = drops.worst_step(window.interval_s());
-  }
-  std::optional<double> full_since;
-  for (const Series::Point& point : out.fill.points()) {
-    if (point.value < 1) {
-      full_since.reset();
-      continue;
-    }
-    if (!full_since) full_since = point.t_s;
-    out.full_s = std::max(out.full_s, point.t_s - *full_since);
-  }
-  return out;
-}
-
-/// Why listeners cannot be judged at all, empty if they can.
-std::string listener_problem(const Window& window, const std::vector<QueueHistory>& queues) {
-  const Sample& now = window.latest();
-  if (std::string problem = snapshot_problem(now); !problem.empty()) return problem;
-  if (now.fact(FactId::accept_queue) != nullptr && !now.knows(FactId::accept_queue)) {
-    return source_of(now, FactId::snapshot) + " does not show accept queues and their limits";
-  }
-  std::uint64_t listeners = 0;
-  for (const NetnsSample& netns : now.netns) {
-    if (netns.error.empty()) listeners = add_sat(listeners, netns.states[index_of(TcpState::listen)].count);
-  }
-  if (now.rows_suppressed > 0 && listeners > queues.size()) {
-    return fmt::format("{} over the limit of rows", counted(listeners - queues.size(), "listener"));
-  }
-  auto unknown = static_cast<std::uint64_t>(
-      std::ranges::count_if(queues, [](const QueueHistory& queue) { return !queue.known(); }));
-  if (unknown == 0) return "";
-  if (window.samples() < 2) return too_few_samples(window, 2);
-  return fmt::format("length, limit or drops of the accept queue of {} not visible through {}",
-                     counted(unknown, "listener"), source_of(now, FactId::snapshot));
-}
-
-std::vector<QueueHistory> all_queues(const Window& window) {
-  std::vector<QueueHistory> out;
-  for (const SocketRow* row : window.connections().in_state(TcpState::listen)) out.push_back(history_of(window, *row));
-  return out;
-}
 
 /// The drops of the worst and all steps, as evidence that both rules give.
 void add_queue_evidence(const Evidence& in, const QueueHistory& queue, Finding& finding) {
@@ -115,10 +42,6 @@ void add_queue_evidence(const Evidence& in, const QueueHistory& queue, Finding& 
     finding.confidence = Confidence::medium;
     finding.confidence_why = "drops are counted for the whole namespace, not for this listener";
   }
-}
-
-std::string port_text(const SocketRow& listener) {
-  return fmt::format("port {}", listener.local.port);
 }
 
 Outcome judge_accept_queue_app_slow(const Evidence& in) {
@@ -232,7 +155,7 @@ Outcome judge_backlog_too_small(const Evidence& in) {
   for (const QueueHistory& queue : queues) {
     if (!queue.known()) continue;
     drops = std::max(drops, *queue.drops);
-    if (*queue.drops <= 0 || queue.idle_share(idle_fill) < idle_share) continue;
+    if (*queue.drops <= 0 || !queue.overflowed() || queue.idle_share(idle_fill) < idle_share) continue;
     // The namespace's counter names no listener: with several of them only an own counter can.
     if (!queue.drops_are_exact && queues.size() > 1) {
       outcome.not_assessed =

@@ -15,6 +15,8 @@
   rule(reader_too_slow) \
   rule(accept_queue_app_slow) \
   rule(backlog_too_small) \
+  rule(syn_drops_not_overflow) \
+  rule(listener_never_accepts) \
   rule(rcvbuf_locked_by_app) \
   rule(sndbuf_locked_by_app) \
   rule(pending_shutdown_data) \

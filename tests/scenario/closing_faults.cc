@@ -90,6 +90,21 @@ Scene make_close_wait(Stage& stage, const Request& request) {
   return {{"close-wait", server.pid, client.pid, port, request.count}};
 }
 
+Scene make_never_accepts(Stage& stage, const Request& request) {
+  const Actor server = stage.start("tcpfault-server", [=](const Channel& channel) {
+    channel.say(listen_on({.port = request.port}).port);  // and hangs
+  });
+  const auto port = static_cast<std::uint16_t>(server.channel.hear());
+  const Actor client = stage.start("tcpfault-client", [=](const Channel& channel) {
+    for (int i = 0; i < request.count; ++i) {
+      check(static_cast<int>(send(connect_to(port), "GET / HTTP/1.0\r\n\r\n", 18, MSG_NOSIGNAL)), "send");
+    }
+    channel.say(1);  // and waits for the answers
+  });
+  client.channel.hear();
+  return {{"never-accepts", server.pid, client.pid, port, request.count}};
+}
+
 Scene make_close_wait_unaccepted(Stage& stage, const Request& request) {
   const Actor server = stage.start("tcpfault-server", [=](const Channel& channel) {
     channel.say(listen_on({.port = request.port}).port);  // and never accepts

@@ -39,6 +39,7 @@ using Scene = std::vector<Standing>;
 // Connections that are not closed, or not closed by both (closing_faults.cc).
 Scene make_close_wait(Stage& stage, const Request& request);
 Scene make_close_wait_unaccepted(Stage& stage, const Request& request);
+Scene make_never_accepts(Stage& stage, const Request& request);
 Scene make_fin_wait2_held(Stage& stage, const Request& request);
 Scene make_fin_wait2_orphan(Stage& stage, const Request& request);
 Scene make_closed_fd_leak(Stage& stage, const Request& request);

@@ -50,6 +50,10 @@ const std::vector<Row>& rows() {
        "leaks",
        {{"close-wait-unaccepted"}},
        {"close-wait-leak", "accept-queue-app-slow", "backlog-too-small"}},
+      {"never-accepts",
+       "leaks",
+       {{"listener-never-accepts", Who::culprit, false, false}},
+       {"accept-queue-app-slow", "backlog-too-small", "syn-drops-not-overflow"}},
       {"fin-wait2-held",
        "leaks",
        {{"fin-wait2-app-held"}},  // the peer in CLOSE_WAIT may still owe data: it is explained, not accused

@@ -44,6 +44,7 @@ const std::vector<FaultKind>& fault_kinds() {
       {"close-wait", "a server accepts and never closes, its clients have closed", 50, 10'000, make_close_wait},
       {"close-wait-unaccepted", "a listener never accepts, its clients have closed", 50, 4'000,
        make_close_wait_unaccepted},
+      {"never-accepts", "a listener never accepts, its clients have asked and wait", 40, 4'000, make_never_accepts},
       {"fin-wait2-held", "a client shuts down writing and keeps its sockets; the server does not close", 50, 10'000,
        make_fin_wait2_held},
       {"fin-wait2-orphan", "closed connections whose far peers never close; stands for 50 s", 400, 10'000,

@@ -31,6 +31,7 @@ Window busy_host() {
   return a_window(8, [](SampleBuilder& sample, std::size_t i) {
     sample.add(a_socket().cookie(1).listen(8443, i == 4 ? 16 : 0, 16).pid(4242, "payments").drops(i < 5 ? 0 : 347));
     sample.add(a_socket().cookie(2).listen(8444, 16, 16).pid(4242, "payments").drops(10 * i));
+    sample.counter("TcpExt.ListenOverflows", i < 5 ? 0 : 347);
     sample.add(30, a_socket().close_wait().age(49s + 1s * i).pid(4242, "payments").recv_q(12), 100);
     sample.add(20, a_socket().close_wait().age(49s + 1s * i).holder(Holder::unaccepted), 200);
     sample.add(20, a_socket().fin_wait_2().age(90s).pid(5151, "batch"), 300);
@@ -157,6 +158,7 @@ TEST(HostileNumbers, a_mark_that_cannot_be_doubled_is_not_to_be_raised) {
 TEST(HostileNumbers, a_backlog_beyond_use_is_not_shortened) {
   Window window = a_window(8, [](SampleBuilder& sample, std::size_t i) {
     sample.add(a_socket().listen(80, 0, 100'000).pid(1, "web").drops(i < 5 ? 0 : 347));
+    sample.counter("TcpExt.ListenOverflows", i < 5 ? 0 : 347);
     sample.sysctl("net.core.somaxconn", {100'000});
   });
   Verdict verdict = judge(window, *Policy::named("lab"));

@@ -213,5 +213,30 @@ TEST(CloseWaitUnaccepted, is_not_assessed_where_holders_are_not_known) {
   expect_unknown(judged("close-wait-unaccepted", window, lab()), "does not tell accepted");
 }
 
+TEST(CloseWaitLeak, a_half_closed_connection_whose_bytes_move_is_no_leak) {
+  auto with_bytes = [](std::uint64_t per_tick) {
+    return a_window(8, [=](SampleBuilder& sample, std::size_t i) {
+      sample.add(20, a_socket().close_wait().age(90s).pid(42, "streamer").set([=](SocketRow& row) {
+        row.bytes_acked = 1'000 + per_tick * i;
+      }));
+    });
+  };
+  EXPECT_EQ(judged("close-wait-leak", with_bytes(0), Policy{}).findings.size(), 1u);
+  expect_fine(judged("close-wait-leak", with_bytes(1), Policy{}));
+}
+
+TEST(CloseWaitUnaccepted, belongs_to_the_listener_of_the_address_not_of_the_port) {
+  auto window = a_window(8, [](SampleBuilder& sample, std::size_t) {
+    sample.add(a_socket().cookie(1).listen(9009, 45, 64).local(Endpoint::v4(127, 0, 0, 1, 9009)).pid(7, "busy"));
+    sample.add(a_socket().cookie(2).listen(9009, 20, 64).local(Endpoint::v4(127, 0, 0, 2, 9009)).pid(8, "stuck"));
+    sample.add(20, a_socket().close_wait().age(90s).holder(Holder::unaccepted).local(Endpoint::v4(127, 0, 0, 2, 9009)),
+               100);
+  });
+  auto finding = only_finding(judged("close-wait-unaccepted", window, Policy{}));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->scope.pid, 8u);
+  EXPECT_EQ(finding->scope.local, "127.0.0.2:9009");
+}
+
 }  // namespace
 }  // namespace tcpadvisor

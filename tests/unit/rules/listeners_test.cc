@@ -12,6 +12,7 @@ using testing::HasSubstr;
 
 void listener(SampleBuilder& sample, std::uint32_t queue, std::uint32_t limit, std::uint64_t drops) {
   sample.add(a_socket().listen(80, queue, limit).pid(31, "web").drops(drops));
+  sample.counter("TcpExt.ListenOverflows", drops);
 }
 
 TEST(AcceptQueueAppSlow, fires_when_full_and_dropping) {
@@ -136,6 +137,77 @@ TEST(BacklogTooSmall, stays_within_bounds) {
              a_window(10, [](SampleBuilder& s, std::size_t i) { listener(s, 0, 4096, i < 5 ? 0 : 900'000); }), lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(values_text(finding->recommendation.change->target), "65535");
+}
+
+// ---- syn-drops-not-overflow ----
+
+Window refusing(const char* counter) {
+  return a_window(8, [=](SampleBuilder& sample, std::size_t i) {
+    sample.add(a_socket().listen(1790, 0, 100).pid(31, "bgpd").drops(3 * i));
+    sample.counter("TcpExt.ListenOverflows", 4).counter(counter, 3 * i);
+  });
+}
+
+TEST(SynDropsNotOverflow, names_the_counter_that_tells_why_and_no_backlog) {
+  auto finding = only_finding(judged("syn-drops-not-overflow", refusing("TcpExt.TCPMD5NotFound"), Policy{}));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::warning);
+  EXPECT_THAT(finding->title, HasSubstr("the MD5 signature is missing"));
+  EXPECT_EQ(value_of(*finding, "refused_for_this_cause"), 21);
+  expect_fine(judged("backlog-too-small", refusing("TcpExt.TCPMD5NotFound"), Policy{}));
+}
+
+TEST(SynDropsNotOverflow, of_an_unknown_cause_it_is_no_alarm) {
+  auto finding = only_finding(judged("syn-drops-not-overflow", refusing("TcpExt.Anything"), Policy{}));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::info);
+  EXPECT_EQ(finding->confidence, Confidence::low);
+}
+
+TEST(SynDropsNotOverflow, a_few_stray_segments_and_a_true_overflow_are_not_its_topic) {
+  expect_fine(judged("syn-drops-not-overflow",
+                     a_window(8,
+                              [](SampleBuilder& sample, std::size_t i) {
+                                sample.add(
+                                    a_socket().listen(80, 0, 64).pid(31, "web").drops(std::min<std::size_t>(i, 4)));
+                                sample.counter("TcpExt.ListenOverflows", 0);
+                              }),
+                     Policy{}));
+  expect_fine(judged("syn-drops-not-overflow",
+                     a_window(8, [](SampleBuilder& s, std::size_t i) { listener(s, 0, 64, 10 * i); }), Policy{}));
+}
+
+// ---- listener-never-accepts ----
+
+Window with_queue(std::vector<std::uint32_t> lengths, std::uint64_t came = 0) {
+  return a_window(lengths.size(), [=](SampleBuilder& sample, std::size_t i) {
+    listener(sample, lengths[i], 64, 0);
+    sample.counter("Tcp.PassiveOpens", i == 0 ? 0 : came);
+  });
+}
+
+TEST(ListenerNeverAccepts, fires_when_a_queue_holds_connections_all_the_time) {
+  auto finding = only_finding(judged("listener-never-accepts", with_queue({38, 38, 39, 40, 40, 40}, 2), Policy{}));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->scope.pid, 31u);
+  EXPECT_EQ(value_of(*finding, "fewest_waiting"), 38);
+  EXPECT_EQ(finding->confidence, Confidence::high) << "who came is still in the queue";
+}
+
+TEST(ListenerNeverAccepts, is_less_sure_where_others_may_have_been_accepted) {
+  auto finding = only_finding(judged("listener-never-accepts", with_queue({5, 5, 5, 5, 5}, 400), Policy{}));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->confidence, Confidence::medium);
+}
+
+TEST(ListenerNeverAccepts, a_queue_that_becomes_shorter_or_empty_or_has_two_in_it_is_fine) {
+  expect_fine(judged("listener-never-accepts", with_queue({5, 6, 5, 6, 7}), Policy{}));
+  expect_fine(judged("listener-never-accepts", with_queue({0, 3, 4, 5, 6}), Policy{}));
+  expect_fine(judged("listener-never-accepts", with_queue({2, 2, 2, 2, 2}), Policy{}));
+}
+
+TEST(ListenerNeverAccepts, four_looks_are_too_few) {
+  expect_unknown(judged("listener-never-accepts", with_queue({5, 5, 5, 5}), Policy{}), "not enough data");
 }
 
 }  // namespace

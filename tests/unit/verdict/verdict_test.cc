@@ -210,6 +210,7 @@ TEST(Verdict, one_recommendation_per_knob) {
                        sample.sysctl("net.core.somaxconn", {8});
                        sample.add(a_socket().cookie(1).listen(80, 0, 8).pid(1, "a").drops(i < 5 ? 0 : 347));
                        sample.add(a_socket().cookie(2).listen(81, 0, 8).pid(2, "b").drops(i < 5 ? 0 : 3000));
+                       sample.counter("TcpExt.ListenOverflows", i < 5 ? 0 : 3347);
                      }),
             lab());
   ASSERT_EQ(verdict.findings.size(), 2u);

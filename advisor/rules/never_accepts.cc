@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "advisor/base/saturate.h"
+#include "advisor/base/text.h"
+#include "advisor/rules/accept_queue.h"
+#include "advisor/rules/listener_scope.h"
+#include "advisor/rules/rule.h"
+#include "advisor/rules/words.h"
+
+namespace tcpadvisor {
+namespace {
+
+constexpr Threshold kMinWaiting = count_threshold("min_waiting", 3, "connections");
+constexpr std::size_t kFewestSamples = 5;  // an accept() between two looks shows as a shorter queue in one of them
+
+struct Waiting {
+  const SocketRow* listener = nullptr;
+  double least = 0, last = 0, joined = 0;  ///< connections; `joined` during the window
+};
+
+/// The queue held somebody all the time, and never became shorter.
+std::optional<Waiting> waiting_at(const Window& window, const SocketRow& listener) {
+  Series queue = window.socket_series(listener, [](const PastRow& row) -> std::optional<double> {
+    if (!row.accept_queue) return std::nullopt;
+    return static_cast<double>(*row.accept_queue);
+  });
+  if (queue.size() < kFewestSamples || queue.falls() > 0 || queue.min() < 1) return std::nullopt;
+  return Waiting{&listener, queue.min(), queue.last(), queue.last() - queue.first()};
+}
+
+Finding finding_for(const Evidence& in, const Waiting& waiting, bool none_accepted) {
+  const Window& window = in.window;
+  const SocketRow& listener = *waiting.listener;
+  Finding finding;
+  finding.id = "listener-never-accepts";
+  finding.severity = Severity::warning;
+  finding.finding_class = FindingClass::application;
+  finding.scope = scope_of_listener(in.now(), listener);
+  finding.title =
+      fmt::format("{} does not accept on {}: {} for {} and more", process_text(finding.scope), port_text(listener),
+                  counted(to_u64(waiting.least), "connection") + (waiting.least == 1 ? " waits" : " wait"),
+                  seconds_text(window.span_s()));
+  finding.confidence = none_accepted ? Confidence::high : Confidence::medium;
+  finding.confidence_why =
+      none_accepted ? "all connections that came to this namespace meanwhile are still in accept queues"
+                    : "the queue never became shorter; somebody in this namespace accepts, which may be this listener";
+  std::string source = source_of(in.now(), FactId::snapshot);
+  std::optional<double> limit;
+  if (listener.accept_limit) limit = *listener.accept_limit;
+  finding.evidence.push_back(
+      measured(window, "fewest_waiting", source, waiting.least, "connections", in.policy.value(kMinWaiting)));
+  finding.evidence.push_back(measured(window, "accept_queue", source, waiting.last, "connections", limit));
+  finding.evidence.push_back(measured(window, "joined_the_queue", source, waiting.joined, "connections"));
+  if (auto came = window.increase(listener.netns, "Tcp.PassiveOpens")) {
+    finding.evidence.push_back(measured(window, "came_to_netns", "Tcp.PassiveOpens", *came, "connections"));
+  }
+  finding.meaning =
+      "The kernel has completed these connections, and clients may have sent their requests: nobody takes them with "
+      "accept(), so they wait without an answer or an error.";
+  Recommendation& cure = finding.recommendation;
+  cure.kind = RecommendationKind::application;
+  cure.text = "Fix the application: its accept loop is blocked, busy with one client, stopped, or was never started.";
+  cure.steps.push_back(step_to_see_why(listener));
+  cure.verify =
+      fmt::format("{}ss -ltn 'sport = :{}': Recv-Q goes to 0", in_netns(in.now(), listener.netns), listener.local.port);
+  finding.not_useful = {
+      {"net.core.somaxconn, the listen() backlog", "a longer queue only holds more connections that nobody serves"},
+      {"net.ipv4.tcp_keepalive_*", "the connections are alive: both kernels answer"},
+  };
+  return finding;
+}
+
+Outcome judge_never_accepts(const Evidence& in) {
+  const Window& window = in.window;
+  std::vector<QueueHistory> queues = all_queues(window);
+  std::string not_assessed = listener_problem(window, queues);
+  if (not_assessed.empty() && !queues.empty() && window.samples() < kFewestSamples) {
+    not_assessed = too_few_samples(window, kFewestSamples);
+  }
+  std::vector<Waiting> found;
+  std::map<NetnsId, double> joined;  // all that came and still waits, by namespace
+  for (const QueueHistory& queue : queues) {
+    std::optional<Waiting> waiting = waiting_at(window, *queue.listener);
+    if (!waiting) continue;
+    joined[queue.listener->netns] += waiting->joined;
+    if (waiting->least >= in.policy.value(kMinWaiting)) found.push_back(*waiting);
+  }
+  std::vector<Finding> findings;
+  for (const Waiting& waiting : found) {
+    auto came = window.increase(waiting.listener->netns, "Tcp.PassiveOpens");
+    findings.push_back(finding_for(in, waiting, came && *came <= joined[waiting.listener->netns]));
+  }
+  return Outcome::of(std::move(findings), std::move(not_assessed),
+                     "listeners whose queue held connections all the time",
+                     fmt::format("0 of {}", with_commas(queues.size())));
+}
+
+constexpr std::array kThresholds = {kMinWaiting};
+constexpr std::array<std::string_view, 2> kReferences = {"listen(2)", "accept(2)"};
+// The one that says more about the same queue tells it.
+constexpr std::array kExplainedBy = {
+    ExplainedBy{"accept-queue-app-slow", Link::same_listener, Then::remove},
+    ExplainedBy{"close-wait-unaccepted", Link::same_listener, Then::remove},
+};
+
+}  // namespace
+
+namespace rules {
+
+extern const Rule listener_never_accepts = {
+    .id = "listener-never-accepts",
+    .title = "connections wait for accept() all the time",
+    .explanation =
+        "Clients connect, because the kernel does that for the program, and then wait for ever: no accept() takes "
+        "them. "
+        "Nothing is dropped before the queue is full, so no counter tells.",
+    .thresholds = kThresholds,
+    .references = kReferences,
+    .explained_by = kExplainedBy,
+    .judge = judge_never_accepts,
+};
+
+}  // namespace rules
+}  // namespace tcpadvisor
