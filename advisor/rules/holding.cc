@@ -87,12 +87,14 @@ std::string common_end(const std::vector<Endpoint>& ends) {
 
 std::string common_local(const std::vector<const SocketRow*>& rows) {
   std::vector<Endpoint> ends;
+  ends.reserve(rows.size());
   for (const SocketRow* row : rows) ends.push_back(row->local);
   return common_end(ends);
 }
 
 std::string common_remote(const std::vector<const SocketRow*>& rows) {
   std::vector<Endpoint> ends;
+  ends.reserve(rows.size());
   for (const SocketRow* row : rows) ends.push_back(row->remote);
   return common_end(ends);
 }
