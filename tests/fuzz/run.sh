@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # run.sh BUILD_DIR SECONDS [TARGET…]: lets each fuzz target make inputs for so long, as many at a time as there are
 # processors. One line a target: what it ran, or where the input that broke it lies. What it learns stays in
-# BUILD_DIR/fuzz/TARGET and is where the next run goes on.
+# BUILD_DIR/fuzz/TARGET and is where the next run goes on. FUZZ_SEED (0: another one each time) chooses what is tried.
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 build=$1 seconds=$2
@@ -18,7 +18,7 @@ fuzz() {  # fuzz NAME: writes NAME.line and ends as libFuzzer ends
   local name=$1 work=$build/fuzz/$1 log=$build/fuzz/$1.log status=0 more=()
   mkdir -p "$work"
   [[ $name != port_script ]] || more=("$here/../port/cases")
-  "$build/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=8192 \
+  "$build/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=10 -seed="${FUZZ_SEED:-0}" -rss_limit_mb=2048 -max_len=8192 \
     -print_final_stats=1 -artifact_prefix="$build/fuzz/broken-$name-" "$work" "$here/corpus/$name" "${more[@]}" \
     >"$log" 2>&1 </dev/null || status=$?
   if ((status == 0)); then
