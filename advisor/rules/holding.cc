@@ -21,11 +21,15 @@ Series count_rows(const Window& window, const Group& group, TcpState state) {
       [&](const PastTick& tick) { return std::optional<double>(static_cast<double>(tick.count_of(group, state))); });
 }
 
-/// Bytes came or were acknowledged during the window: a half-closed connection that still serves its purpose.
-bool moves(const Window& window, const SocketRow& row) {
+/// Bytes came or were acknowledged lately, in this state: a half-closed connection that still serves its purpose. What
+/// moved before, while the connection was whole or longer ago than Policy::age, speaks for nothing.
+bool moves(const Window& window, const Policy& policy, const SocketRow& row) {
+  const double since_s = window.span_s() - static_cast<double>(policy.age.count()) / 1000;
+  const std::vector<const PastRow*> history = window.history(row);
   const PastRow* first = nullptr;
-  for (const PastRow* then : window.history(row)) {
-    if (then == nullptr) continue;
+  for (std::size_t i = 0; i < history.size(); ++i) {
+    const PastRow* then = history[i];
+    if (then == nullptr || then->state != row.state || window.seconds_at(i) < since_s) continue;
     if (first == nullptr) first = then;
     if (first->bytes_acked != then->bytes_acked || first->bytes_received != then->bytes_received) return true;
   }
@@ -43,7 +47,7 @@ void judge_rows(const Window& window, const Policy& policy, Holding& holding) {
     ++namespaces[row->netns];
     holding.unread_bytes = add_sat(holding.unread_bytes, row->recv_q);
     if (row->owner) holding.holders = std::max(holding.holders, row->owner->holders);
-    if (moves(window, *row)) {
+    if (moves(window, policy, *row)) {
       ++moving;
     } else if (age.value >= policy.age) {
       ++old_rows;

@@ -225,6 +225,18 @@ TEST(CloseWaitLeak, a_half_closed_connection_whose_bytes_move_is_no_leak) {
   expect_fine(judged("close-wait-leak", with_bytes(1), Policy{}));
 }
 
+TEST(CloseWaitLeak, bytes_that_moved_before_the_peer_closed_or_long_ago_do_not_hide_it) {
+  auto closed_at = [](bool whole_before) {
+    return a_window(200, [=](SampleBuilder& sample, std::size_t i) {
+      auto socket = a_socket().close_wait().age(1s * i).pid(42, "api");
+      if (whole_before && i < 100) socket = a_socket().established().pid(42, "api");
+      sample.add(20, socket.set([=](SocketRow& row) { row.bytes_acked = 1'000 + std::min<std::size_t>(i, 100); }));
+    });
+  };
+  EXPECT_EQ(judged("close-wait-leak", closed_at(true), Policy{}).findings.size(), 1u);
+  EXPECT_EQ(judged("close-wait-leak", closed_at(false), Policy{}).findings.size(), 1u);
+}
+
 TEST(CloseWaitUnaccepted, belongs_to_the_listener_of_the_address_not_of_the_port) {
   auto window = a_window(8, [](SampleBuilder& sample, std::size_t) {
     sample.add(a_socket().cookie(1).listen(9009, 45, 64).local(Endpoint::v4(127, 0, 0, 1, 9009)).pid(7, "busy"));
