@@ -19,19 +19,23 @@ namespace tcpadvisor {
 namespace {
 
 constexpr Threshold kMinWaiting = count_threshold("min_waiting", 3, "connections");
+constexpr Threshold kWaitsFor = time_threshold("waits_for", 10);  // or all the time, if that is less
 constexpr std::size_t kFewestSamples = 5;  // an accept() between two looks shows as a shorter queue in one of them
 
 struct Waiting {
   const SocketRow* listener = nullptr;
-  double least = 0, last = 0, joined = 0;  ///< connections; `joined` during the window
+  double least = 0, last = 0, joined = 0;  ///< connections; `joined` in the time looked at
 };
 
-/// The queue held somebody all the time, and never became shorter.
-std::optional<Waiting> waiting_at(const Window& window, const SocketRow& listener) {
-  Series queue = window.socket_series(listener, [](const PastRow& row) -> std::optional<double> {
-    if (!row.accept_queue) return std::nullopt;
-    return static_cast<double>(*row.accept_queue);
-  });
+/// The queue held somebody for the last `look_s`, and never became shorter. What was before does not clear it.
+std::optional<Waiting> waiting_at(const Window& window, const SocketRow& listener, double look_s) {
+  Series queue;
+  const std::vector<const PastRow*> history = window.history(listener);
+  for (std::size_t i = 0; i < history.size(); ++i) {
+    double t_s = window.seconds_at(i);
+    if (history[i] == nullptr || !history[i]->accept_queue || t_s < window.span_s() - look_s) continue;
+    queue.add(t_s, static_cast<double>(*history[i]->accept_queue));
+  }
   if (queue.size() < kFewestSamples || queue.falls() > 0 || queue.min() < 1) return std::nullopt;
   return Waiting{&listener, queue.min(), queue.last(), queue.last() - queue.first()};
 }
@@ -47,7 +51,7 @@ Finding finding_for(const Evidence& in, const Waiting& waiting, bool none_accept
   finding.title =
       fmt::format("{} does not accept on {}: {} for {} and more", process_text(finding.scope), port_text(listener),
                   counted(to_u64(waiting.least), "connection") + (waiting.least == 1 ? " waits" : " wait"),
-                  seconds_text(window.span_s()));
+                  seconds_text(std::min(window.span_s(), in.policy.value(kWaitsFor))));
   finding.confidence = none_accepted ? Confidence::high : Confidence::medium;
   finding.confidence_why =
       none_accepted ? "all connections that came to this namespace meanwhile are still in accept queues"
@@ -88,7 +92,7 @@ Outcome judge_never_accepts(const Evidence& in) {
   std::vector<Waiting> found;
   std::map<NetnsId, double> joined;  // all that came and still waits, by namespace
   for (const QueueHistory& queue : queues) {
-    std::optional<Waiting> waiting = waiting_at(window, *queue.listener);
+    std::optional<Waiting> waiting = waiting_at(window, *queue.listener, in.policy.value(kWaitsFor));
     if (!waiting) continue;
     joined[queue.listener->netns] += waiting->joined;
     if (waiting->least >= in.policy.value(kMinWaiting)) found.push_back(*waiting);
@@ -103,7 +107,7 @@ Outcome judge_never_accepts(const Evidence& in) {
                      fmt::format("0 of {}", with_commas(queues.size())));
 }
 
-constexpr std::array kThresholds = {kMinWaiting};
+constexpr std::array kThresholds = {kMinWaiting, kWaitsFor};
 constexpr std::array<std::string_view, 2> kReferences = {"listen(2)", "accept(2)"};
 // The one that says more about the same queue tells it.
 constexpr std::array kExplainedBy = {

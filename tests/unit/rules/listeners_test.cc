@@ -206,6 +206,12 @@ TEST(ListenerNeverAccepts, a_queue_that_becomes_shorter_or_empty_or_has_two_in_i
   expect_fine(judged("listener-never-accepts", with_queue({2, 2, 2, 2, 2}), Policy{}));
 }
 
+TEST(ListenerNeverAccepts, a_queue_that_was_emptied_long_ago_does_not_clear_it) {
+  std::vector<std::uint32_t> lengths(60, 0);
+  std::fill(lengths.begin() + 30, lengths.end(), 7);
+  EXPECT_TRUE(only_finding(judged("listener-never-accepts", with_queue(lengths), Policy{})));
+}
+
 TEST(ListenerNeverAccepts, four_looks_are_too_few) {
   expect_unknown(judged("listener-never-accepts", with_queue({5, 5, 5, 5}), Policy{}), "not enough data");
 }
