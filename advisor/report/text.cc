@@ -181,8 +181,8 @@ std::string lost_line(const Report& report) {
 /// The answer before all others. "Nothing to repair" is said only of what was seen.
 std::string in_one_line(const Verdict& verdict, std::size_t serious) {
   if (serious > 0) return counted(serious, "finding") + " to act on";
-  if (!verdict.enough_data) return "not enough data to say more";
   if (!verdict.could_see) return "could not see: no namespace that was chosen could be read";
+  if (!verdict.enough_data) return "not enough data: observe for longer";
   std::size_t things = unseen(verdict);
   return things == 0 ? "nothing to repair"
                      : fmt::format("nothing found; {} could not be seen", counted(things, "thing"));
