@@ -17,6 +17,8 @@ std::string owner_text(const SocketRow& row) {
       return "(orphan)";
     case Holder::kernel:
       return "(kernel)";
+    case Holder::no_descriptor:
+      return "(no descriptor)";
     case Holder::unknown:
       break;
   }

@@ -22,22 +22,41 @@ using Pid = std::uint32_t;      ///< thread-group id in the host's pid namespace
 
 /// Who holds a socket. Decided by the collector, never guessed from a softirq's current task.
 enum class Holder : std::uint8_t {
-  unknown,     ///< this source cannot tell
-  process,     ///< a process has a file descriptor for it
-  unaccepted,  ///< established by the kernel, still in the listener's accept queue
-  orphan,      ///< the application has closed it; only the kernel still holds it
-  kernel,      ///< made by the kernel itself (NFS, MPTCP subflow)
+  unknown,        ///< this source cannot tell
+  process,        ///< a process has a file descriptor for it
+  unaccepted,     ///< established by the kernel, still in the listener's accept queue
+  orphan,         ///< the application has closed it; only the kernel still holds it
+  kernel,         ///< made by the kernel itself (NFS, MPTCP subflow)
+  no_descriptor,  ///< it has a file, but no process has a descriptor: on its way in a message, or with io_uring
 };
+
+inline constexpr std::size_t kMaxOthers = 16;  ///< holders that a row names beside its owner
 
 /// Mini-sockets hold few facts: TIME_WAIT (and orphan FIN_WAIT_2) and request sockets.
 enum class SocketKind : std::uint8_t { full, timewait, request };
 
+/// Of all processes that hold a socket the one that matters: who used it last, else who did not merely inherit it.
 struct Owner {
   Pid pid = 0;
   std::string comm;           ///< made printable
   int fd = -1;                ///< one descriptor of that process, -1 if not known
   std::uint32_t holders = 1;  ///< processes that hold it (forked workers share listeners)
   auto operator<=>(const Owner&) const = default;
+};
+
+/// One of several processes that hold a socket.
+struct HoldingProcess {
+  Pid pid = 0;
+  std::string comm;       ///< made printable
+  std::uint32_t fds = 1;  ///< its descriptors of this socket
+  auto operator<=>(const HoldingProcess&) const = default;
+};
+
+/// Who sent or received on a socket last, seen by the hooks on calls; it may have handed the descriptor on since.
+struct LastUser {
+  Pid pid = 0;  ///< 0: a process outside our pid namespace
+  std::string comm;
+  auto operator<=>(const LastUser&) const = default;
 };
 
 /// Sizes of send or receive calls: slot 0 counts errors other than EAGAIN, slot 1 counts EAGAIN, slot 2 counts 0 bytes,
@@ -74,8 +93,11 @@ struct SocketRow {
   TcpState state = TcpState::established;
   SocketKind kind = SocketKind::full;
   Holder holder = Holder::unknown;
-  std::optional<Owner> owner;  ///< set if holder == process
-  std::uint64_t inode = 0;     ///< 0 if no file
+  std::optional<Owner> owner;          ///< set if holder == process
+  std::vector<HoldingProcess> others;  ///< who holds it beside the owner, at most kMaxOthers; owner->holders counts all
+  std::optional<LastUser> last_user;
+  bool mptcp = false;       ///< a subflow or listener of MPTCP; its descriptor leads to the MPTCP socket above it
+  std::uint64_t inode = 0;  ///< 0 if no file
   std::uint32_t uid = 0;
   std::uint64_t cgroup_id = 0;  ///< cgroup v2 inode, 0 if not known; the collector turns it into the path
   std::string cgroup;           ///< path, empty if not known
@@ -154,9 +176,21 @@ struct StateTotals {
 };
 using StateTable = std::array<StateTotals, kStateCount>;
 
-/// Per process. Counts are of descriptors: two descriptors of one socket count twice.
+/// What keeps a process from doing anything, if something does.
+enum class ProcessState : std::uint8_t {
+  unknown,
+  running,    ///< runs, waits to run, or sleeps until an event
+  stopped,    ///< by a signal (SIGSTOP, ctrl-Z) or a debugger
+  frozen,     ///< by the freezer of its cgroup
+  disk_wait,  ///< sleeps uninterruptibly, mostly for storage (state D)
+  ended,      ///< a zombie
+};
+
+/// Per process. A socket counts once, however many descriptors of the process lead to it.
 struct OwnerTotals {
   Pid pid = 0;
+  Pid parent = 0;      ///< 0 if not known, or outside our pid namespace
+  Pid pid_inside = 0;  ///< its number in its own pid namespace, 0 if that is ours
   std::string comm, cgroup;
   std::uint64_t cgroup_id = 0;                       ///< cgroup v2 inode, 0 if not known
   NetnsId netns = 0;                                 ///< of the process itself
@@ -166,6 +200,8 @@ struct OwnerTotals {
   std::uint32_t old_close_wait = 0;                  ///< of those, older than the collector's age mark
   std::uint32_t old_fin_wait_2 = 0;
   std::uint64_t recv_q = 0, send_q = 0, rmem = 0, wmem = 0;
+  ProcessState process_state = ProcessState::unknown;
+  std::optional<std::uint64_t> rss_bytes;
   std::uint32_t tcp_sockets() const;
   auto operator<=>(const OwnerTotals&) const = default;
 };
@@ -187,6 +223,39 @@ struct PortTotals {
   std::uint32_t unaccepted_close_wait = 0;
   std::uint64_t recv_q = 0, send_q = 0;
   auto operator<=>(const PortTotals&) const = default;
+};
+
+/// Local ports in use towards one destination: connect() needs one that no other connection to it has. With the most.
+struct PortUse {
+  NetnsId netns = 0;
+  Endpoint source;         ///< the address on our side; port 0
+  Endpoint destination;    ///< address and port on the other side
+  std::uint64_t used = 0;  ///< distinct local ports, those in TIME_WAIT included
+  std::uint64_t timewait = 0;
+  auto operator<=>(const PortUse&) const = default;
+};
+
+/// How attempts to connect ended that did not succeed.
+enum class ConnectEnd : std::uint8_t {
+  refused,      ///< RST: nobody listens there
+  timed_out,    ///< no answer to any SYN (ETIMEDOUT)
+  unreachable,  ///< no route, or an ICMP error
+  given_up,     ///< closed by the program while it was waiting
+  no_port,      ///< EADDRNOTAVAIL: no local port was free
+  other,
+};
+
+/// Failed attempts to connect, of one process to one destination, since the agent started.
+struct FailedConnects {
+  NetnsId netns = 0;
+  Pid pid = 0;  ///< 0 if not known
+  std::string comm;
+  Endpoint destination;
+  ConnectEnd end = ConnectEnd::other;
+  std::uint64_t count = 0;
+  std::uint64_t last_ms_ago = 0;
+  std::uint64_t waited_ms = 0;  ///< how long the last one had waited
+  auto operator<=>(const FailedConnects&) const = default;
 };
 
 /// "TcpExt.ListenDrops", "Tcp.RetransSegs", "IpExt.InOctets" … from /proc/net/{netstat,snmp} of one namespace.
@@ -307,6 +376,8 @@ struct Sample {
   std::vector<OwnerTotals> owners;
   std::vector<CgroupTotals> cgroups;
   std::vector<PortTotals> ports;
+  std::vector<PortUse> port_use;  ///< the destinations with the most ports in use, most first
+  std::vector<FailedConnects> failed_connects;
   std::optional<BufferRefusals> refusals;
   std::optional<LifecycleTotals> lifecycle;
   std::vector<FactCoverage> coverage;

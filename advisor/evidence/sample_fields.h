@@ -23,6 +23,17 @@ void describe(auto& a, Is<Owner> auto& v) {
   FIELD(holders);
 }
 
+void describe(auto& a, Is<HoldingProcess> auto& v) {
+  FIELD(pid);
+  FIELD(comm);
+  FIELD(fds);
+}
+
+void describe(auto& a, Is<LastUser> auto& v) {
+  FIELD(pid);
+  FIELD(comm);
+}
+
 void describe(auto& a, Is<CallStats> auto& v) {
   FIELD(slots);
   FIELD(last_ms_ago);
@@ -48,6 +59,9 @@ void describe(auto& a, Is<SocketRow> auto& v) {
   FIELD(kind);
   FIELD(holder);
   FIELD(owner);
+  FIELD(others);
+  FIELD(last_user);
+  FIELD(mptcp);
   FIELD(inode);
   FIELD(uid);
   FIELD(cgroup_id);
@@ -138,6 +152,8 @@ void describe(auto& a, Is<StateTotals> auto& v) {
 
 void describe(auto& a, Is<OwnerTotals> auto& v) {
   FIELD(pid);
+  FIELD(parent);
+  FIELD(pid_inside);
   FIELD(comm);
   FIELD(cgroup);
   FIELD(cgroup_id);
@@ -151,6 +167,8 @@ void describe(auto& a, Is<OwnerTotals> auto& v) {
   FIELD(send_q);
   FIELD(rmem);
   FIELD(wmem);
+  FIELD(process_state);
+  FIELD(rss_bytes);
 }
 
 void describe(auto& a, Is<CgroupTotals> auto& v) {
@@ -174,6 +192,25 @@ void describe(auto& a, Is<PortTotals> auto& v) {
   FIELD(unaccepted_close_wait);
   FIELD(recv_q);
   FIELD(send_q);
+}
+
+void describe(auto& a, Is<PortUse> auto& v) {
+  FIELD(netns);
+  FIELD(source);
+  FIELD(destination);
+  FIELD(used);
+  FIELD(timewait);
+}
+
+void describe(auto& a, Is<FailedConnects> auto& v) {
+  FIELD(netns);
+  FIELD(pid);
+  FIELD(comm);
+  FIELD(destination);
+  FIELD(end);
+  FIELD(count);
+  FIELD(last_ms_ago);
+  FIELD(waited_ms);
 }
 
 void describe(auto& a, Is<Sysctl> auto& v) {
@@ -288,6 +325,8 @@ void describe(auto& a, Is<Sample> auto& v) {
   FIELD(owners);
   FIELD(cgroups);
   FIELD(ports);
+  FIELD(port_use);
+  FIELD(failed_connects);
   FIELD(refusals);
   FIELD(lifecycle);
   FIELD(coverage);

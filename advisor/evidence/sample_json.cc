@@ -21,7 +21,12 @@ namespace {
 using nlohmann::json;
 
 constexpr std::array<std::string_view, 3> kKindNames = {"full", "timewait", "request"};
-constexpr std::array<std::string_view, 5> kHolderNames = {"unknown", "process", "unaccepted", "orphan", "kernel"};
+constexpr std::array<std::string_view, 6> kHolderNames = {"unknown", "process", "unaccepted",
+                                                          "orphan",  "kernel",  "no_descriptor"};
+constexpr std::array<std::string_view, 6> kProcessStateNames = {"unknown", "running",   "stopped",
+                                                                "frozen",  "disk_wait", "ended"};
+constexpr std::array<std::string_view, 6> kConnectEndNames = {"refused",  "timed_out", "unreachable",
+                                                              "given_up", "no_port",   "other"};
 constexpr std::array<std::string_view, 5> kTimerNames = {"none", "retransmit", "keepalive", "timewait", "persist"};
 
 template <typename T>
@@ -29,6 +34,8 @@ std::span<const std::string_view> names_of() {
   if constexpr (std::same_as<T, TcpState>) return kStateNames;
   if constexpr (std::same_as<T, SocketKind>) return kKindNames;
   if constexpr (std::same_as<T, Holder>) return kHolderNames;
+  if constexpr (std::same_as<T, ProcessState>) return kProcessStateNames;
+  if constexpr (std::same_as<T, ConnectEnd>) return kConnectEndNames;
   if constexpr (std::same_as<T, Timer>) return kTimerNames;
   if constexpr (std::same_as<T, FactId>) return kFactNames;
   if constexpr (std::same_as<T, SourceKind>) return kSourceKindNames;
@@ -129,6 +136,7 @@ std::string below(const std::string& where, std::string_view name) {
   return where.empty() ? std::string(name) : fmt::format("{}.{}", where, name);
 }
 
+/// A member that is missing keeps its default: what was written before there was such a member stays readable.
 class Reader {
  public:
   Reader(const json& object, std::string where) : object_(object), where_(std::move(where)) {
@@ -137,8 +145,7 @@ class Reader {
   template <typename T>
   void operator()(const char* name, T& value) {
     auto at = object_.find(name);
-    if (at == object_.end()) throw Bad{below(where_, name), "is missing"};
-    read(*at, value, below(where_, name));
+    if (at != object_.end()) read(*at, value, below(where_, name));
   }
   template <typename T>
   void operator()(const char* name, std::optional<T>& value) {
@@ -256,6 +263,7 @@ Result<Sample> sample_from_json(const json& from) {
   try {
     int version = 0;
     Reader reader(from, "");
+    if (!from.contains("version")) throw Bad{"version", "is missing"};
     reader("version", version);
     if (version != kSampleJsonVersion) {
       return fail(ErrorCode::bad_input, fmt::format("version: {} is not readable, this program reads version {}",

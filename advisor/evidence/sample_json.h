@@ -9,7 +9,7 @@
 
 namespace tcpadvisor {
 
-/// Raised when a field changes its meaning or a new one must be there; a reader refuses other versions.
+/// Raised when a field changes its meaning; a reader refuses other versions. A field that is missing has its default.
 inline constexpr int kSampleJsonVersion = 1;
 
 /// An object with "version"; fields that are not known (std::nullopt) are left out, states without sockets too.
