@@ -186,7 +186,9 @@ PastTick past_of(const Sample& sample, const PastTick* before) {
   out.groups = {groups_of(sample), then.groups};
   std::vector<PastOwner> owners;
   owners.reserve(sample.owners.size());
-  for (const OwnerTotals& owner : sample.owners) owners.push_back({.key = past_key(owner), .sockets = owner.sockets});
+  for (const OwnerTotals& owner : sample.owners) {
+    owners.push_back({.key = past_key(owner), .sockets = owner.sockets, .old_close_wait = owner.old_close_wait});
+  }
   out.owners = {owners, then.owners};
   std::vector<PastQueue> queues;
   queues.reserve(sample.user_queues.size());

@@ -52,6 +52,7 @@ struct PastQueue {
 struct PastOwner {
   std::uint64_t key = 0;
   std::array<std::uint32_t, kStateCount> sockets{};
+  std::uint32_t old_close_wait = 0;
   bool operator==(const PastOwner&) const = default;
 };
 

@@ -4,21 +4,26 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
+#include "advisor/rules/close_wait_course.h"
 #include "advisor/rules/holding.h"
 #include "advisor/rules/listener_scope.h"
 #include "advisor/rules/rule.h"
+#include "advisor/rules/safe_steps.h"
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
 namespace {
 
 constexpr Threshold kShareOfSockets = ratio_threshold("share_of_sockets", 0.05);  // of the process
-constexpr std::size_t kSteadySamples = 3;  // the count must not fall over so many
+constexpr Threshold kPoolAtMost = count_threshold("pool_at_most", 128);  // more that stand still are no usual pool
+constexpr std::size_t kSteadySamples = 3;                                // the count must not fall over so many
 
 const std::vector<NotUseful> kNoSysctlClosesThem = {
     {"net.ipv4.tcp_fin_timeout", "it ends FIN_WAIT_2 of sockets that are closed already; CLOSE_WAIT has no timer"},
@@ -33,48 +38,151 @@ std::uint64_t threshold_of(const Holding& holding, const Policy& policy) {
   return std::max<std::uint64_t>(policy.min_count, share);
 }
 
-Finding leak_of(const Window& window, const Policy& policy, const Holding& holding, std::uint64_t threshold) {
-  const Sample& now = window.latest();
+/// What the count did, and what that makes of it.
+struct Course {
+  std::optional<Sweeps> sweeps;
+  std::optional<Steady> steady;
+  bool pool_like = false;  ///< steady, and almost none of them is what a pool does not keep
+};
+
+Course course_of(const Window& window, const Policy& policy, const Holding& holding, std::uint64_t threshold) {
+  Course course;
+  const double policy_s = static_cast<double>(policy.window.count()) * policy.windows / 1000;
+  const double look_s = std::max(policy_s, 2 * static_cast<double>(policy.age.count()) / 1000);
+  if (holding.owner != nullptr) course.sweeps = sweeps_of(window, *holding.owner, look_s, threshold);
+  course.steady = steady_of(window, holding);
+  course.pool_like = course.steady && course.steady->suspects < threshold;
+  return course;
+}
+
+double fd_use(const Holding& holding) {
+  if (holding.owner == nullptr || !holding.owner->fds || holding.owner->fd_limit.value_or(0) == 0) return 0;
+  return static_cast<double>(*holding.owner->fds) / static_cast<double>(*holding.owner->fd_limit);
+}
+
+/// A leak whose traffic has stopped stands still as well, so a large number counts as a pool only if the process went
+/// on working.
+bool is_pool(const Policy& policy, const Holding& holding, const Course& course) {
+  if (!course.pool_like || fd_use(holding) > policy.value(kFdUse)) return false;
+  return course.steady->works_on || static_cast<double>(holding.count) <= policy.value(kPoolAtMost);
+}
+
+std::string find_step(const Sample& now, const Finding& finding) {
+  return fmt::format("find them: {}ss -tnp state close-wait{}", in_netns(now, finding.scope.netns),
+                     finding.scope.pid ? fmt::format(" | grep 'pid={},'", *finding.scope.pid) : "");
+}
+
+Finding start(const Window& window, const Policy& policy, const Holding& holding, std::uint64_t threshold) {
   Finding finding;
   finding.id = "close-wait-leak";
   finding.scope = holding.scope;
   finding.finding_class = FindingClass::application;
-  std::string who = process_text(finding.scope);
-  finding.title = fmt::format("{} does not close {} whose peers have closed", who, counted(holding.count, "socket"));
   finding.evidence = leak_evidence(window, policy, holding, "close_wait", threshold);
+  finding.not_useful = kNoSysctlClosesThem;
+  return finding;
+}
 
-  Series recent = holding.counts.tail(kSteadySamples);
-  bool falls = holding.counts.falls() > 0;
-  bool rises = holding.counts.rises() > 0;
-  if (recent.falls() == 0) {
-    finding.severity = Severity::warning;
-    finding.confidence_why = fmt::format("{} are older than {} and the count does not fall", with_commas(holding.old),
-                                         human_duration(policy.age));
+Finding pool_of(const Window& window, const Policy& policy, const Holding& holding, const Course& course,
+                std::uint64_t threshold) {
+  Finding finding = start(window, policy, holding, threshold);
+  finding.severity = Severity::info;
+  std::string who = process_text(finding.scope);
+  finding.title = fmt::format("{} keeps {} whose peers have closed, as an idle pool does", who,
+                              counted(holding.count, "connection"));
+  std::string steady =
+      fmt::format("it opened them itself, nothing in them waits to be read, and there were {} at each look of {}",
+                  with_commas(to_u64(course.steady->count)), seconds_text(window.span_s()));
+  finding.confidence = course.steady->works_on ? Confidence::medium : Confidence::low;
+  finding.confidence_why =
+      steady + (course.steady->works_on
+                    ? " while it went on working"
+                    : "; it did nothing else meanwhile, and a leak whose traffic has stopped looks the same");
+  finding.evidence.push_back(measured(window, "close_wait_at_first", source_of(window.latest(), FactId::owners),
+                                      course.steady->count, "sockets", policy.value(kPoolAtMost)));
+  finding.meaning =
+      "A pool that checks its connections at the next use keeps those that the server has closed until then. As long "
+      "as "
+      "their number is bounded they cost a descriptor each, nothing more; one that grows under load is a leak.";
+  Recommendation& cure = finding.recommendation;
+  cure.kind = RecommendationKind::none;
+  cure.text = "Change nothing while the number stays as it is; look again under load.";
+  cure.steps.push_back(find_step(window.latest(), finding));
+  cure.steps.push_back(
+      "an idle time-out of the pool that is shorter than the server's keeps them from being closed first");
+  cure.verify = fmt::format("tcpadvisor report --only close-wait-leak, under load: not more than {}",
+                            with_commas(to_u64(course.steady->count)));
+  return finding;
+}
+
+/// What is said of it beside the count: how sure, and why.
+void weigh(const Policy& policy, const Holding& holding, const Course& course, Finding& finding) {
+  const Series& counts = holding.counts;
+  const bool grows = counts.last() > counts.first(), falls = counts.falls() > 0;
+  finding.severity = Severity::warning;
+  if (course.sweeps) {
+    finding.confidence = Confidence::medium;
+    finding.confidence_why = fmt::format(
+        "the count falls in bulk and grows again (from {:.0f} to {:.0f}): closes come in bursts, as from a finalizer",
+        course.sweeps->low, course.sweeps->peak);
+  } else if (course.pool_like) {
+    finding.confidence = Confidence::low;
+    finding.confidence_why =
+        "the count stands still: a leak whose traffic has stopped, or a pool that is larger than most";
+  } else if (grows || counts.tail(kSteadySamples).falls() == 0) {
+    finding.confidence_why = fmt::format("{} are older than {} and the count {}", with_commas(holding.old),
+                                         human_duration(policy.age), grows ? "grows" : "does not fall");
+  } else if (falls && counts.rises() > 0) {
+    finding.confidence = Confidence::medium;
+    finding.confidence_why = fmt::format("the count falls and rises (from {:.0f} to {:.0f}, median age {})",
+                                         counts.min(), counts.max(), human_duration(holding.median.value));
   } else {
     finding.severity = Severity::info;
     finding.confidence = Confidence::low;
     finding.confidence_why = "the count is falling: the process may be catching up";
   }
-  if (falls && rises) {
-    // A garbage collector's finalizer closes forgotten sockets in bursts: it hides the leak, it does not cure it.
-    finding.severity = Severity::warning;
-    finding.confidence = Confidence::medium;
-    finding.confidence_why = fmt::format(
-        "the count falls and rises (from {:.0f} to {:.0f}, median age {}): closes come in bursts, as from a finalizer",
-        holding.counts.min(), holding.counts.max(), human_duration(holding.median.value));
+  if (fd_use(holding) > policy.value(kFdUse)) finding.severity = Severity::critical;
+}
+
+/// When the descriptors end, if nothing is ever closed: what falls now and then tells no such time.
+std::string time_left(const Holding& holding) {
+  double growth = holding.counts.per_minute();
+  if (fd_use(holding) == 0 || growth <= 0 || holding.counts.falls() > 0) return "";
+  double left = static_cast<double>(*holding.owner->fd_limit) - static_cast<double>(*holding.owner->fds);
+  return fmt::format(" At this rate it has none left in {}.", seconds_text(left / growth * 60));
+}
+
+/// In place of a slope through the teeth of a saw.
+void add_sweeps(const Window& window, const Sweeps& sweeps, Finding& finding) {
+  std::erase_if(finding.evidence, [](const Measurement& part) { return part.metric == "close_wait_growth"; });
+  std::string source = source_of(window.latest(), FactId::owners);
+  finding.evidence.push_back(measured(window, "close_wait_peak", source, sweeps.peak, "sockets"));
+  finding.evidence.push_back(measured(window, "sweeps", source, static_cast<double>(sweeps.count), "falls in bulk"));
+  finding.evidence.push_back(measured(window, "left_open", source, sweeps.left_per_minute, "per_min"));
+}
+
+Finding leak_of(const Window& window, const Policy& policy, const Holding& holding, const Course& course,
+                std::uint64_t threshold) {
+  const Sample& now = window.latest();
+  Finding finding = start(window, policy, holding, threshold);
+  std::string who = process_text(finding.scope);
+  if (course.sweeps) {
+    finding.scope.count = std::max(holding.count, to_u64(course.sweeps->peak));
+    finding.title = fmt::format("{} leaves up to {} open whose peers have closed, and sweeps them up now and then", who,
+                                counted(finding.scope.count, "socket"));
+    add_sweeps(window, *course.sweeps, finding);
+  } else {
+    finding.title = fmt::format("{} does not close {} whose peers have closed", who, counted(holding.count, "socket"));
   }
-  std::string limit;
-  if (holding.owner != nullptr && holding.owner->fds && holding.owner->fd_limit.value_or(0) > 0) {
-    double fds = *holding.owner->fds, most = static_cast<double>(*holding.owner->fd_limit);
-    double growth = holding.counts.per_minute();
-    if (fds > policy.value(kFdUse) * most) finding.severity = Severity::critical;
-    if (growth > 0)
-      limit = fmt::format(" At this rate it has none left in {}.", seconds_text((most - fds) / growth * 60));
-  }
+  weigh(policy, holding, course, finding);
   finding.meaning =
       "The peers have closed their end; each socket keeps a descriptor and kernel memory until this process "
       "calls close()." +
-      limit;
+      time_left(holding);
+  if (course.sweeps) {
+    finding.meaning +=
+        " Something closes them late and in bulk, such as a garbage collector: it hides the fault, and does not cure "
+        "it.";
+  }
   if (!finding.scope.pid) {
     finding.confidence = std::min(finding.confidence, Confidence::medium);
     finding.confidence_why += "; which process holds them is not visible to us";
@@ -85,14 +193,47 @@ Finding leak_of(const Window& window, const Policy& policy, const Holding& holdi
   cure.text =
       "Fix the application: close the socket when a read returns 0, on every path, also after errors and time-outs.";
   std::string remotes = common_remote(holding.rows);
-  cure.steps.push_back(fmt::format("find them: {}ss -tnp state close-wait{}", in_netns(now, finding.scope.netns),
-                                   finding.scope.pid ? fmt::format(" | grep 'pid={},'", *finding.scope.pid) : ""));
+  cure.steps.push_back(find_step(now, finding));
   if (!remotes.empty()) cure.steps.push_back("look at the code that talks to " + remotes);
-  cure.steps.push_back("until then, a restart of the process frees them");
+  if (course.pool_like) {
+    cure.steps.push_back("if they belong to a pool, give it a bound and an idle time-out shorter than the server's");
+  } else if (finding.scope.pid) {
+    std::string restart =
+        step_to_restart({.pid = *finding.scope.pid, .comm = finding.scope.comm, .holders = holding.holders});
+    if (!restart.empty()) cure.steps.push_back(std::move(restart));
+  }
   cure.verify = fmt::format("tcpadvisor report --only close-wait-leak: no CLOSE_WAIT socket older than {}",
                             human_duration(policy.age));
-  finding.not_useful = kNoSysctlClosesThem;
   return finding;
+}
+
+/// A process whose last sweep left none behind.
+Holding swept_clean(const Window& window, const OwnerTotals& owner) {
+  Holding holding;
+  holding.owner = &owner;
+  holding.scope.kind = ScopeKind::process;
+  holding.scope.netns = owner.netns;
+  holding.scope.netns_name = netns_name(window.latest(), owner.netns);
+  holding.scope.pid = owner.pid;
+  holding.scope.comm = owner.comm;
+  holding.scope.cgroup = owner.cgroup;
+  holding.counts = window.owner_series(
+      owner, [](const PastOwner& then) { return std::optional<double>(then.sockets[index_of(TcpState::close_wait)]); });
+  return holding;
+}
+
+/// Those that hold none at this moment. Few, because somebody must have held more at an earlier one.
+std::vector<Holding> all_swept_clean(const Window& window, std::uint64_t at_least) {
+  std::vector<Holding> out;
+  std::uint64_t most = 0, now = window.last().held[index_of(TcpState::close_wait)];
+  for (std::size_t i = 0; i < window.samples(); ++i) {
+    most = std::max(most, window.at(i).held[index_of(TcpState::close_wait)]);
+  }
+  if (most < add_sat(now, at_least)) return out;
+  for (const OwnerTotals& owner : window.latest().owners) {
+    if (owner.sockets[index_of(TcpState::close_wait)] == 0) out.push_back(swept_clean(window, owner));
+  }
+  return out;
 }
 
 Outcome judge_close_wait_leak(const Evidence& in) {
@@ -104,12 +245,18 @@ Outcome judge_close_wait_leak(const Evidence& in) {
   Outcome outcome;
   std::uint64_t old = 0, undecided = 0;
   std::string undecided_who;
-  for (const Holding& holding : holdings(window, policy, TcpState::close_wait)) {
+  std::vector<Holding> all = holdings(window, policy, TcpState::close_wait);
+  std::ranges::move(all_swept_clean(window, policy.min_count), std::back_inserter(all));
+  for (const Holding& holding : all) {
     std::uint64_t threshold = threshold_of(holding, policy);
     old = add_sat(old, holding.old);
-    if (holding.old >= threshold) {
-      if (holding.counts.size() < kSteadySamples) return Outcome::unknown(too_few_samples(window, kSteadySamples));
-      outcome.findings.push_back(leak_of(window, policy, holding, threshold));
+    if (holding.old >= threshold && holding.counts.size() < kSteadySamples)
+      return Outcome::unknown(too_few_samples(window, kSteadySamples));
+    Course course = course_of(window, policy, holding, threshold);
+    if (holding.old >= threshold || course.sweeps) {
+      outcome.findings.push_back(is_pool(policy, holding, course) && !course.sweeps
+                                     ? pool_of(window, policy, holding, course, threshold)
+                                     : leak_of(window, policy, holding, course, threshold));
     } else if (add_sat(holding.old, holding.persisted) >= threshold) {
       undecided = add_sat(undecided, holding.persisted);
       undecided_who = process_text(holding.scope);
@@ -250,16 +397,25 @@ Outcome judge_close_wait_unaccepted(const Evidence& in) {
   return Outcome::fine("CLOSE_WAIT sockets in accept queues", with_commas(total));
 }
 
-constexpr std::array kCloseWaitLeakThresholds = {kMinCount, kShareOfSockets, kFdUse};
+constexpr std::array kCloseWaitLeakThresholds = {kMinCount, kShareOfSockets, kPoolAtMost, kFdUse};
 constexpr std::array<std::string_view, 1> kCloseWaitLeakReferences = {"RFC 9293 section 3.6 (half-closed connections)"};
 constexpr std::array kCloseWaitUnacceptedThresholds = {kMinCount};
 
+constexpr std::string_view kCulpritFirst = "Fix {who} first: the next step is there.";
 constexpr std::array kCloseWaitLeakExplainedBy = {
+    ExplainedBy{"close-wait-leak", Link::relayed, Then::lower,
+                "it passes on an end that {who} owes, and closes as soon as that one does", kCulpritFirst},
+    ExplainedBy{"reader-too-slow", Link::relayed, Then::lower, "it still has data for {who}, which does not read them"},
+    ExplainedBy{"fin-wait2-app-held", Link::other_side, Then::lower,
+                "it has passed on the end of these connections, and waits for the peers of its other side",
+                "See the finding on its other side first: these close when those peers do."},
     ExplainedBy{"fin-wait2-app-held", Link::other_ends, Then::lower,
                 "the peer, {who}, has only shut down its sending half and may still wait for data"},
 };
 
 constexpr std::array kCloseWaitUnacceptedExplainedBy = {
+    ExplainedBy{"reuseport-unbalanced", Link::same_listener, Then::lower,
+                "of several listeners on this port it is the one that falls behind"},
     ExplainedBy{"accept-queue-app-slow", Link::same_listener, Then::lower,
                 "the same accept loop is too slow, and its queue is full"},
 };

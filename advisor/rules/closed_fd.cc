@@ -18,20 +18,6 @@ std::optional<double> in_state(const PastOwner& owner, TcpState state) {
   return owner.sockets[index_of(state)];
 }
 
-/// Sockets that exist and are in no list: sockstat alloc minus the sum of inuse. Only right if every namespace was
-/// read.
-std::optional<double> unlisted_sockets(const Sample& sample) {
-  double inuse = 0;
-  std::optional<double> alloc;
-  for (const NetnsSample& netns : sample.netns) {
-    if (!netns.error.empty() || !netns.sockstat) return std::nullopt;
-    inuse += static_cast<double>(netns.sockstat->tcp_inuse);
-    alloc = static_cast<double>(netns.sockstat->alloc);
-  }
-  if (!alloc || *alloc < inuse) return std::nullopt;
-  return *alloc - inuse;
-}
-
 Outcome judge_closed_socket_fd_leak(const Evidence& in) {
   const Window& window = in.window;
   const Policy& policy = in.policy;
@@ -47,7 +33,6 @@ Outcome judge_closed_socket_fd_leak(const Evidence& in) {
   if (!seen && now.source(FactId::owners) == SourceKind::proc_fd) {
     return Outcome::unknown(source + " does not tell dead sockets from sockets of other protocols");
   }
-  const std::optional<double> unlisted = unlisted_sockets(now);
   Outcome outcome;
   std::uint64_t most = 0;
   for (const OwnerTotals& owner : now.owners) {
@@ -87,10 +72,6 @@ Outcome judge_closed_socket_fd_leak(const Evidence& in) {
                                            : "the number is steady; sockets that were never connected look the same";
     finding.evidence.push_back(measured(window, "closed_sockets_held", source, count, "sockets", policy.min_count));
     finding.evidence.push_back(measured(window, "closed_sockets_growth", source, dead.per_minute(), "per_min"));
-    if (unlisted) {
-      finding.evidence.push_back(
-          measured(window, "sockets_in_no_list", "sockstat alloc - inuse", *unlisted, "sockets"));
-    }
     if (owner.fds && owner.fd_limit.value_or(0) > 0) {
       double share = static_cast<double>(*owner.fds) / static_cast<double>(*owner.fd_limit);
       finding.evidence.push_back(measured(window, "fd_use", source, share, "ratio", policy.value(kFdUse)));
@@ -105,7 +86,7 @@ Outcome judge_closed_socket_fd_leak(const Evidence& in) {
         "Fix the application: close the descriptor after an error or end of file; it is the same bug as CLOSE_WAIT.";
     cure.steps.push_back(
         fmt::format("compare: ls -l /proc/{0}/fd | grep -c socket, and ss -tnap | grep -c pid={0},", owner.pid));
-    cure.steps.push_back("until then, a restart of the process frees them");
+    cure.steps.push_back("until then they go when the last process that holds them ends");
     cure.verify = "tcpadvisor report --only closed-socket-fd-leak: the number no longer grows";
     finding.not_useful = {{"net.ipv4.tcp_keepalive_*", "ends connections, never closes a descriptor"},
                           {"ulimit -n", "a higher limit only moves the day on which it is reached"}};

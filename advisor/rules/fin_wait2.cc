@@ -179,6 +179,12 @@ constexpr std::array<std::string_view, 2> kFinWait2AppHeldReferences = {"tcp(7):
 constexpr std::array kFinWait2OrphanBuildupThresholds = {kMinCount, kManyOrphans, kShareOfTimeWaitBuckets};
 constexpr std::array<std::string_view, 1> kFinWait2OrphanBuildupReferences = {"tcp(7): tcp_fin_timeout"};
 
+constexpr std::array kFinWait2AppHeldExplainedBy = {
+    ExplainedBy{"close-wait-leak", Link::relayed, Then::lower,
+                "it has passed on the end of other connections and waits for {who}, which got it and does not close",
+                "Fix {who} first: the next step is there."},
+};
+
 constexpr std::array kFinWait2OrphanBuildupExplainedBy = {
     ExplainedBy{"close-wait-leak", Link::ends_of_cause, Then::keep, "",
                 "Fix {who} on this host first: it does not close the other ends."},
@@ -196,6 +202,7 @@ extern const Rule fin_wait2_app_held = {
         "FIN_WAIT_2, also if the peer never closes.",
     .thresholds = kFinWait2AppHeldThresholds,
     .references = kFinWait2AppHeldReferences,
+    .explained_by = kFinWait2AppHeldExplainedBy,
     .judge = judge_fin_wait2_app_held,
 };
 

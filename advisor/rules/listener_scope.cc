@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "advisor/rules/safe_steps.h"
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
@@ -27,12 +28,10 @@ std::string port_text(const SocketRow& listener) {
 
 std::string step_to_see_why(const SocketRow& listener) {
   if (!listener.owner) return fmt::format("see who holds it: ss -ltnp 'sport = :{}'", listener.local.port);
-  if (listener.owner->pid == 1 || listener.owner->holders > 1) {
+  if (listener.owner->holders > 1) {
     return fmt::format("several may hold it, see which one should accept: ss -ltnp 'sport = :{}'", listener.local.port);
   }
-  return fmt::format(
-      "see where it hangs: cat /proc/{0}/wchan /proc/{0}/status; gdb -p {0} -batch -ex 'thread apply all bt'",
-      listener.owner->pid);
+  return step_to_see_what_it_does(StepTarget::of(*listener.owner));
 }
 
 Scope scope_of_listener(const Sample& sample, const SocketRow& listener) {

@@ -75,8 +75,7 @@ Outcome judge_accept_queue_app_slow(const Evidence& in) {
     Recommendation& cure = finding.recommendation;
     cure.kind = RecommendationKind::application;
     cure.text = "Fix the application: accept faster (more accepting threads or SO_REUSEPORT, less work per accept).";
-    if (finding.scope.pid)
-      cure.steps.push_back(fmt::format("see what it does instead: perf trace -p {} -s", *finding.scope.pid));
+    cure.steps.push_back(step_to_see_why(listener));
     cure.steps.push_back("keep the backlog below what it accepts in one second: a longer queue only adds waiting");
     cure.verify = fmt::format("{}ss -ltn 'sport = :{}': Recv-Q below half of Send-Q, no new drops",
                               in_netns(window.latest(), listener.netns), listener.local.port);
@@ -140,6 +139,7 @@ void recommend_backlog(const Window& window, const QueueHistory& queue, Finding&
   change.lower = values_of({std::clamp(needed, kMinBacklog, target)});
   change.target = values_of({target});
   change.upper = values_of({kMaxBacklog});
+  if (!change.host_netns) cure.steps.push_back("to keep it: " + text_of(change).persist);
   cure.change = std::move(change);
   cure.steps.push_back("the listen() backlog must be at least as large; the change acts at the next listen()");
   cure.applicability = Applicability::needs_review;
@@ -201,7 +201,12 @@ constexpr std::array<std::string_view, 2> kAcceptQueueAppSlowReferences = {"list
 constexpr std::array kBacklogTooSmallThresholds = {kIdleFill, kIdleShareOfSamples};
 constexpr std::array<std::string_view, 1> kBacklogTooSmallReferences = {"listen(2)"};
 
+constexpr std::string_view kFirst = "reuseport-unbalanced";  // names the one of several listeners that it is about
+constexpr std::array kAcceptQueueAppSlowExplainedBy = {
+    ExplainedBy{kFirst, Link::same_listener, Then::remove},
+};
 constexpr std::array kBacklogTooSmallExplainedBy = {
+    ExplainedBy{kFirst, Link::same_listener, Then::remove},
     ExplainedBy{"accept-queue-app-slow", Link::same_listener, Then::remove},
 };
 
@@ -217,6 +222,7 @@ extern const Rule accept_queue_app_slow = {
         "application accepts more slowly than clients connect: a longer queue only makes them wait longer.",
     .thresholds = kAcceptQueueAppSlowThresholds,
     .references = kAcceptQueueAppSlowReferences,
+    .explained_by = kAcceptQueueAppSlowExplainedBy,
     .judge = judge_accept_queue_app_slow,
 };
 

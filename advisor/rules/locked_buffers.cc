@@ -21,6 +21,10 @@ constexpr Threshold kMinRate = size_threshold("min_rate", 10e6 / 8);            
 constexpr Threshold kLimitedShare = ratio_threshold("limited_share", 0.10);     // of the busy time
 constexpr Threshold kMinBusyShare =
     ratio_threshold("min_busy_share", 0.20);  // of the time: who hardly sends is not judged
+constexpr Threshold kShareOfParts =
+    ratio_threshold("share_of_windows", 0.5);  // in which the buffer must limit the flow
+constexpr double kRttGrowth = 1.25;            // of min_rtt: above it the queue of the path is full
+constexpr double kStandsStill = 0.5;  // of the limit: a flow that does less in one window has paused or ended there
 constexpr double kBytesPerWindowRatio =
     0.5;  // payload per buffer byte where the kernel does not tell (tcp_adv_win_scale 1)
 
@@ -40,8 +44,8 @@ Series field(const Past& part, const SocketRow& row, Field member) {
   });
 }
 
-/// In one window: does the receive buffer hold this flow back?
-std::optional<Limited> receive_limited(const Policy& policy, const Past& part, const SocketRow& row) {
+/// In one window: how much of it does this flow use? Nothing if it cannot be measured, or does not matter.
+std::optional<Limited> receive_use(const Policy& policy, const Past& part, const SocketRow& row) {
   Series received = field(part, row, &PastRow::bytes_received);
   Series rtt = field(part, row, &PastRow::rcv_rtt_us);
   if (received.size() < 2 || rtt.empty() || row.rcvbuf.value_or(0) == 0 || !row.rmem_alloc) return std::nullopt;
@@ -55,36 +59,41 @@ std::optional<Limited> receive_limited(const Policy& policy, const Past& part, c
   bool keeps_up =
       static_cast<double>(*row.rmem_alloc) <= policy.value(kReaderKeepsUp) * static_cast<double>(*row.rcvbuf);
   bool fast = out.rtt_us >= policy.value(kMinRtt) * 1e6 && out.rate >= policy.value(kMinRate);
-  if (!fast || out.share < policy.value(kWindowUse) || !keeps_up) return std::nullopt;
+  if (!fast || !keeps_up) return std::nullopt;
   return out;
 }
 
-/// In one window: does the sender wait for room in its own buffer? A locked buffer is not always the one that binds.
-std::optional<Limited> send_limited(const Policy& policy, const Past& part, const SocketRow& row) {
+/// In one window: how long does the sender wait for room in its own buffer? A locked buffer is not always the one that
+/// binds: where the round trip has grown, the path's queue is full, and a larger buffer would only lengthen it.
+std::optional<Limited> send_use(const Policy& policy, const Past& part, const SocketRow& row) {
   Series busy = field(part, row, &PastRow::busy_us), limited = field(part, row, &PastRow::sndbuf_limited_us);
   if (busy.size() < 2 || limited.size() < 2) return std::nullopt;
   if (busy.increase() < policy.value(kMinBusyShare) * part.span_s() * 1e6) return std::nullopt;
   Limited out{.rate = field(part, row, &PastRow::bytes_acked).increase_per_s(),
               .share = limited.increase() / busy.increase(),
               .rtt_us = field(part, row, &PastRow::srtt_us).percentile(50)};
-  if (out.share < policy.value(kLimitedShare)) return std::nullopt;
+  if (row.min_rtt_us.value_or(0) > 0 && out.rtt_us > kRttGrowth * *row.min_rtt_us) out.share = 0;
   return out;
 }
 
-/// The mildest of all windows, with the rate over the whole observation; nothing if one of them did not hold it back.
-std::optional<Limited> in_every_window(const Evidence& in, const PolicyWindows& windows, const SocketRow& row,
+/// The typical window, with the rate over the whole observation. Nothing if it held the flow back in too few of them,
+/// or the flow stood still in one. A dip, as when bbr drains the path to measure it, clears nothing.
+std::optional<Limited> in_most_windows(const Evidence& in, const PolicyWindows& windows, const SocketRow& row,
                                        Side side) {
-  std::optional<Limited> mildest;
+  const double least = in.policy.value(side == Side::receive ? kWindowUse : kLimitedShare);
+  std::vector<Limited> limited;
   for (const Past& part : windows.parts) {
-    auto limited = side == Side::receive ? receive_limited(in.policy, part, row) : send_limited(in.policy, part, row);
-    if (!limited) return std::nullopt;
-    if (!mildest || limited->share < mildest->share) mildest = limited;
+    auto use = side == Side::receive ? receive_use(in.policy, part, row) : send_use(in.policy, part, row);
+    if (!use || use->share < kStandsStill * least) return std::nullopt;
+    if (use->share >= least) limited.push_back(*use);
   }
-  if (mildest) {
-    auto bytes = side == Side::receive ? &PastRow::bytes_received : &PastRow::bytes_acked;
-    mildest->rate = field(in.window, row, bytes).increase_per_s();
-  }
-  return mildest;
+  if (limited.empty() ||
+      static_cast<double>(limited.size()) < in.policy.value(kShareOfParts) * static_cast<double>(windows.parts.size()))
+    return std::nullopt;
+  Limited out = *std::ranges::min_element(limited, {}, &Limited::share);
+  auto bytes = side == Side::receive ? &PastRow::bytes_received : &PastRow::bytes_acked;
+  out.rate = field(in.window, row, bytes).increase_per_s();
+  return out;
 }
 
 struct Group {
@@ -111,7 +120,7 @@ Finding finding_for(const Evidence& in, const PolicyWindows& windows, const Grou
   finding.scope.count = group.rows.size();
   finding.title = fmt::format("{} limits {} to {} with {}", process_text(finding.scope),
                               counted(group.rows.size(), "flow"), human_bytes(group.buffer), option);
-  finding.confidence_why = "the option is set on these sockets and the flow is limited by it in every window";
+  finding.confidence_why = "the option is set on these sockets and the flow is limited by it in most windows";
   if (windows.shortened) {
     finding.confidence = Confidence::medium;
     finding.confidence_why += "; " + windows.why;
@@ -184,7 +193,7 @@ Outcome locked_by_app(const Evidence& in, Side side) {
 
   std::map<std::pair<Pid, NetnsId>, Group> groups;
   for (const SocketRow* row : rows) {
-    std::optional<Limited> limited = in_every_window(in, windows, *row, side);
+    std::optional<Limited> limited = in_most_windows(in, windows, *row, side);
     if (!limited) continue;
     Group& group = groups[{row->owner ? row->owner->pid : 0, row->netns}];
     if (group.rows.empty()) {
@@ -223,9 +232,9 @@ Outcome judge_sndbuf_locked_by_app(const Evidence& in) {
   return locked_by_app(in, Side::send);
 }
 
-constexpr std::array kRcvbufLockedByAppThresholds = {kWindowUse, kReaderKeepsUp, kMinRtt, kMinRate};
+constexpr std::array kRcvbufLockedByAppThresholds = {kWindowUse, kReaderKeepsUp, kMinRtt, kMinRate, kShareOfParts};
 constexpr std::array<std::string_view, 2> kRcvbufLockedByAppReferences = {"socket(7)", "tcp(7): tcp_moderate_rcvbuf"};
-constexpr std::array kSndbufLockedByAppThresholds = {kLimitedShare, kMinBusyShare};
+constexpr std::array kSndbufLockedByAppThresholds = {kLimitedShare, kMinBusyShare, kShareOfParts};
 constexpr std::array<std::string_view, 2> kSndbufLockedByAppReferences = {"socket(7)", "tcp(7): tcp_moderate_rcvbuf"};
 
 constexpr std::string_view kQueueTells = "the queue in front of this buffer tells why it is full";

@@ -111,6 +111,7 @@ constexpr std::array kThresholds = {kMinWaiting, kWaitsFor};
 constexpr std::array<std::string_view, 2> kReferences = {"listen(2)", "accept(2)"};
 // The one that says more about the same queue tells it.
 constexpr std::array kExplainedBy = {
+    ExplainedBy{"reuseport-unbalanced", Link::same_listener, Then::remove},
     ExplainedBy{"accept-queue-app-slow", Link::same_listener, Then::remove},
     ExplainedBy{"close-wait-unaccepted", Link::same_listener, Then::remove},
 };

@@ -18,6 +18,9 @@ constexpr Threshold kFullShare = ratio_threshold("full_share", 0.75);  // of the
 constexpr Threshold kShareOfSamples = ratio_threshold("share_of_samples", 0.5);
 constexpr Threshold kStuckFor = time_threshold("stuck_for", 5);  // full all this time is enough by itself
 constexpr Threshold kMuchUnread = size_threshold("much_unread", 65'536);
+constexpr Threshold kStandingShare = ratio_threshold("standing_share", 0.45);  // unread all the time, of the window
+constexpr double kWindowUse = 0.85;     // unread and on the way, of the window: the sender waits for it
+constexpr double kFastReader = 125e6;   // bytes per second: whoever takes a gigabit of data is not slow
 constexpr double kSliver = 1.0 / 64;    // of the receive buffer
 constexpr double kSmallestRatio = 0.5;  // of window to buffer
 
@@ -47,6 +50,38 @@ bool may_be_closed(const Policy& policy, const auto& row) {
          policy.value(kFullShare) * kSmallestRatio * static_cast<double>(row.rcvbuf.value_or(0));
 }
 
+/// So much that a sender may have on its way or unread, in bytes.
+double room_of(const auto& row) {
+  double ratio = row.scaling_ratio.value_or(0) == 0 ? kSmallestRatio : *row.scaling_ratio / 256.0;
+  return static_cast<double>(row.rcvbuf.value_or(0)) * ratio;
+}
+
+/// The kernel sizes the buffer by what is read in one round trip, so a slow reader does not fill it: a good part of the
+/// window stands unread, and what is on its way takes the rest, so that the sender waits all the same.
+bool is_pressed(const Policy& policy, const PastRow& before, const PastRow& now, double took_s) {
+  const double room = room_of(now), unread = now.recv_q;
+  if (room <= 0 || took_s <= 0 || !now.bytes_received || !before.bytes_received || !now.rcv_rtt_us) return false;
+  if (*now.bytes_received < *before.bytes_received || unread < policy.value(kStandingShare) * room) return false;
+  double rate = static_cast<double>(*now.bytes_received - *before.bytes_received) / took_s;
+  return rate < kFastReader && unread + rate * *now.rcv_rtt_us / 1e6 >= kWindowUse * room;
+}
+
+/// The fill of a buffer over time; one that holds its sender back counts as full.
+Series fills_of(const Policy& policy, const Past& past, const SocketRow& row) {
+  Series out;
+  const std::vector<const PastRow*> history = past.history(row);
+  for (std::size_t i = 0; i < history.size(); ++i) {
+    if (history[i] == nullptr) continue;
+    std::optional<double> fill = fill_of(*history[i]);
+    if (!fill) continue;
+    const PastRow* before = i == 0 ? nullptr : history[i - 1];
+    bool pressed =
+        before != nullptr && is_pressed(policy, *before, *history[i], past.seconds_at(i) - past.seconds_at(i - 1));
+    out.add(past.seconds_at(i), pressed ? std::max(*fill, policy.value(kFullShare)) : *fill);
+  }
+  return out;
+}
+
 /// Whether a buffer counts as full.
 auto full_by(const Policy& policy) {
   return [share = policy.value(kFullShare)](double fill) { return fill >= share; };
@@ -56,11 +91,24 @@ struct Stuck {
   const SocketRow* row = nullptr;
   double share = 0;   ///< of the samples in which it was full
   double full_s = 0;  ///< the last stretch without a break, until now
+  double fill = 0;    ///< now
+  double rate = 0;    ///< bytes read per second
 };
+
+/// Bytes that the program took, per second.
+double read_rate(const Window& window, const SocketRow& row) {
+  return window
+      .socket_series(row,
+                     [](const PastRow& then) -> std::optional<double> {
+                       if (!then.bytes_received) return std::nullopt;
+                       return static_cast<double>(sub_sat(*then.bytes_received, then.recv_q));
+                     })
+      .increase_per_s();
+}
 
 std::optional<Stuck> stuck(const Evidence& in, const PolicyWindows& windows, const SocketRow& row) {
   auto full = full_by(in.policy);
-  Series fills = in.window.socket_series(row, fill_of<PastRow>);
+  Series fills = fills_of(in.policy, in.window, row);
   if (fills.size() < 2 || !full(fills.last())) return std::nullopt;
   Stuck out{.row = &row, .share = fills.share(full)};
   double since = fills.points().back().t_s;
@@ -68,10 +116,12 @@ std::optional<Stuck> stuck(const Evidence& in, const PolicyWindows& windows, con
     since = point->t_s;
   out.full_s = fills.points().back().t_s - since;
   bool in_each = !windows.parts.empty() && std::ranges::all_of(windows.parts, [&](const Past& part) {
-    Series in_part = part.socket_series(row, fill_of<PastRow>);
+    Series in_part = fills_of(in.policy, part, row);
     return in_part.size() >= 2 && in_part.share(full) >= in.policy.value(kShareOfSamples);
   });
   if (!in_each && out.full_s < in.policy.value(kStuckFor)) return std::nullopt;
+  out.fill = fills.last();
+  out.rate = read_rate(in.window, row);
   return out;
 }
 
@@ -80,6 +130,7 @@ struct Reader {
   std::vector<const SocketRow*> rows;
   double share = 1, full_s = 0;
   double fill = 1;  ///< of the emptiest one
+  double rate = 0;  ///< bytes read per second, all together
   std::uint64_t unread = 0;
 };
 
@@ -95,8 +146,13 @@ Finding finding_for(const Evidence& in, const PolicyWindows& windows, Reader& re
   reader.scope.remote = common_remote(reader.rows);
   reader.scope.count = reader.rows.size();
   finding.scope = reader.scope;
-  finding.title = fmt::format("{} does not read: {} unread on {}", process_text(finding.scope),
-                              human_bytes(reader.unread), counted(reader.rows.size(), "socket"));
+  const std::string unread =
+      fmt::format("{} unread on {}", human_bytes(reader.unread), counted(reader.rows.size(), "socket"));
+  const std::string who = process_text(finding.scope);
+  finding.title = reader.rate < 1
+                      ? fmt::format("{} does not read: {}", who, unread)
+                      : fmt::format("{} reads {}/s, too slowly for its {}: {}", who, human_bytes(to_u64(reader.rate)),
+                                    reader.rows.size() == 1 ? "sender" : "senders", unread);
   finding.confidence_why = "receive buffers are full although data waits to be read";
   if (windows.shortened) {
     finding.confidence = Confidence::medium;
@@ -107,6 +163,7 @@ Finding finding_for(const Evidence& in, const PolicyWindows& windows, Reader& re
   finding.evidence.push_back(measured(window, "rcvbuf_fill", source, reader.fill, "ratio", full_share));
   finding.evidence.push_back(measured(window, "samples_with_full_rcvbuf", source, reader.share, "ratio of samples",
                                       in.policy.value(kShareOfSamples)));
+  finding.evidence.push_back(measured(window, "read_rate", source, reader.rate, "bytes/s"));
   finding.evidence.push_back(measured(window, "full_for", source, reader.full_s, "s", in.policy.value(kStuckFor)));
   finding.evidence.push_back(measured(window, "unread_bytes", source, static_cast<double>(reader.unread), "bytes"));
   auto to = window.increase(reader.scope.netns, "TcpExt.TCPToZeroWindowAdv");
@@ -183,10 +240,11 @@ Outcome judge_reader_too_slow(const Evidence& in) {
     if (!may_receive(row) || row.holder == Holder::unaccepted) continue;
     double fill = fill_of(row).value_or(0);
     fullest = std::max(fullest, fill);
-    if (!full(fill)) continue;
+    bool stands = static_cast<double>(row.recv_q) >= policy.value(kStandingShare) * room_of(row);
+    if (!full(fill) && (row.recv_q == 0 || !stands)) continue;
     std::optional<Stuck> found = stuck(in, windows, row);
     if (!found) {
-      too_early |= windows.parts.empty();
+      too_early |= windows.parts.empty() && full(fill);
       continue;
     }
     Reader& reader = readers[{row.owner ? row.owner->pid : 0, row.netns}];
@@ -204,7 +262,8 @@ Outcome judge_reader_too_slow(const Evidence& in) {
     reader.share = std::min(reader.share, found->share);
     reader.full_s = std::max(reader.full_s, found->full_s);
     reader.unread = add_sat(reader.unread, row.recv_q);
-    reader.fill = std::min(reader.fill, fill);
+    reader.fill = std::min(reader.fill, found->fill);
+    reader.rate += found->rate;
   }
   std::vector<Finding> findings;
   for (auto& [key, reader] : readers) findings.push_back(finding_for(in, windows, reader));
@@ -212,8 +271,14 @@ Outcome judge_reader_too_slow(const Evidence& in) {
                      "fullest receive buffer with unread data", fmt::format("{:.0f} %", fullest * 100));
 }
 
-constexpr std::array kReaderTooSlowThresholds = {kFullShare, kShareOfSamples, kStuckFor, kMuchUnread};
+constexpr std::array kReaderTooSlowThresholds = {kFullShare, kShareOfSamples, kStuckFor, kStandingShare, kMuchUnread};
 constexpr std::array<std::string_view, 1> kReaderTooSlowReferences = {"RFC 9293 section 3.8.6 (zero windows)"};
+
+constexpr std::array kReaderTooSlowExplainedBy = {
+    ExplainedBy{"reader-too-slow", Link::relayed, Then::lower,
+                "it passes on what it reads, and waits for {who}, which does not read",
+                "Fix {who} first: the next step is there."},
+};
 
 }  // namespace
 
@@ -227,6 +292,7 @@ extern const Rule reader_too_slow = {
         "announces a zero window, and the senders stop.",
     .thresholds = kReaderTooSlowThresholds,
     .references = kReaderTooSlowReferences,
+    .explained_by = kReaderTooSlowExplainedBy,
     .judge = judge_reader_too_slow,
 };
 

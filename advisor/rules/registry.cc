@@ -16,6 +16,8 @@
   rule(accept_queue_app_slow) \
   rule(backlog_too_small) \
   rule(syn_drops_not_overflow) \
+  rule(syn_flood_vs_overflow) \
+  rule(reuseport_unbalanced) \
   rule(listener_never_accepts) \
   rule(rcvbuf_locked_by_app) \
   rule(sndbuf_locked_by_app) \

@@ -58,6 +58,8 @@ enum class Link : std::uint8_t {
   most_memory,    ///< the process of the cause holds most of TCP's memory
   unread_ends,    ///< its queues end unread in the process of the cause
   same_flow,      ///< both are about one process' connections to one peer
+  relayed,  ///< its process is, or waits for, a relay that waits for the process of the cause, over any number of hops
+  other_side,  ///< its process is a relay that waits on its other side, which the cause is about, for peers elsewhere
 };
 
 /// What becomes of a finding that is explained.

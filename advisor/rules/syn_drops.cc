@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +19,7 @@ namespace tcpadvisor {
 namespace {
 
 constexpr Threshold kMinDrops = count_threshold("min_drops", 5, "segments");  // a stray segment or two are no topic
+constexpr double kMostOfThem = 0.5;                                           // of the drops, to be their cause
 
 /// A counter of the kernel that tells why segments for a listener were refused, and what to do about it.
 struct Cause {
@@ -32,46 +34,85 @@ constexpr std::array kCauses = {
     Cause{"TcpExt.TCPAOKeyNotFound", "no TCP-AO key fits", kSetKey, FindingClass::application},
     Cause{"TcpExt.TCPAOBad", "the TCP-AO signature is wrong", kSetKey, FindingClass::application},
     Cause{"TcpExt.TCPAORequired", "the TCP-AO signature is missing", kSetKey, FindingClass::application},
-    Cause{"TcpExt.TCPReqQFullDrop", "the SYN queue is full and SYN cookies are off",
-          "Set net.ipv4.tcp_syncookies = 1 in this namespace, and find out who opens so many.", FindingClass::attack},
     Cause{"TcpExt.TCPMinTTLDrop", "the segment's TTL is below IP_MINTTL",
           "The peer is more hops away than the program allows: correct one of them.", FindingClass::application},
 };
 
-const Cause* cause_of(const Window& window, NetnsId netns, double& times) {
-  const Cause* most = nullptr;
+/// Nothing arrived that a program waits for: the kernel took note of it, and of the connection later.
+constexpr std::string_view kDeferred = "TcpExt.TCPDeferAcceptDrop";
+
+/// Why one listener refused segments, as far as the counters of its namespace tell.
+struct Reason {
+  const Cause* cause = nullptr;
+  double times = 0;         ///< as often as that counter moved
+  double unanswerable = 0;  ///< SYNs and last ACKs that the kernel could not serve, not for want of room in the queue
+  double deferred = 0;      ///< by TCP_DEFER_ACCEPT: on purpose
+  double syn_queue_full = 0;
+  std::size_t in_vain = 0;  ///< connections of this host that try to reach this very listener now
+};
+
+Reason reason_of(const Window& window, const QueueHistory& queue) {
+  const NetnsId netns = queue.listener->netns;
+  auto increase = [&](std::string_view name) { return window.increase(netns, name).value_or(0); };
+  Reason out;
   for (const Cause& cause : kCauses) {
-    double here = window.increase(netns, std::string(cause.counter)).value_or(0);
-    if (here <= (most == nullptr ? 0 : times)) continue;
-    most = &cause;
-    times = here;
+    double here = increase(cause.counter);
+    if (here <= out.times) continue;
+    out.cause = &cause;
+    out.times = here;
   }
-  return most;
+  out.syn_queue_full = increase("TcpExt.TCPReqQFullDrop");
+  out.unanswerable =
+      std::max(0.0, increase("TcpExt.ListenDrops") - increase("TcpExt.ListenOverflows") - out.syn_queue_full);
+  out.deferred = increase(kDeferred);
+  for (const SocketRow* row : window.connections().in_state(TcpState::syn_sent)) {
+    if (row->netns == netns && listener_of(window.connections(), netns, row->remote) == queue.listener) ++out.in_vain;
+  }
+  return out;
 }
 
-Finding finding_for(const Evidence& in, const QueueHistory& queue) {
+/// A counter moved often enough to stand for the drops of this listener.
+bool explains(double times, const QueueHistory& queue) {
+  return times > 0 && times >= kMostOfThem * *queue.drops;
+}
+
+Finding finding_for(const Evidence& in, const QueueHistory& queue, const Reason& reason) {
   const Window& window = in.window;
   const SocketRow& listener = *queue.listener;
-  double times = 0;
-  const Cause* cause = cause_of(window, listener.netns, times);
+  const Cause* cause = reason.cause;
+  const bool no_answer = cause == nullptr && explains(reason.unanswerable, queue);
   Finding finding;
   finding.id = "syn-drops-not-overflow";
   finding.severity = cause == nullptr ? Severity::info : Severity::warning;
   finding.finding_class = cause == nullptr ? FindingClass::network_path : cause->blame;
   finding.scope = scope_of_listener(in.now(), listener);
-  finding.title = fmt::format(
-      "{} segments for {} on {} were refused: {}", with_commas(to_u64(*queue.drops)), process_text(finding.scope),
-      port_text(listener), cause == nullptr ? "its queue had room, and nothing visible here tells why" : cause->what);
-  finding.confidence = cause == nullptr ? Confidence::low : Confidence::medium;
-  finding.confidence_why = cause == nullptr ? "a filter on the socket, no route back or a stray segment look the same"
-                                            : "the counter is the namespace's, the drops are this listener's";
+  finding.title = fmt::format("{} segments for {} on {} were refused: {}", with_commas(to_u64(*queue.drops)),
+                              process_text(finding.scope), port_text(listener),
+                              cause != nullptr ? cause->what
+                              : no_answer      ? "its queue had room, but the kernel could not answer them"
+                                               : "its queue had room, and nothing visible here tells why");
+  finding.confidence = cause == nullptr && !no_answer ? Confidence::low : Confidence::medium;
+  finding.confidence_why = cause != nullptr ? "the counter is the namespace's, the drops are this listener's"
+                           : no_answer
+                               ? "ListenDrops counts them and ListenOverflows does not: no route back to the "
+                                 "sender, or no memory for the request"
+                               : "a filter on the socket looks like this, and connections of this host to it get "
+                                 "no answer";
   finding.evidence.push_back(measured(window, "drops", source_of(in.now(), FactId::snapshot), *queue.drops, "segments",
                                       in.policy.value(kMinDrops)));
   finding.evidence.push_back(
       measured(window, "overflows_in_netns", "TcpExt.ListenOverflows", queue.overflows.value_or(0), "connections"));
   if (cause != nullptr) {
     finding.evidence.push_back(
-        measured(window, "refused_for_this_cause", std::string(cause->counter), times, "segments"));
+        measured(window, "refused_for_this_cause", std::string(cause->counter), reason.times, "segments"));
+  }
+  if (no_answer) {
+    finding.evidence.push_back(
+        measured(window, "not_for_want_of_room", "TcpExt.ListenDrops", reason.unanswerable, "segments"));
+  }
+  if (reason.in_vain > 0) {
+    finding.evidence.push_back(measured(window, "syn_sent_to_it", source_of(in.now(), FactId::snapshot),
+                                        static_cast<double>(reason.in_vain), "sockets"));
   }
   finding.meaning =
       "A listener's drop counter grows for every segment that it refuses. No connection was refused for want of room, "
@@ -80,6 +121,8 @@ Finding finding_for(const Evidence& in, const QueueHistory& queue) {
   cure.kind = RecommendationKind::application;
   cure.text = cause == nullptr ? "Find out what refuses them before you change anything." : std::string(cause->cure);
   std::string prefix = in_netns(in.now(), listener.netns);
+  if (no_answer)
+    cure.steps.push_back(fmt::format("{}ip route get ADDRESS, for an address that cannot connect", prefix));
   cure.steps.push_back(fmt::format("{}nstat -az | grep -E 'TCPMD5|TCPAO|ReqQFull|MinTTL|Listen'", prefix));
   cure.verify = fmt::format("{}ss -ltnm 'sport = :{}': d of skmem no longer grows", prefix, listener.local.port);
   finding.not_useful = {{"net.core.somaxconn, the listen() backlog", "the queue had room for all of them"},
@@ -87,15 +130,30 @@ Finding finding_for(const Evidence& in, const QueueHistory& queue) {
   return finding;
 }
 
+/// A healthy listener refuses segments as well: those that TCP_DEFER_ACCEPT waits past, and what a scan sends.
 Outcome judge_syn_drops(const Evidence& in) {
   std::vector<QueueHistory> queues = all_queues(in.window);
   std::vector<Finding> findings;
   std::string not_assessed = listener_problem(in.window, queues);
   double most = 0;
   for (const QueueHistory& queue : queues) {
-    if (!queue.known() || !queue.drops_are_exact) continue;
-    if (!queue.overflowed()) most = std::max(most, *queue.drops);
-    if (!queue.overflowed() && *queue.drops >= in.policy.value(kMinDrops)) findings.push_back(finding_for(in, queue));
+    if (!queue.known() || !queue.drops_are_exact || queue.overflowed()) continue;
+    most = std::max(most, *queue.drops);
+    if (*queue.drops < in.policy.value(kMinDrops)) continue;
+    Reason reason = reason_of(in.window, queue);
+    if (!explains(reason.times, queue)) reason.cause = nullptr;
+    bool seen = reason.cause != nullptr || explains(reason.unanswerable, queue) || reason.in_vain > 0;
+    // A full SYN queue is told by syn-flood-vs-overflow.
+    bool on_purpose = explains(reason.deferred, queue) || explains(reason.syn_queue_full, queue);
+    if (seen && !on_purpose) {
+      findings.push_back(finding_for(in, queue, reason));
+    } else if (!on_purpose && not_assessed.empty()) {
+      not_assessed = fmt::format(
+          "{} for {} on {} were refused, not for want of room: nothing tells whether that is a scan, a filter or a "
+          "fault",
+          counted(to_u64(*queue.drops), "segment"), process_text(scope_of_listener(in.now(), *queue.listener)),
+          port_text(*queue.listener));
+    }
   }
   bool inexact = std::ranges::any_of(queues, [](const QueueHistory& queue) { return !queue.drops_are_exact; });
   if (not_assessed.empty() && inexact) {
@@ -116,8 +174,8 @@ extern const Rule syn_drops_not_overflow = {
     .id = "syn-drops-not-overflow",
     .title = "a listener with room refuses segments",
     .explanation =
-        "Segments for a listener were dropped although its accept queue had room: a wrong or missing signature, a full "
-        "SYN queue without cookies, a filter, no route back. A longer backlog helps against none of these.",
+        "Segments for a listener were dropped although its accept queue had room: a wrong or missing signature, a "
+        "filter, no route back. A longer backlog helps against none of these.",
     .thresholds = kThresholds,
     .references = kReferences,
     .judge = judge_syn_drops,

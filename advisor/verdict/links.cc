@@ -75,7 +75,7 @@ Causes::Causes(std::vector<Finding*> findings) : all_(std::move(findings)) {
   for (Finding* finding : all_) {
     const Scope& scope = finding->scope;
     by_holder_[holder_of(scope)].push_back(finding);
-    if (!scope.local.empty()) by_listener_[{scope.netns, scope.local}].push_back(finding);
+    if (!scope.local.empty()) by_listener_[{scope.netns, scope.local, scope.pid}].push_back(finding);
     by_flow_[{scope.pid, scope.remote}].push_back(finding);
   }
 }
@@ -84,7 +84,7 @@ const std::vector<Finding*>& Causes::of_holder(const Group& holder) const {
   return list_in(by_holder_, holder);
 }
 const std::vector<Finding*>& Causes::of_listener(const Scope& scope) const {
-  return list_in(by_listener_, std::pair(scope.netns, scope.local));
+  return list_in(by_listener_, std::tuple(scope.netns, scope.local, scope.pid));
 }
 const std::vector<Finding*>& Causes::of_flow(const Scope& scope) const {
   return list_in(by_flow_, std::pair(scope.pid, scope.remote));
@@ -96,6 +96,11 @@ Links::~Links() = default;
 Links::Index& Links::index() const {
   if (!index_) index_ = std::make_unique<Index>(sample_, connections_);
   return *index_;
+}
+
+Relays& Links::relays() const {
+  if (!relays_) relays_ = std::make_unique<Relays>(connections_);
+  return *relays_;
 }
 
 const Links::OtherEnds& Links::other_ends(const Finding& leak) const {
@@ -130,7 +135,8 @@ std::vector<Finding*> Links::causes_of(Link link, const Finding& effect, const C
     case Link::other_ends: {
       const OtherEnds& ends = other_ends(effect);
       for (const auto& [holder, count] : ends.held) {
-        if (most(count, ends.all)) add(causes.of_holder(holder));
+        // A relay waits for the very socket that the effect is about.
+        if (most(count, ends.all) && relays().owes(holder) != holder_of(effect.scope)) add(causes.of_holder(holder));
       }
       break;
     }
@@ -156,6 +162,12 @@ std::vector<Finding*> Links::causes_of(Link link, const Finding& effect, const C
       break;
     case Link::same_flow:
       add(causes.of_flow(effect.scope));
+      break;
+    case Link::relayed:
+      if (std::optional<Group> end = relays().owes(holder_of(effect.scope))) add(causes.of_holder(*end));
+      break;
+    case Link::other_side:
+      if (relays().waits_elsewhere(holder_of(effect.scope))) add(causes.of_holder(holder_of(effect.scope)));
       break;
   }
   std::ranges::sort(out);  // of one vector: the order of their addresses

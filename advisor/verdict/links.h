@@ -8,12 +8,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "advisor/evidence/window.h"
 #include "advisor/rules/finding.h"
 #include "advisor/rules/rule.h"
+#include "advisor/verdict/relays.h"
 
 namespace tcpadvisor {
 
@@ -29,7 +31,8 @@ class Causes {
  private:
   std::vector<Finding*> all_;
   std::map<Group, std::vector<Finding*>> by_holder_;
-  std::map<std::pair<NetnsId, std::string>, std::vector<Finding*>> by_listener_;
+  /// Several processes may listen on one address and port (SO_REUSEPORT).
+  std::map<std::tuple<NetnsId, std::string, std::optional<Pid>>, std::vector<Finding*>> by_listener_;
   std::map<std::pair<std::optional<Pid>, std::string>, std::vector<Finding*>> by_flow_;
 };
 
@@ -50,11 +53,13 @@ class Links {
   struct OtherEnds;
   struct Index;
   Index& index() const;
+  Relays& relays() const;
   const OtherEnds& other_ends(const Finding& leak) const;
 
   const Sample& sample_;
   const Connections& connections_;
   mutable std::unique_ptr<Index> index_;
+  mutable std::unique_ptr<Relays> relays_;
 };
 
 }  // namespace tcpadvisor

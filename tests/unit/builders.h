@@ -267,6 +267,7 @@ class SampleBuilder {
          {"TcpExt.ListenDrops", "TcpExt.ListenOverflows", "TcpExt.TCPToZeroWindowAdv", "TcpExt.TCPFromZeroWindowAdv",
           "TcpExt.TCPRcvQDrop", "TcpExt.TCPMemoryPressures", "TcpExt.TCPAbortOnMemory", "TcpExt.TCPTimeWaitOverflow",
           "TcpExt.PruneCalled", "TcpExt.RcvPruned", "TcpExt.TCPRcvCollapsed", "TcpExt.TCPDSACKRecvSegs",
+          "TcpExt.SyncookiesSent", "TcpExt.SyncookiesRecv", "TcpExt.TCPReqQFullDrop", "TcpExt.TCPSynRetrans",
           "Tcp.PassiveOpens", "Tcp.OutSegs", "Tcp.RetransSegs"}) {
       host.counters[name] = 0;
     }

@@ -63,6 +63,33 @@ TEST(ReaderTooSlow, a_half_full_buffer_or_a_fast_reader_is_fine) {
       judged("reader-too-slow", a_window(8, [](SampleBuilder& s, std::size_t) { s.add(stalled().recv_q(0)); }), lab()));
 }
 
+/// 3 MB/s through a window of 200,000 bytes over 30 ms: 110,000 stand unread, the rest is on its way.
+SocketRow autotuned(std::size_t i, std::uint64_t unread, std::uint64_t bytes_per_s = 3'000'000) {
+  return a_socket().pid(12, "worker").recv_q(unread).rcvbuf(330'000, unread * 3 / 2).set([=](SocketRow& row) {
+    row.scaling_ratio = 155;
+    row.rcv_wnd = 90'000;
+    row.rcv_rtt_us = 30'000;
+    row.bytes_received = 1'000'000 + bytes_per_s * i;
+  });
+}
+
+TEST(ReaderTooSlow, a_buffer_that_the_kernel_sizes_by_the_reader_is_never_quite_full) {
+  auto finding = only_finding(judged(
+      "reader-too-slow", a_window(8, [](SampleBuilder& s, std::size_t i) { s.add(autotuned(i, 110'000)); }), lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(value_of(*finding, "read_rate"), 3'000'000);
+  EXPECT_THAT(finding->title, HasSubstr("reads 2.9 MiB/s, too slowly for its sender"));
+}
+
+TEST(ReaderTooSlow, less_unread_an_unused_window_or_a_gigabit_is_no_slow_reader) {
+  auto with = [](std::uint64_t unread, std::uint64_t bytes_per_s) {
+    return a_window(8, [=](SampleBuilder& s, std::size_t i) { s.add(autotuned(i, unread, bytes_per_s)); });
+  };
+  expect_fine(judged("reader-too-slow", with(60'000, 3'000'000), lab()));
+  expect_fine(judged("reader-too-slow", with(110'000, 300'000), lab()));  // the window is open, nobody sends more
+  expect_fine(judged("reader-too-slow", with(110'000, 300'000'000), lab()));
+}
+
 TEST(ReaderTooSlow, clears_and_ignores_closing_and_unaccepted_sockets) {
   expect_fine(
       judged("reader-too-slow",
@@ -136,6 +163,20 @@ TEST(RcvbufLocked, clears_when_the_flow_stops_within_the_windows) {
       lab()));
 }
 
+TEST(RcvbufLocked, one_dip_as_bbr_makes_clears_nothing) {
+  // In the last of two windows the rate falls to three quarters of the limit.
+  auto finding = only_finding(judged("rcvbuf-locked-by-app",
+                                     a_window(8,
+                                              [](SampleBuilder& s, std::size_t i) {
+                                                SocketRow row = locked_receiver(i);
+                                                if (i == 7) row.bytes_received = 4'000'000 * 6 + 2'600'000;
+                                                one_flow(s, row);
+                                              }),
+                                     lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_GT(*value_of(*finding, "window_used_per_rtt"), 0.9);
+}
+
 TEST(RcvbufLocked, a_short_look_is_less_sure_and_a_request_that_was_cut_is_named) {
   Window window = a_window(10, [](SampleBuilder& s, std::size_t i) {
     one_flow(s, locked_receiver(i));
@@ -188,6 +229,29 @@ TEST(SndbufLocked, a_lock_that_hardly_ever_binds_is_fine) {
   expect_fine(judged("sndbuf-locked-by-app",
                      a_window(8, [](SampleBuilder& s, std::size_t i) { one_flow(s, locked_sender(i, 0.033)); }),
                      lab()));
+}
+
+TEST(SndbufLocked, where_the_queue_of_the_path_is_full_a_larger_buffer_only_lengthens_it) {
+  auto with_min_rtt = [](std::uint32_t min_rtt_us) {
+    return a_window(8, [=](SampleBuilder& s, std::size_t i) {
+      SocketRow row = locked_sender(i, 0.41);
+      row.min_rtt_us = min_rtt_us;
+      one_flow(s, row);
+    });
+  };
+  EXPECT_TRUE(only_finding(judged("sndbuf-locked-by-app", with_min_rtt(20'000), lab())));
+  expect_fine(judged("sndbuf-locked-by-app", with_min_rtt(16'000), lab()));
+}
+
+TEST(SndbufLocked, one_dip_clears_nothing) {
+  EXPECT_TRUE(only_finding(judged("sndbuf-locked-by-app",
+                                  a_window(8,
+                                           [](SampleBuilder& s, std::size_t i) {
+                                             SocketRow row = locked_sender(i, 0.12);
+                                             if (i == 7) *row.sndbuf_limited_us -= 60'000;
+                                             one_flow(s, row);
+                                           }),
+                                  lab())));
 }
 
 TEST(SndbufLocked, clears_when_the_sender_is_idle) {

@@ -108,7 +108,7 @@ TEST(ClosedSocketFdLeak, fires_on_descriptors_of_dead_sockets) {
   EXPECT_EQ(finding->scope.count, 20u);
   EXPECT_EQ(finding->confidence, Confidence::high);
   EXPECT_THAT(finding->confidence_why, HasSubstr("were CLOSE_WAIT before"));
-  EXPECT_EQ(value_of(*finding, "sockets_in_no_list"), 20);
+  EXPECT_FALSE(value_of(*finding, "sockets_in_no_list")) << "sockstat's alloc is the host's, its inuse a namespace's";
 }
 
 TEST(ClosedSocketFdLeak, a_steady_number_is_less_certain) {

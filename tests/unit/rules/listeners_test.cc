@@ -115,6 +115,27 @@ TEST(BacklogTooSmall, raises_somaxconn_when_that_is_the_cap) {
   EXPECT_EQ(values_text(finding->recommendation.change->target), "1024");
 }
 
+TEST(BacklogTooSmall, a_container_keeps_somaxconn_by_what_starts_it) {
+  constexpr NetnsId kContainer = 4026532999;
+  Window window = a_window(10, [=](SampleBuilder& sample, std::size_t i) {
+    sample.set([&](Sample& s) {
+      NetnsSample& netns = s.netns.emplace_back(s.netns.front());
+      netns.id = kContainer;
+      netns.name = "pid:4711";
+      netns.is_host = false;
+      netns.counters["TcpExt.ListenOverflows"] = i < 5 ? 0 : 115;
+      netns.sysctls["net.core.somaxconn"].values = {16};
+    });
+    sample.add(a_socket().listen(9039, 0, 16).netns(kContainer).pid(31, "app").drops(i < 5 ? 0 : 115));
+  });
+  auto finding = only_finding(judged("backlog-too-small", window, lab()));
+  ASSERT_TRUE(finding);
+  ASSERT_TRUE(finding->recommendation.change);
+  EXPECT_EQ(text_of(*finding->recommendation.change).apply, "nsenter -t 4711 -n sysctl -w net.core.somaxconn=256");
+  EXPECT_THAT(finding->recommendation.steps,
+              testing::Contains(HasSubstr("by what starts the container (docker run --sysctl")));
+}
+
 TEST(BacklogTooSmall, needs_drops_and_a_queue_that_is_else_idle) {
   expect_fine(
       judged("backlog-too-small", a_window(10, [](SampleBuilder& s, std::size_t) { listener(s, 0, 8, 347); }), lab()));
@@ -157,11 +178,42 @@ TEST(SynDropsNotOverflow, names_the_counter_that_tells_why_and_no_backlog) {
   expect_fine(judged("backlog-too-small", refusing("TcpExt.TCPMD5NotFound"), Policy{}));
 }
 
-TEST(SynDropsNotOverflow, of_an_unknown_cause_it_is_no_alarm) {
-  auto finding = only_finding(judged("syn-drops-not-overflow", refusing("TcpExt.Anything"), Policy{}));
+TEST(SynDropsNotOverflow, of_an_unknown_cause_it_is_no_finding_and_not_fine) {
+  expect_unknown(judged("syn-drops-not-overflow", refusing("TcpExt.Anything"), Policy{}),
+                 "a scan, a filter or a fault");
+}
+
+TEST(SynDropsNotOverflow, syns_that_cannot_be_answered_are_told_by_listen_drops) {
+  auto finding = only_finding(judged("syn-drops-not-overflow", refusing("TcpExt.ListenDrops"), Policy{}));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::info);
+  EXPECT_EQ(finding->confidence, Confidence::medium);
+  EXPECT_THAT(finding->title, HasSubstr("could not answer"));
+}
+
+TEST(SynDropsNotOverflow, connections_of_this_host_that_get_no_answer_make_it_a_finding) {
+  Window window = a_window(8, [](SampleBuilder& sample, std::size_t i) {
+    sample.add(a_socket().listen(1790, 0, 100).pid(31, "bgpd").drops(3 * i));
+    sample.add(a_socket().cookie(5).state(TcpState::syn_sent).remote(Endpoint::v4(10, 0, 0, 1, 1790)).pid(32, "peer"));
+    sample.counter("TcpExt.ListenOverflows", 0);
+  });
+  auto finding = only_finding(judged("syn-drops-not-overflow", window, Policy{}));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->severity, Severity::info);
   EXPECT_EQ(finding->confidence, Confidence::low);
+}
+
+TEST(SynDropsNotOverflow, what_defer_accept_waits_past_and_what_a_flood_fills_is_not_its_topic) {
+  expect_fine(judged("syn-drops-not-overflow", refusing("TcpExt.TCPDeferAcceptDrop"), Policy{}));
+  expect_fine(judged("syn-drops-not-overflow", refusing("TcpExt.TCPReqQFullDrop"), Policy{}));
+}
+
+TEST(SynDropsNotOverflow, a_counter_that_hardly_moved_explains_nothing) {
+  Window window = a_window(8, [](SampleBuilder& sample, std::size_t i) {
+    sample.add(a_socket().listen(1790, 0, 100).pid(31, "bgpd").drops(30 * i));
+    sample.counter("TcpExt.ListenOverflows", 0).counter("TcpExt.TCPMD5NotFound", i);
+  });
+  expect_unknown(judged("syn-drops-not-overflow", window, Policy{}), "nothing tells");
 }
 
 TEST(SynDropsNotOverflow, a_few_stray_segments_and_a_true_overflow_are_not_its_topic) {

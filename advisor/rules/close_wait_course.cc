@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "advisor/rules/close_wait_course.h"
+
+#include <algorithm>
+#include <map>
+
+#include "advisor/base/saturate.h"
+#include "advisor/rules/listener_scope.h"
+
+namespace tcpadvisor {
+namespace {
+
+constexpr double kSweptShare = 0.3;      // of the count, in one step
+constexpr std::size_t kFewestLooks = 3;  // at a count that is to be called steady
+constexpr double kInUse = 0.9;           // of a pool is idle at least, while we look
+
+Series latest(const Series& whole, double look_s) {
+  Series out;
+  if (whole.empty()) return out;
+  const double until_s = whole.points().back().t_s;
+  for (const Series::Point& point : whole.points()) {
+    if (point.t_s >= until_s - look_s) out.add(point.t_s, point.value);
+  }
+  return out;
+}
+
+/// Connections to one local port were accepted there; those that a process opens have a port each.
+bool was_accepted(const Connections& connections, const SocketRow& row,
+                  const std::map<std::pair<NetnsId, std::uint16_t>, std::size_t>& rows_of_port) {
+  if (listener_of(connections, row.netns, row.local) != nullptr) return true;
+  auto found = rows_of_port.find({row.netns, row.local.port});
+  return found != rows_of_port.end() && found->second > 1;
+}
+
+bool peer_waits(const Connections& connections, const SocketRow& row) {
+  const SocketRow* far = connections.other_end(row);
+  return far != nullptr && far->state == TcpState::fin_wait_2 && group_of(*far).has_value();
+}
+
+bool changes(const Series& counts) {
+  return counts.rises() + counts.falls() > 0;
+}
+
+/// Anything that the process does beside holding these sockets.
+bool works_on(const Window& window, const Holding& holding) {
+  if (holding.owner != nullptr) {
+    for (TcpState state : {TcpState::established, TcpState::syn_sent, TcpState::listen, TcpState::fin_wait_2}) {
+      if (changes(window.owner_series(*holding.owner, [&](const PastOwner& then) {
+            return std::optional<double>(then.sockets[index_of(state)]);
+          })))
+        return true;
+    }
+  }
+  if (!holding.scope.pid) return false;
+  const auto span_ms = to_u64(window.span_s() * 1000);
+  auto within = [&](const auto& ms_ago) { return ms_ago && *ms_ago < span_ms; };
+  Rows others = window.connections().held({.pid = holding.scope.pid, .netns = 0}, TcpState::established);
+  return std::ranges::any_of(
+      others, [&](const SocketRow* row) { return within(row->last_data_sent_ms) || within(row->last_data_recv_ms); });
+}
+
+}  // namespace
+
+std::optional<Sweeps> sweeps_of(const Window& window, const OwnerTotals& owner, double look_s,
+                                std::uint64_t threshold) {
+  Series counts = latest(
+      window.owner_series(
+          owner,
+          [](const PastOwner& then) { return std::optional<double>(then.sockets[index_of(TcpState::close_wait)]); }),
+      look_s);
+  if (counts.max() < static_cast<double>(threshold)) return std::nullopt;
+  Series old = latest(
+      window.owner_series(owner, [](const PastOwner& then) { return std::optional<double>(then.old_close_wait); }),
+      look_s);
+  Sweeps out{
+      .count = 0, .peak = counts.max(), .low = counts.min(), .left_per_minute = 0, .most_old = to_u64(old.max())};
+  double came = 0;
+  const double bulk = std::max(kSweptShare * counts.max(), static_cast<double>(threshold) / 2);
+  for (std::size_t i = 1; i < counts.size(); ++i) {
+    double step = counts.points()[i].value - counts.points()[i - 1].value;
+    if (step > 0) came += step;
+    if (-step >= bulk) ++out.count;
+  }
+  // Without growth it was a clean-up, not a sweep through a leak.
+  if (out.count == 0 || counts.rises() < 2 || out.most_old < threshold) return std::nullopt;
+  out.left_per_minute = counts.span_s() > 0 ? came / counts.span_s() * 60 : 0;
+  return out;
+}
+
+std::optional<Steady> steady_of(const Window& window, const Holding& holding) {
+  const Series& counts = holding.counts;
+  if (counts.size() < kFewestLooks || counts.max() > counts.first() || counts.min() < kInUse * counts.first())
+    return std::nullopt;
+  Steady out{.count = counts.first(), .suspects = 0, .works_on = works_on(window, holding)};
+  const Connections& connections = window.connections();
+  std::map<std::pair<NetnsId, std::uint16_t>, std::size_t> rows_of_port;
+  for (const SocketRow* row : holding.rows) ++rows_of_port[{row->netns, row->local.port}];
+  for (const SocketRow* row : holding.rows) {
+    bool suspect = row->recv_q > 0 || row->send_q > 0 || was_accepted(connections, *row, rows_of_port) ||
+                   peer_waits(connections, *row);
+    out.suspects += suspect ? 1 : 0;
+  }
+  // Nothing is known of those without a row.
+  out.suspects = add_sat(out.suspects, sub_sat(holding.count, holding.rows.size()));
+  return out;
+}
+
+}  // namespace tcpadvisor
