@@ -2,8 +2,6 @@
 #include "tests/scenario/farpeer.h"
 
 #include <arpa/inet.h>
-#include <netinet/ip.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -12,6 +10,7 @@
 #include <optional>
 #include <span>
 
+#include "tests/scenario/segment.h"
 #include "tests/scenario/tun.h"
 
 namespace tcpfault {
@@ -20,26 +19,9 @@ namespace {
 constexpr const char* kOurAddress = "10.78.0.1";
 constexpr std::uint32_t kFirstSequence = 1'000;  // the same for all: we never send a byte, so there is no state to keep
 
-/// The Internet checksum (RFC 1071) of an even number of bytes, on top of `sum`.
-std::uint16_t checksum(std::span<const std::uint8_t> bytes, std::uint32_t sum = 0) {
-  for (std::size_t i = 0; i + 1 < bytes.size(); i += 2) {
-    sum += static_cast<std::uint32_t>(bytes[i] << 8 | bytes[i + 1]);
-  }
-  while (sum > 0xffff) {
-    sum = (sum & 0xffff) + (sum >> 16);
-  }
-  return htons(static_cast<std::uint16_t>(~sum));
-}
-
-struct Packet {
-  iphdr ip{};
-  tcphdr tcp{};
-};
-static_assert(sizeof(Packet) == 40);
-
 /// What the far peer says to a segment: SYN gets SYN and ACK, data and FIN get an ACK, the rest silence.
-std::optional<Packet> answer_to(std::span<const std::uint8_t> packet) {
-  Packet in;
+std::optional<Segment> answer_to(std::span<const std::uint8_t> packet) {
+  Segment in;
   if (packet.size() < sizeof in) {
     return std::nullopt;
   }
@@ -52,28 +34,12 @@ std::optional<Packet> answer_to(std::span<const std::uint8_t> packet) {
   if (taken == 0) {
     return std::nullopt;
   }
-  Packet out;
-  out.ip.version = 4;
-  out.ip.ihl = 5;
-  out.ip.tot_len = htons(sizeof out);
-  out.ip.ttl = 64;
-  out.ip.protocol = IPPROTO_TCP;
-  out.ip.saddr = in.ip.daddr;
-  out.ip.daddr = in.ip.saddr;
-  out.tcp.source = in.tcp.dest;
-  out.tcp.dest = in.tcp.source;
+  Segment out = segment_between(in.ip.daddr, in.tcp.dest, in.ip.saddr, in.tcp.source);
   out.tcp.seq = htonl(kFirstSequence + (in.tcp.syn ? 0 : 1));
   out.tcp.ack_seq = htonl(ntohl(in.tcp.seq) + taken);
-  out.tcp.doff = sizeof(tcphdr) / 4;
   out.tcp.syn = in.tcp.syn;
   out.tcp.ack = 1;
-  out.tcp.window = htons(65'535);
-  std::array<std::uint8_t, sizeof out> bytes;
-  std::memcpy(bytes.data(), &out, sizeof out);
-  out.ip.check = checksum(std::span(bytes).first(sizeof(iphdr)));
-  // The pseudo header: both addresses (the last 8 bytes of the IP header), protocol and length.
-  const std::uint32_t pseudo = IPPROTO_TCP + sizeof(tcphdr);
-  out.tcp.check = checksum(std::span(bytes).subspan(offsetof(iphdr, saddr)), pseudo);
+  seal(out);
   return out;
 }
 

@@ -47,6 +47,20 @@ Scene make_closed_fd_leak(Stage& stage, const Request& request);
 // Listeners that do not keep up (listener_faults.cc).
 Scene make_accept_slow(Stage& stage, const Request& request);
 Scene make_backlog_small(Stage& stage, const Request& request);
+Scene make_somaxconn_small(Stage& stage, const Request& request);
+Scene make_reuseport_stuck(Stage& stage, const Request& request);
+
+// Programs between others, and counts that look like a leak or hide one (chain_faults.cc).
+Scene make_relay(Stage& stage, const Request& request);
+Scene make_relay_stuck(Stage& stage, const Request& request);
+Scene make_idle_pool(Stage& stage, const Request& request);
+Scene make_swept_leak(Stage& stage, const Request& request);
+
+// Segments that a listener refuses (syn_faults.cc).
+Scene make_md5_missing(Stage& stage, const Request& request);
+Scene make_syn_flood(Stage& stage, const Request& request);
+Scene make_defer_accept(Stage& stage, const Request& request);
+Scene make_stray_segments(Stage& stage, const Request& request);
 
 // Buffers and windows (buffer_faults.cc).
 Scene make_slow_reader(Stage& stage, const Request& request);

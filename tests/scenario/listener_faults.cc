@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "tests/scenario/faults.h"
+#include "tests/scenario/netns.h"
 #include "tests/scenario/sockets.h"
 
 namespace tcpfault {
@@ -54,6 +55,49 @@ void serve(int connection) {
   close(connection);
 }
 
+/// A server that stalls for a moment at each burst.
+Scene bursts_at(Stage& stage, const Request& request, const char* fault, int backlog) {
+  constexpr Millis kStall{300};
+  constexpr Millis kQuiet{1'200};  // longer than the client's first SYN retry, so that retries find a quick server
+  constexpr Millis kBetweenBursts{2'500};
+
+  const Actor server = stage.start("tcpfault-server", [=](const Channel& channel) {
+    const Listening listening = listen_on({.port = request.port, .backlog = backlog});
+    channel.say(listening.port);
+    auto last = Clock::time_point{};
+    for (;;) {
+      const int connection = accept_one(listening.fd);
+      if (Clock::now() - last > kQuiet) {
+        sleep_for(kStall);  // a collector's pause, just when the burst comes
+      }
+      serve(connection);
+      last = Clock::now();
+    }
+  });
+  const auto port = static_cast<std::uint16_t>(server.channel.hear());
+  const Actor client = stage.start("tcpfault-client", [=](const Channel& channel) {
+    constexpr Millis kBurst{100};
+    need_descriptors(static_cast<std::size_t>(request.count * 2 + 64));
+    Crowd crowd(port, Millis{800});
+    for (int burst = 0;; ++burst) {
+      const auto start = Clock::now();
+      for (int i = 0; i < request.count; ++i) {
+        std::this_thread::sleep_until(start + i * kBurst / request.count);
+        crowd.open_one();
+      }
+      if (burst == 0) {
+        channel.say(1);
+      }
+      while (Clock::now() < start + kBetweenBursts) {
+        crowd.tend();
+        sleep_for(Millis{20});
+      }
+    }
+  });
+  client.channel.hear();
+  return {{fault, server.pid, client.pid, port, request.count}};
+}
+
 }  // namespace
 
 Scene make_accept_slow(Stage& stage, const Request& request) {
@@ -93,46 +137,51 @@ Scene make_accept_slow(Stage& stage, const Request& request) {
 }
 
 Scene make_backlog_small(Stage& stage, const Request& request) {
-  constexpr int kBacklog = 8;
-  constexpr Millis kStall{300};
-  constexpr Millis kQuiet{1'200};  // longer than the client's first SYN retry, so that retries find a quick server
-  constexpr Millis kBetweenBursts{2'500};
+  return bursts_at(stage, request, "backlog-small", 8);
+}
 
-  const Actor server = stage.start("tcpfault-server", [=](const Channel& channel) {
-    const Listening listening = listen_on({.port = request.port, .backlog = kBacklog});
-    channel.say(listening.port);
-    auto last = Clock::time_point{};
-    for (;;) {
-      const int connection = accept_one(listening.fd);
-      if (Clock::now() - last > kQuiet) {
-        sleep_for(kStall);  // a collector's pause, just when the burst comes
-      }
-      serve(connection);
-      last = Clock::now();
+Scene make_somaxconn_small(Stage& stage, const Request& request) {
+  if (!request.private_netns) {
+    throw Skip("somaxconn-small lowers net.core.somaxconn: it needs a namespace of its own (--own-netns)");
+  }
+  set_sysctl("net/core/somaxconn", "16");
+  return bursts_at(stage, request, "somaxconn-small", 1'024);
+}
+
+Scene make_reuseport_stuck(Stage& stage, const Request& request) {
+  constexpr int kWorkers = 4;
+  std::uint16_t port = request.port;
+  pid_t stuck = 0;
+  for (int worker = 0; worker < kWorkers; ++worker) {
+    const Actor actor = stage.start("tcpfault-worker", [=](const Channel& channel) {
+      const Listening listening = listen_on({.port = port, .backlog = 128, .reuseport = true});
+      channel.say(listening.port);
+      while (worker > 0) {
+        serve(accept_one(listening.fd));
+      }  // the first one hangs
+    });
+    port = static_cast<std::uint16_t>(actor.channel.hear());
+    if (worker == 0) {
+      stuck = actor.pid;
     }
-  });
-  const auto port = static_cast<std::uint16_t>(server.channel.hear());
+  }
   const Actor client = stage.start("tcpfault-client", [=](const Channel& channel) {
-    constexpr Millis kBurst{100};
-    need_descriptors(static_cast<std::size_t>(request.count * 2 + 64));
-    Crowd crowd(port, Millis{800});
-    for (int burst = 0;; ++burst) {
-      const auto start = Clock::now();
-      for (int i = 0; i < request.count; ++i) {
-        std::this_thread::sleep_until(start + i * kBurst / request.count);
-        crowd.open_one();
-      }
-      if (burst == 0) {
+    Crowd crowd(port, Millis{600'000});
+    bool said = false;
+    for (int i = 0; i < request.count; ++i) {
+      crowd.open_one();
+    }
+    for (const auto started = Clock::now();;) {
+      crowd.tend();  // those that wait go on doing so
+      if (!said && Clock::now() - started > Millis{500}) {
         channel.say(1);
+        said = true;
       }
-      while (Clock::now() < start + kBetweenBursts) {
-        crowd.tend();
-        sleep_for(Millis{20});
-      }
+      sleep_for(Millis{20});
     }
   });
   client.channel.hear();
-  return {{"backlog-small", server.pid, client.pid, port, request.count}};
+  return {{"reuseport-stuck", stuck, client.pid, port, 1}};
 }
 
 }  // namespace tcpfault

@@ -36,7 +36,9 @@ struct Row {
   std::string batch;
   std::vector<Wanted> wanted;
   std::vector<std::string> never;
-  bool measured = false;  ///< depends on times of milliseconds; has a batch of its own
+  bool measured = false;              ///< depends on times of milliseconds; has a batch of its own
+  std::vector<std::string> says{};    ///< somewhere in what is said about the fault
+  std::vector<std::string> unsaid{};  ///< nowhere in it, also not in passing
 };
 
 void PrintTo(const Row& row, std::ostream* out) {
@@ -76,6 +78,46 @@ const std::vector<Row>& rows() {
        {{"backlog-too-small", Who::culprit, false, false}},
        {"accept-queue-app-slow", "close-wait-leak"},
        true},  // a stall of 0.3 s between two looks
+      {.name = "somaxconn-small",
+       .batch = "container's bursts",
+       .wanted = {{.id = "backlog-too-small", .counted = false, .aged = false, .knob = "net.core.somaxconn"}},
+       .never = {"accept-queue-app-slow"},
+       .measured = true,
+       .says = {"by what starts the container", "not in /etc/sysctl.d of the host"}},
+      {"reuseport-stuck",
+       "chains",
+       {{"reuseport-unbalanced", Who::culprit, false, false}},
+       {"listener-never-accepts", "accept-queue-app-slow", "backlog-too-small"}},
+      {.name = "relay",
+       .batch = "chains",
+       .wanted = {{"close-wait-leak"}},
+       .never = {"reader-too-slow"},
+       .says = {"tcpfault-back", "Fix tcpfault-back"}},
+      {"relay-stuck",
+       "chains",
+       {{"reader-too-slow", Who::culprit, true, false}},
+       {"close-wait-leak", "rcvbuf-locked-by-app"}},
+      {.name = "idle-pool",
+       .batch = "chains",
+       .wanted = {},
+       .never = {"fin-wait2-app-held"},
+       .says = {"idle pool"},
+       .unsaid = {"restart"}},
+      {.name = "swept-leak",
+       .batch = "chains",
+       .wanted = {{.id = "close-wait-leak", .counted = false, .aged = false}},
+       .never = {"closed-socket-fd-leak"},
+       .unsaid = {"At this rate"}},
+      {"md5-missing",
+       "refused",
+       {{"syn-drops-not-overflow", Who::culprit, false, false}},
+       {"backlog-too-small", "accept-queue-app-slow"}},
+      {"syn-flood",
+       "refused",
+       {{"syn-flood-vs-overflow", Who::culprit, false, false}},
+       {"backlog-too-small", "accept-queue-app-slow", "syn-drops-not-overflow"}},
+      {"defer-accept", "refused", {}, {"syn-drops-not-overflow", "backlog-too-small", "syn-flood-vs-overflow"}},
+      {"stray-segments", "refused", {}, {"syn-drops-not-overflow", "backlog-too-small", "syn-flood-vs-overflow"}},
       {"rcvbuf-locked",
        "path in",
        {{"rcvbuf-locked-by-app", Who::culprit, false, false}},
@@ -164,10 +206,18 @@ TEST_P(GroundTruth, GivesExactlyTheseFindings) {
   }
   ASSERT_TRUE(fault.stands()) << fault.error();
   expect_alarms(batch.said, fault.subject(), expected_of(row, fault));
+  std::string said;
   for (const json& finding : batch.said.value("findings", json::array())) {
     if (concerns(finding, fault.subject())) {
       EXPECT_EQ(std::ranges::count(row.never, finding.value("id", "")), 0) << finding.dump(2);
+      said += finding.dump(2);
     }
+  }
+  for (const std::string& words : row.says) {
+    EXPECT_TRUE(said.contains(words)) << '"' << words << "\" is missing in " << said;
+  }
+  for (const std::string& words : row.unsaid) {
+    EXPECT_FALSE(said.contains(words)) << '"' << words << "\" is in " << said;
   }
 }
 

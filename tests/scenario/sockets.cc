@@ -35,6 +35,9 @@ void set_option(int fd, int level, int option, int value, const char* what) {
 Listening listen_on(const ListenOptions& options) {
   const int fd = check(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
   set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR");
+  if (options.reuseport) {
+    set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT");
+  }
   if (options.rcvbuf_bytes > 0) {
     set_option(fd, SOL_SOCKET, SO_RCVBUF, options.rcvbuf_bytes, "SO_RCVBUF");
   }

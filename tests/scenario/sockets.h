@@ -21,7 +21,8 @@ struct ListenOptions {
   const char* address = kLoopback;
   std::uint16_t port = 0;  ///< 0: any free one
   int backlog = 4096;
-  int rcvbuf_bytes = 0;  ///< SO_RCVBUF before listen(); 0: leave it to the kernel
+  int rcvbuf_bytes = 0;    ///< SO_RCVBUF before listen(); 0: leave it to the kernel
+  bool reuseport = false;  ///< SO_REUSEPORT: others may listen on the same port
 };
 struct Listening {
   int fd;
