@@ -20,6 +20,7 @@ class HostCollector final : public Collector {
         self_(parts_.options, parts_.root, *parts_.clock, *parts_.tracer) {
     if (parts_.user_queues) {
       user_queues_ = std::make_unique<UserQueueBook>(parts_.user_queues->inbox(), parts_.root, parts_.find_sockets);
+      if (parts_.options.netns.kind != NetnsChoice::Kind::all) parts_.user_queues->inbox().wait_for_settling();
     }
   }
 
@@ -53,7 +54,9 @@ class HostCollector final : public Collector {
 
 Status HostCollector::prepare() {
   if (auto status = snapshot_.open(); !status) return status;
-  own_facts_.namespaces = probe_namespaces();
+  // Which others there are is no question where one is chosen; whether that one can be entered is told by itself.
+  bool all = parts_.options.netns.kind == NetnsChoice::Kind::all;
+  own_facts_.namespaces = all ? probe_namespaces() : std::vector<Attempt>{works("the chosen namespace")};
   own_facts_.cgroups = snapshot_.cgroups().attempts();
   own_facts_.cgroups_remark = snapshot_.cgroups().remark();
   say_who_listens();

@@ -95,6 +95,23 @@ UserQueueBook::UserQueueBook(sources::UserQueueInbox& inbox, os::ProcRoot root, 
 }
 
 void UserQueueBook::check(const Scene& scene) {
+  check_claims(scene);
+  if (!scene.netns.empty()) inbox_.settle([&](Pid pid) { return concerns(scene, pid); });
+}
+
+/// The process is in one of the namespaces that were asked for, or speaks for a socket there.
+bool UserQueueBook::concerns(const Scene& scene, Pid pid) const {
+  if (pid == 0) return false;
+  auto first = proofs_.lower_bound(Key(pid, ConnectionName{}));
+  for (auto at = first; at != proofs_.end() && at->first.first == pid; ++at) {
+    if (scene.netns.contains(at->second.netns)) return true;
+  }
+  auto link = root_.read_link(fmt::format("/proc/{}/ns/net", pid));
+  auto netns = link ? os::parse_netns_link(*link) : Result<std::uint64_t>(std::unexpected(link.error()));
+  return netns && scene.netns.contains(*netns);
+}
+
+void UserQueueBook::check_claims(const Scene& scene) {
   queues_.clear();
   files_debt_ -= std::min(files_debt_, kFilesPerCheck);
   std::vector<Claim> claims = inbox_.claims(scene.now_ms);  // by process

@@ -75,6 +75,8 @@ class UserQueueBook {
     Proof proof;  ///< all but the descriptor
   };
 
+  void check_claims(const Scene& scene);
+  bool concerns(const Scene& scene, Pid pid) const;
   void check_process(Round& round, std::span<const Claim> claims);
   bool last_word(const Claim& claim, std::uint64_t now_ms);
   bool prove_by_rows(const Round& round, const Claim& claim);

@@ -16,6 +16,16 @@ void count(UserQueueInbox::Counts& counts, std::string_view kind, std::string te
   at->second.last_ms = now_ms;
 }
 
+void add(UserQueueInbox::Counts& into, const UserQueueInbox::Counts& more) {
+  for (const auto& [kind, count] : more) {
+    UserQueueInbox::Count& sum = into[kind];
+    sum.count += count.count;
+    if (count.last_ms < sum.last_ms) continue;
+    sum.last = count.last;
+    sum.last_ms = count.last_ms;
+  }
+}
+
 }  // namespace
 
 bool Allowance::take(std::uint64_t now_ms) {
@@ -28,6 +38,37 @@ bool Allowance::take(std::uint64_t now_ms) {
   return true;
 }
 
+void UserQueueInbox::count_refusal(Pid pid, std::string_view kind, std::string text, std::uint64_t now_ms) {
+  if (!settles_) return count(refusals_, kind, std::move(text), now_ms);
+  if (unsettled_.size() < limits_.processes || unsettled_.contains(pid))
+    count(unsettled_[pid].refusals, kind, std::move(text), now_ms);
+}
+
+void UserQueueInbox::count_over_limit(Pid pid, std::string_view kind, std::string text, std::uint64_t now_ms) {
+  if (!settles_) return count(over_limit_, kind, std::move(text), now_ms);
+  if (unsettled_.size() < limits_.processes || unsettled_.contains(pid))
+    count(unsettled_[pid].over_limit, kind, std::move(text), now_ms);
+}
+
+void UserQueueInbox::wait_for_settling() {
+  std::lock_guard lock(mutex_);
+  settles_ = true;
+}
+
+void UserQueueInbox::settle(const std::function<bool(Pid)>& concerns) {
+  std::map<Pid, Unsettled> all;
+  {
+    std::lock_guard lock(mutex_);
+    all.swap(unsettled_);
+  }
+  std::erase_if(all, [&](const auto& entry) { return !concerns(entry.first); });  // may look at files: not locked
+  std::lock_guard lock(mutex_);
+  for (const auto& [pid, counts] : all) {
+    add(refusals_, counts.refusals);
+    add(over_limit_, counts.over_limit);
+  }
+}
+
 std::size_t UserQueueInbox::Speaker::unchecked() const {
   return static_cast<std::size_t>(
       std::ranges::count_if(entries, [](const auto& entry) { return !entry.second.believed; }));
@@ -37,11 +78,11 @@ bool UserQueueInbox::admit(Pid pid, bool truncated, std::uint64_t now_ms) {
   std::lock_guard lock(mutex_);
   if (now_ms >= expired_ms_ + 1'000) expire(now_ms);
   auto over = [&](std::string_view kind, std::string text) {
-    count(over_limit_, kind, std::move(text), now_ms);
+    count_over_limit(pid, kind, std::move(text), now_ms);
     return false;
   };
   if (pid == 0) {
-    count(refusals_, "unknown speaker", "the speaker is in a pid namespace that is not visible here", now_ms);
+    count_refusal(pid, "unknown speaker", "the speaker is in a pid namespace that is not visible here", now_ms);
     return false;
   }
   auto at = speakers_.find(pid);
@@ -70,7 +111,7 @@ bool UserQueueInbox::admit(Pid pid, bool truncated, std::uint64_t now_ms) {
 
 void UserQueueInbox::no_room(Pid pid, std::uint64_t now_ms) {
   std::lock_guard lock(mutex_);
-  count(over_limit_, "too many datagrams", fmt::format("pid {}: more at once than there is room for", pid), now_ms);
+  count_over_limit(pid, "too many datagrams", fmt::format("pid {}: more at once than there is room for", pid), now_ms);
 }
 
 void UserQueueInbox::take(Pid pid, std::string_view lines, std::uint64_t now_ms) {
@@ -81,7 +122,7 @@ void UserQueueInbox::take(Pid pid, std::string_view lines, std::uint64_t now_ms)
     if (line) {
       keep(pid, speaker->second, std::move(*line), now_ms);
     } else {
-      count(refusals_, line.error().kind, fmt::format("pid {}: {}", pid, line.error().text), now_ms);
+      count_refusal(pid, line.error().kind, fmt::format("pid {}: {}", pid, line.error().text), now_ms);
     }
   }
 }
@@ -104,8 +145,8 @@ bool UserQueueInbox::make_room(Pid pid, Speaker& speaker, std::uint64_t now_ms) 
   if (!own_full && !full) return true;
   bool room = searches_.take(now_ms) && drop_ended(speaker.entries, true);
   if (own_full && !room) {
-    count(over_limit_, "too many connections from one process",
-          fmt::format("pid {} speaks for more than {} connections", pid, limits_.per_process), now_ms);
+    count_over_limit(pid, "too many connections from one process",
+                     fmt::format("pid {} speaks for more than {} connections", pid, limits_.per_process), now_ms);
     return false;
   }
   room = room || (searches_.take(now_ms) &&
@@ -113,8 +154,8 @@ bool UserQueueInbox::make_room(Pid pid, Speaker& speaker, std::uint64_t now_ms) 
                      return drop_ended(other.second.entries, false);
                    })));
   if (!room) {
-    count(over_limit_, "too many connections",
-          fmt::format("pid {}: programs speak for {} connections already", pid, limits_.in_all), now_ms);
+    count_over_limit(pid, "too many connections",
+                     fmt::format("pid {}: programs speak for {} connections already", pid, limits_.in_all), now_ms);
   }
   return room;
 }
@@ -187,7 +228,7 @@ void UserQueueInbox::refuse(const Claim& claim, std::string_view kind, const std
   std::lock_guard lock(mutex_);
   auto speaker = speakers_.find(claim.pid);
   if (speaker != speakers_.end()) entries_ -= speaker->second.entries.erase(claim.connection);
-  count(refusals_, kind, why, now_ms);
+  count_refusal(claim.pid, kind, why, now_ms);
 }
 
 UserQueueInbox::Counts UserQueueInbox::refusals() const {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -70,6 +71,12 @@ class UserQueueInbox {
   Counts refusals() const;    ///< by kind: lies and messages that make no sense
   Counts over_limit() const;  ///< by kind: what did not fit
 
+  /// Where only some network namespaces are of interest: from now on what goes wrong counts only once settle() has said
+  /// whom it concerns.
+  void wait_for_settling();
+  /// Counts what the processes did for which `concerns` is true, and forgets what the others did.
+  void settle(const std::function<bool(Pid)>& concerns);
+
  private:
   struct Entry {
     UserQueue queue;
@@ -85,6 +92,8 @@ class UserQueueInbox {
     std::size_t unchecked() const;
   };
 
+  void count_refusal(Pid pid, std::string_view kind, std::string text, std::uint64_t now_ms);
+  void count_over_limit(Pid pid, std::string_view kind, std::string text, std::uint64_t now_ms);
   void keep(Pid pid, Speaker& speaker, UserQueueClaim claim, std::uint64_t now_ms);
   bool make_room(Pid pid, Speaker& speaker, std::uint64_t now_ms);
   bool drop_ended(Entries& entries, bool with_losses);
@@ -99,6 +108,12 @@ class UserQueueInbox {
   Allowance allowance_, searches_;
   std::uint64_t expired_ms_ = 0;
   Counts refusals_, over_limit_;
+
+  struct Unsettled {
+    Counts refusals, over_limit;
+  };
+  bool settles_ = false;
+  std::map<Pid, Unsettled> unsettled_;  ///< at most as many as `processes`
 };
 
 }  // namespace tcpadvisor::sources

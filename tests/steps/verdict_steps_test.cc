@@ -26,6 +26,18 @@ TEST(VerdictSteps, sixteen_times_the_leaking_processes) {
   EXPECT_LE(steps_of(worlds::leaks, 1'600), 20 * steps_of(worlds::leaks, 100));
 }
 
+TEST(VerdictSteps, sixteen_times_the_chains_of_relays) {
+  EXPECT_LE(steps_of(worlds::relays, 160), 20 * steps_of(worlds::relays, 10));
+}
+
+TEST(VerdictSteps, a_chain_is_followed_to_its_end) {
+  Verdict verdict = judge(worlds::window_of(worlds::relays, 3), *Policy::named("lab"));
+  std::size_t to_blame = 0;
+  for (const Finding& finding : verdict.findings) to_blame += finding.severity != Severity::info;
+  EXPECT_EQ(to_blame, 3u) << "the last of each chain";
+  EXPECT_EQ(verdict.findings.size(), 3u * 20);
+}
+
 TEST(VerdictSteps, sixteen_times_the_rows_of_a_hundred_processes) {
   EXPECT_LE(steps_of(worlds::rows_of_few, 16'000), 20 * steps_of(worlds::rows_of_few, 1'000));
 }

@@ -88,6 +88,33 @@ inline Sample leaks(std::size_t tick, std::uint32_t processes) {
   return sample;
 }
 
+/// Chains of ten programs, each of which has passed an end on to the next and waits; the last one does not close.
+inline Sample relays(std::size_t tick, std::uint32_t chains) {
+  constexpr std::uint32_t kHops = 10;
+  Sample sample = an_empty_sample(tick);
+  std::uint32_t number = 0;
+  for (std::uint32_t i = 0; i < chains; ++i) {
+    for (std::uint32_t hop = 0; hop < kHops; ++hop) {
+      Pid client = 2 * (i * (kHops + 1) + hop) + 2, server = client + 2;
+      for (std::uint32_t k = 0; k < kSocketsEach; ++k, ++number) {
+        SocketRow near = a_row(number, TcpState::fin_wait_2, client, true);
+        SocketRow far = a_row(number, TcpState::close_wait, server, false);
+        near.remote = far.local;
+        far.remote = near.local;
+        sample.sockets.push_back(std::move(near));
+        sample.sockets.push_back(std::move(far));
+      }
+    }
+    for (std::uint32_t hop = 0; hop <= kHops; ++hop) {
+      OwnerTotals owner = an_owner(2 * (i * (kHops + 1) + hop) + 2, TcpState::close_wait, false);
+      if (hop == 0) owner.sockets[index_of(TcpState::close_wait)] = owner.old_close_wait = 0;
+      if (hop < kHops) owner.sockets[index_of(TcpState::fin_wait_2)] = owner.old_fin_wait_2 = kSocketsTotal;
+      sample.owners.push_back(std::move(owner));
+    }
+  }
+  return sample;
+}
+
 /// `rows` of a hundred processes; every tenth has data that nobody reads.
 inline Sample rows_of_few(std::size_t tick, std::uint32_t rows) {
   Sample sample = an_empty_sample(tick);

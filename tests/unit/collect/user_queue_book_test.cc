@@ -80,6 +80,7 @@ class Scene {
   }
 
   UserQueueBook& book() { return book_; }
+  sources::UserQueueInbox& inbox() { return inbox_; }
 
   std::vector<SocketRow> sockets, rows;
   std::set<NetnsId> chosen;
@@ -332,6 +333,34 @@ TEST(UserQueueBook, ComplaintsComeOnceAMinuteForEachKind) {
   scene.say(666, word()).check();
   EXPECT_THAT(scene.book().complaints(scene.now_ms), IsEmpty());
   EXPECT_THAT(scene.book().complaints(scene.now_ms + 60'000), SizeIs(1)) << "only the one that grew";
+}
+
+TEST(UserQueueBook, WhatGoesWrongInOtherNamespacesIsNoComplaintWhereOneIsChosen) {
+  Scene scene;
+  scene.chosen = {kNetns};
+  scene.inbox().wait_for_settling();
+  scene.process(7, "ours").process(8, "other", kOther);
+  scene.say(7, "nonsense").say(8, "nonsense").say(8, word());
+  scene.check();
+  EXPECT_EQ(scene.book().refused(), 1u);
+  auto lines = scene.book().complaints(scene.now_ms);
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_THAT(lines[0], HasSubstr("pid 7"));
+}
+
+TEST(UserQueueBook, WhoSpeaksForASocketOfTheChosenNamespaceIsHeardFromAnywhere) {
+  Scene scene;
+  scene.chosen = {kNetns};
+  scene.inbox().wait_for_settling();
+  scene.process(8, "other", kOther).socket(kNetns, kA, kB, 42, 1).holds(8, 5, 42);
+  SocketRow row = scene.sockets.front();
+  row.owner = Owner{.pid = 8, .comm = "other", .fd = 5};
+  scene.rows = {row};
+  scene.say(8, word());
+  EXPECT_THAT(scene.check(), SizeIs(1));
+  scene.say(8, "nonsense");
+  scene.check();
+  EXPECT_EQ(scene.book().refused(), 1u);
 }
 
 }  // namespace
