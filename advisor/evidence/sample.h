@@ -13,6 +13,7 @@
 
 #include "advisor/evidence/address.h"
 #include "advisor/evidence/fact.h"
+#include "advisor/evidence/owner_group.h"
 #include "advisor/evidence/tcp_state.h"
 
 namespace tcpadvisor {
@@ -375,6 +376,7 @@ struct Sample {
   std::uint64_t rows_suppressed = 0;   ///< mattered, but over the limit of rows (still in the totals)
   std::vector<OwnerTotals> owners;
   std::vector<CgroupTotals> cgroups;
+  GroupNames group_names;  ///< of the containers and pods that owners and cgroups are in
   std::vector<PortTotals> ports;
   std::vector<PortUse> port_use;  ///< the destinations with the most ports in use, most first
   std::vector<FailedConnects> failed_connects;
@@ -389,6 +391,9 @@ struct Sample {
   const NetnsSample* find_netns(NetnsId id) const;
   const NetnsSample* host_netns() const;
   const OwnerTotals* find_owner(Pid pid) const;
+  std::optional<OwnerGroup> group_at(std::string_view cgroup_path) const {
+    return owner_group_of(cgroup_path, group_names);
+  }
   const UserQueue* user_queue_of(const SocketRow& row) const;  ///< null if nobody speaks for it
   const SocketRow* row_of(const UserQueue& queue) const;       ///< null if the socket is gone or has no row
   auto operator<=>(const Sample&) const = default;

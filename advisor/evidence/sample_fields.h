@@ -324,6 +324,7 @@ void describe(auto& a, Is<Sample> auto& v) {
   FIELD(rows_suppressed);
   FIELD(owners);
   FIELD(cgroups);
+  FIELD(group_names);
   FIELD(ports);
   FIELD(port_use);
   FIELD(failed_connects);

@@ -72,6 +72,7 @@ json scope_json(const Scope& scope) {
   if (scope.pid) out["pid"] = *scope.pid;
   put(out, "comm", scope.comm);
   put(out, "cgroup", scope.cgroup);
+  if (scope.group) out["group"] = to_json(*scope.group);
   put(out, "local", scope.local);
   put(out, "remote", scope.remote);
   return out;
@@ -166,12 +167,20 @@ std::string_view name_of(FindingClass finding_class) {
   return "application";
 }
 
+json to_json(const OwnerGroup& group) {
+  json out = {{"kind", name_of(group.kind)}, {"name", group.name}, {"id", group.id}};
+  put(out, "pod", group.pod);
+  return out;
+}
+
 std::string scope_text(const Scope& scope) {
   std::string out;
   auto add = [&](const std::string& part) {
     if (!part.empty()) out += (out.empty() ? "" : ", ") + part;
   };
+  bool has_name = scope.group && scope.group->kind != GroupKind::cgroup;
   if (scope.pid) add(fmt::format("{}[{}]", scope.comm, *scope.pid));
+  if (has_name) out += (out.empty() ? "in " : " in ") + group_text(*scope.group);
   if (scope.kind == ScopeKind::listener) {
     add("listening on " + scope.local);
   } else if (!scope.local.empty()) {
@@ -183,7 +192,7 @@ std::string scope_text(const Scope& scope) {
   } else if (!scope.netns_name.empty()) {
     add("netns " + scope.netns_name);
   }
-  if (!scope.cgroup.empty() && scope.cgroup != "/") add("cgroup " + scope.cgroup);
+  if (!has_name && !scope.cgroup.empty() && scope.cgroup != "/") add("cgroup " + scope.cgroup);
   return out;
 }
 

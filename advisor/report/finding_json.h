@@ -11,12 +11,13 @@
 namespace tcpadvisor {
 
 nlohmann::json to_json(const Finding& finding);
+nlohmann::json to_json(const OwnerGroup& group);
 
 std::string_view name_of(Severity severity);      ///< "critical", "warning", "info"
 std::string_view name_of(Confidence confidence);  ///< "high", "medium", "low"
 std::string_view name_of(FindingClass finding_class);
 
-/// Who and where, in one line: "python3[4242], port 8443, netns host".
+/// Who and where, in one line: "python3[4242] in unit web.service, listening on 0.0.0.0:8443, netns host".
 std::string scope_text(const Scope& scope);
 
 }  // namespace tcpadvisor

@@ -95,8 +95,9 @@ std::string painted(Severity severity, const std::string& text, bool color) {
   return fmt::format("\x1b[{}m{}\x1b[0m", code, text);
 }
 
+/// The id first: whatever the line has no room for, `explain` takes it.
 std::string who_text(const Finding& finding) {
-  std::string out = fmt::format("{}; {}", scope_text(finding.scope), finding.id);
+  std::string out = fmt::format("{}; {}", finding.id, scope_text(finding.scope));
   if (finding.confidence != Confidence::high) {
     out += fmt::format("; confidence {}: {}", name_of(finding.confidence), finding.confidence_why);
   }

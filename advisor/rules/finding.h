@@ -26,6 +26,8 @@ struct Scope {
   std::optional<Pid> pid;
   std::string comm, cgroup, local, remote;  ///< empty when it does not apply
   std::uint64_t count = 0;                  ///< sockets concerned
+  /// The name people know for where the process, else the cgroup, belongs; set by the verdict.
+  std::optional<OwnerGroup> group = std::nullopt;
 };
 
 /// One measured number against its threshold. A finding has at least one.

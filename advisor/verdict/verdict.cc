@@ -90,6 +90,15 @@ void add_fine(const Rule& rule, Outcome& outcome, const Sample& sample, const Un
       {std::string(rule.id), std::move(outcome.fine_metric), std::move(outcome.fine_value)});
 }
 
+void name_groups(const Window& window, std::vector<Finding>& findings) {
+  for (Finding& finding : findings) {
+    Scope& scope = finding.scope;
+    const OwnerTotals* owner = scope.pid ? window.connections().owner(*scope.pid) : nullptr;
+    bool by_owner = owner != nullptr && owner->comm == scope.comm && !owner->cgroup.empty();
+    scope.group = window.latest().group_at(by_owner ? owner->cgroup : scope.cgroup);
+  }
+}
+
 Status known_ids(const std::vector<std::string>& ids, std::string_view option) {
   for (const std::string& id : ids) {
     if (find_rule(id) != nullptr) continue;
@@ -131,6 +140,7 @@ Verdict judge(const Window& window, const Policy& policy) {
   for (const NetnsSample& netns : window.latest().netns) {
     if (!netns.error.empty()) verdict.not_assessed.push_back({"netns:" + netns.name, netns.error});
   }
+  name_groups(window, verdict.findings);
   set_instances(window.connections(), verdict.findings);
   relate(window, verdict.findings);
   merge_knobs(verdict.findings);

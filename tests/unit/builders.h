@@ -223,6 +223,10 @@ class OwnerBuilder {
     owner_.fd_limit = limit;
     return *this;
   }
+  OwnerBuilder& cgroup(std::string path) {
+    owner_.cgroup = std::move(path);
+    return *this;
+  }
   OwnerBuilder& memory(std::uint64_t rmem, std::uint64_t wmem, std::uint64_t recv_q = 0) {
     owner_.rmem = rmem;
     owner_.wmem = wmem;

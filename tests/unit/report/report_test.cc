@@ -48,7 +48,10 @@ Window mixed_window() {
     sample.add(a_socket().listen(8443, 0, 16).pid(4242, "payments").drops(i < 5 ? 0 : 347));
     sample.counter("TcpExt.ListenOverflows", i < 5 ? 0 : 347);
     sample.add(50, a_socket().close_wait().age(49s + 1s * i).pid(4242, "payments").local(service).recv_q(12), 100);
-    sample.add(a_process(4242, "payments").close_wait(static_cast<std::uint32_t>(42 + i), 42).fds(212, 1024));
+    sample.add(a_process(4242, "payments")
+                   .close_wait(static_cast<std::uint32_t>(42 + i), 42)
+                   .fds(212, 1024)
+                   .cgroup("/system.slice/payments.service"));
     sample.add(a_socket().cookie(9000).pid(5151, "batch").recv_q(1'200'000).rcvbuf(2'000'000, 1'990'000));
     sample.count(TcpState::time_wait, 12'000).count(TcpState::close_wait, 50).count(TcpState::established, 1);
     sample.count(TcpState::listen, 1).sysctl("net.core.somaxconn", {16});

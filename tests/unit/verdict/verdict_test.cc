@@ -63,6 +63,26 @@ void listener(SampleBuilder& sample) {
   sample.add(a_socket().listen(8443, 0, 128).pid(1, "server").drops(0));
 }
 
+TEST(Verdict, a_finding_names_the_group_of_its_process) {
+  const std::string pod = "3f0cbb6a-7f5d-4f0b-9a51-0a5ec3b0d2f4";
+  auto leak = [&](const std::string& cgroup) {
+    return judge(a_window(9,
+                          [&](SampleBuilder& sample, std::size_t i) {
+                            sample.add(50, a_socket().close_wait().age(49s + 1s * i).pid(42, "api"), 100);
+                            sample.add(a_process(42, "api").close_wait(50, 50).cgroup(cgroup));
+                            sample.set([&](Sample& s) { s.group_names = {{pod, "shop/web"}}; });
+                          }),
+                 lab());
+  };
+  auto group = [&](const std::string& cgroup) {
+    Verdict verdict = leak(cgroup);
+    return verdict.findings.empty() ? std::nullopt : verdict.findings.front().scope.group;
+  };
+  EXPECT_EQ(group("/system.slice/api.service"), (OwnerGroup{GroupKind::unit, "api.service", "api.service", ""}));
+  EXPECT_EQ(group("/kubepods/burstable/pod" + pod), (OwnerGroup{GroupKind::pod, "shop/web", pod, ""}));
+  EXPECT_EQ(group(""), std::nullopt);
+}
+
 TEST(Verdict, a_quiet_host_has_no_finding_and_a_list_of_what_is_fine) {
   auto quiet = [](SampleBuilder& sample, std::size_t) {
     listener(sample);
