@@ -121,6 +121,7 @@ Result<SamplePtr> HostCollector::tick_here() {
   sample->rows_suppressed = picture.rows_suppressed;
   sample->ports = picture.ports;
   sample->cgroups = picture.cgroups;
+  sample->group_names = picture.group_names;
   sample->refusals = parts_.tracer->refusals();
   sample->lifecycle = parts_.tracer->lifecycle();
   self_.describe(picture, sample->self);

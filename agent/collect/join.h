@@ -17,6 +17,7 @@ struct Picture {
   std::vector<SocketRow> rows;
   std::vector<OwnerTotals> owners;
   std::vector<CgroupTotals> cgroups;
+  GroupNames group_names;
   std::vector<PortTotals> ports;
   TcpMemory memory;
   std::uint64_t walked = 0, rows_suppressed = 0, owners_suppressed = 0, unaggregated = 0, undecodable = 0;

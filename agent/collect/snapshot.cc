@@ -70,6 +70,7 @@ Snapshot::Snapshot(const CollectorOptions& options, const os::ProcRoot& root, co
       clock_(clock),
       tracer_(tracer),
       cgroups_(root),
+      pods_(root),
       pace_(options.budget_percent, options.interval),
       owner_pace_(options.budget_percent, options.interval) {
   filter_.old = options.old_age;
@@ -229,6 +230,7 @@ void Snapshot::take_picture(std::uint64_t now_ms, Walked& walked, std::optional<
   processes_.complete(picture_.owners, root_, now_ms);
   keep_chosen_owners();
   cgroups_.add_memory(picture_, processes_);
+  picture_.group_names = pods_.names_for(picture_, now_ms);
   name_owners_of_rows();
   picture_.end_ms = clock_.mono_ms();
 }

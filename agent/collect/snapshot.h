@@ -12,6 +12,7 @@
 #include "agent/collect/collector.h"
 #include "agent/collect/join.h"
 #include "agent/collect/pace.h"
+#include "agent/collect/pod_book.h"
 #include "agent/collect/process_book.h"
 #include "agent/collect/source_choice.h"
 #include "agent/os/clock.h"
@@ -82,6 +83,7 @@ class Snapshot {
   StateAges ages_;
   ProcessBook processes_;
   CgroupBook cgroups_;
+  PodBook pods_;
   WalkPace pace_, owner_pace_;
   std::optional<sources::OwnerScan> owner_scan_;
   Picture picture_;
