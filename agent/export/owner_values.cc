@@ -6,6 +6,7 @@
 #include "agent/export/parts.h"
 #include "agent/export/value_json.h"
 #include "agent/observe/build_up.h"
+#include "agent/observe/groups.h"
 
 namespace tcpadvisor::exported {
 namespace {
@@ -13,16 +14,18 @@ namespace {
 using nlohmann::json;
 using enum ValueType;
 using observe::BuildUp;
+using observe::GroupTotals;
 
 struct Process {
   const OwnerTotals& totals;
   const Observation& seen;
 };
 
-json states_of(const Process& process) {
+template <typename Counts>
+json by_state(const Counts& sockets) {
   json states = json::object();
   for (std::size_t state = 1; state < kStateCount; ++state) {
-    if (process.totals.sockets[state] > 0) states[std::string(kStateNames[state])] = process.totals.sockets[state];
+    if (sockets[state] > 0) states[std::string(kStateNames[state])] = sockets[state];
   }
   return states;
 }
@@ -31,9 +34,12 @@ constexpr Value<Process> kProcess[] = {
     {"pid", gauge, "", "the process", [](const Process& one) { return json(one.totals.pid); }},
     {"comm", text, "", "its name", [](const Process& one) { return json(one.totals.comm); }},
     {"cgroup", text, "", "path of its cgroup", [](const Process& one) { return json(one.totals.cgroup); }},
+    {"group", list, "", kGroupHelp,
+     [](const Process& one) { return group_or_null(observe::group_of(one.totals, one.seen.now())); }},
     {"netns", text, "", "name of its network namespace",
      [](const Process& one) { return json(netns_text(one.seen.now(), one.totals.netns)); }},
-    {"states", list, "", "its TCP sockets by state, those it has; CLOSE: dead and still held", states_of},
+    {"states", list, "", "its TCP sockets by state, those it has; CLOSE: dead and still held",
+     [](const Process& one) { return by_state(one.totals.sockets); }},
     {"old_close_wait", gauge, "", "CLOSE_WAIT sockets older than the policy's age",
      [](const Process& one) { return json(one.totals.old_close_wait); }},
     {"old_fin_wait_2", gauge, "", "FIN_WAIT_2 sockets older than the policy's age",
@@ -50,6 +56,23 @@ constexpr Value<Process> kProcess[] = {
      [](const Process& one) { return or_null(one.totals.fds); }},
     {"fd_limit", gauge, "", "descriptors that it may have",
      [](const Process& one) { return or_null(one.totals.fd_limit); }},
+};
+
+constexpr Value<GroupTotals> kGroup[] = {
+    {"group", list, "", kGroupHelp, [](const GroupTotals& one) { return group_or_null(one.group); }},
+    {"processes", gauge, "", "of it that hold TCP sockets",
+     [](const GroupTotals& one) { return json(one.processes.size()); }},
+    {"states", list, "", "their TCP sockets by state, those they have",
+     [](const GroupTotals& one) { return by_state(one.sockets); }},
+    {"old_close_wait", gauge, "", "CLOSE_WAIT sockets older than the policy's age",
+     [](const GroupTotals& one) { return json(one.old_close_wait); }},
+    {"old_fin_wait_2", gauge, "", "FIN_WAIT_2 sockets older than the policy's age",
+     [](const GroupTotals& one) { return json(one.old_fin_wait_2); }},
+    {"recv_q", gauge, "bytes", "received and not read", [](const GroupTotals& one) { return json(one.recv_q); }},
+    {"send_q", gauge, "bytes", "sent and not acknowledged, or not sent",
+     [](const GroupTotals& one) { return json(one.send_q); }},
+    {"rmem_bytes", gauge, "bytes", "receive memory", [](const GroupTotals& one) { return json(one.rmem); }},
+    {"wmem_bytes", gauge, "bytes", "send memory", [](const GroupTotals& one) { return json(one.wmem); }},
 };
 
 constexpr Value<BuildUp> kBuildUp[] = {
@@ -116,6 +139,12 @@ json owners_json(const Observation& seen) {
   return all;
 }
 
+json groups_json(const Observation& seen) {
+  json all = json::array();
+  for (const GroupTotals& totals : observe::group_totals(seen)) all.push_back(object_of(kGroup, totals));
+  return all;
+}
+
 json build_up_json(const Observation& seen) {
   json all = json::array();
   for (const BuildUp& item : observe::build_ups_of(seen)) all.push_back(object_of(kBuildUp, item));
@@ -135,6 +164,7 @@ json user_queues_json(const Observation& seen) {
 
 void describe_owners(std::vector<Description>& all) {
   add_descriptions(all, "owners[].", kProcess);
+  add_descriptions(all, "groups[].", kGroup);
   add_descriptions(all, "build_up[].", kBuildUp);
   MemberNames names{all};
   const UserQueue any;

@@ -30,6 +30,7 @@ void describe_sockets(std::vector<Description>& all);
 
 // owner_values.cc
 nlohmann::json owners_json(const Observation& seen);
+nlohmann::json groups_json(const Observation& seen);
 nlohmann::json build_up_json(const Observation& seen);
 nlohmann::json user_queues_json(const Observation& seen);
 void describe_owners(std::vector<Description>& all);

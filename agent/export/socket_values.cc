@@ -2,6 +2,7 @@
 #include "advisor/evidence/names.h"
 #include "agent/export/parts.h"
 #include "agent/export/value_json.h"
+#include "agent/observe/groups.h"
 
 namespace tcpadvisor::exported {
 namespace {
@@ -57,6 +58,8 @@ constexpr Value<Socket> kSocket[] = {
     {"netns_id", gauge, "", "inode of its network namespace",
      [](const Socket& socket) { return json(socket.row.netns); }},
     {"cgroup", text, "", "path of its cgroup", [](const Socket& socket) { return json(socket.row.cgroup); }},
+    {"group", list, "", kGroupHelp,
+     [](const Socket& socket) { return group_or_null(observe::group_of(socket.row, socket.seen)); }},
     {"state_age_ms", gauge, "ms", "time in this state",
      [](const Socket& socket) { return json(socket.seen.window.age(socket.row).value.count()); }},
     {"state_age_is_lower_bound", truth, "", "the state may be older: nobody saw it begin",

@@ -65,6 +65,8 @@ constexpr Value<Tick> kTick[] = {
      [](const Tick& tick) { return user_queues_json(tick.seen); }},
     {"listeners", list, "", "listening sockets", [](const Tick& tick) { return listeners_json(tick.seen); }},
     {"owners", list, "", "processes that hold TCP sockets", [](const Tick& tick) { return owners_json(tick.seen); }},
+    {"groups", list, "", "what the processes of one unit, container, pod, user or cgroup add up to",
+     [](const Tick& tick) { return groups_json(tick.seen); }},
     {"build_up", list, "", "sockets of one owner in one state that they should only pass through",
      [](const Tick& tick) { return build_up_json(tick.seen); }},
     {"findings", list, "", "as in a report, docs/report.schema.json", findings_of},

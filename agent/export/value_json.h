@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 
+#include "advisor/report/finding_json.h"
 #include "agent/export/value.h"
 
 namespace tcpadvisor::exported {
@@ -35,6 +36,13 @@ nlohmann::json object_of(const Value<Subject> (&values)[Count], const Subject& s
   add_values(object, values, subject);
   return object;
 }
+
+/// Where a process or socket belongs; null if its cgroup is not known.
+inline nlohmann::json group_or_null(const std::optional<OwnerGroup>& group) {
+  return group ? to_json(*group) : nlohmann::json();
+}
+inline constexpr std::string_view kGroupHelp =
+    "the unit, container, pod, user or cgroup it belongs to: kind, name, id, pod";
 
 /// Text from outside may hold any bytes; a line of JSON never fails because of them.
 inline std::string one_line(const nlohmann::json& object) {
