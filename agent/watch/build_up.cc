@@ -4,7 +4,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "advisor/base/text.h"
+#include "advisor/evidence/names.h"
+#include "agent/observe/groups.h"
 #include "agent/watch/details.h"
 #include "agent/watch/table.h"
 #include "agent/watch/units.h"
@@ -14,15 +18,34 @@ namespace {
 
 using observe::BuildUp;
 
-constexpr std::array<Column, 7> kColumns = {{{"OWNER"},
+constexpr std::array<Column, 7> kColumns = {{{"OWNER", 0, false, 0, Cut::name},
                                              {"STATE", 11},
                                              {"COUNT", 8, true},
                                              {"OLD", 8, true},
                                              {"OLDEST", 9, true},
                                              {"GROWTH", 12, true},
-                                             {"CGROUP", 32, false, 110}}};
+                                             {"GROUP", 32, false, 110}}};
+const Fields kFields = {Field::proc, Field::state, Field::group, Field::netns, Field::age};
 
-std::vector<Line> lines_of(const BuildUp& item, const View& view) {
+std::optional<OwnerGroup> group_of(const BuildUp& item, const Picture& picture) {
+  return item.owner != nullptr ? observe::group_of(*item.owner, picture.now()) : std::nullopt;
+}
+
+Traits traits_of(const BuildUp& item, const Picture& picture) {
+  Traits traits;
+  traits.processes = {item.owner_text};
+  traits.states = {std::string(name_of(item.state))};
+  traits.add_group(group_of(item, picture));
+  if (item.owner != nullptr) traits.netns = {netns_text(picture.now(), item.owner->netns)};
+  if (item.oldest) traits.age_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(item.oldest->value.count(), 0));
+  traits.words =
+      fmt::format("{} {} {}", item.owner_text, name_of(item.state), item.owner != nullptr ? item.owner->cgroup : "");
+  for (const std::string& group : traits.groups) traits.words += " " + group;
+  return traits;
+}
+
+std::vector<Line> lines_of(const BuildUp& item, const Picture& picture, const View& view) {
+  auto group = group_of(item, picture);
   Attr attr = item.old > 0 ? Attr::warning : Attr::normal;
   std::array<Span, kColumns.size()> cells = {
       {{item.owner_text},
@@ -31,7 +54,7 @@ std::vector<Line> lines_of(const BuildUp& item, const View& view) {
        {with_commas(item.old), attr},
        {item.oldest ? age_text(*item.oldest) : "-"},
        {item.growth_per_minute ? fmt::format("{:+.1f}/min", *item.growth_per_minute) : "-"},
-       {item.owner != nullptr ? item.owner->cgroup : ""}}};
+       {group ? group->name : ""}}};
   return {row_of(kColumns, cells, view.width, glyphs(view.utf8))};
 }
 
@@ -67,10 +90,9 @@ Table build_up_table(const Picture& picture, const View& view) {
       {"oldest", [=](Row a, Row b) { return oldest(a) > oldest(b); }},
       {"growth", [](Row a, Row b) { return a.growth_per_minute.value_or(0) > b.growth_per_minute.value_or(0); }}};
   spec.key = [](Row row) { return fmt::format("b{}/{}", row.owner_text, name_of(row.state)); };
-  spec.words = [](Row row) {
-    return fmt::format("{} {} {}", row.owner_text, name_of(row.state), row.owner != nullptr ? row.owner->cgroup : "");
-  };
-  spec.lines = [&](Row row) { return lines_of(row, view); };
+  spec.traits = [&](Row row) { return traits_of(row, picture); };
+  spec.fields = kFields;
+  spec.lines = [&](Row row) { return lines_of(row, picture, view); };
   spec.details = [&](Row row) { return details_of(row, picture, glyphs(view.utf8)); };
   spec.heading = heading_of(kColumns, view.width, glyphs(view.utf8));
   spec.empty = picture.now().knows(FactId::snapshot) ? "nothing piles up in a closing or opening state"

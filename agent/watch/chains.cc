@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "advisor/base/columns.h"
 #include "advisor/base/text.h"
 #include "advisor/evidence/names.h"
 #include "agent/watch/units.h"
@@ -63,8 +64,8 @@ Line& add_queue(Line& line, std::string_view name, std::uint64_t bytes) {
   return line.add(fmt::format("{} {}", name, queue_text(bytes)), bytes > 0 ? Attr::title : Attr::normal);
 }
 
-Line chain(const End& from, const End& to, const Glyphs& g, Detail detail) {
-  Line line("  ");
+Line chain(const End& from, const End& to, const Glyphs& g, Detail detail, std::string_view of_all) {
+  Line line(fmt::format("  {}", of_all));
   if (is_alive(from.driver)) {
     add_queue(line, detail < Detail::no_parts ? driver_name(*from.driver) : "driver", from.driver->queued);
     std::string notes = all_notes_on(*from.driver);
@@ -88,31 +89,48 @@ Line chain(const End& from, const End& to, const Glyphs& g, Detail detail) {
   return line;
 }
 
-/// The chain from one end to the other with all that fits, and below it what a driver says if that does not.
+/// What does not fit beside the chain, below it: what the driver says, and who reads. Its pid stays.
+void add_below(std::vector<Line>& lines, const std::string& notes, const std::string& owner, const std::string& state,
+               const Glyphs& g, std::size_t width) {
+  constexpr std::string_view kIndent = "    ", kReader = "Recv-Q of ";
+  auto reader = [&](std::size_t room) {
+    std::size_t taken = kReader.size() + columns_of(state);
+    return fmt::format("{}{}{}", kReader, cut_owner(owner, room > taken ? room - taken : 1, g), state);
+  };
+  std::string whole = owner.empty() ? "" : reader(SIZE_MAX);
+  std::string both = notes + (notes.empty() || whole.empty() ? "" : "; ") + whole;
+  bool in_one_line = kIndent.size() + columns_of(both) <= width;
+  Line line{std::string(kIndent)};
+  if (!notes.empty()) line.add(notes, Attr::warning);
+  if (in_one_line && !whole.empty()) line.add(both.substr(notes.size()), Attr::dim);
+  if (line.spans.size() > 1) lines.push_back(std::move(line));
+  if (!in_one_line && !whole.empty()) {
+    std::size_t room = width > kIndent.size() ? width - kIndent.size() : 1;
+    lines.push_back(std::move(Line(std::string(kIndent)).add(reader(room), Attr::dim)));
+  }
+}
+
+/// The chain from one end to the other with all that fits, and below it what does not.
 void add_direction(std::vector<Line>& lines, const End& from, const End& to, const Glyphs& g, std::size_t width,
-                   bool name_far_end) {
-  std::string reader;
+                   std::string_view of_all, bool name_far_end) {
+  std::string owner, state;
   if (name_far_end && to.row != nullptr) {
-    reader = owner_text(*to.row);
-    if (to.row->state != from.row->state) reader += fmt::format(" {}", state_text(to.row->state));
+    owner = owner_text(*to.row);
+    if (to.row->state != from.row->state) state = fmt::format(" {}", state_text(to.row->state));
   }
   std::string notes = is_alive(from.driver) ? all_notes_on(*from.driver) : "";
   Line line;
   Detail detail = Detail::all;
   for (Detail level : {Detail::all, Detail::notes_below, Detail::no_parts, Detail::owner_below}) {
-    line = chain(from, to, g, detail = level);
-    if (!reader.empty() && level != Detail::owner_below) line.add(" " + reader, Attr::dim);
+    line = chain(from, to, g, detail = level, of_all);
+    if (!owner.empty() && level != Detail::owner_below) line.add(fmt::format(" {}{}", owner, state), Attr::dim);
     if (line.width() <= width) break;
   }
   lines.push_back(std::move(line));
-  Line below("    ");
-  if (detail >= Detail::notes_below && !notes.empty()) {
-    below.add((detail < Detail::no_parts ? "driver" : driver_name(*from.driver)) + ": " + notes, Attr::warning);
-  }
-  if (detail == Detail::owner_below && !reader.empty()) {
-    below.add(fmt::format("{}Recv-Q of {}", notes.empty() ? "" : "; ", reader), Attr::dim);
-  }
-  if (below.spans.size() > 1) lines.push_back(std::move(below));
+  if (detail == Detail::all) return;
+  if (!notes.empty()) notes = (detail < Detail::no_parts ? "driver" : driver_name(*from.driver)) + ": " + notes;
+  bool owner_below = detail == Detail::owner_below;
+  add_below(lines, notes, owner_below ? owner : "", owner_below ? state : "", g, width);
 }
 
 void add_last_word(std::vector<Line>& lines, const UserQueue* driver) {
@@ -129,7 +147,7 @@ void add_last_word(std::vector<Line>& lines, const UserQueue* driver) {
 
 }  // namespace
 
-std::vector<Line> chain_lines(const Link& link, const Glyphs& g, std::size_t width) {
+std::vector<Line> chain_lines(const Link& link, const Glyphs& g, std::size_t width, std::string_view of_all) {
   End near{link.near, link.near_driver, link.stand_in == nullptr}, far{link.far, link.far_driver};
   bool far_tells = far.row != nullptr && (far.row->state != near.row->state || far.row->holder != near.row->holder);
   auto waits = [](const End& from, const End& to) {
@@ -137,8 +155,8 @@ std::vector<Line> chain_lines(const Link& link, const Glyphs& g, std::size_t wid
     return in_driver || (from.row != nullptr && from.row->send_q > 0) || (to.row != nullptr && to.row->recv_q > 0);
   };
   std::vector<Line> lines;
-  if (waits(near, far) || far_tells) add_direction(lines, near, far, g, width, true);
-  if (waits(far, near)) add_direction(lines, far, near, g, width, false);
+  if (waits(near, far) || far_tells) add_direction(lines, near, far, g, width, of_all, true);
+  if (waits(far, near)) add_direction(lines, far, near, g, width, of_all, false);
   add_last_word(lines, near.driver);
   add_last_word(lines, far.driver);
   return lines;

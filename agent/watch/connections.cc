@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// List 1: connections, the longest queues first.
+// List 1: connections, the longest queues first. Those that look alike are one item.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,29 +7,59 @@
 
 #include "advisor/base/text.h"
 #include "advisor/evidence/names.h"
+#include "agent/observe/groups.h"
 #include "agent/watch/chains.h"
 #include "agent/watch/details.h"
+#include "agent/watch/equal_links.h"
+#include "agent/watch/header.h"
 #include "agent/watch/table.h"
 #include "agent/watch/units.h"
 
 namespace tcpadvisor::watch {
 namespace {
 
-constexpr std::array<Column, 7> kColumns = {{{"STATE", 11},
-                                             {"AGE", 8, true},
-                                             {"OWNER", 18},
-                                             {"LOCAL > REMOTE"},
-                                             {"RTT", 8, true, 110},
-                                             {"RETRANS", 7, true, 110},
-                                             {"NETNS", 10, false, 110}}};
+constexpr std::array<Column, 10> kColumns = {{{"STATE", 11},
+                                              {"AGE", 8, true},
+                                              {"OWNER", 18, false, 0, Cut::name},
+                                              {"LOCAL > REMOTE"},
+                                              {"SENT/s", 8, true, 110},
+                                              {"RECV/s", 8, true, 110},
+                                              {"RTT", 8, true, 110},
+                                              {"NETNS", 10, false, 110},
+                                              {"RETRANS", 7, true, 130},
+                                              {"GROUP", 24, false, 150}}};
+const Fields kFields = {Field::proc,  Field::port,  Field::state, Field::peer,
+                        Field::group, Field::netns, Field::q,     Field::age};
 
 std::string rtt_text(const SocketRow& row) {
-  return row.srtt_us ? fmt::format("{:.1f} ms", static_cast<double>(*row.srtt_us) / 1000) : "-";
+  if (!row.srtt_us) return "-";
+  double ms = static_cast<double>(*row.srtt_us) / 1000;
+  return ms < 1'000 ? fmt::format("{:.1f} ms", ms) : fmt::format("{:.1f} s", ms / 1'000);
 }
 
 struct Connection {
   Link link;
   Age age;  ///< of the near end
+};
+
+/// Bytes per second that the peer has acknowledged and that it has sent, since the tick before.
+struct Rates {
+  std::optional<double> sent, received;
+
+  void add(const SocketRow& row, const Picture& picture) {
+    const PastRow* then = picture.before() != nullptr ? picture.before()->find(row) : nullptr;
+    if (then == nullptr) return;
+    add(sent, row.bytes_acked, then->bytes_acked, picture);
+    add(received, row.bytes_received, then->bytes_received, picture);
+  }
+
+ private:
+  static void add(std::optional<double>& sum, std::optional<std::uint64_t> now, Maybe<std::uint64_t> then,
+                  const Picture& picture) {
+    if (!now || !then || *now < *then) return;
+    auto rate = per_second(*picture.before(), picture.window.last(), *then, *now);
+    if (rate) sum = sum.value_or(0) + *rate;
+  }
 };
 
 /// A connection that only a program speaks for has no state: its socket is gone, or has no row.
@@ -44,31 +74,86 @@ Attr attr_of(const Connection& connection, const Picture& picture) {
   return closing && connection.age.value >= picture.policy.age ? Attr::warning : Attr::normal;
 }
 
-std::vector<Line> lines_of(const Connection& connection, const Picture& picture, const View& view) {
-  const Glyphs& g = glyphs(view.utf8);
+Line row_line(const Connection& connection, std::string ends, const Rates& rates, const Picture& picture,
+              const View& view) {
   const SocketRow& row = *connection.link.near;
+  auto group = observe::group_of(row, picture);
   std::array<Span, kColumns.size()> cells = {{{state_of(connection.link), attr_of(connection, picture)},
                                               {age_text(connection.age)},
                                               {owner_text(row)},
-                                              {fmt::format("{} {} {}", row.local.text(), g.arrow, row.remote.text())},
+                                              {std::move(ends)},
+                                              {rate_text(rates.sent)},
+                                              {rate_text(rates.received)},
                                               {rtt_text(row)},
+                                              {netns_text(picture.now(), row.netns)},
                                               {count_or_dash(row.total_retrans)},
-                                              {netns_text(picture.now(), row.netns)}}};
-  std::vector<Line> lines = {row_of(kColumns, cells, view.width, g)};
+                                              {group ? group->name : "-"}}};
+  return row_of(kColumns, cells, view.width, glyphs(view.utf8));
+}
+
+/// `mark` stands before the addresses.
+std::vector<Line> lines_of(const Connection& connection, const Picture& picture, const View& view,
+                           std::string_view mark = "") {
+  const Glyphs& g = glyphs(view.utf8);
+  const SocketRow& row = *connection.link.near;
+  Rates rates;
+  rates.add(row, picture);
+  std::string ends = fmt::format("{}{} {} {}", mark, row.local.text(), g.arrow, row.remote.text());
+  std::vector<Line> lines = {row_line(connection, std::move(ends), rates, picture, view)};
   for (Line& line : chain_lines(connection.link, g, view.width)) lines.push_back(std::move(line));
   return lines;
 }
 
-std::string words_of(const Link& link, const Sample& sample) {
-  auto one = [&](const SocketRow& row) {
-    return fmt::format("{} {} {} {} {} {}", state_text(row.state), owner_text(row), row.local.text(), row.remote.text(),
-                       netns_text(sample, row.netns), row.cgroup);
-  };
-  std::string words = link.far != nullptr ? one(*link.near) + " " + one(*link.far) : one(*link.near);
-  for (const UserQueue* driver : {link.near_driver, link.far_driver}) {
-    if (driver != nullptr) words += fmt::format(" driver {} {}", driver->name, driver->comm);
+/// One line for all of them: how many, how old the oldest is, and their queues added up.
+std::vector<Line> folded_lines(std::span<const Connection* const> equal, bool unfolded, const Picture& picture,
+                               const View& view) {
+  const Glyphs& g = glyphs(view.utf8);
+  std::vector<const Link*> links;
+  Age oldest = equal.front()->age;
+  Rates rates;
+  for (const Connection* one : equal) {
+    links.push_back(&one->link);
+    if (one->age.value > oldest.value) oldest = one->age;
+    rates.add(*one->link.near, picture);
   }
-  return words;
+  LinkSum sum(links);
+  std::string ends = fmt::format("{} {} {} {}", unfolded ? g.unfolded : g.folded, with_commas(equal.size()), g.times,
+                                 sum.ends_text(g));
+  std::vector<Line> lines = {row_line({sum.link(), oldest}, std::move(ends), rates, picture, view)};
+  std::string_view of_all = sum.link().queued() > 0 ? "in all " : "";
+  for (Line& line : chain_lines(sum.link(), g, view.width, of_all)) lines.push_back(std::move(line));
+  return lines;
+}
+
+Traits traits_of(const Connection& connection, const Picture& picture) {
+  Traits traits;
+  auto add = [](std::vector<std::string>& to, std::string& words, std::string text) {
+    words += text + " ";
+    to.push_back(std::move(text));
+  };
+  const Link& link = connection.link;
+  for (const SocketRow* row : {link.near, link.far}) {
+    if (row == nullptr) continue;
+    add(traits.states, traits.words, std::string(state_text(row->state)));
+    add(traits.processes, traits.words, owner_text(*row));
+    for (const HoldingProcess& other : row->others)
+      add(traits.processes, traits.words, fmt::format("{}[{}]", other.comm, other.pid));
+    add(traits.netns, traits.words, netns_text(picture.now(), row->netns));
+    traits.add_group(observe::group_of(*row, picture));
+    traits.add_port(row->local);
+    traits.add_port(row->remote);
+    traits.add_peer(row->remote);
+    traits.words += fmt::format("{} {} {} ", row->local.text(), row->remote.text(), row->cgroup);
+  }
+  for (const UserQueue* driver : {link.near_driver, link.far_driver}) {
+    if (driver == nullptr) continue;
+    traits.words += fmt::format("driver {} ", driver->name);
+    add(traits.processes, traits.words, fmt::format("{}[{}]", driver->comm, driver->pid));
+  }
+  for (const std::string& group : traits.groups) traits.words += group + " ";
+  traits.queued = link.queued();
+  traits.age_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(connection.age.value.count(), 0));
+  return traits;
 }
 
 std::vector<Line> details_of(const Link& link, const Picture& picture, const View& view) {
@@ -111,8 +196,14 @@ Table connections_table(const Picture& picture, const View& view) {
                  {"owner", [](Row a, Row b) { return owner_text(*a.link.near) < owner_text(*b.link.near); }},
                  {"rtt", [=](Row a, Row b) { return rtt(a) > rtt(b); }}};
   spec.key = [](Row row) { return key_of(*row.link.near); };
-  spec.words = [&](Row row) { return words_of(row.link, picture.now()); };
+  spec.traits = [&](Row row) { return traits_of(row, picture); };
+  spec.fields = kFields;
   spec.lines = [&](Row row) { return lines_of(row, picture, view); };
+  spec.form = [&](Row row) { return form_of(row.link, picture.window.connections()); };
+  spec.member_lines = [&](Row row) { return lines_of(row, picture, view, fmt::format("{} ", glyphs(view.utf8).dot)); };
+  spec.folded_lines = [&](std::span<const Connection* const> equal, bool unfolded) {
+    return folded_lines(equal, unfolded, picture, view);
+  };
   spec.details = [&](Row row) { return details_of(row.link, picture, view); };
   spec.heading = heading_of(kColumns, view.width, glyphs(view.utf8));
   spec.empty =

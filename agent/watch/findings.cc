@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "advisor/base/columns.h"
+#include "advisor/base/fields.h"
 #include "advisor/base/text.h"
 #include "advisor/knobs/change.h"
 #include "advisor/report/finding_json.h"
@@ -12,7 +13,8 @@ namespace tcpadvisor::watch {
 namespace {
 
 constexpr std::array<Column, 4> kColumns = {
-    {{"SEVERITY", 8}, {"FINDING", 0, false, 0, true}, {"SOCKETS", 7, true}, {"RULE", 26, false, 110}}};
+    {{"SEVERITY", 8}, {"FINDING", 0, false, 0, Cut::end}, {"SOCKETS", 7, true}, {"RULE", 26, false, 110}}};
+const Fields kFields = {Field::proc, Field::port, Field::peer, Field::group, Field::netns};
 
 Attr attr_of(Severity severity) {
   return severity == Severity::critical ? Attr::critical : severity == Severity::warning ? Attr::warning : Attr::good;
@@ -26,6 +28,27 @@ std::vector<Line> lines_of(const Finding& finding, const View& view) {
   Line scope("         ");
   scope.add(scope_text(finding.scope), Attr::dim);
   return {row_of(kColumns, cells, view.width, glyphs(view.utf8)), std::move(scope)};
+}
+
+/// The number behind the last colon of "10.0.0.1:80", "*:80".
+void add_port(Traits& traits, std::string_view end) {
+  std::size_t colon = end.rfind(':');
+  if (colon == end.npos) return;
+  if (auto port = number<std::uint16_t>(end.substr(colon + 1))) traits.ports.push_back(*port);
+}
+
+Traits traits_of(const Finding& finding) {
+  const Scope& scope = finding.scope;
+  Traits traits;
+  if (scope.pid) traits.processes = {fmt::format("{}[{}]", scope.comm, *scope.pid)};
+  if (!scope.remote.empty()) traits.peers = {scope.remote};
+  if (!scope.netns_name.empty()) traits.netns = {scope.netns_name};
+  traits.add_group(scope.group);
+  add_port(traits, scope.local);
+  add_port(traits, scope.remote);
+  traits.words = fmt::format("{} {} {} {} {}", name_of(finding.severity), finding.id, finding.title, scope_text(scope),
+                             scope.cgroup);
+  return traits;
 }
 
 /// A label and a text broken into lines beside it.
@@ -88,9 +111,8 @@ Table findings_table(const Picture& picture, const View& view) {
                  {"sockets", [](Row a, Row b) { return a->scope.count > b->scope.count; }},
                  {"rule", [](Row a, Row b) { return a->id < b->id; }}};
   spec.key = [](Row row) { return "f" + row->instance; };
-  spec.words = [](Row row) {
-    return fmt::format("{} {} {} {}", name_of(row->severity), row->id, row->title, scope_text(row->scope));
-  };
+  spec.traits = [](Row row) { return traits_of(*row); };
+  spec.fields = kFields;
   spec.lines = [&](Row row) { return lines_of(*row, view); };
   spec.details = [&](Row row) { return details_of(*row, view.width); };
   spec.heading = heading_of(kColumns, view.width, glyphs(view.utf8));

@@ -8,26 +8,29 @@
 namespace tcpadvisor::watch {
 namespace {
 
-constexpr std::array<std::pair<const char*, const char*>, 9> kKeys = {{
+using Entry = std::pair<const char*, const char*>;
+
+constexpr std::array<Entry, 11> kKeys = {{
     {"1 2 3 4 5", "connections, processes, listeners, build-up of states, findings"},
     {"arrows", "select; PgUp, PgDn, Home, End move further"},
-    {"Enter", "everything that is known of what is selected; Esc goes back"},
-    {"/", "filter by a name, a port, a state ...; Esc clears it"},
+    {"Enter", "all that is known of it; equal rows: shows them all, or as one again"},
+    {"/", "show only what fits; Esc clears it. All of these must fit:"},
+    {"", "word  proc:nginx  proc:812  port:443  state:close-wait  peer:10.0"},
+    {"", "group:web  netns:blue  q>64K  age>60s  /regular expression/"},
     {"s", "next order of this list"},
+    {"g", "processes one by one, or summed by unit, container, pod, user"},
     {"p", "pause: the screen stands still, the agent goes on"},
     {"r", "the report on what was seen so far"},
-    {"?", "this page"},
-    {"q", "quit"},
+    {"? q", "this page; quit"},
 }};
 
-constexpr std::array<std::pair<const char*, const char*>, 10> kWords = {{
+constexpr std::array<Entry, 9> kWords = {{
     {"driver", "bytes that a program holds back in a queue of its own, as it says"},
     {"Send-Q", "bytes the peer has not acknowledged; 'not sent' of them never left"},
     {"wnd", "room that the receiver offers; 0 means that it does not read"},
     {"Recv-Q", "bytes that arrived and wait for the application to read them"},
-    {"AGE", "time in this state; > means at least, we did not see it begin"},
-    {"CLOSE_WAIT", "the peer has closed, our application has not"},
-    {"FIN_WAIT_2", "our side has closed, the peer has not"},
+    {"AGE", "time in this state, > at least; of several the oldest"},
+    {"CLOSE_WAIT", "the peer has closed, ours has not; FIN_WAIT_2 the reverse"},
     {"OLD", "older than the policy's age (60 s, or 5 s with --policy lab)"},
     {"memory", "TCP's memory on this host against the three values of tcp_mem"},
     {"QUEUE", "connections that wait for accept(); at LIMIT new ones are dropped"},

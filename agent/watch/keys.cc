@@ -40,12 +40,15 @@ void select(View& view, const Table& table, std::size_t position) {
   view.selected = table.count > 0 ? table.key(position) : "";
 }
 
+void forget_selection(View& view) {
+  view.selected.clear();
+  view.position = view.top = 0;
+}
+
 void show_list(View& view, List list) {
-  if (view.list != list) {
-    view.selected.clear();
-    view.position = view.top = 0;
-  }
+  if (view.list != list) forget_selection(view);
   view.list = list;
+  view.list_chosen = true;
   view.page = Page::list;
 }
 
@@ -59,8 +62,13 @@ void type_filter(KeyPress press, View& view) {
   if (press.key == Key::backspace && !view.filter.empty()) view.filter.pop_back();
   if (press.key == Key::escape) view.filter.clear();
   if (press.key == Key::escape || press.key == Key::enter) view.typing_filter = false;
-  view.position = view.top = 0;
-  view.selected.clear();
+  forget_selection(view);
+}
+
+void sum_by_group(View& view) {
+  view.by_group = view.list != List::processes || !view.by_group;
+  forget_selection(view);
+  show_list(view, List::processes);
 }
 
 Action command(char character, View& view) {
@@ -76,6 +84,9 @@ Action command(char character, View& view) {
       return Action::none;
     case 's':
       ++view.sort[index_of(view.list)];
+      return Action::none;
+    case 'g':
+      sum_by_group(view);
       return Action::none;
     case '?':
       show_page(view, Page::help);
@@ -95,6 +106,7 @@ Action command(char character, View& view) {
 }  // namespace
 
 Action press(KeyPress key, View& view, const Picture& picture) {
+  view.list = first_list(view, picture);
   if (view.typing_filter) {
     type_filter(key, view);
     return Action::none;
@@ -103,6 +115,7 @@ Action press(KeyPress key, View& view, const Picture& picture) {
     if (view.page == Page::list) {
       Table table = table_of(picture, view);
       select(view, table, moved(view.position, steps, table.count));
+      view.list_chosen = true;
     } else {  // the end is not known here; drawing stops at it
       view.page_top = moved(view.page_top, steps, 1 << 30);
     }
@@ -111,8 +124,13 @@ Action press(KeyPress key, View& view, const Picture& picture) {
   if (key.key == Key::enter && view.page == Page::list) {
     Table table = table_of(picture, view);
     if (table.count == 0) return Action::none;
+    view.list_chosen = true;
     select(view, table, std::min(view.position, table.count - 1));
-    show_page(view, Page::details);
+    if (table.folds(view.position)) {
+      if (view.unfolded.erase(view.selected) == 0) view.unfolded.insert(view.selected);
+    } else {
+      show_page(view, Page::details);
+    }
   } else if (key.key == Key::escape || key.key == Key::backspace) {
     if (view.page == Page::list) view.filter.clear();
     view.page = Page::list;

@@ -41,8 +41,8 @@ std::string Line::text() const {
 }
 
 const Glyphs& glyphs(bool utf8) {
-  static constexpr Glyphs kUtf8{"→", "…", "█", "░", "┃", "·", true};
-  static constexpr Glyphs kAscii{"->", "~", "#", ".", "|", "-", false};
+  static constexpr Glyphs kUtf8{"→", "…", "█", "░", "┃", "·", "×", "▸", "▾", true};
+  static constexpr Glyphs kAscii{"->", "~", "#", ".", "|", "-", "x", "+", "-", false};
   return utf8 ? kUtf8 : kAscii;
 }
 
@@ -52,6 +52,13 @@ std::string cut(std::string_view text, std::size_t width, const Glyphs& g) {
 
 std::string cut_middle(std::string_view text, std::size_t width, const Glyphs& g) {
   return tcpadvisor::cut_middle(text, width, g.ellipsis);
+}
+
+std::string cut_owner(std::string_view text, std::size_t width, const Glyphs& g) {
+  std::size_t pid = text.rfind('[');
+  std::size_t tail = pid == text.npos ? 0 : columns_of(text.substr(pid));
+  if (columns_of(text) <= width || tail == 0 || tail >= width) return cut_middle(text, width, g);
+  return cut_middle(text.substr(0, pid), width - tail, g) + std::string(text.substr(pid));
 }
 
 std::string left(std::string_view text, std::size_t width, const Glyphs& g) {

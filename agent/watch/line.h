@@ -31,7 +31,7 @@ struct Line {
 
 /// The few characters that a terminal without UTF-8 cannot show, and what replaces them there.
 struct Glyphs {
-  std::string_view arrow, ellipsis, full, empty, mark, dot;
+  std::string_view arrow, ellipsis, full, empty, mark, dot, times, folded, unfolded;
   bool utf8;
 };
 const Glyphs& glyphs(bool utf8);
@@ -39,6 +39,8 @@ const Glyphs& glyphs(bool utf8);
 /// As in advisor/base/columns.h, with the ellipsis of this terminal.
 std::string cut(std::string_view text, std::size_t width, const Glyphs& g);
 std::string cut_middle(std::string_view text, std::size_t width, const Glyphs& g);
+/// "nginx[812]+3": it is the name that is cut, never the pid, as long as that has room.
+std::string cut_owner(std::string_view text, std::size_t width, const Glyphs& g);
 /// Exactly `width` columns, text at the left or at the right.
 std::string left(std::string_view text, std::size_t width, const Glyphs& g);
 std::string right(std::string_view text, std::size_t width, const Glyphs& g);

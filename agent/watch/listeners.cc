@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// List 3: listeners and their accept queues.
+// List 3: listeners and their accept queues. Many of one process in which nothing waits are one item.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
+#include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/evidence/names.h"
+#include "agent/observe/groups.h"
 #include "agent/watch/details.h"
 #include "agent/watch/table.h"
 #include "agent/watch/units.h"
@@ -14,15 +17,17 @@
 namespace tcpadvisor::watch {
 namespace {
 
-constexpr std::array<Column, 9> kColumns = {{{"LISTENS ON"},
-                                             {"OWNER", 18},
-                                             {"QUEUE", 6, true},
-                                             {"PEAK", 6, true},
-                                             {"LIMIT", 6, true},
-                                             {"DROPS", 7, true},
-                                             {"CONNS", 7, true},
-                                             {"GAVE UP", 7, true, 110},
-                                             {"NETNS", 10, false, 110}}};
+constexpr std::array<Column, 10> kColumns = {{{"LISTENS ON"},
+                                              {"OWNER", 18, false, 0, Cut::name},
+                                              {"QUEUE", 6, true},
+                                              {"PEAK", 6, true},
+                                              {"LIMIT", 6, true},
+                                              {"DROPS", 7, true},
+                                              {"CONNS", 7, true},
+                                              {"GAVE UP", 7, true, 110},
+                                              {"NETNS", 10, false, 110},
+                                              {"GROUP", 24, false, 140}}};
+const Fields kFields = {Field::proc, Field::port, Field::group, Field::netns, Field::age};
 
 struct Listener {
   const SocketRow* row;
@@ -44,11 +49,19 @@ double fill(const Listener& listener) {
   return limit > 0 ? listener.row->accept_queue.value_or(0) / limit : 0;
 }
 
-std::vector<Line> lines_of(const Listener& listener, const Picture& picture, const View& view) {
+/// Equal for the listeners of one process on one address that nothing has to be said about.
+std::string form_of(const Listener& listener) {
   const SocketRow& row = *listener.row;
+  if (row.accept_queue.value_or(0) > 0 || row.drops.value_or(0) > 0) return "";
+  return fmt::format("={} {} {}", owner_text(row), row.netns, row.local.ip_text());
+}
+
+std::vector<Line> lines_of(const Listener& listener, const Picture& picture, const View& view, std::string ends) {
+  const SocketRow& row = *listener.row;
+  auto group = observe::group_of(row, picture);
   Attr attr = fill(listener) >= 1 ? Attr::critical : fill(listener) >= 0.5 ? Attr::warning : Attr::normal;
   std::array<Span, kColumns.size()> cells = {
-      {{row.local.text()},
+      {{std::move(ends)},
        {owner_text(row)},
        {count_or_dash(row.accept_queue), attr},
        {count_or_dash(row.accept_peak)},
@@ -56,8 +69,50 @@ std::vector<Line> lines_of(const Listener& listener, const Picture& picture, con
        {count_or_dash(row.drops), row.drops.value_or(0) > 0 ? Attr::warning : Attr::normal},
        {listener.port != nullptr ? with_commas(connections_of(listener)) : "-"},
        {listener.port != nullptr ? with_commas(listener.port->unaccepted_close_wait) : "-"},
-       {netns_text(picture.now(), row.netns)}}};
+       {netns_text(picture.now(), row.netns)},
+       {group ? group->name : "-"}}};
   return {row_of(kColumns, cells, view.width, glyphs(view.utf8))};
+}
+
+/// "▸ 1,500 × 0.0.0.0:10000-11499", with the highest peak, the limit if all have the same, and all connections.
+std::vector<Line> folded_lines(std::span<const Listener* const> equal, bool unfolded, const Picture& picture,
+                               const View& view) {
+  const Glyphs& g = glyphs(view.utf8);
+  SocketRow row = *equal.front()->row;
+  PortTotals all;
+  std::uint16_t first = row.local.port, last = first;
+  for (const Listener* one : equal) {
+    first = std::min(first, one->row->local.port);
+    last = std::max(last, one->row->local.port);
+    row.accept_peak = std::max(row.accept_peak, one->row->accept_peak);
+    if (one->row->accept_limit != row.accept_limit) row.accept_limit.reset();
+    if (one->port == nullptr) continue;
+    for (std::size_t state = 0; state < kStateCount; ++state)
+      all.sockets[state] = add_sat(all.sockets[state], one->port->sockets[state]);
+    all.unaccepted_close_wait = add_sat(all.unaccepted_close_wait, one->port->unaccepted_close_wait);
+  }
+  bool known = std::ranges::any_of(equal, [](const Listener* one) { return one->port != nullptr; });
+  row.local.port = first;
+  std::string address = row.local.is_unspecified() ? fmt::format("*:{}", first) : row.local.text();
+  std::string ends = fmt::format("{} {} {} {}{}", unfolded ? g.unfolded : g.folded, with_commas(equal.size()), g.times,
+                                 address, first == last ? "" : fmt::format("-{}", last));
+  return lines_of({&row, known ? &all : nullptr}, picture, view, std::move(ends));
+}
+
+Traits traits_of(const SocketRow& row, const Picture& picture) {
+  Traits traits;
+  traits.processes = {owner_text(row)};
+  for (const HoldingProcess& other : row.others)
+    traits.processes.push_back(fmt::format("{}[{}]", other.comm, other.pid));
+  traits.netns = {netns_text(picture.now(), row.netns)};
+  traits.add_group(observe::group_of(row, picture));
+  traits.add_port(row.local);
+  traits.age_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(picture.window.age(row).value.count(), 0));
+  traits.words = fmt::format("{} {} {}", row.local.text(), row.cgroup, traits.netns.front());
+  for (const auto* list : {&traits.processes, &traits.groups}) {
+    for (const std::string& text : *list) traits.words += " " + text;
+  }
+  return traits;
 }
 
 std::vector<Line> details_of(const Listener& listener, const Window& window) {
@@ -95,11 +150,17 @@ Table listeners_table(const Picture& picture, const View& view) {
       {"drops", [](Row a, Row b) { return a.row->drops.value_or(0) > b.row->drops.value_or(0); }},
       {"connections", [](Row a, Row b) { return connections_of(a) > connections_of(b); }}};
   spec.key = [](Row row) { return key_of(*row.row); };
-  spec.words = [&](Row row) {
-    return fmt::format("{} {} {}", row.row->local.text(), owner_text(*row.row),
-                       netns_text(picture.now(), row.row->netns));
+  spec.traits = [&](Row row) { return traits_of(*row.row, picture); };
+  spec.fields = kFields;
+  spec.lines = [&](Row row) { return lines_of(row, picture, view, row.row->local.text()); };
+  spec.form = [](Row row) { return form_of(row); };
+  spec.enough = 8;
+  spec.member_lines = [&](Row row) {
+    return lines_of(row, picture, view, fmt::format("{} {}", glyphs(view.utf8).dot, row.row->local.text()));
   };
-  spec.lines = [&](Row row) { return lines_of(row, picture, view); };
+  spec.folded_lines = [&](std::span<const Listener* const> equal, bool unfolded) {
+    return folded_lines(equal, unfolded, picture, view);
+  };
   spec.details = [&](Row row) { return details_of(row, picture.window); };
   spec.heading = heading_of(kColumns, view.width, glyphs(view.utf8));
   spec.empty =

@@ -2,8 +2,10 @@
 // List 2: processes that hold TCP sockets.
 #include <fmt/format.h>
 
+#include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/evidence/names.h"
+#include "agent/observe/groups.h"
 #include "agent/watch/details.h"
 #include "agent/watch/table.h"
 #include "agent/watch/units.h"
@@ -11,7 +13,7 @@
 namespace tcpadvisor::watch {
 namespace {
 
-constexpr std::array<Column, 12> kColumns = {{{"PROCESS"},
+constexpr std::array<Column, 12> kColumns = {{{"PROCESS", 0, false, 0, Cut::name},
                                               {"TCP", 7, true},
                                               {"ESTAB", 7, true},
                                               {"LISTEN", 6, true},
@@ -21,8 +23,9 @@ constexpr std::array<Column, 12> kColumns = {{{"PROCESS"},
                                               {"SEND-Q", 9, true},
                                               {"FDS", 11, true, 90},
                                               {"MEMORY", 8, true, 110},
-                                              {"NETNS", 10, false, 110},
-                                              {"CGROUP", 30, false, 150}}};
+                                              {"GROUP", 20, false, 120},
+                                              {"NETNS", 10, false, 140}}};
+const Fields kFields = {Field::proc, Field::state, Field::group, Field::netns, Field::q};
 
 /// Descriptors and their share of those allowed, "980 96%": at the limit accept() fails.
 Span descriptors(const OwnerTotals& owner) {
@@ -34,6 +37,7 @@ Span descriptors(const OwnerTotals& owner) {
 }
 
 std::vector<Line> lines_of(const OwnerTotals& owner, const Picture& picture, const View& view) {
+  auto group = observe::group_of(owner, picture.now());
   auto in = [&](TcpState state) { return with_commas(owner.sockets[index_of(state)]); };
   auto closing = [&](TcpState state, std::uint32_t old) {
     return Span{in(state), old > 0 ? Attr::warning : Attr::normal};
@@ -48,9 +52,23 @@ std::vector<Line> lines_of(const OwnerTotals& owner, const Picture& picture, con
                                               {queue_text(owner.send_q)},
                                               descriptors(owner),
                                               {human_bytes(owner.rmem + owner.wmem)},
-                                              {netns_text(picture.now(), owner.netns)},
-                                              {owner.cgroup}}};
+                                              {group ? group->name : "-"},
+                                              {netns_text(picture.now(), owner.netns)}}};
   return {row_of(kColumns, cells, view.width, glyphs(view.utf8))};
+}
+
+Traits traits_of(const OwnerTotals& owner, const Picture& picture) {
+  Traits traits;
+  traits.processes = {fmt::format("{}[{}]", owner.comm, owner.pid)};
+  traits.netns = {netns_text(picture.now(), owner.netns)};
+  for (std::size_t state = 1; state < kStateCount; ++state) {
+    if (owner.sockets[state] > 0) traits.states.emplace_back(kStateNames[state]);
+  }
+  traits.add_group(observe::group_of(owner, picture.now()));
+  traits.queued = add_sat(owner.recv_q, owner.send_q);
+  traits.words = fmt::format("{} {} {}", traits.processes.front(), owner.cgroup, traits.netns.front());
+  for (const std::string& group : traits.groups) traits.words += " " + group;
+  return traits;
 }
 
 }  // namespace
@@ -69,9 +87,8 @@ Table processes_table(const Picture& picture, const View& view) {
                  {"descriptors", [](Row a, Row b) { return a->fds.value_or(0) > b->fds.value_or(0); }},
                  {"pid", [](Row a, Row b) { return a->pid < b->pid; }}};
   spec.key = [](Row row) { return fmt::format("p{}", row->pid); };
-  spec.words = [&](Row row) {
-    return fmt::format("{}[{}] {} {}", row->comm, row->pid, row->cgroup, netns_text(picture.now(), row->netns));
-  };
+  spec.traits = [&](Row row) { return traits_of(*row, picture); };
+  spec.fields = kFields;
   spec.lines = [&](Row row) { return lines_of(*row, picture, view); };
   spec.details = [&](Row row) { return process_details(*row, picture.now()); };
   spec.heading = heading_of(kColumns, view.width, glyphs(view.utf8));

@@ -2,8 +2,10 @@
 #include "agent/watch/screen.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <ranges>
 
 #include "advisor/base/columns.h"
 #include "advisor/base/text.h"
@@ -23,8 +25,9 @@ Line tabs_line(const Picture& picture, const View& view, const Table& table) {
   Line line;
   for (std::size_t i = 0; i < kListCount; ++i) {
     bool chosen = i == index_of(view.list);
+    bool groups = view.by_group && static_cast<List>(i) == List::processes;
     line.add(fmt::format("{} ", i + 1), Attr::key);
-    line.add(fmt::format("{}{}{}", chosen ? "[" : "", kListNames[i], chosen ? "]" : ""),
+    line.add(fmt::format("{}{}{}", chosen ? "[" : "", groups ? "groups" : kListNames[i], chosen ? "]" : ""),
              chosen ? Attr::title : Attr::normal);
     if (static_cast<List>(i) == List::findings && !picture.verdict.findings.empty()) {
       line.add(fmt::format(" {}", picture.verdict.findings.size()), worst_of(picture.verdict.findings));
@@ -35,19 +38,42 @@ Line tabs_line(const Picture& picture, const View& view, const Table& table) {
   return line;
 }
 
+struct KeyHint {
+  std::string_view text;
+  int priority;  ///< the highest are left out first where there is no room
+};
+
+/// The keys of the list, as many as there is room for.
+std::string key_hints(const View& view, std::size_t room) {
+  std::vector<KeyHint> hints = {{"1-5 list", 1}, {"/ filter", 1}, {"s sort", 2}, {"Enter details", 3},
+                                {"p pause", 5},  {"r report", 4}, {"? help", 0}, {"q quit", 0}};
+  if (view.list == List::processes) hints.insert(hints.begin() + 3, {view.by_group ? "g processes" : "g groups", 1});
+  auto text = [&] { return fmt::format("{}", fmt::join(hints | std::views::transform(&KeyHint::text), "  ")); };
+  while (hints.size() > 2 && columns_of(text()) > room)
+    hints.erase(std::ranges::max_element(hints, {}, &KeyHint::priority));
+  return text();
+}
+
 Line keys_line(const View& view, const Table* table) {
-  if (view.typing_filter)
-    return std::move(Line("filter: ", Attr::key)
-                         .add(view.filter + "_", Attr::title)
-                         .add("   Enter keeps it, Esc clears it", Attr::dim));
+  bool wrong = table != nullptr && !table->problem.empty();
+  if (view.typing_filter) {
+    Line line("filter: ", Attr::key);
+    line.add(view.filter + "_", Attr::title);
+    if (wrong) return line.add("   ! " + table->problem, Attr::critical);
+    return line.add("   Enter keeps it, Esc clears it", Attr::dim);
+  }
   if (view.page != Page::list) return Line("arrows, PgUp, PgDn scroll   Esc back   q quit", Attr::dim);
   Line line;
-  if (!view.filter.empty()) line.add("filter: ", Attr::key).add(view.filter + "  ", Attr::title);
-  line.add("1-5 list  / filter  s sort  Enter details  p pause  r report  ? help  q quit", Attr::dim);
-  if (table != nullptr && table->count > 0 && view.width >= 100) {
-    line.add(fmt::format("   {} of {}", view.position + 1, with_commas(table->count)), Attr::dim);
+  if (!view.filter.empty()) {
+    line.add("filter: ", Attr::key).add(view.filter + "  ", Attr::title);
+    if (wrong) line.add(fmt::format("! {}  ", table->problem), Attr::critical);
   }
-  return line;
+  std::string position;
+  if (table != nullptr && table->count > 0 && view.width >= 100)
+    position = fmt::format("   {} of {}", view.position + 1, with_commas(table->count));
+  std::size_t taken = line.width() + columns_of(position);
+  line.add(key_hints(view, view.width > taken ? view.width - taken : 0), Attr::dim);
+  return line.add(position, Attr::dim);
 }
 
 /// Finds the selected item again; if it is gone, what is now in its place.
@@ -158,6 +184,7 @@ std::vector<Line> text_page(const Picture& picture, View& view, const std::strin
 
 std::vector<Line> screen_lines(const Picture& picture, View& view, const std::string& report) {
   const Glyphs& g = glyphs(view.utf8);
+  view.list = first_list(view, picture);
   std::vector<Line> lines;
   Line keys;
   if (view.page != Page::list) {
@@ -187,7 +214,7 @@ std::vector<Line> plain_lines(const Picture& picture, const View& view, std::siz
     one.list = static_cast<List>(i);
     Table table = table_of(picture, one);
     lines.emplace_back();
-    lines.emplace_back(fmt::format("{} ({}, by {})", kListNames[i], with_commas(table.count), table.order),
+    lines.emplace_back(fmt::format("{} ({}, by {})", kListNames[i], with_commas(table.matching), table.order),
                        Attr::title);
     if (table.count == 0) {
       lines.emplace_back("  " + table.empty, Attr::dim);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/watch/table.h"
 
-#include <cctype>
-
 #include "advisor/base/columns.h"
 
 namespace tcpadvisor::watch {
@@ -28,7 +26,9 @@ Line row_of(std::span<const Column> columns, std::span<const Span> cells, std::s
     std::size_t width = width_of(columns, column, screen_width);
     std::string text = cells[i].text;
     if (column.at_right && columns_of(text) > width) std::erase(text, ',');  // a number: better without commas than cut
-    text = column.prose ? cut(text, width, g) : cut_middle(text, width, g);
+    text = column.cut == Cut::end    ? cut(text, width, g)
+           : column.cut == Cut::name ? cut_owner(text, width, g)
+                                     : cut_middle(text, width, g);
     line.add(column.at_right ? right(text, width, g) : left(text, width, g), cells[i].attr);
   }
   return line;
@@ -40,9 +40,9 @@ Line heading_of(std::span<const Column> columns, std::size_t screen_width, const
   return row_of(columns, names, screen_width, g);
 }
 
-bool contains_ignoring_case(std::string_view text, std::string_view part) {
-  auto same = [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); };
-  return !std::ranges::search(text, part, same).empty() || part.empty();
+List first_list(const View& view, const Picture& picture) {
+  if (view.list_chosen) return view.list;
+  return picture.verdict.findings.empty() ? List::connections : List::findings;
 }
 
 Table table_of(const Picture& picture, const View& view) {
@@ -50,7 +50,7 @@ Table table_of(const Picture& picture, const View& view) {
     case List::connections:
       return connections_table(picture, view);
     case List::processes:
-      return processes_table(picture, view);
+      return view.by_group ? groups_table(picture, view) : processes_table(picture, view);
     case List::listeners:
       return listeners_table(picture, view);
     case List::build_up:

@@ -3,7 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
+#include <string_view>
 
 #include "advisor/base/text.h"
 
@@ -28,6 +31,16 @@ std::string change_text(double per_second) {
   if (size < 10) return fmt::format("{:+.1f}/s", per_second);
   if (size < 1'000) return fmt::format("{:+.0f}/s", per_second);
   return size < 1e6 ? fmt::format("{:+.0f}k/s", per_second / 1e3) : fmt::format("{:+.0f}M/s", per_second / 1e6);
+}
+
+std::string rate_text(std::optional<double> bytes_per_second) {
+  if (!bytes_per_second) return "-";
+  static constexpr std::array<std::string_view, 5> kUnits = {"B", "KiB", "MiB", "GiB", "TiB"};
+  double value = std::max(*bytes_per_second, 0.0);
+  std::size_t unit = 0;
+  for (; value >= 1023.5 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
+  return unit == 0 || value >= 99.95 ? fmt::format("{:.0f} {}", value, kUnits[unit])
+                                     : fmt::format("{:.1f} {}", value, kUnits[unit]);
 }
 
 std::string count_or_dash(std::optional<std::uint64_t> value) {

@@ -18,6 +18,8 @@ std::string age_text(std::uint64_t ms);
 std::string age_text(const Age& age);
 /// "+2.3/s", "-120/s", "+4k/s", empty for no change. At most six columns.
 std::string change_text(double per_second);
+/// Bytes per second without the "/s": "0 B", "1.2 MiB", "1023 KiB". At most eight columns; "-" when not known.
+std::string rate_text(std::optional<double> bytes_per_second);
 /// "-" when there is no value.
 std::string count_or_dash(std::optional<std::uint64_t> value);
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -27,9 +28,12 @@ enum class Page : std::uint8_t { list, details, report, help };
 struct View {
   std::size_t width = 80, height = 24;
   List list = List::connections;
+  bool list_chosen = false;  ///< by the user; until then the findings come first when there are any
+  bool by_group = false;     ///< the processes are summed by unit, container, pod or user
   Page page = Page::list;
   std::array<std::size_t, kListCount> sort{};  ///< which order, per list
   std::string filter;
+  std::set<std::string> unfolded{};  ///< forms of the equal rows that are shown one by one
   bool typing_filter = false;
   bool paused = false;
   bool utf8 = true;

@@ -139,11 +139,13 @@ inline watch::Picture busy_host() {
                    .age(12min + 30s)
                    .pid(812, "nginx")
                    .send_q(65'160)
-                   .set([](SocketRow& r) {
+                   .set([&](SocketRow& r) {
                      r.not_sent = 0;
                      r.snd_wnd = 64'240;
                      r.srtt_us = 81'200;
                      r.total_retrans = 3;
+                     r.bytes_acked = 900'000'000 + 12'582'912ull * n;
+                     r.bytes_received = 40'000 + 1'200ull * n;
                      r.owner->holders = 4;
                    }));
     sample.add(a_socket()
@@ -184,14 +186,26 @@ inline watch::Picture busy_host() {
       r.owner->holders = 4;
     }));
     sample.add(a_socket().cookie(22).listen(5'432, 0, 128).pid(900, "postgres").drops(0));
-    sample.add(a_process(2'001, "beam.smp").sockets(TcpState::established, 1).memory(0, 262'144).fds(40, 65'536));
-    sample.add(
-        a_process(2'002, "python3").sockets(TcpState::established, 1).memory(4'400'000, 0, 2'201'600).fds(12, 1'024));
-    sample.add(a_process(4'711, "api").sockets(TcpState::listen, 1).close_wait(44 + 2 * n, 40).fds(980, 1'024));
+    sample.add(a_process(2'001, "beam.smp")
+                   .sockets(TcpState::established, 1)
+                   .memory(0, 262'144)
+                   .fds(40, 65'536)
+                   .cgroup("/system.slice/rabbitmq-server.service"));
+    sample.add(a_process(2'002, "python3")
+                   .sockets(TcpState::established, 1)
+                   .memory(4'400'000, 0, 2'201'600)
+                   .fds(12, 1'024)
+                   .cgroup("/user.slice/user-1000.slice/session-3.scope"));
+    sample.add(a_process(4'711, "api")
+                   .sockets(TcpState::listen, 1)
+                   .close_wait(44 + 2 * n, 40)
+                   .fds(980, 1'024)
+                   .cgroup("/system.slice/api.service"));
     sample.add(a_process(812, "nginx")
                    .sockets(TcpState::established, 196'000)
                    .sockets(TcpState::listen, 1)
-                   .fds(196'100, 1'048'576));
+                   .fds(196'100, 1'048'576)
+                   .cgroup("/system.slice/docker-" + std::string(64, 'a') + ".scope"));
     sample.set([&](Sample& s) {
       PortTotals api{.netns = build::kHostNetns,
                      .port = 8'443,
@@ -226,6 +240,71 @@ inline watch::Picture busy_host() {
                     .window_s = 30,
                     .samples = 31}};
   picture.verdict.findings = {a_leak(), slow};
+  return picture;
+}
+
+/// A leak of 900 connections, 2,000 idle ones from two networks, 40 that nobody reads, and a port mapper; in a pod, a
+/// unit and a user's slice.
+inline watch::Picture flooded_host() {
+  using build::a_process;
+  using build::a_socket;
+  const std::string pod = "3f0cbb6a-7f5d-4f0b-9a51-0a5ec3b0d2f4", container(64, 'c');
+  watch::Picture picture;
+  picture.window = build::a_window(3, [&](build::SampleBuilder& sample, std::size_t) {
+    sample.count(TcpState::established, 2'080).count(TcpState::close_wait, 900).count(TcpState::listen, 1'501);
+    sample.add(a_socket().cookie(1).listen(8'443, 0, 128).pid(4'711, "api").drops(0));
+    sample.add(900, a_socket().close_wait().age(12min).pid(4'711, "api"), 10'000);
+    for (std::uint8_t network : {7, 8}) {
+      SocketRow idle =
+          a_socket().local(Endpoint::v4(10, 0, 0, 1, 443)).age(5min).pid(812, "nginx").set([](SocketRow& r) {
+            r.srtt_us = 9'000;
+            r.bytes_acked = 5'000;
+            r.bytes_received = 700;
+          });
+      for (std::uint16_t i = 0; i < 1'000; ++i) {
+        idle.cookie = 20'000u + network * 1'000u + i;
+        idle.remote = Endpoint::v4(192, 168, network, static_cast<std::uint8_t>(i % 250), 30'000 + i);
+        sample.add(idle);
+      }
+    }
+    for (std::uint16_t i = 0; i < 40; ++i) {
+      Endpoint here = Endpoint::v4(10, 244, 0, 5, 41'000 + i), there = Endpoint::v4(10, 244, 0, 9, 6'379);
+      sample.add(a_socket()
+                     .cookie(40'000 + i)
+                     .local(here)
+                     .remote(there)
+                     .age(42s + 1s * i)
+                     .pid(5'500, "publisher")
+                     .send_q(100'000)
+                     .set([](SocketRow& r) {
+                       r.not_sent = 35'000;
+                       r.snd_wnd = 0;
+                       r.total_retrans = 0;
+                     }));
+      sample.add(
+          a_socket().cookie(41'000 + i).local(there).remote(here).age(42s).pid(5'600, "subscriber").recv_q(131'072));
+    }
+    for (std::uint16_t i = 0; i < 1'500; ++i)
+      sample.add(a_socket().cookie(50'000 + i).listen(10'000 + i, 0, 128).pid(6'000, "portmapper").drops(0));
+    const std::string in_pod = "/kubepods/burstable/pod" + pod + "/" + container;
+    sample.add(
+        a_process(4'711, "api").sockets(TcpState::listen, 1).close_wait(900, 900).cgroup("/system.slice/api.service"));
+    sample.add(a_process(812, "nginx").sockets(TcpState::established, 1'200).cgroup("/system.slice/nginx.service"));
+    sample.add(a_process(813, "nginx").sockets(TcpState::established, 800).cgroup("/system.slice/nginx.service"));
+    sample.add(a_process(5'500, "publisher").sockets(TcpState::established, 40).memory(0, 6'000'000).cgroup(in_pod));
+    sample.add(a_process(5'600, "subscriber")
+                   .sockets(TcpState::established, 40)
+                   .memory(9'000'000, 0, 5'242'880)
+                   .cgroup(in_pod));
+    sample.add(a_process(6'000, "portmapper")
+                   .sockets(TcpState::listen, 1'500)
+                   .cgroup("/user.slice/user-1000.slice/session-3.scope"));
+    sample.set([&](Sample& s) {
+      s.self = a_usual_cost();
+      s.self.sockets_walked = 4'481;
+      s.group_names = {{container, "shop/feed-7d9f5c/feed"}, {pod, "shop/feed-7d9f5c"}};
+    });
+  });
   return picture;
 }
 

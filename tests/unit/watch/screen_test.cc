@@ -9,6 +9,7 @@
 namespace tcpadvisor::watch {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -16,6 +17,13 @@ std::string text_of(const std::vector<Line>& lines) {
   std::string text;
   for (const Line& line : lines) text += (line.selected ? ">" : " ") + line.text() + "\n";
   return text;
+}
+
+/// As if the user had asked for this list.
+View on(List list, View view = {}) {
+  view.list = list;
+  view.list_chosen = true;
+  return view;
 }
 
 std::string draw(const Picture& picture, View& view, const std::string& report = "") {
@@ -58,8 +66,7 @@ TEST_P(GoldenScreen, Unprivileged) {
 TEST_P(GoldenScreen, EachListOfABusyHost) {
   Picture picture = test::busy_host();
   for (std::size_t i = 0; i < kListCount; ++i) {
-    View one = view();
-    one.list = static_cast<List>(i);
+    View one = on(static_cast<List>(i), view());
     test::expect_golden(name("busy-" + std::string(kListNames[i])), draw(picture, one));
   }
 }
@@ -67,8 +74,7 @@ TEST_P(GoldenScreen, EachListOfABusyHost) {
 TEST_P(GoldenScreen, DetailsOfEachList) {
   Picture picture = test::busy_host();
   for (std::size_t i = 0; i < kListCount; ++i) {
-    View one = view();
-    one.list = static_cast<List>(i);
+    View one = on(static_cast<List>(i), view());
     press({Key::enter, 0}, one, picture);
     test::expect_golden(name("details-" + std::string(kListNames[i])), draw(picture, one));
   }
@@ -86,6 +92,25 @@ TEST_P(GoldenScreen, UserQueues) {
   }
 }
 
+/// Thousands of sockets, and a screen that still tells what is what.
+TEST_P(GoldenScreen, AFloodedHost) {
+  Picture picture = test::flooded_host();
+  View connections = on(List::connections, view());
+  test::expect_golden(name("flooded-connections"), draw(picture, connections));
+  press({Key::enter, 0}, connections, picture);
+  test::expect_golden(name("flooded-unfolded"), draw(picture, connections));
+  View filtered = on(List::connections, view());
+  filtered.filter = "group:shop q>1K port:x";
+  test::expect_golden(name("flooded-filtered"), draw(picture, filtered));
+  View listeners = on(List::listeners, view());
+  test::expect_golden(name("flooded-listeners"), draw(picture, listeners));
+  View groups = on(List::processes, view());
+  groups.by_group = true;
+  test::expect_golden(name("flooded-groups"), draw(picture, groups));
+  press({Key::enter, 0}, groups, picture);
+  test::expect_golden(name("flooded-group-details"), draw(picture, groups));
+}
+
 TEST_P(GoldenScreen, Help) {
   View one = view();
   one.page = Page::help;
@@ -93,7 +118,7 @@ TEST_P(GoldenScreen, Help) {
 }
 
 TEST_P(GoldenScreen, WithoutUtf8) {
-  View one = view();
+  View one = on(List::connections, view());
   one.utf8 = false;
   std::string screen = draw(test::busy_host(), one);
   for (char c : screen) ASSERT_LT(static_cast<unsigned char>(c), 0x80u);
@@ -111,10 +136,9 @@ TEST(Screen, FitsIntoAnySize) {
   for (std::size_t width = 1; width <= 200; width += 7) {
     for (std::size_t height = 1; height <= 60; height += 11) {
       for (std::size_t list = 0; list < kListCount; ++list) {
-        View view;
+        View view = on(static_cast<List>(list));
         view.width = width;
         view.height = height;
-        view.list = static_cast<List>(list);
         draw(picture, view);
       }
     }
@@ -127,7 +151,7 @@ void type(View& view, const Picture& picture, std::string_view text) {
 
 TEST(Keys, FilterKeepsWhatMatchesAndEscapeClearsIt) {
   Picture picture = test::busy_host();
-  View view;
+  View view = on(List::connections);
   type(view, picture, "/PYTHON3");
   EXPECT_TRUE(view.typing_filter);
   press({Key::enter, 0}, view, picture);
@@ -140,7 +164,7 @@ TEST(Keys, FilterKeepsWhatMatchesAndEscapeClearsIt) {
 
 TEST(Keys, FilterTakesDigitsAndQAsText) {
   Picture picture = test::busy_host();
-  View view;
+  View view = on(List::connections);
   type(view, picture, "/q2");
   EXPECT_EQ(view.filter, "q2");
   EXPECT_EQ(view.list, List::connections);
@@ -163,8 +187,7 @@ TEST(Keys, NumbersChooseTheListAndSTheOrder) {
 
 TEST(Keys, SelectionStaysOnTheItemWhenTheOrderChanges) {
   Picture picture = test::busy_host();
-  View view;
-  view.list = List::processes;
+  View view = on(List::processes);
   press({Key::down, 0}, view, picture);
   std::string selected = view.selected;
   EXPECT_EQ(selected, "p4711");
@@ -176,8 +199,9 @@ TEST(Keys, SelectionStaysOnTheItemWhenTheOrderChanges) {
 
 TEST(Keys, TheEndOfALongListIsVisible) {
   Picture picture;
-  picture.window =
-      build::a_window(1, [](build::SampleBuilder& sample, std::size_t) { sample.add(200, build::a_socket()); });
+  picture.window = build::a_window(1, [](build::SampleBuilder& sample, std::size_t) {
+    for (Pid pid = 1; pid <= 200; ++pid) sample.add(build::a_socket().cookie(pid).pid(pid, "worker"));
+  });
   View view;
   press({Key::end, 0}, view, picture);
   std::string screen = draw(picture, view);
@@ -188,6 +212,83 @@ TEST(Keys, TheEndOfALongListIsVisible) {
   EXPECT_EQ(view.top, 0u);
   press({Key::up, 0}, view, picture);
   EXPECT_EQ(view.position, 0u);
+}
+
+TEST(Keys, EnterUnfoldsEqualRowsAndFoldsThemAgain) {
+  Picture picture = test::flooded_host();
+  View view = on(List::connections);
+  type(view, picture, "/state:close-wait");
+  press({Key::enter, 0}, view, picture);
+  EXPECT_THAT(draw(picture, view), HasSubstr("▸ 900 ×"));
+  press({Key::enter, 0}, view, picture);
+  EXPECT_EQ(view.page, Page::list) << "no details of many";
+  EXPECT_THAT(draw(picture, view), AllOf(HasSubstr("▾ 900 ×"), HasSubstr("· 10.0.0.1:8443 → 10.0.0.2:40000")));
+  press({Key::down, 0}, view, picture);
+  press({Key::enter, 0}, view, picture);
+  EXPECT_EQ(view.page, Page::details);
+  EXPECT_THAT(draw(picture, view), HasSubstr("CLOSE_WAIT for"));
+  press({Key::escape, 0}, view, picture);
+  press({Key::up, 0}, view, picture);
+  press({Key::enter, 0}, view, picture);
+  EXPECT_THAT(draw(picture, view), AllOf(HasSubstr("▸ 900 ×"), Not(HasSubstr("· 10.0.0.1"))));
+}
+
+TEST(Keys, GSumsProcessesByGroupAndBack) {
+  Picture picture = test::flooded_host();
+  View view = on(List::connections);
+  type(view, picture, "g");
+  EXPECT_EQ(view.list, List::processes);
+  EXPECT_THAT(draw(picture, view),
+              AllOf(HasSubstr("2 [groups]"), HasSubstr("nginx.service"), HasSubstr("g processes")));
+  type(view, picture, "g");
+  EXPECT_THAT(draw(picture, view), AllOf(HasSubstr("2 [processes]"), HasSubstr("g groups")));
+}
+
+TEST(Keys, FindingsComeFirstUntilTheUserChooses) {
+  Picture quiet = test::quiet_host(), busy = test::busy_host();
+  View view;
+  EXPECT_THAT(draw(quiet, view), HasSubstr("1 [connections]"));
+  EXPECT_THAT(draw(busy, view), HasSubstr("[findings]"));
+  press({Key::down, 0}, view, busy);
+  EXPECT_THAT(draw(quiet, view), HasSubstr("[findings]")) << "the user moves in it";
+  View chosen;
+  type(chosen, quiet, "1");
+  EXPECT_THAT(draw(busy, chosen), HasSubstr("1 [connections]"));
+}
+
+TEST(Keys, AFilterThatIsWrongSaysSoInItsLine) {
+  Picture picture = test::busy_host();
+  View view = on(List::connections);
+  type(view, picture, "/port:http");
+  EXPECT_THAT(draw(picture, view), HasSubstr("! 'port:http': a port is a number"));
+  press({Key::enter, 0}, view, picture);
+  EXPECT_THAT(draw(picture, view), AllOf(HasSubstr("! 'port:http': a port is a number"), HasSubstr("q quit")));
+}
+
+TEST(Screen, NoPidIsLostAt80Columns) {
+  Picture picture;
+  picture.window = build::a_window(1, [](build::SampleBuilder& sample, std::size_t) {
+    Endpoint here = Endpoint::v4(192, 168, 100, 101, 48'222), there = Endpoint::v4(192, 168, 100, 102, 36'423);
+    auto row = [](std::uint64_t cookie, const std::string& name) {
+      return build::a_socket().cookie(cookie).pid(4'194'301, name).age(std::chrono::seconds(95));
+    };
+    SocketRow sender = row(1, "averylongsender").local(here).remote(there).send_q(4'194'304).set([](SocketRow& r) {
+      r.not_sent = 4'194'304;
+      r.snd_wnd = 0;
+      r.owner->holders = 17;
+    });
+    sample.add(sender);
+    sample.add(row(2, "averylongreader").local(there).remote(here).close_wait().recv_q(4'718'592).set([](SocketRow& r) {
+      r.owner->pid = 4'194'302;
+      r.owner->holders = 17;
+    }));
+    sample.add(build::a_user_queue().of(sender).queued(1u << 30, 1u << 30).busy(12, 345).pending_shutdown());
+    sample.add(row(3, "averylonglisten").listen(8443, 3, 4096).set([](SocketRow& r) { r.owner->holders = 17; }));
+  });
+  View connections = on(List::connections);
+  EXPECT_THAT(draw(picture, connections), AllOf(HasSubstr("[4194301]+16"), HasSubstr("[4194302]+16")));
+  View listeners = on(List::listeners);
+  EXPECT_THAT(draw(picture, listeners), HasSubstr("[4194301]+16"));
 }
 
 TEST(Keys, QuitReportPauseHelp) {
@@ -219,8 +320,7 @@ TEST(Keys, NothingToSelectIsNoTrouble) {
   Picture picture;
   picture.window = build::a_window(1, [](build::SampleBuilder&, std::size_t) {});
   for (std::size_t list = 0; list < kListCount; ++list) {
-    View view;
-    view.list = static_cast<List>(list);
+    View view = on(static_cast<List>(list));
     for (Key key : {Key::enter, Key::down, Key::end, Key::page_up, Key::escape}) press({key, 0}, view, picture);
     EXPECT_EQ(view.page, Page::list);
     draw(picture, view);
@@ -235,8 +335,7 @@ TEST(Screen, IncompleteOwnersAreNotPassedOffAsNone) {
       s.coverage[1].remark = "only our own processes";
     });
   });
-  View view;
-  view.list = List::processes;
+  View view = on(List::processes);
   std::string screen = draw(picture, view);
   EXPECT_THAT(screen, HasSubstr("! owners incomplete: only our own processes"));
   EXPECT_THAT(screen, HasSubstr("no process that we may look into"));
@@ -254,7 +353,7 @@ TEST(Screen, HooksThatCannotBeMeasuredAreTold) {
 
 TEST(Screen, AVanishedItemLeavesTheSelectionInItsPlace) {
   Picture before = test::busy_host(), after = test::quiet_host();
-  View view;
+  View view = on(List::connections);
   press({Key::end, 0}, view, before);
   press({Key::enter, 0}, view, before);
   EXPECT_THAT(draw(after, view), HasSubstr("sshd"));
