@@ -77,7 +77,8 @@ std::vector<GroupTotals> group_totals(const Observation& seen) {
       if (auto at = group_of_pid.find(other.pid); at != group_of_pid.end()) ++holders[at->second];
     }
     for (const auto& [group, count] : holders) {
-      if (count > 1) take_row(all[group], row, count - 1);
+      std::uint64_t counted = std::min<std::uint64_t>(count, all[group].processes.size());
+      if (counted > 1) take_row(all[group], row, counted - 1);
     }
   }
   return all;

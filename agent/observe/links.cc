@@ -9,11 +9,13 @@ std::uint64_t leaving(const End& from, const End& to) {
          (to.row != nullptr ? to.row->recv_q : 0);
 }
 
-/// The end that the line is about: more bytes leave it; if none do, the one that a process still holds.
+/// The end that the line is about: more bytes leave it; if none do, the one that a process still holds; if both, the
+/// one that connected, which has the higher port: connections of one service then look alike.
 bool comes_first(const End& a, const End& b) {
   if (leaving(a, b) != leaving(b, a)) return leaving(a, b) > leaving(b, a);
   bool a_held = a.row->holder == Holder::process, b_held = b.row->holder == Holder::process;
   if (a_held != b_held) return a_held;
+  if (a.row->local.port != b.row->local.port) return a.row->local.port > b.row->local.port;
   return a.row < b.row;  // any order will do as long as both ends agree on it
 }
 

@@ -21,13 +21,16 @@ Attr worst_of(const std::vector<Finding>& findings) {
   return worst == Severity::critical ? Attr::critical : worst == Severity::warning ? Attr::warning : Attr::good;
 }
 
+std::string_view name_of(List list, const View& view) {
+  return list == List::processes && view.by_group ? kGroupsName : kListNames[index_of(list)];
+}
+
 Line tabs_line(const Picture& picture, const View& view, const Table& table) {
   Line line;
   for (std::size_t i = 0; i < kListCount; ++i) {
     bool chosen = i == index_of(view.list);
-    bool groups = view.by_group && static_cast<List>(i) == List::processes;
     line.add(fmt::format("{} ", i + 1), Attr::key);
-    line.add(fmt::format("{}{}{}", chosen ? "[" : "", groups ? "groups" : kListNames[i], chosen ? "]" : ""),
+    line.add(fmt::format("{}{}{}", chosen ? "[" : "", name_of(static_cast<List>(i), view), chosen ? "]" : ""),
              chosen ? Attr::title : Attr::normal);
     if (static_cast<List>(i) == List::findings && !picture.verdict.findings.empty()) {
       line.add(fmt::format(" {}", picture.verdict.findings.size()), worst_of(picture.verdict.findings));
@@ -180,6 +183,29 @@ std::vector<Line> text_page(const Picture& picture, View& view, const std::strin
   return lines;
 }
 
+/// One list, or one side of it, with a title.
+void add_plain(const Picture& picture, const View& view, std::size_t list_lines, std::vector<Line>& lines) {
+  const Glyphs& g = glyphs(view.utf8);
+  Table table = table_of(picture, view);
+  lines.emplace_back();
+  lines.emplace_back(fmt::format("{} ({}, by {})", name_of(view.list, view), with_commas(table.matching), table.order),
+                     Attr::title);
+  if (table.count == 0) {
+    lines.emplace_back("  " + table.empty, Attr::dim);
+    return;
+  }
+  lines.push_back(table.heading);
+  std::size_t used = 0, shown = 0;
+  for (; shown < table.count && used < list_lines; ++shown) {
+    for (Line& line : table.lines(shown)) {
+      lines.push_back(std::move(line));
+      ++used;
+    }
+  }
+  if (shown < table.count)
+    lines.emplace_back(fmt::format("  {} {} more", g.ellipsis, with_commas(table.count - shown)), Attr::dim);
+}
+
 }  // namespace
 
 std::vector<Line> screen_lines(const Picture& picture, View& view, const std::string& report) {
@@ -207,31 +233,17 @@ std::vector<Line> screen_lines(const Picture& picture, View& view, const std::st
 }
 
 std::vector<Line> plain_lines(const Picture& picture, const View& view, std::size_t list_lines) {
-  const Glyphs& g = glyphs(view.utf8);
   std::vector<Line> lines = header_lines(picture, view);
   for (std::size_t i = 0; i < kListCount; ++i) {
     View one = view;
     one.list = static_cast<List>(i);
-    Table table = table_of(picture, one);
-    lines.emplace_back();
-    lines.emplace_back(fmt::format("{} ({}, by {})", kListNames[i], with_commas(table.matching), table.order),
-                       Attr::title);
-    if (table.count == 0) {
-      lines.emplace_back("  " + table.empty, Attr::dim);
-      continue;
-    }
-    lines.push_back(table.heading);
-    std::size_t used = 0, shown = 0;
-    for (; shown < table.count && used < list_lines; ++shown) {
-      for (Line& line : table.lines(shown)) {
-        lines.push_back(std::move(line));
-        ++used;
-      }
-    }
-    if (shown < table.count)
-      lines.emplace_back(fmt::format("  {} {} more", g.ellipsis, with_commas(table.count - shown)), Attr::dim);
+    one.by_group = false;
+    add_plain(picture, one, list_lines, lines);
+    if (one.list != List::processes) continue;
+    one.by_group = true;
+    add_plain(picture, one, list_lines, lines);
   }
-  for (Line& line : lines) line = fit(std::move(line), view.width, g);
+  for (Line& line : lines) line = fit(std::move(line), view.width, glyphs(view.utf8));
   return lines;
 }
 

@@ -15,7 +15,8 @@ namespace tcpadvisor::watch {
 /// brought up to date: what is selected and what is visible.
 std::vector<Line> screen_lines(const Picture& picture, View& view, const std::string& report);
 
-/// What `--once` prints: the header and all five lists below each other, each cut to `list_lines` lines.
+/// What `--once` prints: the header and all lists below each other, processes by group, too; each cut to `list_lines`
+/// lines.
 std::vector<Line> plain_lines(const Picture& picture, const View& view, std::size_t list_lines);
 
 enum class Key { character, up, down, page_up, page_down, home, end, enter, escape, backspace };

@@ -19,6 +19,7 @@ enum class List : std::uint8_t { connections, processes, listeners, build_up, fi
 inline constexpr std::size_t kListCount = 5;
 inline constexpr std::array<std::string_view, kListCount> kListNames = {"connections", "processes", "listeners",
                                                                         "build-up", "findings"};
+inline constexpr std::string_view kGroupsName = "groups";  ///< the other side of list 2
 constexpr std::size_t index_of(List list) {
   return static_cast<std::size_t>(list);
 }
