@@ -64,7 +64,7 @@ double fd_use(const Holding& holding) {
 /// on working.
 bool is_pool(const Policy& policy, const Holding& holding, const Course& course) {
   if (!course.pool_like || fd_use(holding) > policy.value(kFdUse)) return false;
-  return course.steady->works_on || static_cast<double>(holding.count) <= policy.value(kPoolAtMost);
+  return course.steady->busy() || static_cast<double>(holding.count) <= policy.value(kPoolAtMost);
 }
 
 std::string find_step(const Sample& now, const Finding& finding) {
@@ -92,11 +92,12 @@ Finding pool_of(const Window& window, const Policy& policy, const Holding& holdi
   std::string steady =
       fmt::format("it opened them itself, nothing in them waits to be read, and there were {} at each look of {}",
                   with_commas(to_u64(course.steady->count)), seconds_text(window.span_s()));
-  finding.confidence = course.steady->works_on ? Confidence::medium : Confidence::low;
+  finding.confidence = course.steady->busy() ? Confidence::medium : Confidence::low;
   finding.confidence_why =
-      steady + (course.steady->works_on
-                    ? " while it went on working"
-                    : "; it did nothing else meanwhile, and a leak whose traffic has stopped looks the same");
+      steady + (course.steady->turns_over ? ", though not always the same ones: they are used"
+                : course.steady->works_on ? " while it went on working"
+                                          : "; whether it worked meanwhile does not show, and a leak whose traffic has "
+                                            "stopped looks the same");
   finding.evidence.push_back(measured(window, "close_wait_at_first", source_of(window.latest(), FactId::owners),
                                       course.steady->count, "sockets", policy.value(kPoolAtMost)));
   finding.meaning =

@@ -92,6 +92,10 @@ std::optional<Steady> steady_of(const Window& window, const Holding& holding) {
   if (counts.size() < kFewestLooks || counts.max() > counts.first() || counts.min() < kInUse * counts.first())
     return std::nullopt;
   Steady out{.count = counts.first(), .suspects = 0, .works_on = works_on(window, holding)};
+  out.turns_over = std::ranges::any_of(holding.rows, [&](const SocketRow* row) {
+    const PastRow* then = window.first().find(*row);
+    return then == nullptr || then->state != row->state;
+  });
   const Connections& connections = window.connections();
   std::map<std::pair<NetnsId, std::uint16_t>, std::size_t> rows_of_port;
   for (const SocketRow* row : holding.rows) ++rows_of_port[{row->netns, row->local.port}];
@@ -100,6 +104,9 @@ std::optional<Steady> steady_of(const Window& window, const Holding& holding) {
                    peer_waits(connections, *row);
     out.suspects += suspect ? 1 : 0;
   }
+  // A program between others passes ends on, and then waits on its other side.
+  Group holder{.pid = holding.scope.pid, .netns = holding.scope.pid ? 0 : holding.scope.netns};
+  if (2 * connections.held(holder, TcpState::fin_wait_2).size() >= holding.rows.size()) out.suspects = holding.count;
   // Nothing is known of those without a row.
   out.suspects = add_sat(out.suspects, sub_sat(holding.count, holding.rows.size()));
   return out;

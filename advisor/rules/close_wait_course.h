@@ -26,7 +26,9 @@ std::optional<Sweeps> sweeps_of(const Window& window, const OwnerTotals& owner, 
 struct Steady {
   double count = 0;            ///< at the first look and, but for a few in use, at each later one
   std::uint64_t suspects = 0;  ///< that no pool keeps: see steady_of()
+  bool turns_over = false;     ///< some were closed and others took their place: a pool in use
   bool works_on = false;       ///< the process did something else meanwhile, so the count had its chance to grow
+  bool busy() const { return turns_over || works_on; }
 };
 /// Nothing if the count rose above what it was at first, fell, or was not seen often enough.
 /// Suspect is what a pool of idle connections does not have: one that was accepted and not opened by this process,

@@ -21,6 +21,9 @@ constexpr Threshold kMuchUnread = size_threshold("much_unread", 65'536);
 constexpr Threshold kStandingShare = ratio_threshold("standing_share", 0.45);  // unread all the time, of the window
 constexpr double kWindowUse = 0.85;     // unread and on the way, of the window: the sender waits for it
 constexpr double kFastReader = 125e6;   // bytes per second: whoever takes a gigabit of data is not slow
+constexpr double kLongestDip = 1;       // s that a sender may pause
+constexpr double kAsBefore = 1.25;      // of the rate at which it has been read
+constexpr double kMostSamples = 0.75;   // full, or there is nothing to bridge
 constexpr double kSliver = 1.0 / 64;    // of the receive buffer
 constexpr double kSmallestRatio = 0.5;  // of window to buffer
 
@@ -95,20 +98,43 @@ struct Stuck {
   double rate = 0;    ///< bytes read per second
 };
 
-/// Bytes that the program took, per second.
-double read_rate(const Window& window, const SocketRow& row) {
-  return window
-      .socket_series(row,
-                     [](const PastRow& then) -> std::optional<double> {
-                       if (!then.bytes_received) return std::nullopt;
-                       return static_cast<double>(sub_sat(*then.bytes_received, then.recv_q));
-                     })
-      .increase_per_s();
+/// What the program has taken up to each look, where that is known.
+Series taken_of(const Past& past, const SocketRow& row) {
+  return past.socket_series(row, [](const PastRow& then) -> std::optional<double> {
+    if (!then.bytes_received) return std::nullopt;
+    return static_cast<double>(sub_sat(*then.bytes_received, then.recv_q));
+  });
+}
+
+double rate_between(const Series& taken, std::size_t from, std::size_t to) {
+  const auto &a = taken.points()[from], &b = taken.points()[to];
+  return b.t_s > a.t_s ? (b.value - a.value) / (b.t_s - a.t_s) : 0;
+}
+
+/// A sender pauses for a moment now and then, as bbr does to measure its path, and a slow reader catches up meanwhile.
+/// As long as it does not read faster than before, that clears nothing: such looks count as full.
+Series bridged(const Policy& policy, const Series& fills, const Series& taken) {
+  auto full = full_by(policy);
+  if (taken.size() != fills.size() || fills.share(full) < kMostSamples) return fills;
+  Series out;
+  std::optional<std::size_t> last_full;
+  for (std::size_t i = 0; i < fills.size(); ++i) {
+    const Series::Point& point = fills.points()[i];
+    bool dip = false;
+    if (full(point.value)) {
+      last_full = i;
+    } else if (last_full && *last_full > 0 && point.t_s - fills.points()[*last_full].t_s <= kLongestDip) {
+      dip = rate_between(taken, *last_full, i) <= kAsBefore * rate_between(taken, 0, *last_full);
+    }
+    out.add(point.t_s, dip ? policy.value(kFullShare) : point.value);
+  }
+  return out;
 }
 
 std::optional<Stuck> stuck(const Evidence& in, const PolicyWindows& windows, const SocketRow& row) {
   auto full = full_by(in.policy);
-  Series fills = fills_of(in.policy, in.window, row);
+  const Series taken = taken_of(in.window, row);
+  const Series fills = bridged(in.policy, fills_of(in.policy, in.window, row), taken);
   if (fills.size() < 2 || !full(fills.last())) return std::nullopt;
   Stuck out{.row = &row, .share = fills.share(full)};
   double since = fills.points().back().t_s;
@@ -116,13 +142,29 @@ std::optional<Stuck> stuck(const Evidence& in, const PolicyWindows& windows, con
     since = point->t_s;
   out.full_s = fills.points().back().t_s - since;
   bool in_each = !windows.parts.empty() && std::ranges::all_of(windows.parts, [&](const Past& part) {
-    Series in_part = fills_of(in.policy, part, row);
+    const double begin_s = static_cast<double>(part.first().mono_ms - in.window.first().mono_ms) / 1000;
+    Series in_part;
+    for (const Series::Point& point : fills.points()) {
+      if (point.t_s >= begin_s && point.t_s <= begin_s + part.span_s()) in_part.add(point.t_s, point.value);
+    }
     return in_part.size() >= 2 && in_part.share(full) >= in.policy.value(kShareOfSamples);
   });
   if (!in_each && out.full_s < in.policy.value(kStuckFor)) return std::nullopt;
   out.fill = fills.last();
-  out.rate = read_rate(in.window, row);
+  out.rate = taken.increase_per_s();
   return out;
+}
+
+/// Enough to be looked at more closely: now, or at the look before.
+bool may_be_stuck(const Evidence& in, const SocketRow& row) {
+  auto stands = [&](const auto& then) {
+    return then.recv_q > 0 && (full_by(in.policy)(fill_of(then).value_or(0)) ||
+                               static_cast<double>(then.recv_q) >= in.policy.value(kStandingShare) * room_of(then));
+  };
+  if (stands(row)) return true;
+  const PastTick* before = in.window.before();
+  const PastRow* then = before == nullptr ? nullptr : before->find(row);
+  return then != nullptr && then->state == row.state && stands(*then);
 }
 
 struct Reader {
@@ -240,8 +282,7 @@ Outcome judge_reader_too_slow(const Evidence& in) {
     if (!may_receive(row) || row.holder == Holder::unaccepted) continue;
     double fill = fill_of(row).value_or(0);
     fullest = std::max(fullest, fill);
-    bool stands = static_cast<double>(row.recv_q) >= policy.value(kStandingShare) * room_of(row);
-    if (!full(fill) && (row.recv_q == 0 || !stands)) continue;
+    if (!may_be_stuck(in, row)) continue;
     std::optional<Stuck> found = stuck(in, windows, row);
     if (!found) {
       too_early |= windows.parts.empty() && full(fill);
@@ -276,7 +317,7 @@ constexpr std::array<std::string_view, 1> kReaderTooSlowReferences = {"RFC 9293 
 
 constexpr std::array kReaderTooSlowExplainedBy = {
     ExplainedBy{"reader-too-slow", Link::relayed, Then::lower,
-                "it passes on what it reads, and waits for {who}, which does not read",
+                "it passes on what it reads, and waits for {who}, which does not take it as fast",
                 "Fix {who} first: the next step is there."},
 };
 

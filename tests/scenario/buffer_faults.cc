@@ -17,6 +17,7 @@
 namespace tcpfault {
 namespace {
 
+constexpr int kSndbufEnough = 128 * 1024;
 constexpr int kLockedBufferBytes = 65'536;  // the kernel doubles it
 
 /// A sender with all that it needs; writes for ever.
@@ -41,8 +42,16 @@ void run_at_once() {
   (void)setpriority(PRIO_PROCESS, 0, -20);  // needs a right; without it the measurement is less exact
 }
 
+/// What a bulk flow and its path are like.
+struct LongFlow {
+  bool receiver_is_here = false;           ///< on the side of the culprit, and so in our namespace
+  int rcvbuf_bytes = 0, sndbuf_bytes = 0;  ///< 0: left to the kernel
+  std::uint64_t rate_bits_per_s = 200'000'000;
+  Millis pause{0};  ///< of the receiver, after each 64 KiB
+};
+
 /// A second namespace behind a round-trip time of 30 ms.
-FarSide add_far_side(Stage& stage, const Request& request) {
+FarSide add_far_side(Stage& stage, const Request& request, std::uint64_t rate_bits_per_s) {
   if (!request.private_netns) {
     throw Skip("a path with a round-trip time needs network namespaces of its own (--own-netns)");
   }
@@ -50,48 +59,49 @@ FarSide add_far_side(Stage& stage, const Request& request) {
   enter_new_netns();
   const int there = this_netns();
   join_netns(here);
-  start_delay_link(stage, here, there, {.one_way_delay = std::chrono::milliseconds(15)});
+  start_delay_link(stage, here, there,
+                   {.one_way_delay = std::chrono::milliseconds(15), .rate_bits_per_s = rate_bits_per_s});
   return {here, there};
 }
 
-/// One bulk flow from one side to the other; `receiver_is_here` says on which side the culprit, and so our namespace,
-/// is.
-Scene make_long_flow(Stage& stage, const Request& request, const char* name, bool receiver_is_here, int rcvbuf_bytes,
-                     int sndbuf_bytes) {
-  const FarSide sides = add_far_side(stage, request);
-  const char* receiver_address = receiver_is_here ? kLinkAddressA : kLinkAddressB;
+/// One bulk flow from one side to the other.
+Scene make_long_flow(Stage& stage, const Request& request, const char* name, const LongFlow& flow) {
+  const FarSide sides = add_far_side(stage, request, flow.rate_bits_per_s);
+  const char* receiver_address = flow.receiver_is_here ? kLinkAddressA : kLinkAddressB;
   const Actor receiver = stage.start(
       "tcpfault-recv",
       [=](const Channel& channel) {
         run_at_once();
         const Listening listening =
-            listen_on({.address = receiver_address, .port = request.port, .rcvbuf_bytes = rcvbuf_bytes});
+            listen_on({.address = receiver_address, .port = request.port, .rcvbuf_bytes = flow.rcvbuf_bytes});
         channel.say(listening.port);
         const int fd = accept_one(listening.fd);
         std::array<char, 64 * 1024> buffer;
         // The first seconds are slow start; the fault stands when the flow is long past it.
         const auto settled = Clock::now() + Millis{1'500};
-        while (Clock::now() < settled) {
-          if (read(fd, buffer.data(), buffer.size()) <= 0) {
-            throw std::runtime_error("the bulk sender went away");
+        for (bool said = false; recv(fd, buffer.data(), buffer.size(), flow.pause.count() > 0 ? MSG_WAITALL : 0) > 0;) {
+          if (!said && Clock::now() > settled) {
+            channel.say(1);
+            said = true;
+          }
+          if (flow.pause.count() > 0) {
+            sleep_for(flow.pause);
           }
         }
-        channel.say(1);
-        read_all(fd);
         throw std::runtime_error("the bulk sender went away");
       },
-      receiver_is_here ? sides.here : sides.there);
+      flow.receiver_is_here ? sides.here : sides.there);
   const auto port = static_cast<std::uint16_t>(receiver.channel.hear());
   const Actor sender = stage.start(
       "tcpfault-send",
       [=](const Channel&) {
         run_at_once();
-        send_bulk(request, port, receiver_address, sndbuf_bytes);
+        send_bulk(request, port, receiver_address, flow.sndbuf_bytes);
       },
-      receiver_is_here ? sides.there : sides.here);
+      flow.receiver_is_here ? sides.there : sides.here);
   receiver.channel.hear();
-  const Actor& culprit = receiver_is_here ? receiver : sender;
-  const Actor& peer = receiver_is_here ? sender : receiver;
+  const Actor& culprit = flow.receiver_is_here ? receiver : sender;
+  const Actor& peer = flow.receiver_is_here ? sender : receiver;
   return {{name, culprit.pid, peer.pid, port, 1, netns_inode(sides.there)}};
 }
 
@@ -183,7 +193,8 @@ Scene make_slow_reader(Stage& stage, const Request& request) {
 }
 
 Scene make_rcvbuf_locked(Stage& stage, const Request& request) {
-  return make_long_flow(stage, request, "rcvbuf-locked", true, kLockedBufferBytes, 0);
+  return make_long_flow(stage, request, "rcvbuf-locked",
+                        {.receiver_is_here = true, .rcvbuf_bytes = kLockedBufferBytes});
 }
 
 Scene make_sndbuf_locked(Stage& stage, const Request& request) {
@@ -193,7 +204,23 @@ Scene make_sndbuf_locked(Stage& stage, const Request& request) {
       get_sysctl("net/ipv4/tcp_available_congestion_control").find("bbr") != std::string::npos) {
     paced.congestion_control = "bbr";
   }
-  return make_long_flow(stage, paced, "sndbuf-locked", false, 0, kLockedBufferBytes);
+  return make_long_flow(stage, paced, "sndbuf-locked", {.sndbuf_bytes = kLockedBufferBytes});
+}
+
+Scene make_sndbuf_enough(Stage& stage, const Request& request) {
+  // Twice what 20 Mbit/s need over 30 ms. All of it is on its way, so the sender waits for room; but the path is full,
+  // and more would only wait in its queue.
+  Request by_loss = request;
+  if (by_loss.congestion_control.empty()) {
+    by_loss.congestion_control =
+        get_sysctl("net/ipv4/tcp_available_congestion_control").find("cubic") != std::string::npos ? "cubic" : "reno";
+  }
+  return make_long_flow(stage, by_loss, "sndbuf-enough",
+                        {.sndbuf_bytes = kSndbufEnough, .rate_bits_per_s = 20'000'000});
+}
+
+Scene make_slow_reader_far(Stage& stage, const Request& request) {
+  return make_long_flow(stage, request, "slow-reader-far", {.receiver_is_here = true, .pause = Millis{20}});
 }
 
 Scene make_mem_pressure(Stage& stage, const Request& request) {

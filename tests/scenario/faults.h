@@ -66,6 +66,8 @@ Scene make_stray_segments(Stage& stage, const Request& request);
 Scene make_slow_reader(Stage& stage, const Request& request);
 Scene make_rcvbuf_locked(Stage& stage, const Request& request);
 Scene make_sndbuf_locked(Stage& stage, const Request& request);
+Scene make_sndbuf_enough(Stage& stage, const Request& request);
+Scene make_slow_reader_far(Stage& stage, const Request& request);
 Scene make_mem_pressure(Stage& stage, const Request& request);
 
 // Nothing wrong at all (healthy.cc).

@@ -81,6 +81,18 @@ TEST(ReaderTooSlow, a_buffer_that_the_kernel_sizes_by_the_reader_is_never_quite_
   EXPECT_THAT(finding->title, HasSubstr("reads 2.9 MiB/s, too slowly for its sender"));
 }
 
+TEST(ReaderTooSlow, a_sender_that_pauses_for_a_moment_clears_nothing_and_a_reader_that_catches_up_does) {
+  auto ends_with = [](std::uint64_t more) {
+    return a_window(8, [=](SampleBuilder& s, std::size_t i) {
+      SocketRow row = autotuned(i, i < 7 ? 110'000 : 20'000);
+      if (i == 7) row.bytes_received = 1'000'000 + 3'000'000 * 6 + more;
+      s.add(row);
+    });
+  };
+  EXPECT_TRUE(only_finding(judged("reader-too-slow", ends_with(2'900'000), lab())));
+  expect_fine(judged("reader-too-slow", ends_with(5'000'000), lab()));
+}
+
 TEST(ReaderTooSlow, less_unread_an_unused_window_or_a_gigabit_is_no_slow_reader) {
   auto with = [](std::uint64_t unread, std::uint64_t bytes_per_s) {
     return a_window(8, [=](SampleBuilder& s, std::size_t i) { s.add(autotuned(i, unread, bytes_per_s)); });

@@ -63,6 +63,37 @@ TEST(IdlePool, is_surer_where_the_process_went_on_working) {
   EXPECT_EQ(finding->confidence, Confidence::medium);
 }
 
+TEST(IdlePool, is_surer_where_others_take_the_place_of_some) {
+  auto finding = only_finding(judged("close-wait-leak",
+                                     a_window(8,
+                                              [](SampleBuilder& s, std::size_t i) {
+                                                opened(s, 11);
+                                                SocketRow changing = idle_connection();
+                                                changing.cookie = changing.inode = 500 + i;
+                                                changing.local.port = static_cast<std::uint16_t>(50'000 + i);
+                                                s.add(changing);
+                                                s.set([](Sample& sample) { sample.owners.clear(); });
+                                                s.add(a_process(kClient, "api-client").close_wait(12, 11));
+                                              }),
+                                     lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::info);
+  EXPECT_EQ(finding->confidence, Confidence::medium);
+  EXPECT_THAT(finding->confidence_why, HasSubstr("not always the same ones"));
+}
+
+TEST(IdlePool, a_program_between_others_has_none) {
+  auto finding = only_finding(judged("close-wait-leak",
+                                     a_window(8,
+                                              [](SampleBuilder& s, std::size_t) {
+                                                opened(s, 12);
+                                                s.add(12, a_socket().fin_wait_2().age(30s).pid(kClient, "x"), 900);
+                                              }),
+                                     lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::warning);
+}
+
 TEST(IdlePool, a_large_number_that_stands_still_may_be_a_leak_whose_traffic_has_stopped) {
   auto finding = only_finding(
       judged("close-wait-leak", a_window(8, [](SampleBuilder& s, std::size_t) { opened(s, 300); }), lab()));
