@@ -6,10 +6,31 @@
 namespace tcpadvisor::collect {
 namespace {
 
-/// The v2 path says most, unless all processes sit in its root (hybrid hosts): then the v1 memory path.
-const std::string& telling_path(const sources::ProcessCgroups& cgroups) {
-  bool unified_says_nothing = cgroups.unified.empty() || cgroups.unified == "/";
-  return unified_says_nothing && !cgroups.memory.empty() ? cgroups.memory : cgroups.unified;
+/// How much a path tells of a process: its container more than the unit that started it, and anything more than a root.
+int tells(const std::string& path) {
+  if (path.empty()) return 0;
+  if (path == "/") return 1;
+  switch (owner_group_of(path)->kind) {
+    case GroupKind::container:
+      return 5;
+    case GroupKind::pod:
+      return 4;
+    case GroupKind::unit:
+    case GroupKind::user:
+      return 3;
+    case GroupKind::cgroup:
+      break;
+  }
+  return 2;
+}
+
+/// Hosts with v1 hierarchies have several paths for a process, and only some of them say something.
+const std::string& telling_path(const std::string& known, const sources::ProcessCgroups& cgroups) {
+  const std::string* best = &known;
+  for (const std::string* path : {&cgroups.unified, &cgroups.systemd, &cgroups.memory}) {
+    if (*path != *best && tells(*path) > tells(*best)) best = path;
+  }
+  return *best;
 }
 
 }  // namespace
@@ -33,7 +54,7 @@ void ProcessBook::complete(std::vector<OwnerTotals>& owners, const os::ProcRoot&
       if (fds || allowance > 0) page.facts.fds = fds;  // else: the last number that we could afford
     }
     if (owner.comm.empty()) owner.comm = page.facts.comm;
-    if (owner.cgroup.empty()) owner.cgroup = telling_path(page.facts.cgroups);
+    owner.cgroup = telling_path(owner.cgroup, page.facts.cgroups);
     if (owner.netns == 0) owner.netns = page.facts.netns;
     if (!owner.fds) owner.fds = page.facts.fds;
     if (!owner.fd_limit) owner.fd_limit = page.facts.fd_limit;

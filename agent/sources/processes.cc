@@ -34,6 +34,7 @@ ProcessCgroups parse_process_cgroups(std::string_view text) {
     std::string_view controllers = line->substr(first + 1, second - first - 1);
     std::string path = printable(line->substr(second + 1));
     if (line->substr(0, first) == "0" && controllers.empty()) parsed.unified = path;
+    if (controllers == "name=systemd") parsed.systemd = path;
     if (fmt::format(",{},", controllers).find(",memory,") != std::string::npos) parsed.memory = path;
   }
   return parsed;

@@ -17,6 +17,7 @@ Result<std::uint64_t> parse_fd_limit(std::string_view limits);
 
 struct ProcessCgroups {
   std::string unified;  ///< cgroup v2 path, empty if none
+  std::string systemd;  ///< path in the v1 hierarchy without controllers by which systemd names, empty if there is none
   std::string memory;   ///< path in the v1 memory hierarchy, empty if there is none
 };
 /// /proc/<pid>/cgroup. Lines that it does not know are skipped.

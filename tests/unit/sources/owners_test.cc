@@ -110,6 +110,7 @@ TEST(Processes, limits_and_cgroups) {
   EXPECT_FALSE(parse_fd_limit(""));
   EXPECT_EQ(parse_process_cgroups("8:cpu,memory:/docker/a:b\n").memory, "/docker/a:b");
   EXPECT_EQ(parse_process_cgroups("nonsense\n0::\n").unified, "");
+  EXPECT_EQ(parse_process_cgroups("1:name=systemd:/system.slice/a.service\n").systemd, "/system.slice/a.service");
 }
 
 TEST(Processes, a_name_that_moves_the_terminal_becomes_harmless) {
