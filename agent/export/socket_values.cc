@@ -59,7 +59,7 @@ constexpr Value<Socket> kSocket[] = {
      [](const Socket& socket) { return json(socket.row.netns); }},
     {"cgroup", text, "", "path of its cgroup", [](const Socket& socket) { return json(socket.row.cgroup); }},
     {"group", list, "", kGroupHelp,
-     [](const Socket& socket) { return group_or_null(observe::group_of(socket.row, socket.seen)); }},
+     [](const Socket& socket) { return group_or_null(observe::group_of(socket.row, socket.seen.window)); }},
     {"state_age_ms", gauge, "ms", "time in this state",
      [](const Socket& socket) { return json(socket.seen.window.age(socket.row).value.count()); }},
     {"state_age_is_lower_bound", truth, "", "the state may be older: nobody saw it begin",

@@ -50,10 +50,10 @@ std::optional<OwnerGroup> group_of(const OwnerTotals& owner, const Sample& sampl
   return sample.group_at(owner.cgroup);
 }
 
-std::optional<OwnerGroup> group_of(const SocketRow& row, const Observation& seen) {
-  const OwnerTotals* owner = row.owner ? seen.window.connections().owner(row.owner->pid) : nullptr;
+std::optional<OwnerGroup> group_of(const SocketRow& row, const Window& window) {
+  const OwnerTotals* owner = row.owner ? window.connections().owner(row.owner->pid) : nullptr;
   bool by_owner = owner != nullptr && !owner->cgroup.empty();
-  return seen.now().group_at(by_owner ? owner->cgroup : row.cgroup);
+  return window.latest().group_at(by_owner ? owner->cgroup : row.cgroup);
 }
 
 std::vector<GroupTotals> group_totals(const Observation& seen) {

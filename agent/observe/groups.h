@@ -12,7 +12,7 @@
 namespace tcpadvisor::observe {
 
 /// Where the process that holds it belongs, else the cgroup that it was made in. Nothing if neither is known.
-std::optional<OwnerGroup> group_of(const SocketRow& row, const Observation& seen);
+std::optional<OwnerGroup> group_of(const SocketRow& row, const Window& window);
 std::optional<OwnerGroup> group_of(const OwnerTotals& owner, const Sample& sample);
 
 struct GroupTotals {

@@ -77,7 +77,7 @@ Attr attr_of(const Connection& connection, const Picture& picture) {
 Line row_line(const Connection& connection, std::string ends, const Rates& rates, const Picture& picture,
               const View& view) {
   const SocketRow& row = *connection.link.near;
-  auto group = observe::group_of(row, picture);
+  auto group = observe::group_of(row, picture.window);
   std::array<Span, kColumns.size()> cells = {{{state_of(connection.link), attr_of(connection, picture)},
                                               {age_text(connection.age)},
                                               {owner_text(row)},
@@ -139,7 +139,7 @@ Traits traits_of(const Connection& connection, const Picture& picture) {
     for (const HoldingProcess& other : row->others)
       add(traits.processes, traits.words, fmt::format("{}[{}]", other.comm, other.pid));
     add(traits.netns, traits.words, netns_text(picture.now(), row->netns));
-    traits.add_group(observe::group_of(*row, picture));
+    traits.add_group(observe::group_of(*row, picture.window));
     traits.add_port(row->local);
     traits.add_port(row->remote);
     traits.add_peer(row->remote);

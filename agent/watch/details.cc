@@ -5,6 +5,7 @@
 
 #include "advisor/base/text.h"
 #include "advisor/evidence/names.h"
+#include "agent/observe/groups.h"
 #include "agent/watch/units.h"
 
 namespace tcpadvisor::watch {
@@ -33,6 +34,14 @@ class Facts {
   template <typename T>
   void ago(std::string_view name, const std::optional<T>& ms) {
     if (ms) add(name, human_duration(std::chrono::milliseconds(*ms)) + " ago");
+  }
+
+  /// No line for a group that is only a path: that has its own.
+  void group(const std::optional<OwnerGroup>& group) {
+    if (!group || group->kind == GroupKind::cgroup) return;
+    add(name_of(group->kind), group->name);
+    if (group->kind != GroupKind::unit) add("  id", group->id);
+    if (!group->pod.empty()) add("  of pod", group->pod);
   }
 
   std::vector<Line> take() { return std::move(lines_); }
@@ -131,6 +140,7 @@ std::vector<Line> socket_details(const SocketRow& row, const Window& window) {
   facts.add("held by", row.owner && row.owner->fd >= 0 ? fmt::format("{} fd {}", owner_text(row), row.owner->fd)
                                                        : owner_text(row));
   facts.add("network namespace", netns_text(window.latest(), row.netns));
+  facts.group(observe::group_of(row, window));
   if (!row.cgroup.empty()) facts.add("cgroup", row.cgroup);
   if (listens) {
     add_listener(facts, row);
@@ -185,6 +195,7 @@ std::vector<Line> process_details(const OwnerTotals& owner, const Sample& sample
   Facts facts;
   facts.add("process", fmt::format("{}[{}]", owner.comm, owner.pid));
   facts.add("network namespace", netns_text(sample, owner.netns));
+  facts.group(observe::group_of(owner, sample));
   if (!owner.cgroup.empty()) facts.add("cgroup", owner.cgroup);
   if (owner.fds) {
     facts.add("descriptors",

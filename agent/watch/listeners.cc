@@ -58,7 +58,7 @@ std::string form_of(const Listener& listener) {
 
 std::vector<Line> lines_of(const Listener& listener, const Picture& picture, const View& view, std::string ends) {
   const SocketRow& row = *listener.row;
-  auto group = observe::group_of(row, picture);
+  auto group = observe::group_of(row, picture.window);
   Attr attr = fill(listener) >= 1 ? Attr::critical : fill(listener) >= 0.5 ? Attr::warning : Attr::normal;
   std::array<Span, kColumns.size()> cells = {
       {{std::move(ends)},
@@ -105,7 +105,7 @@ Traits traits_of(const SocketRow& row, const Picture& picture) {
   for (const HoldingProcess& other : row.others)
     traits.processes.push_back(fmt::format("{}[{}]", other.comm, other.pid));
   traits.netns = {netns_text(picture.now(), row.netns)};
-  traits.add_group(observe::group_of(row, picture));
+  traits.add_group(observe::group_of(row, picture.window));
   traits.add_port(row.local);
   traits.age_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(picture.window.age(row).value.count(), 0));
   traits.words = fmt::format("{} {} {}", row.local.text(), row.cgroup, traits.netns.front());

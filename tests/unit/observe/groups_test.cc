@@ -88,9 +88,9 @@ TEST(Groups, ASocketBelongsWhereItsOwnerDoes) {
     sample.add(a_socket().cookie(2).holder(Holder::orphan).set([](SocketRow& row) { row.cgroup = "/a/ssh.service"; }));
     sample.add(a_socket().cookie(3).holder(Holder::orphan));
   });
-  EXPECT_EQ(group_of(all.now().sockets[0], all)->name, "nginx.service") << "systemd opened it for nginx";
-  EXPECT_EQ(group_of(all.now().sockets[1], all)->name, "ssh.service");
-  EXPECT_EQ(group_of(all.now().sockets[2], all), std::nullopt);
+  EXPECT_EQ(group_of(all.now().sockets[0], all.window)->name, "nginx.service") << "systemd opened it for nginx";
+  EXPECT_EQ(group_of(all.now().sockets[1], all.window)->name, "ssh.service");
+  EXPECT_EQ(group_of(all.now().sockets[2], all.window), std::nullopt);
 }
 
 }  // namespace
