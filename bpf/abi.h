@@ -75,6 +75,7 @@ enum ta_row_flags {
   TA_ROW_APP_LIMITED = 4,
   TA_ROW_KEEPALIVE = 8,    /* the keepalive timer is pending */
   TA_ROW_HAS_SCALING = 16, /* scaling_ratio exists in this kernel */
+  TA_ROW_MPTCP = 32,       /* a subflow or listener of MPTCP */
 };
 
 /* One socket, written by the walk over a namespace. Addresses in network order, ports in host order. Times are ages in
@@ -139,7 +140,8 @@ struct ta_walk {
   ta_u64 mem_limit[3];
   ta_u64 pressure_j; /* jiffies when pressure began, 0: none */
   ta_u64 now_j;
-  ta_u32 mem_known, pad2;
+  ta_u32 mem_known;
+  ta_u32 pid_level; /* depth of the reader's pid namespace, 0: the first */
   struct ta_sums states[TA_STATES];
   struct ta_port port[TA_PORT_SLOTS];
   struct ta_cgroup cgroup[TA_CGROUP_SLOTS];
@@ -151,29 +153,35 @@ enum ta_record { TA_RECORD_OWNER = 1, TA_RECORD_HELD = 2 };
 
 struct ta_held {
   ta_u32 record; /* TA_RECORD_HELD */
-  ta_u32 tgid;
+  ta_u32 pid;    /* as the reader's pid namespace numbers it */
   ta_u32 fd;
   ta_u32 pad;
-  ta_u64 cookie;
-  char comm[TA_COMM];
+  ta_u64 cookie; /* 0: a socket of MPTCP, known by its inode */
+  ta_u64 inode;
 };
-TA_ASSERT_SIZE(struct ta_held, 40);
+TA_ASSERT_SIZE(struct ta_held, 32);
 
+/* A process may have more than one record: threads with a table of descriptors of their own come when their turn comes.
+ */
 struct ta_owner {
   ta_u32 record; /* TA_RECORD_OWNER */
-  ta_u32 tgid;
+  ta_u32 tgid;   /* as the first pid namespace numbers it, and so do the hooks */
+  ta_u32 pid;    /* as the reader's does */
+  ta_u32 parent; /* likewise; 0: outside it */
+  ta_u32 inner;  /* as the process' own does; 0: that is the reader's */
   ta_u32 fds;
-  ta_u32 pad;
   ta_u64 fd_limit;
   ta_u64 cgroup_id;
   ta_u64 netns;
+  ta_u64 started_ns;         /* since the host started */
+  ta_u64 program;            /* inode of the executable file */
   ta_u32 sockets[TA_STATES]; /* of TCP_CLOSE those that were connected once */
   ta_u32 old_close_wait, old_fin_wait_2;
-  ta_u32 pad2;
+  ta_u32 pad;
   ta_u64 recv_q, send_q, rmem, wmem;
   char comm[TA_COMM];
 };
-TA_ASSERT_SIZE(struct ta_owner, 152);
+TA_ASSERT_SIZE(struct ta_owner, 176);
 
 struct ta_files {
   /* asked */
@@ -182,7 +190,9 @@ struct ta_files {
   ta_u32 old_j; /* jiffies from which a closing state counts as old */
   ta_u32 max_held;
   ta_u32 used_j;
+  ta_u32 number; /* of this walk, never 0 */
   /* answered */
+  ta_u32 pid_level;
   ta_u64 files, held, suppressed;
   struct ta_owner now; /* the process being added up */
 };
@@ -206,7 +216,8 @@ struct ta_refusals {
 enum ta_lost {
   TA_LOST_SOCK = 0, /* socket storage could not be made, or the hash was full */
   TA_LOST_WAIT = 1, /* a wait whose end was not seen */
-  TA_LOST_KINDS = 2,
+  TA_LOST_SEEN = 2, /* a shared socket that may have been counted twice in one process */
+  TA_LOST_KINDS = 3,
 };
 
 /* What our hooks cost, by the fact that they serve: one entry per CPU of map `costs`. Counted only while the variable

@@ -30,6 +30,20 @@ static __always_inline struct queues queues_of(struct sock *sk, struct tcp_sock 
   return q;
 }
 
+/* Pids are numbers of a namespace. Who reads an iterator is the agent: its own namespace is the one that it shows. */
+static __always_inline u32 pid_level_of_reader(void) {
+  return BPF_CORE_READ(bpf_get_current_task_btf(), thread_pid, level);
+}
+
+static __always_inline struct upid number_at(struct pid *pid, u32 level) {
+  struct upid number = {};
+  if (pid && level <= BPF_CORE_READ(pid, level)) {
+    u64 at = (u64)pid + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid);
+    bpf_probe_read_kernel(&number, sizeof(number), (void *)at);
+  }
+  return number;
+}
+
 /* The same question for both walks, so that a row finds its owner. What is not needed for the answer is not read: it
  * lies in other cache lines. */
 static __always_inline bool matters(struct sock *sk, struct tcp_sock *tp, u8 state, const struct queues *q, u32 now_j,
@@ -212,6 +226,7 @@ int walk_tcp(struct bpf_iter__tcp *ctx) {
   struct sock_common *skc = ctx->sk_common;
   if (!skc) { /* the end */
     walk.now_j = bpf_jiffies64();
+    walk.pid_level = pid_level_of_reader();
     return 0;
   }
   u8 state = skc->skc_state;
@@ -252,7 +267,11 @@ int walk_tcp(struct bpf_iter__tcp *ctx) {
         if (socket->flags & (1ul << SOCK_NOSPACE)) row.flags |= TA_ROW_NOSPACE;
         if (!row.inode) holder = TA_HOLDER_KERNEL;
       }
-      if (is_mptcp_subflow(tp)) holder = TA_HOLDER_KERNEL;
+      if (is_mptcp_subflow(tp)) { /* it has no file; its inode bears the number of the MPTCP socket's */
+        holder = TA_HOLDER_KERNEL;
+        row.flags |= TA_ROW_MPTCP;
+        if (socket) row.inode = BPF_CORE_READ((struct socket_alloc *)socket, vfs_inode.i_ino);
+      }
       row.holder = holder;
       if (sk->sk_timer.entry.pprev) row.flags |= TA_ROW_KEEPALIVE;
       fill_addresses(skc);
@@ -296,8 +315,17 @@ static __always_inline int write_owner(struct seq_file *seq) {
 }
 
 static __always_inline void begin_owner(struct task_struct *task) {
+  struct pid *pid = BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID]);
+  struct pid *parent = BPF_CORE_READ(task, group_leader, real_parent, signal, pids[PIDTYPE_TGID]);
+  u32 level = files.pid_level, own_level = pid ? BPF_CORE_READ(pid, level) : 0;
+  struct upid here = number_at(pid, level), above = number_at(parent, level);
   files.now.record = TA_RECORD_OWNER;
   files.now.tgid = task->tgid;
+  files.now.pid = here.nr;
+  if (above.ns == here.ns) files.now.parent = above.nr;
+  if (own_level > level) files.now.inner = number_at(pid, own_level).nr;
+  files.now.started_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+  files.now.program = BPF_CORE_READ(task, mm, exe_file, f_inode, i_ino);
   files.now.fd_limit = BPF_CORE_READ(task, signal, rlim[RLIMIT_NOFILE].rlim_cur);
   files.now.netns = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
   files.now.cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
@@ -310,6 +338,99 @@ static __always_inline bool was_connected(struct tcp_sock *tp) {
   return tp->srtt_us || tp->bytes_received || tp->bytes_acked;
 }
 
+struct table {
+  u64 files;
+  u32 tgid, walk;
+};
+
+/* Tables of descriptors that are not the main thread's, by the thread that showed each: of a process whose main thread
+ * has ended every thread shows the table that they share. Small and forgetful: few processes are like that. */
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 4096);
+  __type(key, struct table);
+  __type(value, u32);
+} tables SEC(".maps");
+
+static __always_inline bool another_thread_shows_it(struct task_struct *task) {
+  struct task_struct *leader = task->group_leader;
+  if (task->tgid == task->pid || !leader) return false;
+  if (task->files == BPF_CORE_READ(leader, files)) return true;
+  struct table key = {.files = (u64)task->files, .tgid = task->tgid, .walk = files.number};
+  u32 *shown_by = bpf_map_lookup_elem(&tables, &key), thread = task->pid;
+  if (shown_by) return *shown_by != thread;
+  bpf_map_update_elem(&tables, &key, &thread, BPF_ANY);
+  return false;
+}
+
+struct seen {
+  u32 tgid, walk;
+};
+
+/* The process that a socket with several descriptors was counted for last: its second descriptor in the same process
+ * adds nothing. */
+struct {
+  __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, int);
+  __type(value, struct seen);
+} seen SEC(".maps");
+
+struct pair {
+  u64 sock;
+  u32 tgid, pad;
+};
+
+/* The same for processes with threads: one with a table of its own comes when its number comes, and other processes lie
+ * between. Forgets what it saw longest ago when there are more shared sockets than it holds. */
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 16384);
+  __type(key, struct pair);
+  __type(value, u32);
+} seen_by SEC(".maps");
+
+static __always_inline bool counted_before(struct task_struct *task, struct file *file, struct sock *sk) {
+  if (references_of(file) <= 2) return false; /* the descriptor's, and the one that this walk holds */
+  if (BPF_CORE_READ(task, signal, nr_threads) > 1) {
+    struct pair key = {.sock = (u64)sk, .tgid = task->tgid};
+    u32 *walk_then = bpf_map_lookup_elem(&seen_by, &key), walk_now = files.number;
+    if (walk_then && *walk_then == walk_now) return true;
+    bpf_map_update_elem(&seen_by, &key, &walk_now, BPF_ANY);
+    return false;
+  }
+  struct seen *mark = bpf_sk_storage_get(&seen, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+  if (!mark) {
+    count_lost(TA_LOST_SEEN);
+    return false;
+  }
+  if (mark->tgid == (u32)task->tgid && mark->walk == files.number) return true;
+  mark->tgid = task->tgid;
+  mark->walk = files.number;
+  return false;
+}
+
+/* 0 when written or not to be written, else the record has to be shown again. */
+static __always_inline int write_held(struct seq_file *seq, u32 fd, u64 cookie, u64 inode) {
+  if (files.held >= files.max_held) {
+    files.suppressed++;
+    return 0;
+  }
+  held.record = TA_RECORD_HELD;
+  held.pid = files.now.pid;
+  held.fd = fd;
+  held.cookie = cookie;
+  held.inode = inode;
+  if (bpf_seq_write(seq, &held, sizeof(held))) return -1;
+  files.held++;
+  return 0;
+}
+
+static __always_inline bool is_mptcp(struct sock *sk) {
+  u16 family = sk->__sk_common.skc_family;
+  return sk->sk_protocol == IPPROTO_MPTCP && (family == AF_INET || family == AF_INET6);
+}
+
 SEC("iter/task_file")
 int walk_files(struct bpf_iter__task_file *ctx) {
   struct seq_file *seq = ctx->meta->seq;
@@ -319,18 +440,21 @@ int walk_files(struct bpf_iter__task_file *ctx) {
     write_owner(seq);
     return 0;
   }
-  if (task->tgid != task->pid) { /* a thread, unless it has a table of descriptors of its own */
-    struct task_struct *leader = task->group_leader;
-    if (!leader || task->files == BPF_CORE_READ(leader, files)) return 0;
-  }
+  if (another_thread_shows_it(task)) return 0;
   if ((u32)task->tgid != files.now.tgid) {
     if (write_owner(seq)) return 0; /* shown again */
+    files.pid_level = pid_level_of_reader();
     begin_owner(task);
   }
   struct socket *socket = bpf_sock_from_file(file);
   struct sock *sk = socket ? socket->sk : NULL;
   struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL; /* null for every other kind of socket */
   if (!tp) {
+    if (sk && is_mptcp(sk)) { /* what the walk over sockets sees are its subflows */
+      if (write_held(seq, ctx->fd, 0, BPF_CORE_READ(file, f_inode, i_ino))) return 0;
+      u8 state = sk->__sk_common.skc_state;
+      if (state < TA_STATES && state != TCP_CLOSE && !counted_before(task, file, sk)) files.now.sockets[state]++;
+    }
     files.files++;
     files.now.fds++;
     return 0;
@@ -340,20 +464,11 @@ int walk_files(struct bpf_iter__task_file *ctx) {
   struct queues q = queues_of(sk, tp, state, rmem, wmem);
   u32 now_j = (u32)bpf_jiffies64();
   if (files.all || matters(sk, tp, state, &q, now_j, files.min_recv_q, files.min_send_q, files.used_j)) {
-    if (files.held < files.max_held) {
-      held.record = TA_RECORD_HELD;
-      held.tgid = task->tgid;
-      held.fd = ctx->fd;
-      held.cookie = bpf_get_socket_cookie(sk);
-      BPF_CORE_READ_STR_INTO(&held.comm, task, group_leader, comm);
-      if (bpf_seq_write(seq, &held, sizeof(held))) return 0;
-      files.held++;
-    } else {
-      files.suppressed++;
-    }
+    if (write_held(seq, ctx->fd, bpf_get_socket_cookie(sk), 0)) return 0;
   }
   files.files++;
   files.now.fds++;
+  if (counted_before(task, file, sk)) return 0;
   if (state < TA_STATES && (state != TCP_CLOSE || was_connected(tp))) files.now.sockets[state]++;
   if (state == TCP_CLOSE_WAIT || state == TCP_FIN_WAIT2) {
     u32 age_j = now_j - tp->rcv_tstamp; /* the last segment from the peer: at or after the FIN or its ACK */

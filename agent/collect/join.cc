@@ -38,15 +38,41 @@ std::uint64_t sockets_of_port(const PortTotals& port) {
   return std::accumulate(port.sockets.begin(), port.sockets.end(), std::uint64_t{0});
 }
 
-void find_owner(SocketRow& row, OwnerEvidence& owners, bool count, const kernel::RowFilter& filter) {
-  if (owners.walk && row.cookie != 0) {
-    auto at = owners.walk->by_cookie.find(row.cookie);
-    if (at != owners.walk->by_cookie.end()) row.owner = at->second;
-  } else if (count) {
-    add_owners(row, *owners.scan, filter.old, owners.totals);
+std::span<const os::Descriptor> descriptors_of(const SocketRow& row, const OwnerEvidence& owners) {
+  if (!owners.walk) {
+    return owners.scan != nullptr && row.inode != 0 ? owners.scan->of(row.inode) : std::span<const os::Descriptor>();
   }
-  // A descriptor is proof; between two walks a socket may have been accepted.
-  if (row.owner && row.kind == SocketKind::full) row.holder = Holder::process;
+  auto found =
+      row.cookie != 0 ? os::descriptors_of(owners.walk->by_cookie, row.cookie) : std::span<const os::Descriptor>();
+  if (!found.empty() || !row.mptcp || row.inode == 0) return found;
+  return os::descriptors_of(owners.walk->by_inode, row.inode);  // the subflows of MPTCP's socket
+}
+
+/// The hooks know processes by the numbers of the first pid namespace.
+void translate_last_user(SocketRow& row, std::uint32_t pid_level, const OwnerEvidence& owners) {
+  if (!row.last_user || pid_level == 0) return;
+  Pid ours = 0;
+  if (owners.walk) {
+    auto known = owners.walk->by_tgid.find(row.last_user->pid);
+    if (known != owners.walk->by_tgid.end()) ours = known->second;
+  }
+  row.last_user->pid = ours;
+}
+
+os::Kin kin_in(const kernel::OwnerWalk& walk, Pid pid) {
+  auto found = walk.kin.find(pid);
+  return found == walk.kin.end() ? os::Kin{} : found->second;
+}
+
+/// A file that no process has a descriptor for, twice in a row while nothing moved: it is on its way in a message of a
+/// unix socket, or registered with io_uring. Once may be a descriptor that came or went between two walks.
+void find_who_has_no_descriptor(SocketRow& row, const OwnerEvidence& owners, Picture& picture) {
+  if (!owners.sees_all || row.owner || row.holder != Holder::process || row.cookie == 0) return;
+  StandStill now{row.recv_q, row.send_q, row.bytes_received.value_or(0), row.bytes_acked.value_or(0)};
+  picture.without_descriptor.emplace(row.cookie, now);
+  if (owners.without_descriptor == nullptr) return;
+  auto before = owners.without_descriptor->find(row.cookie);
+  if (before != owners.without_descriptor->end() && before->second == now) row.holder = Holder::no_descriptor;
 }
 
 }  // namespace
@@ -70,6 +96,7 @@ Picture join(std::vector<NetnsReading>& readings, std::vector<SocketRow> rows, O
              const kernel::RowFilter& filter) {
   Picture picture;
   std::map<std::uint64_t, CgroupTotals> cgroups;
+  std::uint32_t pid_level = 0;
   for (NetnsReading& reading : readings) {
     if (reading.not_entered) continue;
     picture.dumps_interrupted += reading.dump_interrupted;
@@ -81,13 +108,23 @@ Picture join(std::vector<NetnsReading>& readings, std::vector<SocketRow> rows, O
     picture.walked += walk.walked;
     picture.rows_suppressed += walk.suppressed;
     picture.unaggregated += walk.unaggregated;
+    pid_level = std::max(pid_level, walk.pid_level);
     if (!picture.memory.pages && walk.memory.pages) picture.memory = walk.memory;
     for (const CgroupTotals& group : walk.cgroups) add(cgroups[group.id], group);
     picture.ports.insert(picture.ports.end(), walk.ports.begin(), walk.ports.end());
   }
   picture.rows = std::move(rows);
   bool count = !owners.walk && owners.scan != nullptr && owners.totals.empty();
-  for (SocketRow& row : picture.rows) find_owner(row, owners, count, filter);
+  KinOf kin_of = owners.kin_of;
+  if (owners.walk) kin_of = [&walk = *owners.walk](Pid pid) { return kin_in(walk, pid); };
+  for (SocketRow& row : picture.rows) {
+    translate_last_user(row, pid_level, owners);
+    if (count) add_to_owners(row, *owners.scan, filter.old, owners.totals);
+    name_holders(row, descriptors_of(row, owners), kin_of);
+    // A descriptor is proof; between two walks a socket may have been accepted.
+    if (row.owner && row.kind == SocketKind::full) row.holder = Holder::process;
+    find_who_has_no_descriptor(row, owners, picture);
+  }
   for (auto& [id, group] : cgroups) picture.cgroups.push_back(std::move(group));
   picture.unaggregated += keep_largest(picture.cgroups, kMaxCgroups, [](const CgroupTotals& g) { return g.sockets; });
   picture.unaggregated += keep_largest(picture.ports, kMaxPorts, sockets_of_port);

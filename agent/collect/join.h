@@ -7,9 +7,17 @@
 #include <string>
 #include <vector>
 
+#include "agent/collect/holders.h"
 #include "agent/collect/netns_reader.h"
 
 namespace tcpadvisor::collect {
+
+/// What a socket has done so far: equal twice, it does nothing.
+struct StandStill {
+  std::uint64_t recv_q = 0, send_q = 0, bytes_received = 0, bytes_acked = 0;
+  bool operator==(const StandStill&) const = default;
+};
+using StandStills = std::map<std::uint64_t, StandStill>;  ///< by cookie
 
 /// The last complete walk; shown again, with its age, until the next one.
 struct Picture {
@@ -23,6 +31,7 @@ struct Picture {
   std::uint64_t walked = 0, rows_suppressed = 0, owners_suppressed = 0, unaggregated = 0, undecodable = 0;
   std::uint64_t dumps_interrupted = 0;
   std::map<NetnsId, std::string> failed;  ///< namespaces whose walk failed, and why
+  StandStills without_descriptor;         ///< sockets with a file that no process was seen to hold
   double wall_ms = 0;
   std::uint64_t end_ms = 0;
 
@@ -37,6 +46,9 @@ struct OwnerEvidence {
   std::optional<kernel::OwnerWalk> walk;     ///< by cookie, totals included
   const sources::OwnerScan* scan = nullptr;  ///< by inode
   OwnerTable totals;                         ///< made from `scan` while the sockets were read; empty: from the rows
+  KinOf kin_of;                              ///< for `scan`; the walk brings its own
+  bool sees_all = false;                     ///< all processes of the host and all their descriptors were looked at
+  const StandStills* without_descriptor = nullptr;  ///< of the walk before
 };
 
 /// `rows` are those of all namespaces.

@@ -12,7 +12,7 @@ Result<kernel::SocketWalk> walk_in_kernel(const TallyContext& context, kernel::T
   auto walk = tracer.walk_sockets(context.filter, [&](SocketRow&& row) {
     row.netns = context.netns;
     ages.observe(row, context.now_ms);
-    if (context.owners != nullptr) add_owners(row, *context.owners, context.filter.old, owner_totals);
+    if (context.owners != nullptr) add_to_owners(row, *context.owners, context.filter.old, owner_totals);
     context.keeper->offer(std::move(row));
   });
   if (!walk) return walk;

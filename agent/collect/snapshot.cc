@@ -11,6 +11,8 @@
 #include "agent/collect/netns_choice.h"
 #include "agent/collect/probe.h"
 #include "agent/os/own_thread.h"
+#include "agent/os/pid_namespace.h"
+#include "agent/sources/kin.h"
 
 namespace tcpadvisor::collect {
 namespace {
@@ -74,6 +76,7 @@ Snapshot::Snapshot(const CollectorOptions& options, const os::ProcRoot& root, co
       pace_(options.budget_percent, options.interval),
       owner_pace_(options.budget_percent, options.interval) {
   filter_.old = options.old_age;
+  in_first_pid_namespace_ = os::in_first_pid_namespace(root_);
 }
 
 Status Snapshot::open() {
@@ -223,6 +226,12 @@ void Snapshot::take_picture(std::uint64_t now_ms, Walked& walked, std::optional<
   OwnerEvidence evidence;
   evidence.walk = std::move(owner_walk);
   evidence.scan = scan();
+  evidence.kin_of = [this](Pid pid) { return sources::read_kin(root_, pid); };
+  evidence.sees_all =
+      in_first_pid_namespace_ && (evidence.walk ? evidence.walk->suppressed == 0
+                                                : scan() != nullptr && scan()->unreadable + scan()->over_limit == 0);
+  StandStills without_descriptor = std::move(picture_.without_descriptor);
+  evidence.without_descriptor = &without_descriptor;
   evidence.totals = std::move(walked.owner_totals);
   picture_ = join(walked.readings, std::move(walked.rows), std::move(evidence), filter_);
   picture_.rows_suppressed += walked.rows_suppressed;
@@ -240,6 +249,9 @@ void Snapshot::name_owners_of_rows() {
   for (const OwnerTotals& owner : picture_.owners) by_pid[owner.pid] = &owner;
   for (SocketRow& row : picture_.rows) {
     if (!row.owner) continue;
+    for (HoldingProcess& other : row.others) {
+      if (auto known = by_pid.find(other.pid); known != by_pid.end()) other.comm = known->second->comm;
+    }
     auto at = by_pid.find(row.owner->pid);
     if (at == by_pid.end()) continue;
     if (row.owner->comm.empty()) row.owner->comm = at->second->comm;
@@ -256,6 +268,7 @@ void Snapshot::keep_chosen_owners() {
   std::set<Pid> holders;
   for (const SocketRow& row : picture_.rows) {
     if (row.owner) holders.insert(row.owner->pid);
+    for (const HoldingProcess& other : row.others) holders.insert(other.pid);
   }
   std::erase_if(picture_.owners, [&](const OwnerTotals& owner) {
     return !chosen.contains(owner.netns) && !holders.contains(owner.pid);

@@ -88,6 +88,7 @@ class Snapshot {
   std::optional<sources::OwnerScan> owner_scan_;
   Picture picture_;
   bool owners_are_new_ = false;
+  bool in_first_pid_namespace_ = false;
   std::uint64_t host_sockets_ = 0;          ///< TCP sockets of the whole host at the last look
   std::optional<os::Worker> owner_worker_;  ///< last: it uses the members above
 };

@@ -5,7 +5,6 @@ namespace tcpadvisor::collect {
 
 namespace {
 
-/// One descriptor.
 void add_to_owner(OwnerTotals& totals, const SocketRow& row, std::uint64_t old_ms) {
   ++totals.sockets[index_of(row.state)];
   bool old = row.state_age_ms.value_or(0) >= old_ms;
@@ -19,17 +18,16 @@ void add_to_owner(OwnerTotals& totals, const SocketRow& row, std::uint64_t old_m
 
 }  // namespace
 
-void add_owners(SocketRow& row, const sources::OwnerScan& scan, std::chrono::milliseconds old, OwnerTable& totals) {
+void add_to_owners(const SocketRow& row, const sources::OwnerScan& scan, std::chrono::milliseconds old,
+                   OwnerTable& totals) {
   if (row.inode == 0) return;
   Pid last = 0;
-  std::uint32_t processes = 0;
-  for (const sources::SocketHolder& holder : scan.of(row.inode)) {  // sorted by pid
-    OwnerTotals& owner = totals[holder.pid];
-    owner.pid = holder.pid;
+  for (const os::Descriptor& one : scan.of(row.inode)) {  // by pid
+    if (one.pid == last) continue;
+    last = one.pid;
+    OwnerTotals& owner = totals[one.pid];
+    owner.pid = one.pid;
     add_to_owner(owner, row, static_cast<std::uint64_t>(old.count()));
-    if (processes == 0) row.owner = Owner{holder.pid, "", holder.fd, 1};
-    if (holder.pid != last) row.owner->holders = ++processes;
-    last = holder.pid;
   }
 }
 
@@ -46,7 +44,7 @@ void Tally::add(SocketRow&& row) {
   state.wmem += row.wmem_queued.value_or(0);
 
   ages_.observe(row, context_.now_ms);
-  if (context_.owners != nullptr) add_owners(row, *context_.owners, context_.filter.old, owner_totals_);
+  if (context_.owners != nullptr) add_to_owners(row, *context_.owners, context_.filter.old, owner_totals_);
   add_port(row);
   if (row.cgroup_id != 0 && row.kind == SocketKind::full) {
     CgroupTotals& cgroup = cgroups_[row.cgroup_id];

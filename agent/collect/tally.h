@@ -46,8 +46,9 @@ class Tally {
   std::unordered_map<std::uint64_t, CgroupTotals> cgroups_;
 };
 
-/// Finds the holders of a socket by its inode: they get its numbers added, each for every descriptor, and the first is
-/// named in the row. `old` is the age mark.
-void add_owners(SocketRow& row, const sources::OwnerScan& scan, std::chrono::milliseconds old, OwnerTable& totals);
+/// Finds the processes that hold a socket by its inode: each gets its numbers added, once, however many descriptors it
+/// has. `old` is the age mark.
+void add_to_owners(const SocketRow& row, const sources::OwnerScan& scan, std::chrono::milliseconds old,
+                   OwnerTable& totals);
 
 }  // namespace tcpadvisor::collect

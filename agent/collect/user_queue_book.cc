@@ -18,8 +18,7 @@ namespace {
 constexpr std::string_view kNotHeld = "not held by its speaker", kNoConnection = "no such connection",
                            kCannotCheck = "cannot be checked";
 constexpr std::uint64_t kComplainEveryMs = 60'000;
-constexpr std::uint64_t kDumpSlackMs = 100;              // cheap dumps need not wait for the next tick
-constexpr std::uint64_t kInitPidNamespace = 0xEFFFFFFC;  // PROC_PID_INIT_INO, include/linux/proc_ns.h
+constexpr std::uint64_t kDumpSlackMs = 100;  // cheap dumps need not wait for the next tick
 
 auto connection_of(const UserQueue& queue) {
   return std::tie(queue.netns, queue.local, queue.remote);
@@ -89,10 +88,7 @@ struct UserQueueBook::Round {
 };
 
 UserQueueBook::UserQueueBook(sources::UserQueueInbox& inbox, os::ProcRoot root, FindSockets find)
-    : inbox_(inbox), root_(std::move(root)), find_(std::move(find)) {
-  auto pid_namespace = root_.inode("/proc/self/ns/pid");
-  rows_name_our_pids_ = !root_.is_real() || (pid_namespace && *pid_namespace == kInitPidNamespace);
-}
+    : inbox_(inbox), root_(std::move(root)), find_(std::move(find)) {}
 
 void UserQueueBook::check(const Scene& scene) {
   check_claims(scene);
@@ -126,10 +122,15 @@ void UserQueueBook::check_claims(const Scene& scene) {
 
   Round round{.scene = scene, .by_addresses = {}, .by_cookie = {}};
   if (auto own = root_.read_link("/proc/thread-self/ns/net")) round.own_netns = os::parse_netns_link(*own).value_or(0);
-  for (const SocketRow& row : rows_name_our_pids_ ? scene.rows : std::span<const SocketRow>()) {
-    if (row.kind != SocketKind::full || !row.owner || !speakers.contains(row.owner->pid)) continue;
-    round.by_addresses.emplace(std::tuple(row.owner->pid, row.local, row.remote), &row);
-    round.by_cookie.emplace(std::pair(row.owner->pid, row.cookie), &row);
+  auto held_by = [&](Pid pid, const SocketRow& row) {
+    if (!speakers.contains(pid)) return;
+    round.by_addresses.emplace(std::tuple(pid, row.local, row.remote), &row);
+    round.by_cookie.emplace(std::pair(pid, row.cookie), &row);
+  };
+  for (const SocketRow& row : scene.rows) {
+    if (row.kind != SocketKind::full || !row.owner) continue;
+    held_by(row.owner->pid, row);
+    for (const HoldingProcess& other : row.others) held_by(other.pid, row);
   }
 
   auto of_process = [&](Pid pid) { return std::ranges::equal_range(claims, pid, {}, &Claim::pid); };
@@ -181,10 +182,12 @@ bool UserQueueBook::prove_by_rows(const Round& round, const Claim& claim) {
   }
   if (row == nullptr || !is_named(*row, name)) return false;
   std::uint64_t now_ms = round.scene.now_ms;
-  accept(
-      claim,
-      {row->netns, row->local, row->remote, row->cookie, row->inode, row->owner->fd, row->owner->comm, now_ms, now_ms},
-      now_ms);
+  auto other = std::ranges::find(row->others, claim.pid, &HoldingProcess::pid);
+  bool is_owner = other == row->others.end();
+  accept(claim,
+         {row->netns, row->local, row->remote, row->cookie, row->inode, is_owner ? row->owner->fd : -1,
+          is_owner ? row->owner->comm : other->comm, now_ms, now_ms},
+         now_ms);
   return true;
 }
 
@@ -271,7 +274,7 @@ void UserQueueBook::find_descriptors(Round& round, std::vector<Wanted> wanted) {
   files_debt_ += scan.files;
   std::string speaker = process_text(pid);
   for (Wanted& one : wanted) {
-    auto holders = one.proof.inode != 0 ? scan.of(one.proof.inode) : std::span<const sources::SocketHolder>();
+    auto holders = one.proof.inode != 0 ? scan.of(one.proof.inode) : std::span<const os::Descriptor>();
     if (!holders.empty()) {
       one.proof.fd = holders.front().fd;
       accept(*one.claim, std::move(one.proof), now_ms);

@@ -94,7 +94,6 @@ class UserQueueBook {
   sources::UserQueueInbox& inbox_;
   os::ProcRoot root_;
   FindSockets find_;
-  bool rows_name_our_pids_;  ///< false in a pid namespace: the kernel's walks know only the host's numbers
   std::map<Key, Proof> proofs_;
   double next_dump_ms_ = 0;
   std::size_t files_debt_ = 0;

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <limits>
 
+#include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 
 namespace tcpadvisor::kernel {
@@ -85,6 +86,19 @@ void decode_tcp(const abi::ta_row& row, unsigned hz, SocketRow& out) {
   out.congestion_control = text_of(row.ca_name);
 }
 
+/// Threads of one process with tables of descriptors of their own.
+void add(const OwnerTotals& more, OwnerTotals& owner) {
+  owner.fds = add_sat(owner.fds.value_or(0), more.fds.value_or(0));
+  for (std::size_t state = 0; state < kStateCount; ++state)
+    owner.sockets[state] = add_sat(owner.sockets[state], more.sockets[state]);
+  owner.old_close_wait = add_sat(owner.old_close_wait, more.old_close_wait);
+  owner.old_fin_wait_2 = add_sat(owner.old_fin_wait_2, more.old_fin_wait_2);
+  owner.recv_q = add_sat(owner.recv_q, more.recv_q);
+  owner.send_q = add_sat(owner.send_q, more.send_q);
+  owner.rmem = add_sat(owner.rmem, more.rmem);
+  owner.wmem = add_sat(owner.wmem, more.wmem);
+}
+
 }  // namespace
 
 unsigned jiffies_per_second(std::uint64_t jiffies64, std::uint64_t monotonic_ns) {
@@ -116,6 +130,7 @@ SocketRow decode_row(const abi::ta_row& row, unsigned hz) {
     return out;
   }
   out.inode = row.inode;
+  out.mptcp = (row.flags & abi::TA_ROW_MPTCP) != 0;
   out.cgroup_id = row.cgroup_id;
   out.uid = row.uid;
   out.recv_q = row.recv_q;
@@ -150,6 +165,7 @@ SocketRow decode_row(const abi::ta_row& row, unsigned hz) {
     calls.recv = call_stats(row.sock.recv, row.sock.last_recv_j, row.since_recv_j, hz);
     calls.small_write_runs = row.sock.small_runs;
     out.calls = calls;
+    if (row.sock.tgid != 0) out.last_user = LastUser{.pid = row.sock.tgid, .comm = text_of(row.sock.comm)};
     out.blocked_us = row.sock.blocked_ns / 1000;
     out.blocked_count = row.sock.blocked_count;
   }
@@ -162,7 +178,9 @@ StateTotals decode_sums(const abi::ta_sums& sums) {
 
 OwnerTotals decode_owner(const abi::ta_owner& owner) {
   OwnerTotals out;
-  out.pid = owner.tgid;
+  out.pid = owner.pid;
+  out.parent = owner.parent;
+  out.pid_inside = owner.inner;
   out.comm = text_of(owner.comm);
   out.cgroup_id = owner.cgroup_id;
   out.netns = owner.netns;
@@ -179,8 +197,8 @@ OwnerTotals decode_owner(const abi::ta_owner& owner) {
   return out;
 }
 
-Owner decode_held(const abi::ta_held& held) {
-  return {.pid = held.tgid, .comm = text_of(held.comm), .fd = static_cast<int>(held.fd), .holders = 1};
+os::Descriptor decode_held(const abi::ta_held& held) {
+  return {.socket = held.cookie != 0 ? held.cookie : held.inode, .pid = held.pid, .fd = static_cast<int>(held.fd)};
 }
 
 PortTotals decode_port(const abi::ta_port& port) {
@@ -228,27 +246,40 @@ Status decode_rows(std::span<const std::byte> bytes, unsigned hz, const TakeRow&
   return {};
 }
 
-Result<FilesRecords> decode_files(std::span<const std::byte> bytes) {
-  FilesRecords out;
+Result<OwnerWalk> decode_files(std::span<const std::byte> bytes) {
+  OwnerWalk out;
+  std::unordered_map<Pid, std::size_t> places;
   while (!bytes.empty()) {
     std::uint32_t kind = 0;
     if (bytes.size() >= sizeof kind) std::memcpy(&kind, bytes.data(), sizeof kind);
     if (kind == abi::TA_RECORD_OWNER && bytes.size() >= sizeof(abi::ta_owner)) {
       abi::ta_owner owner;
       std::memcpy(&owner, bytes.data(), sizeof owner);
-      out.owners.push_back(decode_owner(owner));
+      auto [at, is_new] = places.emplace(owner.pid, out.owners.size());
+      if (is_new) {
+        out.owners.push_back(decode_owner(owner));
+        out.by_tgid[owner.tgid] = owner.pid;
+        out.kin[owner.pid] = {
+            .parent = owner.parent,
+            .started = owner.started_ns,
+            .program = owner.program,
+            .manager = os::is_manager(owner.inner != 0 ? owner.inner : owner.pid, text_of(owner.comm))};
+      } else {
+        add(decode_owner(owner), out.owners[at->second]);
+      }
       bytes = bytes.subspan(sizeof owner);
     } else if (kind == abi::TA_RECORD_HELD && bytes.size() >= sizeof(abi::ta_held)) {
       abi::ta_held held;
       std::memcpy(&held, bytes.data(), sizeof held);
-      auto [at, is_new] = out.by_cookie.try_emplace(held.cookie, decode_held(held));
-      if (!is_new && at->second.pid != held.tgid) ++at->second.holders;
+      (held.cookie != 0 ? out.by_cookie : out.by_inode).push_back(decode_held(held));
       bytes = bytes.subspan(sizeof held);
     } else {
       return fail(ErrorCode::failed,
                   fmt::format("walk over descriptors: record of kind {} with {} bytes left", kind, bytes.size()));
     }
   }
+  std::ranges::sort(out.by_cookie);
+  std::ranges::sort(out.by_inode);
   return out;
 }
 

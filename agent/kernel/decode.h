@@ -18,7 +18,7 @@ unsigned jiffies_per_second(std::uint64_t jiffies64, std::uint64_t monotonic_ns)
 
 SocketRow decode_row(const abi::ta_row& row, unsigned hz);
 OwnerTotals decode_owner(const abi::ta_owner& owner);
-Owner decode_held(const abi::ta_held& held);
+os::Descriptor decode_held(const abi::ta_held& held);
 PortTotals decode_port(const abi::ta_port& port);
 CgroupTotals decode_cgroup(const abi::ta_cgroup& group);
 StateTotals decode_sums(const abi::ta_sums& sums);
@@ -29,11 +29,8 @@ TcpMemory decode_memory(const abi::ta_walk& walk, std::uint64_t page_size, unsig
 /// Hands over the rows in bytes of a walk; an error, and no row, if they are not whole records.
 Status decode_rows(std::span<const std::byte> bytes, unsigned hz, const TakeRow& take);
 
-/// What the walk over descriptors wrote.
-struct FilesRecords {
-  std::vector<OwnerTotals> owners;
-  std::unordered_map<std::uint64_t, Owner> by_cookie;  ///< the first holder, and how many processes hold it
-};
-Result<FilesRecords> decode_files(std::span<const std::byte> bytes);
+/// What the walk over descriptors wrote; the numbers of the walk itself are not in it. Several records of one process
+/// become one.
+Result<OwnerWalk> decode_files(std::span<const std::byte> bytes);
 
 }  // namespace tcpadvisor::kernel

@@ -108,6 +108,7 @@ class LiveTracer : public Tracer {
     result.walked = walk_->walked;
     result.suppressed = walk_->suppressed;
     result.unaggregated = walk_->unaggregated;
+    result.pid_level = walk_->pid_level;
     result.memory = decode_memory(*walk_, static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)), hz_);
     return result;
   }
@@ -121,16 +122,13 @@ class LiveTracer : public Tracer {
     files_->used_j = used_jiffies();
     files_->old_j = clamp32(static_cast<std::uint64_t>(filter.old.count()) * hz_ / 1000);
     files_->max_held = kMaxHeld;
+    files_->number = next_walk_ = std::max(next_walk_ + 1, 1u);
     auto bytes = run("walk_files");
     if (!bytes) return std::unexpected(bytes.error());
-    auto records = decode_files(*bytes);
-    if (!records) return std::unexpected(records.error());
-
-    OwnerWalk result;
-    result.owners = std::move(records->owners);
-    result.by_cookie = std::move(records->by_cookie);
-    result.files = files_->files;
-    result.suppressed = files_->suppressed;
+    auto result = decode_files(*bytes);
+    if (!result) return result;
+    result->files = files_->files;
+    result->suppressed = files_->suppressed;
     return result;
   }
 
@@ -171,8 +169,8 @@ class LiveTracer : public Tracer {
   }
 
   std::map<std::string, std::uint64_t> lost() override {
-    static constexpr std::pair<const char*, abi::ta_lost> kKinds[] = {{"socket_state", abi::TA_LOST_SOCK},
-                                                                      {"wait_ends", abi::TA_LOST_WAIT}};
+    static constexpr std::pair<const char*, abi::ta_lost> kKinds[] = {
+        {"socket_state", abi::TA_LOST_SOCK}, {"wait_ends", abi::TA_LOST_WAIT}, {"shared_sockets", abi::TA_LOST_SEEN}};
     std::map<std::string, std::uint64_t> out;
     for (auto [name, kind] : kKinds) out[name] = sum_per_cpu<std::uint64_t>(map("lost"), kind).value_or(0);
     std::uint64_t& missed = out["missed_runs"];
@@ -325,6 +323,7 @@ class LiveTracer : public Tracer {
   abi::ta_files* files_ = nullptr;
   abi::ta_u32* measuring_ = nullptr;  ///< shared with the programs
   unsigned hz_ = 250;
+  std::uint32_t next_walk_ = 0;
 };
 
 /// What is left when the kernel has no type information, or the user wants no BPF at all.

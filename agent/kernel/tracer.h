@@ -16,6 +16,8 @@
 
 #include "advisor/base/result.h"
 #include "advisor/evidence/sample.h"
+#include "agent/os/descriptor.h"
+#include "agent/os/kin.h"
 
 namespace tcpadvisor::kernel {
 
@@ -57,14 +59,18 @@ struct SocketWalk {
   std::uint64_t suppressed = 0;    ///< mattered, but over max_rows
   std::uint64_t unaggregated = 0;  ///< sockets whose cgroup or port did not fit into the tables
   TcpMemory memory;                ///< as the first socket sees it; empty fields if there was no socket
+  std::uint32_t pid_level = 0;     ///< depth of our pid namespace; 0: pids in LastUser are as we number them
 };
 
 /// One pass over the descriptors of all processes, in all namespaces.
 struct OwnerWalk {
-  std::vector<OwnerTotals> owners;                     ///< only processes that hold TCP sockets
-  std::unordered_map<std::uint64_t, Owner> by_cookie;  ///< of the sockets that match the filter
-  std::uint64_t files = 0;                             ///< descriptors visited
-  std::uint64_t suppressed = 0;                        ///< matched the filter, but over max_rows
+  std::vector<OwnerTotals> owners;        ///< only processes that hold TCP sockets
+  std::vector<os::Descriptor> by_cookie;  ///< of the sockets that match the filter; sorted
+  std::vector<os::Descriptor> by_inode;   ///< of MPTCP's sockets, whose subflows bear the same inode number; sorted
+  std::unordered_map<Pid, os::Kin> kin;   ///< of the owners
+  std::unordered_map<Pid, Pid> by_tgid;   ///< our number by that of the first pid namespace, which the hooks note
+  std::uint64_t files = 0;                ///< descriptors visited
+  std::uint64_t suppressed = 0;           ///< matched the filter, but over max_rows
 };
 
 /// What the hooks in use took while measure() was on, and lost.

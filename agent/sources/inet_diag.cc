@@ -203,7 +203,8 @@ Result<SocketRow> decode_inet_diag(std::span<const std::byte> payload) {
     correct_counts(row);
   }
   settle_holder(row);
-  if (row.inode == 0 && is_mptcp_subflow(attributes->ulp)) row.holder = Holder::kernel;
+  row.mptcp = is_mptcp_subflow(attributes->ulp);
+  if (row.inode == 0 && row.mptcp) row.holder = Holder::kernel;
   return row;
 }
 

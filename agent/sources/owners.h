@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which process holds which socket, from the links in /proc/*/fd. The way that needs no BPF; it costs a readlink a
-// descriptor.
+// descriptor. Threads with a table of descriptors of their own are looked at, too (kcmp(2) tells them from the others).
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@
 
 #include "advisor/base/result.h"
 #include "advisor/evidence/sample.h"
+#include "agent/os/descriptor.h"
 #include "agent/os/proc_root.h"
 
 namespace tcpadvisor::sources {
@@ -19,21 +20,13 @@ namespace tcpadvisor::sources {
 /// "socket:[12345]" -> 12345
 std::optional<std::uint64_t> parse_socket_link(std::string_view text);
 
-/// One descriptor that leads to a socket (of any family).
-struct SocketHolder {
-  std::uint64_t inode = 0;
-  Pid pid = 0;
-  int fd = -1;
-  auto operator<=>(const SocketHolder&) const = default;
-};
-
 struct OwnerScan {
-  std::vector<SocketHolder> holders;  ///< sorted by inode
-  std::uint64_t files = 0;            ///< descriptors looked at
-  std::uint64_t unreadable = 0;       ///< processes whose descriptors we may not see
-  std::uint64_t over_limit = 0;       ///< descriptors left out because of a limit, at least
+  std::vector<os::Descriptor> holders;  ///< those that lead to a socket of any family; by inode, sorted
+  std::uint64_t files = 0;              ///< descriptors looked at
+  std::uint64_t unreadable = 0;         ///< processes whose descriptors we may not see
+  std::uint64_t over_limit = 0;         ///< descriptors left out because of a limit, at least
 
-  std::span<const SocketHolder> of(std::uint64_t inode) const;
+  std::span<const os::Descriptor> of(std::uint64_t inode) const { return os::descriptors_of(holders, inode); }
 };
 Result<OwnerScan> scan_owners(const os::ProcRoot& root, std::size_t max_holders = 1'000'000);
 /// The same of one process, as far as its first `max_files` descriptors; nothing if it has ended.

@@ -21,6 +21,18 @@ struct numa_drop_counters___new {
 struct sock___drop_counters {
   struct numa_drop_counters___new *sk_drop_counters; /* 6.18+: not used by TCP listeners so far, but added if present */
 };
+struct file___count {
+  struct {
+    long counter;
+  } f_count; /* before 6.13 */
+};
+struct file___ref {
+  struct {
+    struct {
+      long counter;
+    } refcnt;
+  } f_ref; /* since; one less than the number of references */
+};
 #pragma clang attribute pop
 
 static __always_inline u32 sock_locks(struct sock *sk) {
@@ -47,6 +59,15 @@ static __always_inline u8 window_scaling_ratio(const struct tcp_sock *tp) {
 static __always_inline bool is_mptcp_subflow(const struct tcp_sock *tp) {
   const struct tcp_sock___mptcp *with = (const void *)tp;
   return bpf_core_field_exists(with->is_mptcp) ? BPF_CORE_READ(with, is_mptcp) : false;
+}
+
+/* Descriptors, ours and other processes', that lead to one open file. */
+static __always_inline long references_of(struct file *file) {
+  struct file___count *older = (void *)file;
+  struct file___ref *newer = (void *)file;
+  if (bpf_core_field_exists(older->f_count)) return BPF_CORE_READ(older, f_count.counter);
+  if (bpf_core_field_exists(newer->f_ref)) return BPF_CORE_READ(newer, f_ref.refcnt.counter) + 1;
+  return 1l << 30; /* not known: take it for shared */
 }
 
 /* Before 5.14 the pointer was packed into sk_cgrp_data.val: no group then. */

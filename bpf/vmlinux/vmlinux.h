@@ -28,6 +28,7 @@ typedef _Bool bool;
 
 enum bpf_map_type {
   BPF_MAP_TYPE_HASH = 1,
+  BPF_MAP_TYPE_LRU_HASH = 9,
   BPF_MAP_TYPE_ARRAY = 2,
   BPF_MAP_TYPE_PERCPU_ARRAY = 6,
   BPF_MAP_TYPE_SK_STORAGE = 24,
@@ -95,6 +96,10 @@ struct socket {
   unsigned long flags;
   struct file *file;
   struct sock *sk;
+};
+struct socket_alloc { /* what a socket is allocated as; include/net/sock.h, SOCK_INODE() */
+  struct socket socket;
+  struct inode vfs_inode;
 };
 struct hlist_node {
   struct hlist_node *next, **pprev;
@@ -199,7 +204,19 @@ struct tcp_request_sock;
 struct rlimit {
   unsigned long rlim_cur;
 };
+struct pid_namespace;
+struct upid {
+  int nr;
+  struct pid_namespace *ns;
+};
+struct pid {
+  unsigned int level;
+  struct upid numbers[1]; /* one for each namespace from the first down to its own: level + 1 */
+};
+enum pid_type { PIDTYPE_PID = 0, PIDTYPE_TGID = 1 };
 struct signal_struct {
+  int nr_threads;
+  struct pid *pids[4];
   struct rlimit rlim[16];
 };
 struct nsproxy {
@@ -208,10 +225,16 @@ struct nsproxy {
 struct css_set {
   struct cgroup *dfl_cgrp;
 };
+struct mm_struct {
+  struct file *exe_file;
+};
 struct task_struct {
   int pid, tgid;
+  u64 start_boottime;
+  struct mm_struct *mm;
   char comm[16];
-  struct task_struct *group_leader;
+  struct task_struct *real_parent, *group_leader;
+  struct pid *thread_pid;
   void *files;
   struct nsproxy *nsproxy;
   struct signal_struct *signal;
@@ -242,6 +265,7 @@ enum {
   AF_INET = 2,
   AF_INET6 = 10,
   IPPROTO_TCP = 6,
+  IPPROTO_MPTCP = 262,
   EAGAIN = 11,
   MSG_DONTWAIT = 0x40,
   RLIMIT_NOFILE = 7,

@@ -218,10 +218,10 @@ TEST_F(KernelTest, OwnersAreJoinedByCookie) {
   auto row = row_of(pair.server.get(), walk());
   ASSERT_TRUE(row);
   auto held = owners(unread);
-  auto owner = held.by_cookie.find(row->cookie);
-  ASSERT_NE(owner, held.by_cookie.end());
-  EXPECT_EQ(owner->second.pid, static_cast<Pid>(getpid()));
-  EXPECT_EQ(owner->second.fd, pair.server.get());
+  auto owners_of_it = os::descriptors_of(held.by_cookie, row->cookie);
+  ASSERT_EQ(owners_of_it.size(), 1u);
+  EXPECT_EQ(owners_of_it[0].pid, static_cast<Pid>(getpid()));
+  EXPECT_EQ(owners_of_it[0].fd, pair.server.get());
   auto totals = std::ranges::find(held.owners, static_cast<Pid>(getpid()), &OwnerTotals::pid);
   ASSERT_NE(totals, held.owners.end());
   EXPECT_EQ(totals->sockets[index_of(TcpState::established)], 2u);
@@ -256,9 +256,7 @@ TEST_F(KernelTest, NothingIsCountedTwiceWhenRowsFillTheBuffer) {
   unread.min_recv_q = 1;
   ASSERT_TRUE(eventually([&] { return walk(unread).rows.size() == 301; }));
   auto held = owners(unread).by_cookie;
-  EXPECT_EQ(
-      std::ranges::count_if(held, [](const auto& entry) { return entry.second.pid == static_cast<Pid>(getpid()); }),
-      301);
+  EXPECT_EQ(std::ranges::count(held, static_cast<Pid>(getpid()), &os::Descriptor::pid), 301);
 }
 
 TEST_F(KernelTest, DeadSocketsAreThoseThatWereConnectedOnce) {

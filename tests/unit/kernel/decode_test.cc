@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/kernel/decode.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -101,13 +102,13 @@ TEST(DecodeRow, AMiniSocketHasOnlyItsAddresses) {
   EXPECT_FALSE(out.rcvbuf);
 }
 
-TEST(DecodeRow, NamesAreMadePrintable) {
-  abi::ta_held held = {};
-  std::memcpy(held.comm, "a\x1b[2Jb\nfull-16-byt", sizeof held.comm);
-  Owner owner = decode_held(held);
-  EXPECT_EQ(owner.comm.find('\x1b'), std::string::npos);
-  EXPECT_EQ(owner.comm.find('\n'), std::string::npos);
-  EXPECT_LE(owner.comm.size(), 16u);
+TEST(DecodeOwner, NamesAreMadePrintable) {
+  abi::ta_owner owner = {};
+  std::memcpy(owner.comm, "a\x1b[2Jb\nfull-16-byt", sizeof owner.comm);
+  std::string comm = decode_owner(owner).comm;
+  EXPECT_EQ(comm.find('\x1b'), std::string::npos);
+  EXPECT_EQ(comm.find('\n'), std::string::npos);
+  EXPECT_LE(comm.size(), 16u);
 }
 
 TEST(DecodeRows, HalfARecordIsAnError) {
@@ -123,25 +124,44 @@ TEST(DecodeRows, HalfARecordIsAnError) {
   EXPECT_EQ(rows, 2u);
 }
 
-TEST(DecodeFiles, ASocketOfTwoProcessesHasOneOwnerAndTwoHolders) {
+TEST(DecodeFiles, DescriptorsBySocketAndProcess) {
   std::vector<std::byte> bytes;
   abi::ta_held held = {};
   held.record = abi::TA_RECORD_HELD;
   held.cookie = 9, held.fd = 3;
-  for (unsigned tgid : {100u, 100u, 200u}) {  // a duplicate descriptor, then a forked worker
-    held.tgid = tgid;
+  for (unsigned pid : {200u, 100u, 100u}) {  // a forked worker; a duplicate descriptor
+    held.pid = pid;
     append(bytes, held);
+    ++held.fd;
   }
+  held.cookie = 0, held.inode = 77;  // MPTCP
+  append(bytes, held);
+  auto walk = decode_files(bytes);
+  ASSERT_TRUE(walk);
+  EXPECT_THAT(walk->by_cookie,
+              testing::ElementsAre(os::Descriptor{9, 100, 4}, os::Descriptor{9, 100, 5}, os::Descriptor{9, 200, 3}));
+  EXPECT_THAT(walk->by_inode, testing::ElementsAre(os::Descriptor{77, 100, 6}));
+}
+
+TEST(DecodeFiles, AProcessWithSeveralTablesIsOneOwner) {
+  std::vector<std::byte> bytes;
   abi::ta_owner owner = {};
   owner.record = abi::TA_RECORD_OWNER;
-  owner.tgid = 100, owner.fds = 12, owner.sockets[8] = 2;
+  owner.tgid = 5100, owner.pid = 100, owner.parent = 90, owner.inner = 1, owner.program = 7;
+  owner.fds = 12, owner.sockets[8] = 2, owner.rmem = 1000;
   append(bytes, owner);
-  auto records = decode_files(bytes);
-  ASSERT_TRUE(records);
-  ASSERT_EQ(records->owners.size(), 1u);
-  EXPECT_EQ(records->owners[0].sockets[index_of(TcpState::close_wait)], 2u);
-  EXPECT_EQ(records->by_cookie.at(9).pid, 100u);
-  EXPECT_EQ(records->by_cookie.at(9).holders, 2u);
+  append(bytes, owner);
+  auto walk = decode_files(bytes);
+  ASSERT_TRUE(walk);
+  ASSERT_EQ(walk->owners.size(), 1u);
+  EXPECT_EQ(walk->owners[0].pid, 100u) << "as we number it";
+  EXPECT_EQ(walk->owners[0].pid_inside, 1u);
+  EXPECT_EQ(walk->owners[0].fds, 24u);
+  EXPECT_EQ(walk->owners[0].sockets[index_of(TcpState::close_wait)], 4u);
+  EXPECT_EQ(walk->owners[0].rmem, 2000u);
+  EXPECT_EQ(walk->by_tgid.at(5100), 100u);
+  EXPECT_EQ(walk->kin.at(100).parent, 90u);
+  EXPECT_TRUE(walk->kin.at(100).manager) << "the init of its pid namespace";
 }
 
 TEST(DecodeFiles, GarbageIsAnErrorNotACrash) {

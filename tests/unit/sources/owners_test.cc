@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/sources/owners.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <limits>
+#include <semaphore>
+#include <thread>
 
 #include "agent/sources/cgroups.h"
 #include "agent/sources/processes.h"
@@ -24,7 +30,7 @@ TEST(Owners, holders_by_inode_several_descriptors_and_processes) {
   auto scan = scan_owners(fixture::root("proc-5.10"));
   ASSERT_TRUE(scan);
   ASSERT_EQ(scan->of(5002).size(), 2u);
-  EXPECT_EQ(scan->of(5002)[0], (SocketHolder{5002, 900, 7}));
+  EXPECT_EQ(scan->of(5002)[0], (os::Descriptor{5002, 900, 7}));
   EXPECT_TRUE(scan->of(1).empty());
   EXPECT_EQ(scan->files, 3u);
   EXPECT_EQ(scan->unreadable, 0u);
@@ -58,6 +64,40 @@ TEST(Owners, a_process_without_readable_descriptors_is_counted) {
   std::filesystem::permissions(tree.path() + "/proc/10/fd", std::filesystem::perms::owner_all);
   ASSERT_TRUE(scan);
   EXPECT_EQ(scan->unreadable, 1u);
+}
+
+TEST(Owners, the_threads_show_what_a_main_thread_that_has_ended_cannot) {
+  os::TempTree tree;
+  tree.file("/proc/30/fd/no descriptor", "").file("/proc/30/task/30/fd/no descriptor", "");
+  for (const char* thread : {"31", "32"}) {  // they share one table
+    for (int fd : {3, 4})
+      tree.link(fmt::format("/proc/30/task/{}/fd/{}", thread, fd), fmt::format("socket:[{}]", 100 + fd));
+  }
+  auto scan = scan_owners(tree.root());
+  ASSERT_TRUE(scan);
+  ASSERT_EQ(scan->holders.size(), 2u);
+  EXPECT_EQ(scan->holders[0], (os::Descriptor{103, 30, 3}));
+}
+
+TEST(Owners, a_thread_with_a_table_of_its_own_holds_for_its_process) {
+  int shared = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  struct stat info{};
+  ASSERT_EQ(fstat(shared, &info), 0);
+  std::binary_semaphore copied(0);
+  std::counting_semaphore<2> looked(0);
+  std::thread thread([&] {
+    unshare(CLONE_FILES);
+    copied.release();
+    looked.acquire();
+  });
+  std::thread sharing([&] { looked.acquire(); });
+  copied.acquire();
+  OwnerScan scan = scan_owner(os::ProcRoot(), static_cast<Pid>(getpid()), 100'000);
+  looked.release(2);
+  thread.join();
+  sharing.join();
+  close(shared);
+  EXPECT_EQ(scan.of(info.st_ino).size(), 2u) << "in the main thread's table and in the copy, not once for each thread";
 }
 
 TEST(Owners, one_process_is_looked_at_as_far_as_the_limit) {
