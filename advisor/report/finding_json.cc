@@ -71,6 +71,10 @@ json scope_json(const Scope& scope) {
   put(out, "netns", scope.netns_name);
   if (scope.pid) out["pid"] = *scope.pid;
   put(out, "comm", scope.comm);
+  for (const HoldingProcess& other : scope.others) {
+    if (!out.contains("holders")) out["holders"].push_back({{"pid", scope.pid.value_or(0)}, {"comm", scope.comm}});
+    out["holders"].push_back({{"pid", other.pid}, {"comm", other.comm}});
+  }
   put(out, "cgroup", scope.cgroup);
   if (scope.group) out["group"] = to_json(*scope.group);
   put(out, "local", scope.local);

@@ -26,6 +26,8 @@ struct Scope {
   std::optional<Pid> pid;
   std::string comm, cgroup, local, remote;  ///< empty when it does not apply
   std::uint64_t count = 0;                  ///< sockets concerned
+  std::vector<HoldingProcess> others;       ///< processes that hold them beside `pid`, as far as they are named
+  std::uint64_t sharing = 0;  ///< processes that share a listener with `pid`; 0: `pid` is the one that matters
   /// The name people know for where the process, else the cgroup, belongs; set by the verdict.
   std::optional<OwnerGroup> group = std::nullopt;
 };

@@ -46,7 +46,7 @@ void judge_rows(const Window& window, const Policy& policy, Holding& holding) {
     ages.push_back(age);
     ++namespaces[row->netns];
     holding.unread_bytes = add_sat(holding.unread_bytes, row->recv_q);
-    if (row->owner) holding.holders = std::max(holding.holders, row->owner->holders);
+    add_holders(holding.scope, *row);
     if (moves(window, policy, *row)) {
       ++moving;
     } else if (age.value >= policy.age) {
@@ -65,17 +65,14 @@ void judge_rows(const Window& window, const Policy& policy, Holding& holding) {
   holding.scope.netns = std::ranges::max_element(namespaces, {}, [](const auto& entry) { return entry.second; })->first;
 }
 
-/// Forked processes share sockets: the rows name one of them, the totals count in each. They are reported once.
-void drop_twins(std::vector<Holding>& all, const Sample& now) {
-  if (now.rows_suppressed > 0) return;
-  std::map<std::string, std::uint64_t> shared;  // by comm: sockets that several processes hold
-  for (const Holding& holding : all) {
-    if (holding.holders > 1) shared[holding.scope.comm] = std::max(shared[holding.scope.comm], holding.count);
+/// By process: sockets in the state that it merely keeps open, while another holder is the one that matters. They are
+/// in its totals, and are reported with that other.
+std::map<Pid, std::uint64_t> merely_kept(const Window& window, TcpState state) {
+  std::map<Pid, std::uint64_t> out;
+  for (const SocketRow* row : window.connections().in_state(state)) {
+    for (const HoldingProcess& other : row->others) ++out[other.pid];
   }
-  std::erase_if(all, [&](const Holding& holding) {
-    auto named = shared.find(holding.scope.comm);
-    return holding.rows.empty() && named != shared.end() && named->second >= holding.count;
-  });
+  return out;
 }
 
 }  // namespace
@@ -127,11 +124,15 @@ std::vector<Holding> holdings(const Window& window, const Policy& policy, TcpSta
     holding.scope.cgroup = owner.cgroup;
   }
 
+  const std::map<Pid, std::uint64_t> kept = merely_kept(window, state);
   std::vector<Holding> out;
   for (auto& [group, holding] : groups) {
     holding.count = holding.rows.size();
     if (const OwnerTotals* owner = holding.owner) {
-      holding.count = std::max<std::uint64_t>(holding.count, owner->sockets[index_of(state)]);
+      auto keeps = kept.find(owner->pid);
+      std::uint64_t held = owner->sockets[index_of(state)], of_others = keeps == kept.end() ? 0 : keeps->second;
+      holding.count = std::max(holding.count, sub_sat(held, of_others));
+      if (holding.count == 0) continue;
       holding.old = state == TcpState::close_wait   ? owner->old_close_wait
                     : state == TcpState::fin_wait_2 ? owner->old_fin_wait_2
                                                     : 0;
@@ -150,7 +151,6 @@ std::vector<Holding> holdings(const Window& window, const Policy& policy, TcpSta
     scope.count = holding.count;
     out.push_back(std::move(holding));
   }
-  drop_twins(out, now);
   std::ranges::stable_sort(out, std::greater(), &Holding::count);
   return out;
 }

@@ -27,7 +27,6 @@ struct Holding {
   Series counts;                ///< count over time
   Age oldest, median;           ///< of the rows; an age is a lower bound unless the transition was seen
   std::uint64_t unread_bytes = 0;
-  std::uint32_t holders = 1;  ///< processes that share the sockets
   std::vector<const SocketRow*> rows;
 };
 

@@ -45,6 +45,8 @@ Scope scope_of_listener(const Sample& sample, const SocketRow& listener) {
   if (listener.owner) {
     scope.pid = listener.owner->pid;
     scope.comm = listener.owner->comm;
+    scope.sharing = listener.owner->holders - 1;
+    add_holders(scope, listener);
   }
   return scope;
 }

@@ -206,6 +206,7 @@ Outcome locked_by_app(const Evidence& in, Side side) {
         group.scope.comm = row->owner->comm;
       }
     }
+    add_holders(group.scope, *row);
     group.rows.push_back(row);
     if (limited->share > group.worst.share) {
       group.worst = *limited;

@@ -299,6 +299,7 @@ Outcome judge_reader_too_slow(const Evidence& in) {
         reader.scope.comm = row.owner->comm;
       }
     }
+    add_holders(reader.scope, row);
     reader.rows.push_back(&row);
     reader.share = std::min(reader.share, found->share);
     reader.full_s = std::max(reader.full_s, found->full_s);

@@ -22,7 +22,16 @@ std::string seconds_text(double seconds) {
 
 std::string process_text(const Scope& scope) {
   if (!scope.pid) return "a process that we cannot see";
-  return fmt::format("{}[{}]", scope.comm, *scope.pid);
+  return scope.sharing > 0 ? fmt::format("{}[{}]+{}", scope.comm, *scope.pid, scope.sharing)
+                           : fmt::format("{}[{}]", scope.comm, *scope.pid);
+}
+
+void add_holders(Scope& scope, const SocketRow& row) {
+  for (const HoldingProcess& other : row.others) {
+    if (scope.others.size() >= kMaxOthers) return;
+    if (std::ranges::find(scope.others, other.pid, &HoldingProcess::pid) == scope.others.end())
+      scope.others.push_back(other);
+  }
 }
 
 std::string source_of(const Sample& sample, FactId fact) {

@@ -140,11 +140,30 @@ TEST(CloseWaitLeak, forked_processes_that_share_sockets_are_one_finding) {
   Window window = a_window(5, [](SampleBuilder& sample, std::size_t) {
     SocketRow row = leaked(30s);
     row.owner->holders = 2;
+    row.others = {{.pid = 43, .comm = "api", .fds = 1}};
     sample.add(50, row).add(a_process(42, "api").close_wait(50, 50)).add(a_process(43, "api").close_wait(50, 50));
   });
   auto finding = only_finding(judged("close-wait-leak", window, lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->scope.pid, 42u);
+  ASSERT_EQ(finding->scope.others.size(), 1u);
+  EXPECT_EQ(finding->scope.others[0].pid, 43u);
+}
+
+TEST(CloseWaitLeak, a_parent_that_merely_kept_some_answers_for_its_own) {
+  Window window = a_window(5, [](SampleBuilder& sample, std::size_t) {
+    SocketRow of_child = leaked(30s);
+    of_child.owner = Owner{.pid = 43, .comm = "worker", .fd = 5, .holders = 2};
+    of_child.others = {{.pid = 42, .comm = "api", .fds = 1}};
+    sample.add(30, of_child).add(20, leaked(30s), 500);
+    sample.add(a_process(42, "api").close_wait(50, 50)).add(a_process(43, "worker").close_wait(30, 30));
+  });
+  Outcome outcome = judged("close-wait-leak", window, lab());
+  ASSERT_EQ(outcome.findings.size(), 2u);
+  EXPECT_EQ(outcome.findings[0].scope.comm, "worker");
+  EXPECT_EQ(outcome.findings[0].scope.count, 30u);
+  EXPECT_EQ(outcome.findings[1].scope.comm, "api");
+  EXPECT_EQ(outcome.findings[1].scope.count, 20u);
 }
 
 TEST(CloseWaitLeak, two_processes_are_two_findings) {
