@@ -199,8 +199,9 @@ Finding leak_of(const Window& window, const Policy& policy, const Holding& holdi
   if (course.pool_like) {
     cure.steps.push_back("if they belong to a pool, give it a bound and an idle time-out shorter than the server's");
   } else if (finding.scope.pid) {
-    std::string restart =
-        step_to_restart({.pid = *finding.scope.pid, .comm = finding.scope.comm, .holders = holding.holders});
+    std::string restart = step_to_restart({.pid = *finding.scope.pid,
+                                           .comm = finding.scope.comm,
+                                           .holders = 1 + static_cast<std::uint32_t>(finding.scope.others.size())});
     if (!restart.empty()) cure.steps.push_back(std::move(restart));
   }
   cure.verify = fmt::format("tcpadvisor report --only close-wait-leak: no CLOSE_WAIT socket older than {}",

@@ -3,25 +3,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
-#include <string_view>
+#include "advisor/base/managers.h"
 
 namespace tcpadvisor {
-namespace {
-
-/// As the kernel names them: 15 bytes at most.
-constexpr std::array<std::string_view, 25> kManagers = {
-    "systemd",      "init",      "(systemd)",   "upstart",   "openrc-init", "supervisord", "s6-svscan",
-    "s6-supervise", "runsvdir",  "runsv",       "runit",     "monit",       "inetd",       "xinetd",
-    "tini",         "dumb-init", "docker-init", "catatonit", "dockerd",     "containerd",  "crio",
-    "conmon",       "podman",    "kubelet",     "circusd"};
-constexpr std::string_view kShim = "containerd-shim";
-
-}  // namespace
-
 bool is_manager(Pid pid, const std::string& comm) {
-  return pid == 1 || comm.starts_with(kShim) || std::ranges::find(kManagers, comm) != kManagers.end();
+  return pid == 1 || is_manager_name(comm);
 }
 
 bool StepTarget::harmless() const {
