@@ -34,7 +34,7 @@ std::filesystem::path own_folder() {
 
 std::vector<std::string> fault_command(const std::vector<std::string>& arguments) {
   // Longer than any report takes; the fault ends with the test.
-  std::vector<std::string> command{from_environment("TCPFAULT_BIN", own_folder() / "tcpfault")};
+  std::vector<std::string> command{fault_binary()};
   command.insert(command.end(), arguments.begin(), arguments.end());
   command.insert(command.end(), {"--hold", "10m"});
   return command;
@@ -71,6 +71,10 @@ std::string brief(const std::vector<json>& findings) {
 
 std::string agent_binary() {
   return from_environment("TCPADVISOR_BIN", own_folder().parent_path().parent_path() / "tcpadvisor");
+}
+
+std::string fault_binary() {
+  return from_environment("TCPFAULT_BIN", own_folder() / "tcpfault");
 }
 
 bool in_guest() {

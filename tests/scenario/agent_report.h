@@ -18,6 +18,8 @@ namespace tcpadvisor::scenario {
 
 /// TCPADVISOR_BIN, or the program of the build that this test belongs to.
 std::string agent_binary();
+/// TCPFAULT_BIN, or the one beside this test.
+std::string fault_binary();
 /// True in a virtual machine made for tests: the whole of it is ours.
 bool in_guest();
 /// An empty string, or why tests that need root and namespaces cannot run.

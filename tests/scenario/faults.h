@@ -44,6 +44,12 @@ Scene make_fin_wait2_held(Stage& stage, const Request& request);
 Scene make_fin_wait2_orphan(Stage& stage, const Request& request);
 Scene make_closed_fd_leak(Stage& stage, const Request& request);
 
+// Sockets that more than one process or thread could answer for (holder_faults.cc).
+Scene make_fork_server(Stage& stage, const Request& request);
+Scene make_zombie_leader(Stage& stage, const Request& request);
+Scene make_socket_activation(Stage& stage, const Request& request);
+Scene make_mptcp_unaccepted(Stage& stage, const Request& request);
+
 // Listeners that do not keep up (listener_faults.cc).
 Scene make_accept_slow(Stage& stage, const Request& request);
 Scene make_backlog_small(Stage& stage, const Request& request);

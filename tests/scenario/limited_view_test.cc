@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <future>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -34,10 +35,8 @@ class PublicCopies {
     std::string pattern = std::filesystem::temp_directory_path() / "scenario-XXXXXX";
     folder_ = mkdtemp(pattern.data());
     chmod(folder_.c_str(), 0755);
-    const char* fault = std::getenv("TCPFAULT_BIN");
     copy("TCPADVISOR_BIN", agent_binary());
-    copy("TCPFAULT_BIN",
-         fault != nullptr ? fault : std::filesystem::read_symlink("/proc/self/exe").parent_path() / "tcpfault");
+    copy("TCPFAULT_BIN", fault_binary());
   }
   ~PublicCopies() {
     for (const auto& [name, before] : before_) {
@@ -147,6 +146,24 @@ TEST_F(LimitedView, SaysWhatItKnowsAndWhatNot) {
       expect_unknown(view.said, {"rcvbuf-locked-by-app"});
     }
   }
+}
+
+TEST_F(LimitedView, InAContainerPidsAreThoseOfItsOwnProc) {
+  if (!in_path("unshare")) GTEST_SKIP() << "no unshare";
+  // Agent and fault in a pid namespace of their own, as in a container without the host's.
+  const std::string script = "story=$(mktemp); '" + fault_binary() +
+                             "' close-wait --own-netns --hold 60s >$story & "
+                             "for i in $(seq 100); do grep -q ready $story && break; sleep 0.1; done; '" +
+                             agent_binary() + "' report --for 8s --policy lab --format json; cat $story; rm $story";
+  const Ended ended = run({"unshare", "-mpf", "--mount-proc", "sh", "-c", script}, std::chrono::seconds(60));
+  std::istringstream out(ended.out);
+  json said, story;
+  out >> said >> story;
+  const std::uint32_t pid = story.value("pid", 0u);
+  ASSERT_GT(pid, 0u) << ended.out << ended.err;
+  EXPECT_LT(pid, 100u) << "a number of the inner namespace";
+  const Subject subject{.pids = {pid}, .netns = {}};
+  expect_alarms(said, subject, {leaked("close-wait-leak", pid, story.value("count", 0u))});
 }
 
 }  // namespace

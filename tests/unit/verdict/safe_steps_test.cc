@@ -63,7 +63,10 @@ Window faulty(Pid pid, const std::string& comm, std::uint32_t holders) {
       s.memory.pages = 420'000;
       s.memory.under_pressure = true;
       for (SocketRow& row : s.sockets) {
-        if (row.owner) row.owner->holders = holders;
+        if (!row.owner) continue;
+        row.owner->holders = holders;
+        for (Pid other = 1; other < holders; ++other)
+          row.others.push_back({.pid = 90'000 + other, .comm = comm, .fds = 1});
       }
     });
   });
