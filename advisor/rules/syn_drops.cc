@@ -164,6 +164,10 @@ Outcome judge_syn_drops(const Evidence& in) {
 }
 
 constexpr std::array kThresholds = {kMinDrops};
+// Without cookies a part of a flood is refused for no reason that a counter tells.
+constexpr std::array kExplainedBy = {
+    ExplainedBy{"syn-flood-vs-overflow", Link::same_listener, Then::remove},
+};
 constexpr std::array<std::string_view, 1> kReferences = {"net/ipv4/tcp_ipv4.c: tcp_v4_rcv, tcp_inbound_hash"};
 
 }  // namespace
@@ -178,6 +182,7 @@ extern const Rule syn_drops_not_overflow = {
         "filter, no route back. A longer backlog helps against none of these.",
     .thresholds = kThresholds,
     .references = kReferences,
+    .explained_by = kExplainedBy,
     .judge = judge_syn_drops,
 };
 
