@@ -102,12 +102,13 @@ std::optional<OwnerGroup> container_of(const Parts& parts, std::size_t at) {
   auto named = [](std::string name) { return OwnerGroup{GroupKind::container, name, name, ""}; };
   if (std::string_view id = container_id(part); !id.empty())
     return OwnerGroup{GroupKind::container, std::string(id.substr(0, kShortId)), std::string(id), ""};
-  if (cut_beginning(part, "lxc.payload.") && !part.empty()) return named(std::string(part));
+  if (std::string_view name = part; cut_beginning(name, "lxc.payload.") && !name.empty())
+    return named(std::string(name));
   if (at > 0 && (parts[at - 1] == "lxc" || parts[at - 1] == "lxc.payload")) return named(std::string(part));
   if (at == 0 || parts[at - 1] != "machine.slice") return std::nullopt;
   bool is_nspawn = cut_beginning(part, "systemd-nspawn@") && cut_end(part, ".service");
   bool is_machine = cut_beginning(part, "machine-") && cut_end(part, ".scope") && !part.starts_with("qemu\\x2d");
-  if (is_nspawn || is_machine) return named(unescaped(part));
+  if ((is_nspawn || is_machine) && !part.empty()) return named(unescaped(part));
   return std::nullopt;
 }
 

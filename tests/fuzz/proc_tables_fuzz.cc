@@ -3,6 +3,7 @@
 #include "agent/sources/cgroups.h"
 #include "agent/sources/host_facts.h"
 #include "agent/sources/net_counters.h"
+#include "agent/sources/pod_names.h"
 #include "agent/sources/proc_net_tcp.h"
 #include "agent/sources/processes.h"
 #include "agent/sources/sysctls.h"
@@ -40,6 +41,11 @@ TCPADVISOR_FUZZ(bytes) {
     case 6: {
       ProcessCgroups groups = parse_process_cgroups(text);
       fuzz::require(groups.unified.size() + groups.memory.size() <= 8 * text.size() + 8);
+      for (std::string_view path : {text, std::string_view(groups.unified)}) {
+        auto group = owner_group_of(path);
+        fuzz::require(group.has_value() != path.empty());
+        fuzz::require(!group || (!group->name.empty() && !group->id.empty()));
+      }
       return;
     }
     case 7:
@@ -51,6 +57,8 @@ TCPADVISOR_FUZZ(bytes) {
       return;
     default:
       (void)parse_flat_keyed(text, "sock");
+      (void)parse_pod_log(text);
+      (void)parse_container_log(text);
       return;
   }
 }

@@ -142,9 +142,12 @@ TEST(OwnerGroup, Texts) {
 }
 
 TEST(OwnerGroup, HostilePathsAreOnlyPaths) {
-  for (const std::string path : {"//", "/\\x", "/\\x2", "/\\xzz.service", "/user-1\n.slice", "/\xff\xfe.service"}) {
+  for (const std::string path : {"//", "/\\x", "/\\x2", "/\\xzz.service", "/user-1\n.slice", "/\xff\xfe.service",
+                                 "/machine.slice/machine-.scope", "/machine.slice/systemd-nspawn@.service",
+                                 "/lxc.payload.", "/_.scope", "/lxc//", "/lxc/lxc.payload./a"}) {
     auto group = owner_group_of(path);
     ASSERT_TRUE(group);
+    EXPECT_FALSE(group->name.empty() || group->id.empty()) << path;
     for (char c : group->name) EXPECT_GE(static_cast<unsigned char>(c), 0x20);
   }
 }
