@@ -37,6 +37,13 @@ bool passes_through(TcpState state) {
   return state != TcpState::established && state != TcpState::listen;
 }
 
+/// The persist timer runs only while data waits and the peer has no room for it (net/ipv4/tcp_timer.c).
+std::optional<bool> peer_closed_window(const SocketRow& row) {
+  if (row.timer == Timer::persist) return true;
+  if (!row.snd_wnd) return std::nullopt;
+  return *row.snd_wnd == 0;
+}
+
 PastRow past_row(const SocketRow& row, std::uint64_t mono_ms, const PastTick* before) {
   PastRow out{.key = past_key(row),
               .since_ms = mono_ms,
@@ -54,9 +61,11 @@ PastRow past_row(const SocketRow& row, std::uint64_t mono_ms, const PastTick* be
               .accept_limit = row.accept_limit,
               .srtt_us = row.srtt_us,
               .rcv_rtt_us = row.rcv_rtt_us,
+              .send_q = *Maybe<std::uint32_t>(row.send_q),
               .state = row.state,
               .scaling_ratio = row.scaling_ratio,
-              .app_limited = row.app_limited};
+              .app_limited = row.app_limited,
+              .peer_closed_window = peer_closed_window(row)};
   const PastRow* then = before == nullptr ? nullptr : before->rows.find(out.key);
   if (then != nullptr && then->state == row.state) out.since_ms = std::min(then->since_ms, mono_ms);
   return out;
@@ -187,7 +196,12 @@ PastTick past_of(const Sample& sample, const PastTick* before) {
   std::vector<PastOwner> owners;
   owners.reserve(sample.owners.size());
   for (const OwnerTotals& owner : sample.owners) {
-    owners.push_back({.key = past_key(owner), .sockets = owner.sockets, .old_close_wait = owner.old_close_wait});
+    owners.push_back({.key = past_key(owner),
+                      .rss_bytes = owner.rss_bytes,
+                      .sockets = owner.sockets,
+                      .old_close_wait = owner.old_close_wait,
+                      .fds = owner.fds,
+                      .process_state = owner.process_state});
   }
   out.owners = {owners, then.owners};
   std::vector<PastQueue> queues;

@@ -33,9 +33,11 @@ struct PastRow {
   Maybe<std::uint32_t> rcvbuf, rmem_alloc, rcv_wnd, drops;
   Maybe<std::uint32_t> accept_queue, accept_limit;
   Maybe<std::uint32_t> srtt_us, rcv_rtt_us;
+  std::uint32_t send_q = 0;
   TcpState state = TcpState::established;
   std::optional<std::uint8_t> scaling_ratio;
   std::optional<bool> app_limited;
+  std::optional<bool> peer_closed_window;  ///< the peer takes nothing now: its window is 0, or the kernel probes it
   bool operator==(const PastRow&) const = default;
 };
 
@@ -51,8 +53,11 @@ struct PastQueue {
 
 struct PastOwner {
   std::uint64_t key = 0;
+  Maybe<std::uint64_t> rss_bytes;
   std::array<std::uint32_t, kStateCount> sockets{};
   std::uint32_t old_close_wait = 0;
+  Maybe<std::uint32_t> fds;
+  ProcessState process_state = ProcessState::unknown;
   bool operator==(const PastOwner&) const = default;
 };
 

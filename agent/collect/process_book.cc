@@ -43,6 +43,8 @@ void ProcessBook::complete(std::vector<OwnerTotals>& owners, const os::ProcRoot&
   std::size_t count = std::min(owners.size(), kMaxProcesses);
   if (pages_.size() + count > kMaxPages) pages_.clear();
   std::size_t allowance = kMaxFdsCounted;
+  if (!freezer_) freezer_.emplace(root);
+  freezer_->look_again();
   for (OwnerTotals& owner : std::span(owners).first(count)) {
     auto [at, is_new] = pages_.try_emplace(owner.pid);
     Page& page = at->second;
@@ -58,6 +60,9 @@ void ProcessBook::complete(std::vector<OwnerTotals>& owners, const os::ProcRoot&
     if (owner.netns == 0) owner.netns = page.facts.netns;
     if (!owner.fds) owner.fds = page.facts.fds;
     if (!owner.fd_limit) owner.fd_limit = page.facts.fd_limit;
+    sources::ProcessLife life = sources::read_process_life(root, owner.pid);
+    owner.process_state = freezer_->state_of(life.state, page.facts.cgroups);
+    owner.rss_bytes = life.rss_bytes;
   }
 }
 

@@ -2,12 +2,14 @@
 // What /proc says about the processes that hold sockets, remembered for a while: most of it hardly ever changes.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <vector>
 
 #include "advisor/evidence/sample.h"
 #include "agent/os/proc_root.h"
+#include "agent/sources/process_life.h"
 #include "agent/sources/processes.h"
 
 namespace tcpadvisor::collect {
@@ -19,8 +21,8 @@ class ProcessBook {
   static constexpr std::size_t kMaxPages = 4 * kMaxProcesses;  ///< remembered, however fast processes come and go
   static constexpr std::size_t kMaxFdsCounted = 262'144;       ///< directory entries a call, on kernels before 6.2
 
-  /// Fills comm, netns, fds and fd_limit of each owner, as far as they are not known yet, and the path of its cgroup
-  /// that tells most.
+  /// Fills comm, netns, fds and fd_limit of each owner, as far as they are not known yet, the path of its cgroup that
+  /// tells most, and what it is doing now.
   void complete(std::vector<OwnerTotals>& owners, const os::ProcRoot& root, std::uint64_t now_ms);
   /// Path in the v1 memory hierarchy; empty if not known.
   std::string memory_cgroup(Pid pid) const;
@@ -31,6 +33,7 @@ class ProcessBook {
     std::uint64_t read_ms = 0;
   };
   std::unordered_map<Pid, Page> pages_;
+  std::optional<sources::Freezer> freezer_;
 };
 
 }  // namespace tcpadvisor::collect

@@ -65,6 +65,7 @@ CgroupMounts parse_cgroup_mounts(std::string_view mounts) {
     if (type == "cgroup") {
       any_v1 = true;
       if (options.find(",memory,") != std::string::npos) found.v1_memory = unescape(directory);
+      if (options.find(",freezer,") != std::string::npos) found.v1_freezer = unescape(directory);
     }
   }
   found.hybrid = any_v1 && found.unified.has_value();

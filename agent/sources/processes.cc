@@ -35,7 +35,9 @@ ProcessCgroups parse_process_cgroups(std::string_view text) {
     std::string path = printable(line->substr(second + 1));
     if (line->substr(0, first) == "0" && controllers.empty()) parsed.unified = path;
     if (controllers == "name=systemd") parsed.systemd = path;
-    if (fmt::format(",{},", controllers).find(",memory,") != std::string::npos) parsed.memory = path;
+    std::string listed = fmt::format(",{},", controllers);
+    if (listed.contains(",memory,")) parsed.memory = path;
+    if (listed.contains(",freezer,")) parsed.freezer = path;
   }
   return parsed;
 }

@@ -19,6 +19,7 @@ struct ProcessCgroups {
   std::string unified;  ///< cgroup v2 path, empty if none
   std::string systemd;  ///< path in the v1 hierarchy without controllers by which systemd names, empty if there is none
   std::string memory;   ///< path in the v1 memory hierarchy, empty if there is none
+  std::string freezer;  ///< path in the v1 freezer hierarchy, empty if there is none
 };
 /// /proc/<pid>/cgroup. Lines that it does not know are skipped.
 ProcessCgroups parse_process_cgroups(std::string_view text);

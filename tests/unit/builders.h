@@ -205,6 +205,7 @@ class OwnerBuilder {
     owner_.netns = kHostNetns;
     owner_.fds = 100;
     owner_.fd_limit = 1024;
+    owner_.process_state = ProcessState::running;
   }
   OwnerBuilder& sockets(TcpState state, std::uint32_t count) {
     owner_.sockets[index_of(state)] = count;
@@ -225,6 +226,14 @@ class OwnerBuilder {
   }
   OwnerBuilder& cgroup(std::string path) {
     owner_.cgroup = std::move(path);
+    return *this;
+  }
+  OwnerBuilder& state(ProcessState state) {
+    owner_.process_state = state;
+    return *this;
+  }
+  OwnerBuilder& rss(std::uint64_t bytes) {
+    owner_.rss_bytes = bytes;
     return *this;
   }
   OwnerBuilder& memory(std::uint64_t rmem, std::uint64_t wmem, std::uint64_t recv_q = 0) {

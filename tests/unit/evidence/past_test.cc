@@ -85,7 +85,7 @@ TEST(SharedTable, keeps_items_with_one_key) {
 
 TEST(Past, a_row_is_about_a_hundred_bytes) {
   EXPECT_LE(sizeof(PastRow), 104u);
-  EXPECT_LE(sizeof(PastOwner), 64u);
+  EXPECT_LE(sizeof(PastOwner), 80u);
 }
 
 TEST(Past, keeps_what_series_need) {

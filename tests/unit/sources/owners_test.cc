@@ -177,11 +177,11 @@ TEST(Cgroups, ids_to_paths) {
   std::uint64_t root_id = tree.root().inode("/sys/fs/cgroup").value();
   std::uint64_t b_id = tree.root().inode("/sys/fs/cgroup/a/b").value();
   CgroupTree known;
-  known.walk(tree.root(), {.unified = "/sys/fs/cgroup", .v1_memory = {}, .hybrid = false});
+  known.walk(tree.root(), {.unified = "/sys/fs/cgroup", .v1_memory = {}, .v1_freezer = {}, .hybrid = false});
   EXPECT_EQ(known.path(root_id), "/");
   EXPECT_EQ(known.path(b_id), "/a/b");
   EXPECT_EQ(known.path(~0ull), "");
-  known.walk(tree.root(), {.unified = "/sys/fs/cgroup", .v1_memory = {}, .hybrid = true});
+  known.walk(tree.root(), {.unified = "/sys/fs/cgroup", .v1_memory = {}, .v1_freezer = {}, .hybrid = true});
   EXPECT_EQ(known.path(root_id), "") << "on hybrid hosts every socket carries the root";
 }
 
