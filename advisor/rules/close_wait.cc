@@ -12,6 +12,7 @@
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/close_wait_course.h"
+#include "advisor/rules/explained.h"
 #include "advisor/rules/holding.h"
 #include "advisor/rules/listener_scope.h"
 #include "advisor/rules/rule.h"
@@ -405,6 +406,7 @@ constexpr std::array kCloseWaitUnacceptedThresholds = {kMinCount};
 
 constexpr std::string_view kCulpritFirst = "Fix {who} first: the next step is there.";
 constexpr std::array kCloseWaitLeakExplainedBy = {
+    kProcessStopped,
     ExplainedBy{"close-wait-leak", Link::relayed, Then::lower,
                 "it passes on an end that {who} owes, and closes as soon as that one does", kCulpritFirst},
     ExplainedBy{"reader-too-slow", Link::relayed, Then::lower, "it still has data for {who}, which does not read them"},
@@ -416,6 +418,8 @@ constexpr std::array kCloseWaitLeakExplainedBy = {
 };
 
 constexpr std::array kCloseWaitUnacceptedExplainedBy = {
+    kProcessStopped,
+    kNoDescriptors,
     ExplainedBy{"reuseport-unbalanced", Link::same_listener, Then::lower,
                 "of several listeners on this port it is the one that falls behind"},
     ExplainedBy{"accept-queue-app-slow", Link::same_listener, Then::lower,

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "advisor/base/text.h"
+#include "advisor/rules/explained.h"
 #include "advisor/rules/holding.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
@@ -97,6 +98,8 @@ Outcome judge_closed_socket_fd_leak(const Evidence& in) {
 
 constexpr std::array kClosedSocketFdLeakThresholds = {kMinCount, kFdUse};
 
+constexpr std::array kExplainedBy = {kProcessStopped};
+
 }  // namespace
 
 namespace rules {
@@ -109,6 +112,7 @@ extern const Rule closed_socket_fd_leak = {
         "shows it, but the process still holds the descriptor. It is the CLOSE_WAIT fault in another state.",
     .thresholds = kClosedSocketFdLeakThresholds,
     .references = {},
+    .explained_by = kExplainedBy,
     .judge = judge_closed_socket_fd_leak,
 };
 

@@ -9,6 +9,7 @@
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
+#include "advisor/rules/explained.h"
 #include "advisor/rules/holding.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
@@ -180,6 +181,8 @@ constexpr std::array kFinWait2OrphanBuildupThresholds = {kMinCount, kManyOrphans
 constexpr std::array<std::string_view, 1> kFinWait2OrphanBuildupReferences = {"tcp(7): tcp_fin_timeout"};
 
 constexpr std::array kFinWait2AppHeldExplainedBy = {
+    kProcessStopped,
+    kPeerStopped,
     ExplainedBy{"close-wait-leak", Link::relayed, Then::lower,
                 "it has passed on the end of other connections and waits for {who}, which got it and does not close",
                 "Fix {who} first: the next step is there."},

@@ -36,6 +36,11 @@ bool moves(const Window& window, const Policy& policy, const SocketRow& row) {
   return false;
 }
 
+/// It still has to send, and the peer takes nothing: whoever does not read owes the next step, not who does not close.
+bool waits_for_its_reader(const SocketRow& row) {
+  return row.send_q > 0 && (row.timer == Timer::persist || row.snd_wnd == 0u);
+}
+
 void judge_rows(const Window& window, const Policy& policy, Holding& holding) {
   std::vector<Age> ages;
   std::map<NetnsId, std::size_t> namespaces;
@@ -47,7 +52,7 @@ void judge_rows(const Window& window, const Policy& policy, Holding& holding) {
     ++namespaces[row->netns];
     holding.unread_bytes = add_sat(holding.unread_bytes, row->recv_q);
     add_holders(holding.scope, *row);
-    if (moves(window, policy, *row)) {
+    if (moves(window, policy, *row) || waits_for_its_reader(*row)) {
       ++moving;
     } else if (age.value >= policy.age) {
       ++old_rows;

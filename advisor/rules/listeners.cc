@@ -9,6 +9,7 @@
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/accept_queue.h"
+#include "advisor/rules/explained.h"
 #include "advisor/rules/listener_scope.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
@@ -203,9 +204,13 @@ constexpr std::array<std::string_view, 1> kBacklogTooSmallReferences = {"listen(
 
 constexpr std::string_view kFirst = "reuseport-unbalanced";  // names the one of several listeners that it is about
 constexpr std::array kAcceptQueueAppSlowExplainedBy = {
+    kProcessStopped,
+    kNoDescriptors,
     ExplainedBy{kFirst, Link::same_listener, Then::remove},
 };
 constexpr std::array kBacklogTooSmallExplainedBy = {
+    kProcessStopped,
+    kNoDescriptors,
     ExplainedBy{kFirst, Link::same_listener, Then::remove},
     ExplainedBy{"accept-queue-app-slow", Link::same_listener, Then::remove},
 };

@@ -11,6 +11,7 @@
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/accept_queue.h"
+#include "advisor/rules/explained.h"
 #include "advisor/rules/listener_scope.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
@@ -111,6 +112,8 @@ constexpr std::array kThresholds = {kMinWaiting, kWaitsFor};
 constexpr std::array<std::string_view, 2> kReferences = {"listen(2)", "accept(2)"};
 // The one that says more about the same queue tells it.
 constexpr std::array kExplainedBy = {
+    kProcessStopped,
+    kNoDescriptors,
     ExplainedBy{"reuseport-unbalanced", Link::same_listener, Then::remove},
     ExplainedBy{"accept-queue-app-slow", Link::same_listener, Then::remove},
     ExplainedBy{"close-wait-unaccepted", Link::same_listener, Then::remove},

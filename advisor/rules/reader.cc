@@ -7,6 +7,7 @@
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
+#include "advisor/rules/explained.h"
 #include "advisor/rules/holding.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
@@ -27,9 +28,11 @@ constexpr double kMostSamples = 0.75;   // full, or there is nothing to bridge
 constexpr double kSliver = 1.0 / 64;    // of the receive buffer
 constexpr double kSmallestRatio = 0.5;  // of window to buffer
 
-// Sockets in closing states belong to the leak rules.
+/// Data may still come: also to a program that has shut down its own half and says no more. What the peer has closed
+/// belongs to the leak rules.
 bool may_receive(const SocketRow& row) {
-  return row.state == TcpState::established;
+  bool half_closed = row.state == TcpState::fin_wait_1 || row.state == TcpState::fin_wait_2;
+  return row.state == TcpState::established || (half_closed && held_by_process(row));
 }
 
 /// Of a SocketRow, or of what is kept of it.
@@ -131,6 +134,16 @@ Series bridged(const Policy& policy, const Series& fills, const Series& taken) {
   return out;
 }
 
+/// Bytes that the program took, per second, in the last `look_s`: what it read before says nothing about now.
+double rate_lately(const Series& taken, double look_s) {
+  if (taken.empty()) return 0;
+  std::size_t from = taken.size() - 1;
+  while (from > 0 && taken.points()[from].t_s > taken.points().back().t_s - look_s) --from;
+  // The two numbers are read one after the other: their difference may go back a little, and is no counter that began
+  // again.
+  return std::max(0.0, rate_between(taken, from, taken.size() - 1));
+}
+
 std::optional<Stuck> stuck(const Evidence& in, const PolicyWindows& windows, const SocketRow& row) {
   auto full = full_by(in.policy);
   const Series taken = taken_of(in.window, row);
@@ -151,7 +164,8 @@ std::optional<Stuck> stuck(const Evidence& in, const PolicyWindows& windows, con
   });
   if (!in_each && out.full_s < in.policy.value(kStuckFor)) return std::nullopt;
   out.fill = fills.last();
-  out.rate = taken.increase_per_s();
+  double windows_s = static_cast<double>(in.policy.window.count()) * in.policy.windows / 1000;
+  out.rate = rate_lately(taken, std::max(out.full_s, windows_s));
   return out;
 }
 
@@ -317,9 +331,13 @@ constexpr std::array kReaderTooSlowThresholds = {kFullShare, kShareOfSamples, kS
 constexpr std::array<std::string_view, 1> kReaderTooSlowReferences = {"RFC 9293 section 3.8.6 (zero windows)"};
 
 constexpr std::array kReaderTooSlowExplainedBy = {
+    kProcessStopped,
     ExplainedBy{"reader-too-slow", Link::relayed, Then::lower,
                 "it passes on what it reads, and waits for {who}, which does not take it as fast",
                 "Fix {who} first: the next step is there."},
+    ExplainedBy{"peer-not-reading", Link::other_side, Then::lower,
+                "it passes on what it reads, and the peers of its other side do not take it",
+                "See the finding on its other side first: it reads again when those peers do."},
 };
 
 }  // namespace

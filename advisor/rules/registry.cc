@@ -7,12 +7,17 @@
 // One line for each rule, in the order in which a report lists them.
 // clang-format off
 #define TCPADVISOR_EACH_RULE(rule) \
+  rule(process_stopped) \
+  rule(fd_limit_reached) \
   rule(close_wait_leak) \
   rule(close_wait_unaccepted) \
   rule(closed_socket_fd_leak) \
   rule(fin_wait2_app_held) \
   rule(fin_wait2_orphan_buildup) \
+  rule(established_growth) \
   rule(reader_too_slow) \
+  rule(peer_not_reading) \
+  rule(hidden_user_queue) \
   rule(accept_queue_app_slow) \
   rule(backlog_too_small) \
   rule(syn_drops_not_overflow) \

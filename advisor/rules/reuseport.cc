@@ -11,6 +11,7 @@
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/accept_queue.h"
+#include "advisor/rules/explained.h"
 #include "advisor/rules/listener_scope.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/safe_steps.h"
@@ -152,6 +153,7 @@ Outcome judge_reuseport_unbalanced(const Evidence& in) {
 constexpr std::array kThresholds = {kMinWaiting, kIdleFill, kMostSamples};
 constexpr std::array<std::string_view, 2> kReferences = {"socket(7): SO_REUSEPORT",
                                                          "net/core/sock_reuseport.c: reuseport_select_sock"};
+constexpr std::array kExplainedBy = {kProcessStopped, kNoDescriptors};
 
 }  // namespace
 
@@ -167,6 +169,7 @@ extern const Rule reuseport_unbalanced = {
         "the others have room.",
     .thresholds = kThresholds,
     .references = kReferences,
+    .explained_by = kExplainedBy,
     .judge = judge_reuseport_unbalanced,
 };
 

@@ -59,13 +59,17 @@ enum class Link : std::uint8_t {
   unread_ends,    ///< its queues end unread in the process of the cause
   same_flow,      ///< both are about one process' connections to one peer
   relayed,  ///< its process is, or waits for, a relay that waits for the process of the cause, over any number of hops
-  other_side,  ///< its process is a relay that waits on its other side, which the cause is about, for peers elsewhere
+  other_side,    ///< its process is a relay that waits on its other side, which the cause is about, for peers elsewhere
+  same_process,  ///< both are about one process
+  waits_for,     ///< most of its sockets that wait for their peers have these in the process of the cause
+  most_fds,      ///< the sockets of the cause are most of the descriptors of the process that both are about
 };
 
 /// What becomes of a finding that is explained.
 enum class Then : std::uint8_t {
   lower,      ///< to info, unless it is critical
   keep,       ///< it hurts others all the same
+  yield,      ///< to info, also if it is critical: the cause, unless it is info itself, says it as loudly
   remove,     ///< it goes without saying
   tell_here,  ///< it tells the story: the cause is lowered if all of it is told
 };

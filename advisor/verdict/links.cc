@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "advisor/base/saturate.h"
+#include "advisor/rules/listener_scope.h"
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
@@ -55,7 +56,7 @@ struct Links::OtherEnds {
 };
 
 struct Links::Index {
-  std::map<Group, OtherEnds> other_ends;  ///< of those that were asked for
+  std::map<Group, OtherEnds> other_ends, awaited_ends;  ///< of those that were asked for
   /// For each program that speaks: the processes in which connections with data end unread, and how many.
   std::map<Pid, std::map<Group, std::uint64_t>> unread;
   std::uint64_t memory = 0;
@@ -113,6 +114,29 @@ const Links::OtherEnds& Links::other_ends(const Finding& leak) const {
   return at->second;
 }
 
+/// Of the sockets of one process whose peers owe the next step: to read, to accept or to close.
+const Links::OtherEnds& Links::awaited_ends(const Finding& effect) const {
+  auto [at, fresh] = index().awaited_ends.try_emplace(holder_of(effect.scope));
+  if (!fresh) return at->second;
+  for (TcpState state : {TcpState::established, TcpState::close_wait, TcpState::fin_wait_1, TcpState::fin_wait_2}) {
+    for (const SocketRow* row : connections_.held(at->first, state)) {
+      if (row->send_q == 0 && state != TcpState::fin_wait_2) continue;
+      ++at->second.all;
+      const SocketRow* far = connections_.other_end(*row);
+      if (far != nullptr && far->holder == Holder::unaccepted) {
+        far = listener_of(connections_, far->netns, far->local);
+      }
+      if (std::optional<Group> group = far == nullptr ? std::nullopt : group_of(*far)) ++at->second.held[*group];
+    }
+  }
+  return at->second;
+}
+
+bool Links::fills_descriptors(const Finding& cause) const {
+  const OwnerTotals* owner = cause.scope.pid ? connections_.owner(*cause.scope.pid) : nullptr;
+  return owner != nullptr && owner->fds && most(cause.scope.count, *owner->fds);
+}
+
 std::uint64_t Links::unread_ends(const Finding& story, const Finding& reader) const {
   if (!story.scope.pid) return 0;
   auto ends = index().unread.find(*story.scope.pid);
@@ -168,6 +192,22 @@ std::vector<Finding*> Links::causes_of(Link link, const Finding& effect, const C
       break;
     case Link::other_side:
       if (relays().waits_elsewhere(holder_of(effect.scope))) add(causes.of_holder(holder_of(effect.scope)));
+      break;
+    case Link::same_process:
+      if (effect.scope.pid) add(causes.of_holder(holder_of(effect.scope)));
+      break;
+    case Link::waits_for: {
+      const OtherEnds& ends = awaited_ends(effect);
+      for (const auto& [holder, count] : ends.held) {
+        if (most(count, ends.all)) add(causes.of_holder(holder));
+      }
+      break;
+    }
+    case Link::most_fds:
+      if (!effect.scope.pid) break;
+      for (Finding* cause : causes.of_holder(holder_of(effect.scope))) {
+        if (fills_descriptors(*cause)) out.push_back(cause);
+      }
       break;
   }
   std::ranges::sort(out);  // of one vector: the order of their addresses

@@ -53,6 +53,8 @@ class Links {
   struct OtherEnds;
   struct Index;
   Index& index() const;
+  const OtherEnds& awaited_ends(const Finding& effect) const;
+  bool fills_descriptors(const Finding& cause) const;
   Relays& relays() const;
   const OtherEnds& other_ends(const Finding& leak) const;
 

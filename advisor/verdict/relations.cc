@@ -73,27 +73,31 @@ struct Candidates {
   /// Memory is freed by mending a fault, not by what another finding explains.
   std::vector<Finding*> faults(std::string_view rule) const {
     std::vector<Finding*> out = of(rule);
-    std::erase_if(out, [&](const Finding* finding) {
-      return first_severity.find(finding)->second == Severity::info || !finding->cause.empty();
-    });
+    std::erase_if(out, [&](const Finding* finding) { return was_info(finding) || !finding->cause.empty(); });
     return out;
   }
+  bool was_info(const Finding* finding) const { return first_severity.find(finding)->second == Severity::info; }
 };
 
 /// Applies one declared relation to all findings of its rule; what goes without saying is put into `removed`.
 void apply(const ExplainedBy& relation, std::string_view rule, const Candidates& all, const Links& links,
            std::set<const Finding*>& removed) {
-  const Causes causes(relation.link == Link::most_memory ? all.faults(relation.rule) : all.of(relation.rule));
+  std::vector<Finding*> candidates =
+      relation.link == Link::most_memory ? all.faults(relation.rule) : all.of(relation.rule);
+  const bool yields = relation.then == Then::yield;
+  if (yields) std::erase_if(candidates, [&](const Finding* cause) { return all.was_info(cause); });
+  const Causes causes(std::move(candidates));
   if (causes.all().empty()) return;
   for (Finding* effect : all.of(rule)) {
     bool lower = relation.then == Then::lower;
     if (lower && (!effect->cause.empty() || effect->severity == Severity::critical)) continue;
+    if (yields && !effect->cause.empty()) continue;
     std::vector<Finding*> linked = links.causes_of(relation.link, *effect, causes);
     if (linked.empty()) continue;
     const Finding* cause = linked.front();
     if (relation.then == Then::remove) removed.insert(effect);
     if (relation.then == Then::tell_here) tell_here(*effect, linked, links);
-    if (lower) effect->severity = Severity::info;
+    if (lower || yields) effect->severity = Severity::info;
     if (!effect->cause.empty()) continue;
     effect->cause = cause->instance;
     add_why(*effect, filled(relation.why, *cause, links));

@@ -89,7 +89,7 @@ int run_report(const Options& options, os::StopSignals& signals) {
 
   const std::string& path = options.report.output;
   bool write_as_looker = !path.empty() && needs_privileges_to_write(path);
-  auto collector = open_collector(options, {.output = path});
+  auto collector = open_collector(options, {.show_all = true, .output = path});
   if (!collector) return failed(collector.error());
   auto seen = observe_for(**collector, options, signals);
   if (int code = exit_code_after(signals); code != 0) return code;

@@ -76,7 +76,16 @@ Scene make_sndbuf_enough(Stage& stage, const Request& request);
 Scene make_slow_reader_far(Stage& stage, const Request& request);
 Scene make_mem_pressure(Stage& stage, const Request& request);
 
-// Nothing wrong at all (healthy.cc).
+// Processes that do not run, have no descriptors left, forget what they opened, or whose peers do not read
+// (process_faults.cc).
+Scene make_process_stopped(Stage& stage, const Request& request);
+Scene make_fd_limit(Stage& stage, const Request& request);
+Scene make_established_growth(Stage& stage, const Request& request);
+Scene make_peer_not_reading(Stage& stage, const Request& request);
+Scene make_hidden_user_queue(Stage& stage, const Request& request);
+
+// Nothing wrong at all (healthy.cc, process_faults.cc).
+Scene make_pool(Stage& stage, const Request& request);
 Scene make_healthy(Stage& stage, const Request& request);
 Scene make_bulk(Stage& stage, const Request& request);
 Scene make_idle(Stage& stage, const Request& request);

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/unit/rules/expect.h"
+
+namespace tcpadvisor {
+namespace {
+
+using namespace std::chrono_literals;
+using build::a_process;
+using build::a_socket;
+using build::a_window;
+using build::OwnerBuilder;
+using build::SampleBuilder;
+using testing::HasSubstr;
+using testing::Not;
+
+std::string steps_of(const Finding& finding) {
+  std::string out;
+  for (const std::string& step : finding.recommendation.steps) out += step + "\n";
+  return out;
+}
+
+OwnerTotals server(ProcessState state) {
+  return a_process(7, "api").sockets(TcpState::established, 3).sockets(TcpState::listen, 1).state(state);
+}
+
+/// A listener with `queue` waiting, and one connection with `unread` bytes.
+void sockets_of_server(SampleBuilder& sample, std::uint32_t queue, std::uint64_t unread) {
+  sample.add(a_socket().listen(8443, queue, 128).pid(7, "api").drops(0));
+  sample.add(a_socket().cookie(2).recv_q(unread).rcvbuf(131'072, unread).pid(7, "api"));
+}
+
+TEST(ProcessStopped, fires_when_connections_and_data_wait) {
+  Window window = a_window(8, [](SampleBuilder& sample, std::size_t) {
+    sample.add(server(ProcessState::stopped));
+    sockets_of_server(sample, 12, 4'096);
+  });
+  auto finding = only_finding(judged("process-stopped", window, lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->scope.pid, 7u);
+  EXPECT_EQ(finding->severity, Severity::critical);
+  EXPECT_EQ(finding->confidence, Confidence::high);
+  EXPECT_THAT(finding->title, HasSubstr("api[7] is stopped, and has 12 connections to accept, 4 KiB to read"));
+  EXPECT_THAT(steps_of(*finding), HasSubstr("kill -CONT 7"));
+  EXPECT_THAT(steps_of(*finding), Not(HasSubstr("gdb")));
+  EXPECT_EQ(value_of(*finding, "stands_for_at_least"), 7);
+}
+
+TEST(ProcessStopped, a_frozen_cgroup_is_thawed_not_signalled) {
+  Window window = a_window(8, [](SampleBuilder& sample, std::size_t) {
+    OwnerTotals owner = server(ProcessState::frozen);
+    owner.cgroup = "/system.slice/api.service";
+    sample.add(owner);
+    sockets_of_server(sample, 0, 100);
+  });
+  auto finding = only_finding(judged("process-stopped", window, lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::warning);
+  EXPECT_THAT(steps_of(*finding), HasSubstr("systemctl thaw api.service"));
+  EXPECT_THAT(steps_of(*finding), Not(HasSubstr("kill")));
+}
+
+TEST(ProcessStopped, nobody_waits_or_it_runs) {
+  expect_fine(judged("process-stopped",
+                     a_window(8,
+                              [](SampleBuilder& sample, std::size_t) {
+                                sample.add(server(ProcessState::stopped));
+                                sockets_of_server(sample, 0, 0);
+                              }),
+                     lab()));
+  expect_fine(judged("process-stopped",
+                     a_window(8,
+                              [](SampleBuilder& sample, std::size_t i) {
+                                sample.add(server(i < 7 ? ProcessState::stopped : ProcessState::running));
+                                sockets_of_server(sample, 12, 4'096);
+                              }),
+                     lab()));
+}
+
+TEST(ProcessStopped, a_moment_is_not_enough_and_a_short_look_says_so) {
+  auto stopped_from = [](std::size_t from) {
+    return a_window(8, [from](SampleBuilder& sample, std::size_t i) {
+      sample.add(server(i < from ? ProcessState::running : ProcessState::stopped));
+      sockets_of_server(sample, 12, 4'096);
+    });
+  };
+  expect_fine(judged("process-stopped", stopped_from(7), lab()));
+  EXPECT_TRUE(only_finding(judged("process-stopped", stopped_from(4), lab())));
+  Window two = a_window(2, [](SampleBuilder& sample, std::size_t) {
+    sample.add(server(ProcessState::stopped));
+    sockets_of_server(sample, 12, 0);
+  });
+  expect_unknown(judged("process-stopped", two, lab()), "3 needed");
+}
+
+TEST(ProcessStopped, state_d_counts_only_if_it_was_so_in_every_look) {
+  auto hanging_but = [](std::size_t except) {
+    return a_window(8, [except](SampleBuilder& sample, std::size_t i) {
+      sample.add(server(i == except ? ProcessState::running : ProcessState::disk_wait));
+      sockets_of_server(sample, 12, 4'096);
+    });
+  };
+  auto finding = only_finding(judged("process-stopped", hanging_but(99), lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->confidence, Confidence::medium);
+  EXPECT_THAT(finding->title, HasSubstr("hangs in the kernel"));
+  expect_fine(judged("process-stopped", hanging_but(5), lab()));
+}
+
+TEST(ProcessStopped, a_stopped_parent_whose_child_serves_blocks_nobody) {
+  auto shared_with = [](ProcessState other) {
+    return a_window(8, [other](SampleBuilder& sample, std::size_t) {
+      sample.add(server(ProcessState::stopped)).add(a_process(8, "api").state(other));
+      SocketRow row = a_socket().recv_q(9'000).rcvbuf(131'072, 9'000).pid(7, "api");
+      row.owner->holders = 2;
+      row.others = {{.pid = 8, .comm = "api"}};
+      sample.add(row);
+    });
+  };
+  expect_fine(judged("process-stopped", shared_with(ProcessState::running), lab()));
+  EXPECT_TRUE(only_finding(judged("process-stopped", shared_with(ProcessState::stopped), lab())));
+}
+
+TEST(ProcessStopped, small_queues_without_rows_count_by_their_sum) {
+  Window window = a_window(8, [](SampleBuilder& sample, std::size_t) {
+    OwnerTotals owner = server(ProcessState::stopped);
+    owner.recv_q = 700;
+    sample.add(owner);
+  });
+  auto finding = only_finding(judged("process-stopped", window, lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(value_of(*finding, "unread_bytes"), 700);
+}
+
+TEST(ProcessStopped, is_not_assessed_where_nobody_tells_what_processes_do) {
+  Window window = a_window(8, [](SampleBuilder& sample, std::size_t) {
+    sample.add(server(ProcessState::unknown));
+    sockets_of_server(sample, 12, 4'096);
+  });
+  expect_unknown(judged("process-stopped", window, lab()), "whether 1 of the 1 processes");
+}
+
+/// A server with `fds` of 64 descriptors and `queue` connections waiting.
+Window at_limit(std::uint32_t fds, std::uint32_t queue, std::uint32_t close_wait = 0) {
+  return a_window(8, [=](SampleBuilder& sample, std::size_t) {
+    OwnerBuilder owner = a_process(7, "api").fds(fds, 64).close_wait(close_wait, close_wait);
+    sample.add(owner.sockets(TcpState::listen, 1));
+    sample.add(a_socket().listen(8443, queue, 8).pid(7, "api").drops(0));
+  });
+}
+
+TEST(FdLimitReached, says_that_accept_fails) {
+  auto finding = only_finding(judged("fd-limit-reached", at_limit(64, 9), lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::critical);
+  EXPECT_EQ(finding->scope.pid, 7u);
+  EXPECT_THAT(finding->title, HasSubstr("descriptor limit of 64: 9 connections wait"));
+  EXPECT_EQ(finding->recommendation.kind, RecommendationKind::capacity);
+  EXPECT_THAT(finding->meaning, HasSubstr("63 files, pipes and others"));
+  EXPECT_THAT(steps_of(*finding), HasSubstr("prlimit --pid 7 --nofile=4096:"));
+  EXPECT_THAT(finding->recommendation.formula, HasSubstr("4,096"));
+}
+
+TEST(FdLimitReached, a_few_that_are_free_are_as_good_as_none) {
+  EXPECT_TRUE(only_finding(judged("fd-limit-reached", at_limit(61, 9), lab())));
+  auto near = only_finding(judged("fd-limit-reached", at_limit(58, 9), lab()));
+  ASSERT_TRUE(near);
+  EXPECT_EQ(near->severity, Severity::info) << "accept() still succeeds";
+  expect_fine(judged("fd-limit-reached", at_limit(50, 9), lab()));
+}
+
+TEST(FdLimitReached, what_leaked_comes_before_a_higher_limit) {
+  auto finding = only_finding(judged("fd-limit-reached", at_limit(64, 9, 40), lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->recommendation.kind, RecommendationKind::application);
+  EXPECT_THAT(finding->recommendation.text, HasSubstr("does not close 40 sockets"));
+  EXPECT_THAT(steps_of(*finding), HasSubstr("to buy time"));
+}
+
+TEST(FdLimitReached, a_queue_that_empties_means_that_accept_succeeds) {
+  Window window = a_window(8, [](SampleBuilder& sample, std::size_t i) {
+    sample.add(a_process(7, "api").fds(64, 64));
+    sample.add(a_socket().listen(8443, i == 6 ? 0 : 5, 8).pid(7, "api").drops(0));
+  });
+  auto finding = only_finding(judged("fd-limit-reached", window, lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::warning);
+}
+
+TEST(FdLimitReached, growth_tells_when_the_end_comes) {
+  auto grows_by = [](std::uint32_t step) {
+    return a_window(8, [step](SampleBuilder& sample, std::size_t i) {
+      sample.add(a_process(7, "api").fds(930 + step * static_cast<std::uint32_t>(i), 1024));
+    });
+  };
+  auto soon = only_finding(judged("fd-limit-reached", grows_by(1), lab()));
+  ASSERT_TRUE(soon);
+  EXPECT_EQ(soon->severity, Severity::warning);
+  EXPECT_THAT(soon->title, HasSubstr("none is left in 1m 27s"));
+  auto stands = only_finding(judged("fd-limit-reached", grows_by(0), lab()));
+  ASSERT_TRUE(stands);
+  EXPECT_EQ(stands->severity, Severity::info);
+}
+
+TEST(FdLimitReached, unit_and_container_have_their_own_place_for_it) {
+  auto in_cgroup = [](const std::string& path) {
+    return a_window(8, [path](SampleBuilder& sample, std::size_t) {
+      OwnerTotals owner = a_process(7, "api").fds(1024, 1024);
+      owner.cgroup = path;
+      sample.add(owner);
+    });
+  };
+  auto unit = only_finding(judged("fd-limit-reached", in_cgroup("/system.slice/api.service"), lab()));
+  ASSERT_TRUE(unit);
+  EXPECT_THAT(steps_of(*unit), HasSubstr("systemctl edit api.service: [Service] LimitNOFILE=4096"));
+  auto container = only_finding(
+      judged("fd-limit-reached", in_cgroup("/docker/4bd2ab03c9e1f2a34bd2ab03c9e1f2a34bd2ab03c9e1f2a34bd2ab03c9e1f2a3"),
+             lab()));
+  ASSERT_TRUE(container);
+  EXPECT_THAT(steps_of(*container), HasSubstr("--ulimit nofile=4096:4096"));
+}
+
+TEST(FdLimitReached, unknown_is_not_fine_and_no_limit_is_none) {
+  expect_unknown(judged("fd-limit-reached",
+                        a_window(8,
+                                 [](SampleBuilder& sample, std::size_t) {
+                                   OwnerTotals owner = a_process(7, "api");
+                                   owner.fds.reset();
+                                   sample.add(owner);
+                                 }),
+                        lab()),
+                 "1 of the 1 processes");
+  expect_fine(judged(
+      "fd-limit-reached",
+      a_window(8, [](SampleBuilder& sample, std::size_t) { sample.add(a_process(7, "api").fds(5'000, UINT64_MAX)); }),
+      lab()));
+}
+
+struct Growth {
+  std::uint32_t first = 20, step = 5;
+  bool idle = true, server = false, rows = true;
+};
+
+/// A client (or a server) whose connections to one peer grow by `step` a look.
+Window connections(const Growth& growth) {
+  return a_window(12, [growth](SampleBuilder& sample, std::size_t i) {
+    std::uint32_t count = growth.first + growth.step * static_cast<std::uint32_t>(i);
+    sample.add(a_process(7, "app").sockets(TcpState::established, count).fds(count + 10, 1024));
+    if (growth.server) sample.add(a_socket().listen(8443, 0, 128).pid(7, "app").drops(0).cookie(9'999));
+    for (std::uint32_t k = 0; growth.rows && k < count; ++k) {
+      SocketRow row = a_socket().cookie(100 + k).pid(7, "app");
+      row.local = Endpoint::v4(10, 0, 0, 1, growth.server ? 8443 : static_cast<std::uint16_t>(40'000 + k));
+      row.remote = Endpoint::v4(10, 0, 0, 2, growth.server ? static_cast<std::uint16_t>(40'000 + k) : 443);
+      std::uint32_t born = k < growth.first || growth.step == 0 ? 0 : (k - growth.first) / growth.step + 1;
+      auto age_ms = static_cast<std::uint32_t>((i - born) * 1000);
+      row.last_data_sent_ms = row.last_data_recv_ms = growth.idle ? age_ms : 5;
+      sample.add(row);
+    }
+  });
+}
+
+TEST(EstablishedGrowth, names_the_client_that_forgets_to_close) {
+  auto finding = only_finding(judged("established-growth", connections({}), lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::warning);
+  EXPECT_EQ(finding->scope.pid, 7u);
+  EXPECT_EQ(finding->scope.remote, "10.0.0.2:443");
+  EXPECT_EQ(finding->recommendation.kind, RecommendationKind::application);
+  EXPECT_EQ(value_of(*finding, "established_growth"), 55);
+  EXPECT_THAT(finding->meaning, HasSubstr("its descriptors end in 3m"));
+}
+
+TEST(EstablishedGrowth, a_server_says_that_its_clients_do_not_close) {
+  auto finding = only_finding(judged("established-growth", connections({.server = true}), lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::info);
+  EXPECT_EQ(finding->recommendation.kind, RecommendationKind::peer);
+  EXPECT_EQ(finding->scope.remote, "10.0.0.2");
+}
+
+TEST(EstablishedGrowth, without_rows_it_is_less_sure) {
+  auto finding = only_finding(judged("established-growth", connections({.rows = false}), lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::info);
+  EXPECT_EQ(finding->confidence, Confidence::low);
+  EXPECT_EQ(finding->scope.remote, "");
+}
+
+TEST(EstablishedGrowth, a_pool_that_stands_and_a_load_that_grows_are_fine) {
+  expect_fine(judged("established-growth", connections({.first = 300, .step = 0}), lab()));
+  expect_fine(judged("established-growth", connections({.idle = false}), lab()));
+  Window pool = a_window(12, [](SampleBuilder& sample, std::size_t i) {
+    sample.add(a_process(7, "app").sockets(TcpState::established, i < 2 ? 5 : 60));
+  });
+  expect_fine(judged("established-growth", pool, lab()));
+}
+
+TEST(EstablishedGrowth, who_merely_keeps_them_open_for_others_is_not_told_of) {
+  Window window = a_window(12, [](SampleBuilder& sample, std::size_t i) {
+    auto count = static_cast<std::uint32_t>(20 + 5 * i);
+    sample.add(a_process(6, "parent").sockets(TcpState::established, count));
+    SocketRow row = a_socket().pid(7, "child");
+    row.others = {{.pid = 6, .comm = "parent"}};
+    row.last_data_sent_ms = row.last_data_recv_ms = 5;
+    sample.add(count, row);
+  });
+  expect_fine(judged("established-growth", window, lab()));
+}
+
+TEST(EstablishedGrowth, one_close_clears_it) {
+  Window window = a_window(12, [](SampleBuilder& sample, std::size_t i) {
+    auto count = static_cast<std::uint32_t>(i == 9 ? 50 : 20 + 5 * i);
+    sample.add(a_process(7, "app").sockets(TcpState::established, count));
+  });
+  expect_fine(judged("established-growth", window, lab()));
+}
+
+TEST(EstablishedGrowth, a_short_look_is_not_enough) {
+  auto looks = [](std::uint32_t count) {
+    return a_window(4, [count](SampleBuilder& sample, std::size_t) {
+      sample.add(a_process(7, "app").sockets(TcpState::established, count));
+    });
+  };
+  expect_unknown(judged("established-growth", looks(50), lab()), "8 needed");
+  expect_fine(judged("established-growth", looks(3), lab()));
+}
+
+}  // namespace
+}  // namespace tcpadvisor
