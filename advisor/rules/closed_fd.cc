@@ -85,8 +85,8 @@ Outcome judge_closed_socket_fd_leak(const Evidence& in) {
     cure.kind = RecommendationKind::application;
     cure.text =
         "Fix the application: close the descriptor after an error or end of file; it is the same bug as CLOSE_WAIT.";
-    cure.steps.push_back(
-        fmt::format("compare: ls -l /proc/{0}/fd | grep -c socket, and ss -tnap | grep -c pid={0},", owner.pid));
+    cure.steps.push_back(fmt::format("compare: ls -l /proc/{0}/fd | grep -c socket, and {1}ss -tnap | grep -c pid={0},",
+                                     owner.pid, in_netns(now, owner.netns)));
     cure.steps.push_back("until then they go when the last process that holds them ends");
     cure.verify = "tcpadvisor report --only closed-socket-fd-leak: the number no longer grows";
     finding.not_useful = {{"net.ipv4.tcp_keepalive_*", "ends connections, never closes a descriptor"},

@@ -119,6 +119,21 @@ TEST(ClosedSocketFdLeak, a_steady_number_is_less_certain) {
   EXPECT_EQ(finding->confidence, Confidence::medium);
 }
 
+TEST(ClosedSocketFdLeak, looks_for_sockets_where_the_process_is) {
+  Window window = a_window(6, [](SampleBuilder& sample, std::size_t) {
+    sample.add(a_process(5, "client").sockets(TcpState::close, 20));
+    sample.set([](Sample& s) {
+      NetnsSample& netns = s.netns.emplace_back(s.netns.front());
+      netns.id = s.owners.back().netns = 4026532999;
+      netns.name = "pid:5";
+      netns.is_host = false;
+    });
+  });
+  auto finding = only_finding(judged("closed-socket-fd-leak", window, lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_THAT(finding->recommendation.steps.front(), HasSubstr("and nsenter -t 5 -n ss -tnap"));
+}
+
 TEST(ClosedSocketFdLeak, is_quiet_about_few_and_about_those_that_are_being_closed) {
   expect_fine(judged(
       "closed-socket-fd-leak",
