@@ -89,7 +89,7 @@ Outcome judge_message_queue_holds_senders(const Evidence& in) {
     ++tell;
     if (shutdown_waits(view, story) || grows_past_its_mark(view, story)) continue;
     if (message_queue_holds(view, story)) add_story(groups, Kind::held, story);
-    too_early |= view.parts.empty() && *story.now->message_busy;
+    too_early |= !view.heard_throughout(story) && *story.now->message_busy;
   }
   Outcome outcome;
   for (const auto& [key, group] : groups) outcome.findings.push_back(finding_for(view, group));

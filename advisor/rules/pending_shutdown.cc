@@ -141,7 +141,7 @@ Outcome judge_pending_shutdown_data(const Evidence& in) {
     } else if (shutdown_waits(view, story)) {
       add_story(groups, flow_of(view, story).moves() ? Kind::draining : Kind::stalled, story);
     } else {
-      too_early |= view.parts.empty() && queue.pending_shutdown.value_or(false) && queue.queued > 0;
+      too_early |= !view.heard_throughout(story) && queue.pending_shutdown.value_or(false) && queue.queued > 0;
     }
   }
   Outcome outcome;

@@ -172,6 +172,10 @@ Finding not_taken_finding(const QueueView& view, const QueueGroup& group) {
   return finding;
 }
 
+bool never_empty(const QueueStory& story) {
+  return std::ranges::none_of(story.then, [](const PastQueue* then) { return then != nullptr && then->queued == 0; });
+}
+
 std::optional<Kind> kind_of(const QueueView& view, const QueueStory& story) {
   if (waits_at_tiny_mark(view, story)) return Kind::smallest_buffers;
   if (waits_for_the_peer(view, story)) return Kind::not_taken;
@@ -185,6 +189,7 @@ Outcome judge_user_queue_watermark(const Evidence& in) {
   if (!view.nobody.empty()) return no_queues(view);
   QueueGroups<Kind> groups;
   std::size_t live = 0, judged = 0, without_row = 0;
+  bool too_early = false;
   for (const QueueStory& story : view.stories) {
     if (!story.live) continue;
     ++live;
@@ -196,6 +201,7 @@ Outcome judge_user_queue_watermark(const Evidence& in) {
     }
     ++judged;
     if (std::optional<Kind> kind = kind_of(view, story)) add_story(groups, *kind, story);
+    too_early |= !view.heard_throughout(story) && never_empty(story);
   }
   Outcome outcome;
   for (const auto& [key, group] : groups) {
@@ -222,7 +228,7 @@ Outcome judge_user_queue_watermark(const Evidence& in) {
     if (judged == 0) return {};  // others have told what is wrong with all of them
   }
   return queue_outcome(view, std::move(outcome.findings),
-                       {.too_early = view.parts.empty(),
+                       {.too_early = view.parts.empty() || too_early,
                         .tell = live > 0 ? judged : 0,
                         .nobody_tells = "the connections that programs spoke for have ended",
                         .fine = "published queues that wait for a silent peer or whose marks do not fit the path"});

@@ -161,7 +161,7 @@ Outcome judge_user_queue_unbounded(const Evidence& in) {
     } else if (!message_queue_holds(view, story) && senders_pile_up(view, story)) {
       add_story(groups, Kind::senders, story);
     }
-    too_early |= view.parts.empty() && story.now->queued > *story.now->high;
+    too_early |= !view.heard_throughout(story) && story.now->queued > *story.now->high;
   }
   Outcome outcome;
   for (const auto& [key, group] : groups) {

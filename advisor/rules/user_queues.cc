@@ -91,6 +91,22 @@ std::string outflow_text(const std::string& peer, bool one, Outflow outflow) {
   return peer;
 }
 
+/// Speakers are not asked, they say how they are at least once a second (docs/user-queues.md): what they had not yet
+/// said in the first samples is unknown, and no "no". The first window begins with the first word of the last of them,
+/// unless that one came later than they have time for, or nothing of the window would be left.
+void begin_when_heard(QueueView& view) {
+  constexpr double kRenewalS = 2;
+  if (view.parts.empty()) return;
+  QueueView::Part& part = view.parts.front();
+  const std::size_t begin = part.first;
+  for (const QueueStory& story : view.stories) {
+    std::size_t heard = begin;
+    while (heard < part.last && story.then[heard] == nullptr) ++heard;
+    if (heard < part.last && view.window->seconds_at(heard) - view.window->seconds_at(begin) <= kRenewalS)
+      part.first = std::max(part.first, heard);
+  }
+}
+
 }  // namespace
 
 QueueView view_queues(const Window& window, const Policy& policy) {
@@ -118,6 +134,7 @@ QueueView view_queues(const Window& window, const Policy& policy) {
     range.last = range.first + part.samples() - 1;
     view.parts.push_back(range);
   }
+  begin_when_heard(view);
   return view;
 }
 
@@ -334,7 +351,11 @@ Outcome no_queues(const QueueView& view) {
 
 Outcome queue_outcome(const QueueView& view, std::vector<Finding> findings, const QueueEnd& end) {
   if (findings.empty() && !end.too_early && end.tell == 0) return Outcome::absent(std::string(end.nobody_tells));
-  std::string why_not = end.too_early ? view.windows.why : "";
+  std::string why_not;
+  if (end.too_early) {
+    why_not =
+        !view.parts.empty() ? "a queue was heard for a part of the time only: observe for longer" : view.windows.why;
+  }
   return Outcome::of(std::move(findings), std::move(why_not), std::string(end.fine),
                      fmt::format("0 of {}", with_commas(end.tell)));
 }

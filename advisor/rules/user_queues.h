@@ -39,11 +39,16 @@ struct QueueView {
   const Window* window = nullptr;
   std::vector<QueueStory> stories;  ///< by process, then by connection
   PolicyWindows windows;
-  std::vector<Part> parts;  ///< of windows.parts
+  std::vector<Part> parts;  ///< of windows.parts; the first begins when all speakers have had time to speak
   std::string nobody;       ///< why no queue is known; empty when one is
   bool deaf = false;        ///< nobody is known because no word can be heard, or was believed; else nobody speaks
   /// So many more suspended senders are a pile: min_count of user-queue-unbounded, for the rules beside it as well.
   std::uint32_t pile = 0;
+
+  /// The program has been heard since the first policy window began. Else what it says is true of its time only.
+  bool heard_throughout(const QueueStory& story) const {
+    return !parts.empty() && story.then[parts.front().first] != nullptr;
+  }
 
   /// In each policy window the program spoke in every sample, and `holds(const PastQueue&)` in at least this share of
   /// them.
@@ -141,7 +146,7 @@ inline constexpr std::array kSlowReader = {ExplainedBy{"reader-too-slow", Link::
 
 /// What a rule over published queues says in the end.
 struct QueueEnd {
-  bool too_early = false;         ///< one may be about to fire: the windows are too few
+  bool too_early = false;         ///< one may be about to fire: the windows are too few, or it was not heard in all
   std::size_t tell = 0;           ///< queues whose programs tell what the rule needs
   std::string_view nobody_tells;  ///< what to say if there are none
   std::string_view fine;          ///< what it counts, of which there are none

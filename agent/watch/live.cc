@@ -48,9 +48,17 @@ Status print(const Picture& picture, const LiveOptions& options, os::StopSignals
   return {};
 }
 
+/// What one screen needs: two samples, for rates, and the time in which every program that speaks for its queue has
+/// spoken.
+bool is_whole(const Window& window) {
+  constexpr double kRenewalS = 1;  // docs/user-queues.md
+  return window.samples() >= 2 && window.span_s() > 0.95 * kRenewalS;
+}
+
 Status run_lines(Subscription& subscription, const LiveOptions& options, os::StopSignals& signals,
                  const std::function<void(const std::string&)>& complain) {
   std::uint64_t missed = 0;
+  std::shared_ptr<const Picture> kept;  // with --once: what to print if the time is over before the screen is whole
   while (signals.received() == 0 && !subscription.ended()) {
     std::array<pollfd, 2> waiting = {{{signals.fd(), POLLIN, 0}, {subscription.fd(), POLLIN, 0}}};
     poll(waiting.data(), waiting.size(), -1);
@@ -61,17 +69,19 @@ Status run_lines(Subscription& subscription, const LiveOptions& options, os::Sto
       continue;
     }
     const Picture& picture = ***observation;
-    bool last = options.once && picture.window.samples() >= 2;
+    bool last = options.once && is_whole(picture.window);
     if (!options.once || last) {
       if (Status status = print(picture, options, signals); !status) return status;
     }
     if (last) return {};
+    if (options.once && picture.window.samples() >= 2) kept = **observation;
     if (std::uint64_t now = subscription.missed(); !options.once && now > missed) {
       complain(fmt::format("{} ticks were not printed: stdout was not read in time", now - missed));
       missed = now;
     }
   }
   if (auto failure = subscription.failure()) return std::unexpected(*failure);
+  if (kept && signals.received() == 0) return print(*kept, options, signals);
   return {};
 }
 

@@ -221,6 +221,24 @@ TEST(UserQueueWatermark, other_rules_tell_the_rest) {
   }
 }
 
+/// The stalled peer of above; the program speaks from sample `first` on.
+Window stalled_and_heard_from(std::size_t first) {
+  return a_window(9, [=](SampleBuilder& sample, std::size_t i) {
+    sample.add(a_stuck_sender(130'944)).add(a_stuck_reader(137'845));
+    if (i >= first) sample.add(s1_queue());
+  });
+}
+
+TEST(UserQueueWatermark, what_was_not_yet_said_in_the_first_sample_is_no_no) {
+  EXPECT_TRUE(only_finding(judged("user-queue-watermark", stalled_and_heard_from(1), lab())));
+}
+
+TEST(UserQueueWatermark, a_queue_that_was_heard_late_is_not_called_fine) {
+  for (std::size_t first : {3, 6, 8}) {
+    expect_unknown(judged("user-queue-watermark", stalled_and_heard_from(first), lab()), "a part of the time");
+  }
+}
+
 TEST(UserQueueWatermark, clears_when_the_peer_reads) {
   Window window = a_window(6, [](SampleBuilder& sample, std::size_t i) {
     std::uint64_t gone = i < 4 ? 0 : 100'000 * (i - 3);

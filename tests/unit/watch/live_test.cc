@@ -42,10 +42,11 @@ class RunLines : public ::testing::Test {
   os::FakeSleepClock clock_;
   Status status_;
   int fails_at_ = 0;
+  std::chrono::milliseconds tick_{10};
   std::string complaints_;
   collect::FakeCollector collector_{[this](int n) -> Result<SamplePtr> {
     if (n == fails_at_) return fail(ErrorCode::denied, "no way");
-    return SamplePtr(build::a_sample().at(10ms * n));
+    return SamplePtr(build::a_sample().at(tick_ * n));
   }};
 };
 
@@ -55,6 +56,16 @@ TEST_F(RunLines, OnceIsOneLineAfterTwoTicks) {
   std::string out = output_of_run();
   EXPECT_TRUE(status_);
   EXPECT_EQ(std::ranges::count(out, '\n'), 1);
+}
+
+TEST_F(RunLines, OnceWaitsUntilEveryProgramCouldSpeakForItsQueue) {
+  options_.once = true;
+  schedule_.interval = 400ms;
+  tick_ = 400ms;
+  std::string out = output_of_run();
+  EXPECT_TRUE(status_);
+  EXPECT_EQ(std::ranges::count(out, '\n'), 1);
+  EXPECT_EQ(collector_.ticks, 4) << "1.2 s: once a second they say how they are";
 }
 
 TEST_F(RunLines, EndsByItself) {
