@@ -30,10 +30,13 @@ enum {
   TA_RESET_REASONS = 32,
   TA_DWELL_STATES = 16, /* both rounded up to powers of two, so that a mask bounds the index for the verifier */
   TA_DWELL_SLOTS = 32,
-  TA_SMALL_WRITE = 1024, /* bytes; below, a write is a small one */
-  TA_PORT_SLOTS = 1024,  /* listening ports per namespace that get totals of their own */
+  TA_SMALL_WRITE = 1024,     /* bytes; below, a write is a small one */
+  TA_PORT_SLOTS = 1024,      /* listening ports per namespace that get totals of their own */
+  TA_PORT_UNLISTED = 0xffff, /* in `port_slot`: we listen there, without totals */
   TA_CGROUP_SLOTS = 1024,
-  TA_COPIES = 2, /* of the program that sees state changes */
+  TA_DESTINATIONS = 8192, /* per namespace, for which the local ports in use are counted */
+  TA_CONNECTS = 2048,     /* failing attempts to connect that are counted: process, destination, reason */
+  TA_COPIES = 2,          /* of the program that sees state changes */
 };
 
 /* Settings, fixed when an object is loaded (section .rodata.cfg): what is off is pruned by the verifier. */
@@ -50,7 +53,7 @@ struct ta_sock {
   ta_u32 send[TA_SLOTS];
   ta_u32 recv[TA_SLOTS];
   ta_u32 last_send_j, last_recv_j; /* jiffies of the last call, low 32 bits; 0: none */
-  ta_u32 tgid;      /* who sends, else who first read, else who closed; from process context only; 0: not known */
+  ta_u32 tgid;      /* who sends, else who first read, connected or closed; from process context only; 0: not known */
   ta_u32 small_run; /* small writes since the last read or large write */
   char comm[TA_COMM];
   ta_u64 since_ns;   /* CLOCK_MONOTONIC when the present state began; 0: not seen */
@@ -148,6 +151,31 @@ struct ta_walk {
   ta_u16 port_slot[65536]; /* port -> index + 1 in `port` */
 };
 
+/* Who connects to whom: addresses in network order, IPv4 as ::ffff:a.b.c.d; the port of the destination. */
+struct ta_pair {
+  ta_u32 source[4], destination[4];
+  ta_u32 port;
+};
+
+struct ta_destination {
+  struct ta_pair pair;
+  ta_u32 walk; /* that filled it; of an earlier one it is free */
+  ta_u32 used, timewait;
+};
+TA_ASSERT_SIZE(struct ta_destination, 48);
+
+/* Local ports in use towards each destination; as ta_walk, but not emptied for each walk. */
+struct ta_towards {
+  /* asked */
+  ta_u32 walk;      /* number of this walk, never 0 */
+  ta_u16 low, high; /* the ports that connect() chooses from, both included */
+  /* answered */
+  ta_u32 count, pad;
+  ta_u64 uncounted;               /* sockets whose destination had no room */
+  ta_u16 filled[TA_DESTINATIONS]; /* indices of the slots of this walk */
+  struct ta_destination slot[TA_DESTINATIONS];
+};
+
 /* Records of the walk over descriptors: a process, or one matching socket of the process whose record follows later. */
 enum ta_record { TA_RECORD_OWNER = 1, TA_RECORD_HELD = 2 };
 
@@ -212,12 +240,44 @@ struct ta_refusals {
   ta_u64 pressure_enters, pressure_leaves;
 };
 
+/* How an attempt to connect ended, in the order of ConnectEnd (advisor/evidence/sample.h). */
+enum ta_connect_end {
+  TA_CONNECT_REFUSED = 0,
+  TA_CONNECT_TIMED_OUT = 1,
+  TA_CONNECT_UNREACHABLE = 2,
+  TA_CONNECT_GIVEN_UP = 3,
+  TA_CONNECT_NO_PORT = 4,
+  TA_CONNECT_OTHER = 5,
+};
+
+#define TA_CONNECT_RUN_NS 60000000000ull /* a longer pause ends a run of failures; the next one counts from 1 */
+
+struct ta_connect_key {
+  ta_u32 destination[4]; /* network order, IPv4 as ::ffff:a.b.c.d */
+  ta_u32 netns;
+  ta_u32 tgid; /* who called connect(), 0: not known */
+  ta_u16 port;
+  ta_u8 end; /* enum ta_connect_end */
+  ta_u8 pad;
+  ta_u32 pad2;
+};
+TA_ASSERT_SIZE(struct ta_connect_key, 32);
+
+struct ta_connect {
+  ta_u64 count;
+  ta_u64 last_ns;   /* CLOCK_MONOTONIC */
+  ta_u64 waited_ns; /* the last one, from SYN_SENT on */
+  char comm[TA_COMM];
+};
+TA_ASSERT_SIZE(struct ta_connect, 40);
+
 /* Map `lost`, one counter a kind, per CPU. */
 enum ta_lost {
   TA_LOST_SOCK = 0, /* socket storage could not be made, or the hash was full */
   TA_LOST_WAIT = 1, /* a wait whose end was not seen */
   TA_LOST_SEEN = 2, /* a shared socket that may have been counted twice in one process */
-  TA_LOST_KINDS = 3,
+  TA_LOST_CONNECT = 3, /* a failed attempt to connect, the table being full */
+  TA_LOST_KINDS = 4,
 };
 
 /* What our hooks cost, by the fact that they serve: one entry per CPU of map `costs`. Counted only while the variable
@@ -232,7 +292,8 @@ enum ta_hook {
   TA_HOOK_REFUSALS = 5,
   TA_HOOK_PRESSURE = 6,
   TA_HOOK_ACCEPT = 7,
-  TA_HOOKS = 8,
+  TA_HOOK_CONNECTS = 8,
+  TA_HOOKS = 9,
 };
 struct ta_cost {
   ta_u64 runs, ns;

@@ -2,6 +2,7 @@
 /* Who closes how, how long each state lasts, what a connection moved in its life. */
 #include "bpf/vmlinux/flavors.h"
 #include "bpf/store.h"
+/* connect_begins() and connect_failed() are in connects.bpf.c, which comes before this part. */
 
 struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -74,8 +75,13 @@ static __always_inline void state_changes(struct sock *sk, int old, int new, str
   else
     state = find_or_make_sock(sk);
 
+  if (old == TCP_SYN_SENT && new == TCP_CLOSE) connect_failed(sk, state);
   if (state) {
     u64 now = bpf_ktime_get_ns();
+    if (new == TCP_SYN_SENT) { /* only connect() makes this step, and sendmsg() in its place */
+      note_owner(state);
+      connect_begins(sk);
+    }
     if (state->since_ns) {
       u64 ms = (now - state->since_ns) / 1000000;
       u32 slot = ms >> 32 ? TA_DWELL_SLOTS - 1 : log2_u32((u32)ms);

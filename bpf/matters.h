@@ -14,6 +14,7 @@ namespace tcpadvisor::abi {
 #endif
 
 enum { /* include/net/tcp_states.h, where both sides name them differently */
+       TA_SYN_SENT = 2,
        TA_FIN_WAIT_1 = 4,
        TA_FIN_WAIT_2 = 5,
        TA_CLOSE_WAIT = 8,
@@ -36,8 +37,8 @@ struct ta_question {
 enum { TA_USED_MS = 2000 };
 
 TA_INLINE ta_u32 ta_matters(const struct ta_question *q) {
-  /* A listener; a program that does not close; a peer that does not. */
-  if (q->state == TA_LISTEN || q->state == TA_CLOSE_WAIT || q->state == TA_FIN_WAIT_2) return 1;
+  /* A listener; a connection that does not come about; a program that does not close; a peer that does not. */
+  if (q->state == TA_LISTEN || q->state == TA_SYN_SENT || q->state == TA_CLOSE_WAIT || q->state == TA_FIN_WAIT_2) return 1;
   if (q->recv_q >= q->min_recv_q || q->send_q >= q->min_send_q) return 1;
   /* A closed window stalls the flow, however little waits. */
   if (q->recv_q && q->rcv_wnd_known && q->rcv_wnd <= q->rcvbuf / 64) return 1;

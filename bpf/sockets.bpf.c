@@ -11,6 +11,8 @@ struct ta_row row; /* one walk at a time; too large for the stack */
 struct ta_files files;
 struct ta_held held;
 
+#include "bpf/port_use.h"
+
 struct queues {
   u32 recv_q, send_q, not_sent;
 };
@@ -81,12 +83,17 @@ static __always_inline void add_port(u8 state, u16 port, bool unaccepted, const 
   if (!slot) {
     if (state != TCP_LISTEN) return;
     if (walk.ports >= TA_PORT_SLOTS) {
+      walk.port_slot[port] = TA_PORT_UNLISTED;
       walk.unaggregated++;
       return;
     }
     slot = ++walk.ports;
     walk.port_slot[port] = slot;
     walk.port[(slot - 1) & (TA_PORT_SLOTS - 1)].port = port;
+  }
+  if (slot == TA_PORT_UNLISTED) {
+    walk.unaggregated++;
+    return;
   }
   struct ta_port *sums = &walk.port[(slot - 1) & (TA_PORT_SLOTS - 1)];
   if (state < TA_STATES) sums->sockets[state]++;
@@ -171,6 +178,7 @@ static __always_inline int walk_timewait(struct bpf_iter__tcp *ctx, struct sock_
   walk.walked++;
   walk.states[state].count++;
   add_port(state, skc->skc_num, false, &none);
+  add_port_use(skc, state);
   return 0;
 }
 
@@ -300,6 +308,7 @@ int walk_tcp(struct bpf_iter__tcp *ctx) {
   walk.walked++;
   add_sums(&walk.states[state], &q, rmem, wmem);
   add_port(state, skc->skc_num, holder == TA_HOLDER_UNACCEPTED, &q);
+  add_port_use(skc, state);
   add_cgroup(cgroup_id, &q, rmem, wmem);
   return 0;
 }

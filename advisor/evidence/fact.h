@@ -22,6 +22,7 @@ enum class FactId : std::uint8_t {
   refusals,
   pressure,
   accept_peak,
+  connects,
   snapshot,
   accept_queue,
   buffer_locks,
@@ -35,10 +36,10 @@ enum class FactId : std::uint8_t {
   namespaces,
   user_queues,
 };
-inline constexpr std::array<std::string_view, 20> kFactNames = {
+inline constexpr std::array<std::string_view, 21> kFactNames = {
     "state-changes", "close",    "calls",        "waiting",      "resets",        "refusals",   "pressure",
-    "accept-peak",   "snapshot", "accept-queue", "buffer-locks", "socket-memory", "tcp-info",   "owners",
-    "counters",      "settings", "memory",       "cgroups",      "namespaces",    "user-queues"};
+    "accept-peak",   "connects", "snapshot",     "accept-queue", "buffer-locks",  "socket-memory", "tcp-info",
+    "owners",        "counters", "settings",     "memory",       "cgroups",       "namespaces",    "user-queues"};
 
 enum class SourceKind : std::uint8_t {
   none,            ///< no source, or one that nobody asks about

@@ -246,7 +246,7 @@ enum class ConnectEnd : std::uint8_t {
   other,
 };
 
-/// Failed attempts to connect, of one process to one destination, since the agent started.
+/// Failed attempts to connect, of one process to one destination: a run without a pause of a minute or more.
 struct FailedConnects {
   NetnsId netns = 0;
   Pid pid = 0;  ///< 0 if not known

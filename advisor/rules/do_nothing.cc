@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <vector>
 
 #include "advisor/base/text.h"
+#include "advisor/rules/port_share.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
 
@@ -33,8 +36,10 @@ Finding nothing_to_do(const Window& window, const NetnsSample& netns, std::strin
   return finding;
 }
 
-void time_wait(const Evidence& in, const NetnsSample& netns, std::vector<Finding>& out) {
+void time_wait(const Evidence& in, const NetnsSample& netns, const std::vector<PortShare>& shares,
+               std::vector<Finding>& out) {
   const Window& window = in.window;
+  if (fullest_share(shares, netns.id) >= in.policy.value(kPortShare)) return;  // port-exhaustion tells about them
   std::uint64_t count = netns.states[index_of(TcpState::time_wait)].count;
   double overflow = window.increase(netns.id, "TcpExt.TCPTimeWaitOverflow").value_or(0);
   auto buckets = sysctl_value(window.latest(), netns.id, "net.ipv4.tcp_max_tw_buckets");
@@ -45,6 +50,13 @@ void time_wait(const Evidence& in, const NetnsSample& netns, std::vector<Finding
       nothing_to_do(window, netns, "time-wait", fmt::format("{} TIME_WAIT entries are normal here", with_commas(count)),
                     "TIME_WAIT is the clean end of a connection that this side closed first: 60 s, 256 bytes, no "
                     "descriptor. It is no shortage as long as outgoing ports suffice.");
+  auto fullest = std::ranges::find_if(shares, [&](const PortShare& one) { return one.use->netns == netns.id; });
+  if (fullest != shares.end()) {
+    finding.evidence.push_back(measured(window, "ports_used_towards_one_destination",
+                                        source_of(window.latest(), FactId::snapshot),
+                                        static_cast<double>(fullest->use->used), "ports",
+                                        in.policy.value(kPortShare) * static_cast<double>(fullest->space.available())));
+  }
   std::optional<double> limit;
   if (buckets) limit = static_cast<double>(*buckets);
   finding.evidence.push_back(measured(window, "time_wait", source_of(window.latest(), FactId::snapshot),
@@ -100,16 +112,17 @@ void retransmits(const Evidence& in, const NetnsSample& netns, std::vector<Findi
 Outcome judge_do_nothing(const Evidence& in) {
   const Window& window = in.window;
   Outcome outcome;
+  const std::vector<PortShare> shares = port_shares(in.now());
   for (const NetnsSample& netns : window.latest().netns) {
     if (!netns.error.empty()) continue;
-    time_wait(in, netns, outcome.findings);
+    time_wait(in, netns, shares, outcome.findings);
     prunes(window, netns, outcome.findings);
     retransmits(in, netns, outcome.findings);
   }
   return outcome;
 }
 
-constexpr std::array kDoNothingThresholds = {kManyTimeWait, kBucketShare, kManyRetransmits, kSpuriousShare};
+constexpr std::array kDoNothingThresholds = {kManyTimeWait, kBucketShare, kPortShare, kManyRetransmits, kSpuriousShare};
 
 }  // namespace
 

@@ -24,6 +24,8 @@
   rule(syn_flood_vs_overflow) \
   rule(reuseport_unbalanced) \
   rule(listener_never_accepts) \
+  rule(port_exhaustion) \
+  rule(connects_fail) \
   rule(rcvbuf_locked_by_app) \
   rule(sndbuf_locked_by_app) \
   rule(pending_shutdown_data) \

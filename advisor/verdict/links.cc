@@ -36,6 +36,18 @@ std::uint64_t memory_of_owner(const OwnerTotals& owner) {
   return add_sat(owner.rmem, owner.wmem);
 }
 
+/// All addresses of its namespace, or this very one; another namespace's only by an address that is not loopback.
+bool listens_at(const Scope& listener, const Scope& attempts) {
+  if (listener.local.empty() || attempts.remote.empty()) return false;
+  if (listener.local == attempts.remote)
+    return listener.netns == attempts.netns ||
+           !(attempts.remote.starts_with("127.") || attempts.remote.starts_with("[::1]"));
+  std::size_t colon = attempts.remote.rfind(':');
+  std::string port = colon == std::string::npos ? "" : attempts.remote.substr(colon);
+  return listener.netns == attempts.netns && !port.empty() &&
+         (listener.local == "0.0.0.0" + port || listener.local == "[::]" + port);
+}
+
 }  // namespace
 
 /// Of the CLOSE_WAIT sockets of one holder: how many have their other end where.
@@ -182,6 +194,11 @@ std::vector<Finding*> Links::causes_of(Link link, const Finding& effect, const C
       if (!effect.scope.pid) break;
       if (auto ends = index().unread.find(*effect.scope.pid); ends != index().unread.end()) {
         for (const auto& [group, count] : ends->second) add(causes.of_holder(group));
+      }
+      break;
+    case Link::listener_at_remote:
+      for (Finding* cause : causes.all()) {
+        if (listens_at(cause->scope, effect.scope)) out.push_back(cause);
       }
       break;
     case Link::same_flow:

@@ -84,6 +84,9 @@ FactCoverage help_out(FactCoverage fact, const OwnFacts& own) {
   } else if (fact.fact == FactId::accept_peak && snapshot) {
     use(works("sampled accept queue", SourceKind::derived), false,
         "sampled at each snapshot: a short peak between two may be missed");
+  } else if (fact.fact == FactId::connects && snapshot) {
+    use(works("SYN_SENT in the snapshot, Tcp.AttemptFails", SourceKind::derived), false,
+        "only attempts that wait now; how others failed, and whose, is not seen");
   } else if (fact.fact == FactId::pressure && own.memory_read) {
     use(works("/proc/net/protocols", SourceKind::proc_file), false, "whether there is pressure, not since when");
   }

@@ -2,6 +2,7 @@
 #include "agent/collect/host_collector.h"
 
 #include <algorithm>
+#include <set>
 
 #include "agent/collect/netns_book.h"
 #include "agent/collect/probe.h"
@@ -38,6 +39,7 @@ class HostCollector final : public Collector {
   Status guard();
   Result<SamplePtr> tick_here();
   void say_who_listens();
+  std::vector<FailedConnects> failed_connects();
   void hear_user_queues(Sample& sample);
   void count_losses(std::map<std::string, std::uint64_t>& lost) const;
   void refresh_coverage();
@@ -120,6 +122,8 @@ Result<SamplePtr> HostCollector::tick_here() {
   hear_user_queues(*sample);
   sample->rows_suppressed = picture.rows_suppressed;
   sample->ports = picture.ports;
+  sample->port_use = picture.port_use;
+  sample->failed_connects = failed_connects();
   sample->cgroups = picture.cgroups;
   sample->group_names = picture.group_names;
   sample->refusals = parts_.tracer->refusals();
@@ -133,6 +137,16 @@ Result<SamplePtr> HostCollector::tick_here() {
   sample->mono_ms = parts_.clock->mono_ms();
   sample->wall_ms = parts_.clock->wall_ms();
   return sample;
+}
+
+/// The hooks see all namespaces, also those that were not chosen.
+std::vector<FailedConnects> HostCollector::failed_connects() {
+  std::vector<FailedConnects> failed = parts_.tracer->failed_connects().value_or(std::vector<FailedConnects>{});
+  if (parts_.options.netns.kind == NetnsChoice::Kind::all) return failed;
+  std::set<NetnsId> chosen;
+  for (const os::NetnsRef& ref : snapshot_.netns().found) chosen.insert(ref.id);
+  std::erase_if(failed, [&](const FailedConnects& one) { return !chosen.contains(one.netns); });
+  return failed;
 }
 
 void HostCollector::hear_user_queues(Sample& sample) {

@@ -85,6 +85,9 @@ std::string Picture::why_partial() const {
     reasons.push_back(fmt::format("owners of {} sockets left out", with_commas(owners_suppressed)));
   if (unaggregated > 0)
     reasons.push_back(fmt::format("{} sockets not counted by cgroup or port", with_commas(unaggregated)));
+  if (destinations_uncounted > 0)
+    reasons.push_back(fmt::format("the destinations of {} sockets are too many to count their ports",
+                                  with_commas(destinations_uncounted)));
   if (undecodable > 0)
     reasons.push_back(fmt::format("{} answers of sock_diag not understood", with_commas(undecodable)));
   if (dumps_interrupted > 0) reasons.emplace_back("the sockets changed during the dump: some may be missing or old");
@@ -97,6 +100,7 @@ Picture join(std::vector<NetnsReading>& readings, std::vector<SocketRow> rows, O
   Picture picture;
   std::map<std::uint64_t, CgroupTotals> cgroups;
   std::uint32_t pid_level = 0;
+  std::map<NetnsId, kernel::PortRange> ranges;
   for (NetnsReading& reading : readings) {
     if (reading.not_entered) continue;
     picture.dumps_interrupted += reading.dump_interrupted;
@@ -112,7 +116,11 @@ Picture join(std::vector<NetnsReading>& readings, std::vector<SocketRow> rows, O
     if (!picture.memory.pages && walk.memory.pages) picture.memory = walk.memory;
     for (const CgroupTotals& group : walk.cgroups) add(cgroups[group.id], group);
     picture.ports.insert(picture.ports.end(), walk.ports.begin(), walk.ports.end());
+    picture.port_use.insert(picture.port_use.end(), walk.port_use.begin(), walk.port_use.end());
+    picture.destinations_uncounted += walk.destinations_uncounted;
+    ranges[reading.ref.id] = reading.ports;
   }
+  keep_fullest(picture.port_use, ranges, kernel::kMaxPortUse);
   picture.rows = std::move(rows);
   bool count = !owners.walk && owners.scan != nullptr && owners.totals.empty();
   KinOf kin_of = owners.kin_of;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/collect/netns_reader.h"
 
+#include <algorithm>
+
 #include "agent/sources/proc_net_tcp.h"
 #include "agent/sources/sock_diag.h"
 
@@ -17,7 +19,19 @@ Result<kernel::SocketWalk> walk_in_kernel(const TallyContext& context, kernel::T
   });
   if (!walk) return walk;
   for (PortTotals& port : walk->ports) port.netns = context.netns;
+  for (PortUse& use : walk->port_use) use.netns = context.netns;
   return walk;
+}
+
+/// Read for every walk, because the walk counts by it.
+kernel::PortRange read_port_range(const os::ProcRoot& root) {
+  auto text = root.read("/proc/sys/net/ipv4/ip_local_port_range");
+  if (!text) return {};
+  Sysctl range = sources::parse_sysctl(*text, false);
+  auto port = [&](std::size_t i) {
+    return static_cast<std::uint16_t>(std::clamp<std::int64_t>(range.values[i], 1, 65'535));
+  };
+  return range.values.size() == 2 ? kernel::PortRange{port(0), port(1)} : kernel::PortRange{};
 }
 
 void walk(const NetnsOrder& order, const TallyContext& context, const os::ProcRoot& root, kernel::Tracer& tracer,
@@ -55,6 +69,7 @@ NetnsReading read_netns(const os::NetnsRef& ref, const NetnsOrder& order, const 
   if (order.snapshot != SourceKind::none) {
     TallyContext context = order.tally;
     context.netns = ref.id;
+    reading.ports = context.filter.ports = read_port_range(root);
     walk(order, context, root, tracer, ages, owner_totals, reading);
   }
   reading.files = sources::read_net_files(root);

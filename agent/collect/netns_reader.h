@@ -20,6 +20,7 @@ struct NetnsReading {
   std::optional<Error> walk_failed;
   bool dump_interrupted = false;
   std::uint64_t undecodable = 0;  ///< messages of sock_diag that made no sense
+  kernel::PortRange ports;        ///< of connect(); all of them if that is not known
   sources::NetFiles files;
   std::optional<Sysctls> sysctls;  ///< nothing if not asked for, or failed
   std::optional<Error> sysctls_failed;

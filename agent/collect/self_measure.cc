@@ -73,6 +73,7 @@ void SelfMeasure::describe(const Picture& picture, SelfCost& self) {
   self.lost["rows_suppressed"] = picture.rows_suppressed;
   self.lost["owners_suppressed"] = picture.owners_suppressed;
   self.lost["sockets_unaggregated"] = picture.unaggregated;
+  self.lost["destinations_uncounted"] = picture.destinations_uncounted;
   self.lost["dumps_interrupted"] = picture.dumps_interrupted;
   self.lost["messages_undecodable"] = picture.undecodable;
 }

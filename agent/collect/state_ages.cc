@@ -9,6 +9,7 @@ namespace {
 bool is_aged(const SocketRow& row) {
   if (row.kind != SocketKind::full || row.cookie == 0) return false;
   switch (row.state) {
+    case TcpState::syn_sent:
     case TcpState::close_wait:
     case TcpState::fin_wait_1:
     case TcpState::fin_wait_2:

@@ -45,7 +45,7 @@ void Tally::add(SocketRow&& row) {
 
   ages_.observe(row, context_.now_ms);
   if (context_.owners != nullptr) add_to_owners(row, *context_.owners, context_.filter.old, owner_totals_);
-  add_port(row);
+  if (!add_port(row)) port_use_.add(row);
   if (row.cgroup_id != 0 && row.kind == SocketKind::full) {
     CgroupTotals& cgroup = cgroups_[row.cgroup_id];
     cgroup.id = row.cgroup_id;
@@ -58,21 +58,25 @@ void Tally::add(SocketRow&& row) {
   context_.keeper->offer(std::move(row));
 }
 
-void Tally::add_port(const SocketRow& row) {
+bool Tally::add_port(const SocketRow& row) {
   if (row.state == TcpState::listen) {
     PortTotals& totals = ports_[row.local.port];
     totals.netns = context_.netns;
     totals.port = row.local.port;
   }
   auto at = ports_.find(row.local.port);
-  if (at == ports_.end()) return;
+  if (at == ports_.end()) return false;
   ++at->second.sockets[index_of(row.state)];
   if (row.state == TcpState::close_wait && row.holder == Holder::unaccepted) ++at->second.unaccepted_close_wait;
   at->second.recv_q += row.recv_q;
   at->second.send_q += row.send_q;
+  return true;
 }
 
 kernel::SocketWalk Tally::take() {
+  walk_.port_use = port_use_.most();
+  for (PortUse& use : walk_.port_use) use.netns = context_.netns;
+  walk_.destinations_uncounted = port_use_.uncounted();
   for (auto& [port, totals] : ports_) walk_.ports.push_back(totals);
   for (auto& [id, totals] : cgroups_) walk_.cgroups.push_back(std::move(totals));
   return std::move(walk_);

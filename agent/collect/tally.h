@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "agent/collect/port_use_tally.h"
 #include "agent/collect/row_keeper.h"
 #include "agent/collect/state_ages.h"
 #include "agent/kernel/tracer.h"
@@ -29,13 +30,13 @@ struct TallyContext {
 class Tally {
  public:
   Tally(const TallyContext& context, StateAges& ages, OwnerTable& owner_totals)
-      : context_(context), ages_(ages), owner_totals_(owner_totals) {}
+      : context_(context), ages_(ages), owner_totals_(owner_totals), port_use_(context.filter.ports) {}
 
   void add(SocketRow&& row);
   kernel::SocketWalk take();
 
  private:
-  void add_port(const SocketRow& row);
+  bool add_port(const SocketRow& row);  ///< whether something listens there
 
   TallyContext context_;
   StateAges& ages_;
@@ -44,6 +45,7 @@ class Tally {
   std::unordered_set<std::uint64_t> cookies_;
   std::map<std::uint16_t, PortTotals> ports_;  // listeners come before their connections in every dump
   std::unordered_map<std::uint64_t, CgroupTotals> cgroups_;
+  PortUseTally port_use_;
 };
 
 /// Finds the processes that hold a socket by its inode: each gets its numbers added, once, however many descriptors it

@@ -32,6 +32,12 @@ Endpoint endpoint(const abi::ta_u8 (&address)[16], std::uint16_t family, std::ui
   return Endpoint::from_bytes(std::span(address, family == kFamilyV6 ? 16 : 4), port);
 }
 
+Endpoint endpoint(const abi::ta_u32 (&address)[4], std::uint16_t port) {
+  std::array<std::uint8_t, 16> bytes{};
+  std::memcpy(bytes.data(), address, bytes.size());
+  return Endpoint::from_bytes(bytes, port);
+}
+
 Timer timer_of(const abi::ta_row& row) {
   switch (row.icsk_pending) {  // include/net/inet_connection_sock.h
     case 1:
@@ -219,6 +225,43 @@ CgroupTotals decode_cgroup(const abi::ta_cgroup& group) {
   out.send_q = group.sums.send_q;
   out.rmem = group.sums.rmem;
   out.wmem = group.sums.wmem;
+  return out;
+}
+
+PortUse decode_destination(const abi::ta_destination& destination) {
+  PortUse out;
+  out.source = endpoint(destination.pair.source, 0);
+  out.destination = endpoint(destination.pair.destination, static_cast<std::uint16_t>(destination.pair.port));
+  out.used = destination.used;
+  out.timewait = std::min(destination.timewait, destination.used);
+  return out;
+}
+
+std::vector<PortUse> decode_towards(const abi::ta_towards& towards, std::size_t most) {
+  std::vector<const abi::ta_destination*> slots;
+  for (std::size_t i = 0; i < std::min<std::size_t>(towards.count, abi::TA_DESTINATIONS); ++i)
+    slots.push_back(&towards.slot[towards.filled[i] % abi::TA_DESTINATIONS]);
+  most = std::min(most, slots.size());
+  auto more = [](const abi::ta_destination* a, const abi::ta_destination* b) {
+    return a->used != b->used ? a->used > b->used : std::memcmp(&a->pair, &b->pair, sizeof a->pair) < 0;
+  };
+  std::ranges::partial_sort(slots, slots.begin() + static_cast<std::ptrdiff_t>(most), more);
+  std::vector<PortUse> out;
+  for (const abi::ta_destination* slot : std::span(slots).first(most)) out.push_back(decode_destination(*slot));
+  return out;
+}
+
+FailedConnects decode_connect(const abi::ta_connect_key& key, const abi::ta_connect& failed, std::uint64_t now_ns) {
+  static_assert(static_cast<unsigned>(ConnectEnd::other) == abi::TA_CONNECT_OTHER);
+  FailedConnects out;
+  out.netns = key.netns;
+  out.pid = key.tgid;
+  out.comm = text_of(failed.comm);
+  out.destination = endpoint(key.destination, key.port);
+  out.end = static_cast<ConnectEnd>(std::min<unsigned>(key.end, abi::TA_CONNECT_OTHER));
+  out.count = failed.count;
+  out.last_ms_ago = now_ns > failed.last_ns ? (now_ns - failed.last_ns) / 1'000'000 : 0;
+  out.waited_ms = failed.waited_ns / 1'000'000;
   return out;
 }
 

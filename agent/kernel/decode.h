@@ -22,6 +22,10 @@ os::Descriptor decode_held(const abi::ta_held& held);
 PortTotals decode_port(const abi::ta_port& port);
 CgroupTotals decode_cgroup(const abi::ta_cgroup& group);
 StateTotals decode_sums(const abi::ta_sums& sums);
+PortUse decode_destination(const abi::ta_destination& destination);
+/// Of the slots that this walk filled the `most` with the most ports, most first.
+std::vector<PortUse> decode_towards(const abi::ta_towards& towards, std::size_t most);
+FailedConnects decode_connect(const abi::ta_connect_key& key, const abi::ta_connect& failed, std::uint64_t now_ns);
 /// memory_allocated may be below zero for a moment, because each processor keeps a reserve of its own
 /// (include/net/sock.h, sk_memory_allocated_add); the kernel itself shows that as 0, and so do we.
 TcpMemory decode_memory(const abi::ta_walk& walk, std::uint64_t page_size, unsigned hz);

@@ -23,7 +23,7 @@ struct Arity {
 };
 
 /// One way to obtain a fact. `programs` all load and attach, or the candidate fails. A passive candidate has no program
-/// of its own: it reads what the named other fact delivers.
+/// of its own: it reads what the named other fact delivers; a hook without programs is one of that fact's.
 struct Candidate {
   std::string_view source;
   HookKind kind = HookKind::passive;
@@ -31,7 +31,7 @@ struct Candidate {
   bool exact = true;
   std::string_view remark;
   Arity arity;
-  std::optional<FactId> needs_fact;  ///< passive: the fact that must be in use
+  std::optional<FactId> needs_fact;  ///< the fact that must be in use; for a hook, by a hook
 };
 
 struct Fact {

@@ -83,7 +83,10 @@ class Planner {
           refuse(candidate, candidate.kind == HookKind::kprobe ? Step::attaching : Step::loading, asked.error());
           continue;
         }
-        if (candidate.needs_fact && !choice.contains(*candidate.needs_fact)) {
+        auto needed = candidate.needs_fact ? choice.find(*candidate.needs_fact) : choice.end();
+        bool hook_needs_hook =
+            candidate.kind != HookKind::passive && needed != choice.end() && needed->second->kind == HookKind::passive;
+        if (candidate.needs_fact && (needed == choice.end() || hook_needs_hook)) {
           pass_over(candidate, fmt::format("needs {}", name_of(*candidate.needs_fact)));
           continue;
         }

@@ -73,12 +73,40 @@ std::optional<Value> sum_per_cpu(int map_fd, std::uint32_t key) {
   return sum;
 }
 
+/// The entries of map `connects`; those that are over are removed.
+std::optional<std::vector<FailedConnects>> read_connects(int map_fd, std::uint64_t now_ns) {
+  std::vector<abi::ta_connect_key> keys(abi::TA_CONNECTS);
+  std::vector<abi::ta_connect> values(abi::TA_CONNECTS);
+  std::vector<FailedConnects> out;
+  std::uint32_t position = 0, count = abi::TA_CONNECTS;
+  bool first = true;
+  while (true) {
+    int result = bpf_map_lookup_batch(map_fd, first ? nullptr : &position, &position, keys.data(), values.data(),
+                                      &count, nullptr);
+    int why = result == 0 ? 0 : errno;
+    if (why != 0 && why != ENOENT) return std::nullopt;  // ENOENT: that was the end
+    for (std::uint32_t i = 0; i < count; ++i) {
+      bool over = now_ns > values[i].last_ns && now_ns - values[i].last_ns > TA_CONNECT_RUN_NS;
+      if (over) bpf_map_delete_elem(map_fd, &keys[i]);
+      if (!over && values[i].count > 0) out.push_back(decode_connect(keys[i], values[i], now_ns));
+    }
+    if (why == ENOENT || count == 0) break;
+    count = abi::TA_CONNECTS;
+    first = false;
+  }
+  std::ranges::sort(out, [](const FailedConnects& a, const FailedConnects& b) {
+    return a.count != b.count ? a.count > b.count : a < b;
+  });
+  return out;
+}
+
 class LiveTracer : public Tracer {
  public:
   explicit LiveTracer(Loaded loaded, std::map<unsigned, std::string> reset_reasons)
       : loaded_(std::move(loaded)), reset_reasons_(std::move(reset_reasons)) {
     if (loaded_.object) {
       walk_ = static_cast<abi::ta_walk*>(loaded_.object->variable("walk"));
+      towards_ = static_cast<abi::ta_towards*>(loaded_.object->variable("towards"));
       files_ = static_cast<abi::ta_files*>(loaded_.object->variable("files"));
       measuring_ = static_cast<abi::ta_u32*>(loaded_.object->variable("measuring"));
     }
@@ -96,9 +124,14 @@ class LiveTracer : public Tracer {
     walk_->min_recv_q = clamp32(filter.min_recv_q);
     walk_->min_send_q = clamp32(filter.min_send_q);
     walk_->used_j = used_jiffies();
+    ask_for_port_use(filter.ports);
     if (Status read = hand_over_rows(take); !read) return std::unexpected(read.error());
 
     SocketWalk result;
+    if (towards_ != nullptr) {
+      result.port_use = decode_towards(*towards_, kMaxPortUse);
+      result.destinations_uncounted = towards_->uncounted;
+    }
     for (std::size_t state = 0; state < kStateCount; ++state) result.states[state] = decode_sums(walk_->states[state]);
     for (std::size_t i = 0; i < std::min<std::size_t>(walk_->ports, abi::TA_PORT_SLOTS); ++i)
       result.ports.push_back(decode_port(walk_->port[i]));
@@ -168,9 +201,16 @@ class LiveTracer : public Tracer {
     return BufferRefusals{sum->host_send, sum->host_recv, sum->cgroup_send, sum->cgroup_recv};
   }
 
+  std::optional<std::vector<FailedConnects>> failed_connects() override {
+    if (!loaded_.in_use.contains(FactId::connects)) return std::nullopt;
+    return read_connects(map("connects"), monotonic_ns());
+  }
+
   std::map<std::string, std::uint64_t> lost() override {
-    static constexpr std::pair<const char*, abi::ta_lost> kKinds[] = {
-        {"socket_state", abi::TA_LOST_SOCK}, {"wait_ends", abi::TA_LOST_WAIT}, {"shared_sockets", abi::TA_LOST_SEEN}};
+    static constexpr std::pair<const char*, abi::ta_lost> kKinds[] = {{"socket_state", abi::TA_LOST_SOCK},
+                                                                      {"wait_ends", abi::TA_LOST_WAIT},
+                                                                      {"shared_sockets", abi::TA_LOST_SEEN},
+                                                                      {"failed_connects", abi::TA_LOST_CONNECT}};
     std::map<std::string, std::uint64_t> out;
     for (auto [name, kind] : kKinds) out[name] = sum_per_cpu<std::uint64_t>(map("lost"), kind).value_or(0);
     std::uint64_t& missed = out["missed_runs"];
@@ -220,6 +260,15 @@ class LiveTracer : public Tracer {
 
  private:
   static constexpr std::uint32_t kMaxHeld = 65'536;  // owners of rows: shared sockets have several
+
+  void ask_for_port_use(const PortRange& ports) const {
+    if (towards_ == nullptr) return;
+    if (++towards_->walk == 0) towards_->walk = 1;
+    towards_->low = ports.low;
+    towards_->high = ports.high;
+    towards_->count = 0;
+    towards_->uncounted = 0;
+  }
 
   std::uint32_t used_jiffies() const { return abi::TA_USED_MS * hz_ / 1000; }
 
@@ -320,6 +369,7 @@ class LiveTracer : public Tracer {
   std::map<unsigned, std::string> reset_reasons_;
   std::vector<std::byte> room_;  ///< for the records of one read of a walk
   abi::ta_walk* walk_ = nullptr;
+  abi::ta_towards* towards_ = nullptr;
   abi::ta_files* files_ = nullptr;
   abi::ta_u32* measuring_ = nullptr;  ///< shared with the programs
   unsigned hz_ = 250;

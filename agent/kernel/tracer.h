@@ -38,12 +38,21 @@ struct TracerOptions {
   std::uint32_t max_rows = 65'536;   ///< rows that one walk hands over; the rest is counted as suppressed
 };
 
+/// The local ports that connect() chooses from, both included (ip_local_port_range).
+struct PortRange {
+  std::uint16_t low = 1, high = 65'535;
+};
+
+/// Of the destinations of a namespace, those with the most ports in use are told.
+inline constexpr std::size_t kMaxPortUse = 20;
+
 /// Which sockets get a row of their own. The totals are complete whatever this says.
 struct RowFilter {
   bool all = false;                   ///< every socket, up to the limit of rows
   std::uint64_t min_recv_q = 65'536;  ///< bytes; at or above, the socket matters
   std::uint64_t min_send_q = 65'536;
   std::chrono::milliseconds old{60'000};  ///< age from which a CLOSE_WAIT or FIN_WAIT_2 counts as old in OwnerTotals
+  PortRange ports;                        ///< whose use is counted in SocketWalk::port_use
 };
 
 /// Takes the rows of a walk one by one, in the kernel's order. Holder is decided except for `process`: the owner comes
@@ -55,10 +64,12 @@ struct SocketWalk {
   StateTable states{};
   std::vector<PortTotals> ports;
   std::vector<CgroupTotals> cgroups;  ///< by id; the caller finds path and memory
+  std::vector<PortUse> port_use;      ///< the most of them, most first; netns is the caller's to set
   std::uint64_t walked = 0;
-  std::uint64_t suppressed = 0;    ///< mattered, but over max_rows
-  std::uint64_t unaggregated = 0;  ///< sockets whose cgroup or port did not fit into the tables
-  TcpMemory memory;                ///< as the first socket sees it; empty fields if there was no socket
+  std::uint64_t suppressed = 0;              ///< mattered, but over max_rows
+  std::uint64_t unaggregated = 0;            ///< sockets whose cgroup or port did not fit into the tables
+  std::uint64_t destinations_uncounted = 0;  ///< sockets that are in no PortUse for want of room
+  TcpMemory memory;                          ///< as the first socket sees it; empty fields if there was no socket
   std::uint32_t pid_level = 0;     ///< depth of our pid namespace; 0: pids in LastUser are as we number them
 };
 
@@ -104,6 +115,8 @@ class Tracer {
 
   virtual std::optional<LifecycleTotals> lifecycle() = 0;  ///< nothing when no state hook works
   virtual std::optional<BufferRefusals> refusals() = 0;
+  /// The runs of failures that are not over; nothing when no hook sees them.
+  virtual std::optional<std::vector<FailedConnects>> failed_connects() = 0;
   /// Every kind of loss that can happen, 0 where nothing was lost. Facts that have become lower bounds say so in
   /// coverage() from then on.
   virtual std::map<std::string, std::uint64_t> lost() = 0;

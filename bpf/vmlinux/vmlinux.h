@@ -92,7 +92,9 @@ struct inode {
 struct file {
   struct inode *f_inode;
 };
+typedef enum { SS_FREE = 0, SS_UNCONNECTED, SS_CONNECTING, SS_CONNECTED, SS_DISCONNECTING } socket_state;
 struct socket {
+  socket_state state;
   unsigned long flags;
   struct file *file;
   struct sock *sk;
@@ -201,6 +203,32 @@ struct tcp_timewait_sock {
 };
 struct tcp_request_sock;
 
+struct flowi_common {
+  int flowic_oif, flowic_iif;
+  __u8 flowic_proto;
+};
+union flowi_uli {
+  struct {
+    __be16 dport, sport;
+  } ports;
+};
+struct flowi4 {
+  struct flowi_common __fl_common;
+  __be32 saddr, daddr;
+  union flowi_uli uli;
+};
+struct flowi6 {
+  struct flowi_common __fl_common;
+  struct in6_addr daddr, saddr;
+  union flowi_uli uli;
+};
+struct fib6_result {
+  u8 fib6_type;
+};
+struct fib6_table {
+  u32 tb6_id;
+};
+
 struct rlimit {
   unsigned long rlim_cur;
 };
@@ -266,7 +294,16 @@ enum {
   AF_INET6 = 10,
   IPPROTO_TCP = 6,
   IPPROTO_MPTCP = 262,
+  EPERM = 1,
   EAGAIN = 11,
+  EACCES = 13,
+  EINVAL = 22,
+  ENETDOWN = 100,
+  ENETUNREACH = 101,
+  ETIMEDOUT = 110,
+  ECONNREFUSED = 111,
+  EHOSTDOWN = 112,
+  EHOSTUNREACH = 113,
   MSG_DONTWAIT = 0x40,
   RLIMIT_NOFILE = 7,
   SOCK_NOSPACE = 2, /* bit in socket->flags (include/linux/net.h) */
@@ -275,6 +312,11 @@ enum {
   SOCK_SNDBUF_LOCK = 1,
   SOCK_RCVBUF_LOCK = 2,
   RCV_SHUTDOWN = 1,
+  LOOPBACK_IFINDEX = 1,
+  RT_TABLE_MAIN = 254,
+  RTN_BLACKHOLE = 6, /* kinds of routes that fail (include/uapi/linux/rtnetlink.h) */
+  RTN_UNREACHABLE = 7,
+  RTN_PROHIBIT = 8,
 };
 enum {
   TCP_ESTABLISHED = 1,

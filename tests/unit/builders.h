@@ -293,6 +293,9 @@ class SampleBuilder {
     sysctl("net.ipv4.tcp_syncookies", {1});
     sysctl("net.ipv4.tcp_max_syn_backlog", {2048});
     sysctl("net.ipv4.tcp_tw_reuse", {2});
+    sysctl("net.ipv4.tcp_timestamps", {1});
+    sysctl("net.ipv4.ip_local_port_range", {32'768, 60'999});
+    sysctl("net.ipv4.ip_local_reserved_ports", {});
     for (const char* name : {"net.ipv4.tcp_mem", "net.core.rmem_max", "net.core.wmem_max"}) {
       sysctl(name, {212'992});
       host_ns().sysctls[name].host_global = true;
@@ -300,6 +303,7 @@ class SampleBuilder {
     host_ns().sysctls["net.ipv4.tcp_mem"].values = {285'000, 380'000, 570'000};
     cover("snapshot", "iter/tcp");
     cover("owners", "iter/task_file");
+    cover("connects", "hook");
   }
   SampleBuilder& at(milliseconds since_start) {
     sample_.mono_ms = kStartMs + static_cast<std::uint64_t>(since_start.count());
@@ -312,6 +316,16 @@ class SampleBuilder {
   }
   SampleBuilder& add(UserQueue queue) {
     sample_.user_queues.push_back(std::move(queue));
+    return *this;
+  }
+  SampleBuilder& add(PortUse use) {
+    if (use.netns == 0) use.netns = kHostNetns;
+    sample_.port_use.push_back(std::move(use));
+    return *this;
+  }
+  SampleBuilder& add(FailedConnects failed) {
+    if (failed.netns == 0) failed.netns = kHostNetns;
+    sample_.failed_connects.push_back(std::move(failed));
     return *this;
   }
   SampleBuilder& add(OwnerTotals owner) {

@@ -23,6 +23,7 @@ class FakeTracer final : public kernel::Tracer {
   std::vector<SocketRow> rows;                     ///< of each walk that succeeds
   std::optional<Result<kernel::OwnerWalk>> owner_walk;
   std::optional<LifecycleTotals> lifecycle_totals;
+  std::optional<std::vector<FailedConnects>> failed;
   std::map<std::string, std::uint64_t> losses{{"ringbuf", 0}};
   kernel::HookCost hook_cost;
   bool may_measure = true;
@@ -44,6 +45,7 @@ class FakeTracer final : public kernel::Tracer {
     return owner_walk ? *owner_walk : fail(ErrorCode::unsupported, "no iter/task_file");
   }
   std::optional<LifecycleTotals> lifecycle() override { return lifecycle_totals; }
+  std::optional<std::vector<FailedConnects>> failed_connects() override { return failed; }
   std::optional<BufferRefusals> refusals() override { return std::nullopt; }
   std::map<std::string, std::uint64_t> lost() override { return losses; }
   void stop_calls(const std::string& why) override { stopped_because = why; }

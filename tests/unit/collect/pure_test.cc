@@ -288,6 +288,45 @@ TEST_F(TallyTest, listening_ports_and_their_connections) {
   EXPECT_EQ(walk.ports[0].sockets[index_of(TcpState::listen)], 1u);
 }
 
+TEST_F(TallyTest, local_ports_in_use_by_source_and_destination) {
+  context.filter.ports = {20'000, 29'999};
+  Tally sums(context, ages, owners);
+  auto end = [](const char* which, std::uint16_t port) {
+    return Endpoint::v4(10, 0, 0, which[0] == 'a' ? 1 : 2, port);
+  };
+  std::uint64_t cookie = 1;
+  auto add = [&](TcpState state, const Endpoint& local, const Endpoint& remote, SocketKind kind = SocketKind::full) {
+    SocketRow one = row(state, cookie++);
+    one.local = local, one.remote = remote, one.kind = kind;
+    sums.add(std::move(one));
+  };
+  add(TcpState::listen, Endpoint::v4(0, 0, 0, 0, 20'001), {});
+  add(TcpState::established, end("a", 20'001), end("b", 50'000));  // arrived at our listener
+  add(TcpState::established, end("a", 80), end("b", 443));         // not of the range
+  add(TcpState::syn_sent, end("a", 20'002), end("b", 443));
+  add(TcpState::time_wait, end("a", 20'003), end("b", 443), SocketKind::timewait);
+  add(TcpState::fin_wait_2, end("a", 20'004), end("b", 443), SocketKind::timewait);
+  add(TcpState::new_syn_recv, end("a", 20'005), end("b", 443), SocketKind::request);
+  add(TcpState::established, end("a", 20'002), end("b", 444));
+  kernel::SocketWalk walk = sums.take();
+  ASSERT_EQ(walk.port_use.size(), 2u);
+  EXPECT_EQ(walk.port_use[0].destination.text(), "10.0.0.2:443");
+  EXPECT_EQ(walk.port_use[0].source.text(), "10.0.0.1:0");
+  EXPECT_EQ(walk.port_use[0].used, 3u);
+  EXPECT_EQ(walk.port_use[0].timewait, 1u);
+  EXPECT_EQ(walk.port_use[1].used, 1u);
+}
+
+TEST(PortUse, the_fullest_of_all_namespaces_are_kept) {
+  std::vector<PortUse> uses;
+  for (std::uint64_t i = 0; i < 30; ++i) uses.push_back({1, {}, Endpoint::v4(10, 0, 0, 9, 80), 500 + i, 0});
+  uses.push_back({2, {}, Endpoint::v4(10, 0, 0, 9, 80), 90, 90});
+  keep_fullest(uses, {{1, {32'768, 60'999}}, {2, {20'000, 20'099}}}, 20);
+  ASSERT_EQ(uses.size(), 20u);
+  EXPECT_EQ(uses.front().netns, 2u) << "90 of 100 ports are more than 529 of 28,232";
+  EXPECT_EQ(uses[1].used, 529u);
+}
+
 TEST_F(TallyTest, cgroups_by_id) {
   Tally tally(context, ages, owners);
   for (std::uint64_t cookie : {1, 2, 3}) {

@@ -22,7 +22,7 @@ const Case kCases[] = {
     {"the peer does not close", TcpState::fin_wait_2, [](SocketRow&) {}, true},
     {"a mini-socket", TcpState::fin_wait_2, [](SocketRow& row) { row.kind = SocketKind::timewait; }, false},
     {"nothing special", TcpState::established, [](SocketRow&) {}, false},
-    {"a connection being made", TcpState::syn_sent, [](SocketRow&) {}, false},
+    {"a connection being made", TcpState::syn_sent, [](SocketRow&) {}, true},
     {"unread, a little", TcpState::established, [](SocketRow& row) { row.recv_q = 65'535; }, false},
     {"unread, much", TcpState::established, [](SocketRow& row) { row.recv_q = 65'536; }, true},
     {"unsent, much", TcpState::established, [](SocketRow& row) { row.send_q = 1u << 31; }, true},

@@ -7,6 +7,7 @@
 
 #include "advisor/knobs/change.h"
 #include "advisor/knobs/netns_words.h"
+#include "advisor/knobs/port_space.h"
 
 namespace tcpadvisor {
 namespace {
@@ -25,6 +26,15 @@ TEST(Knobs, each_row_makes_sense) {
     EXPECT_EQ(find_knob(knob.name), &knob);
   }
   EXPECT_EQ(find_knob("net.ipv4.tcp_tw_recycle"), nullptr);
+}
+
+TEST(PortSpace, reserved_ports_count_as_far_as_they_lie_in_the_range) {
+  EXPECT_EQ(reserved_between("", 100, 199), 0u);
+  EXPECT_EQ(reserved_between("80,150", 100, 199), 1u);
+  EXPECT_EQ(reserved_between("90-109,190-400", 100, 199), 20u);
+  EXPECT_EQ(reserved_between("1-65535", 100, 199), 100u);
+  EXPECT_EQ(reserved_between("199-100,-,x,100-,99999999999999999999,150-70000", 100, 199), 0u);
+  EXPECT_EQ(reserved_between("1-65535,1-65535", 200, 100), 0u);
 }
 
 Sample host_and_others() {

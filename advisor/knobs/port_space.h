@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// The local ports that connect() may choose from in one namespace. Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "advisor/evidence/sample.h"
+
+namespace tcpadvisor {
+
+struct PortSpace {
+  std::uint64_t low = 0, high = 0;  ///< ip_local_port_range, both included
+  std::uint64_t reserved = 0;       ///< of those, in ip_local_reserved_ports
+  std::uint64_t listening = 0;  ///< of the rest, those that somebody has bound to listen there: connect() passes them
+  std::uint64_t available() const;
+  auto operator<=>(const PortSpace&) const = default;
+};
+
+/// Nothing if the namespace's range was not read.
+std::optional<PortSpace> port_space(const Sample& sample, NetnsId netns);
+/// "8080,9148-9150": how many of `low` to `high` it names. What is not a list of ports names none.
+std::uint64_t reserved_between(std::string_view list, std::uint64_t low, std::uint64_t high);
+/// Of the ports that are available, the share in use; nothing if that is not known or none is available.
+std::optional<double> share_of(const Sample& sample, const PortUse& use);
+
+}  // namespace tcpadvisor

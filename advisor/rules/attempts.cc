@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "advisor/rules/attempts.h"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <tuple>
+
+#include "advisor/base/saturate.h"
+#include "advisor/rules/listener_scope.h"
+
+namespace tcpadvisor {
+namespace {
+
+std::size_t index_of_end(ConnectEnd end) {
+  return std::min<std::size_t>(static_cast<std::size_t>(end), 5);
+}
+
+}  // namespace
+
+std::uint64_t Attempts::failures() const {
+  std::uint64_t sum = 0;
+  for (std::uint64_t count : failed) sum = add_sat(sum, count);
+  return sum;
+}
+
+ConnectEnd Attempts::main_end() const {
+  if (failures() == 0) return ConnectEnd::timed_out;
+  return static_cast<ConnectEnd>(std::ranges::max_element(failed) - failed.begin());
+}
+
+bool Attempts::listener_is_full() const {
+  if (listener == nullptr || !listener->accept_queue || !listener->accept_limit) return false;
+  return *listener->accept_limit > 0 && *listener->accept_queue >= *listener->accept_limit;
+}
+
+const SocketRow* listener_at(const Connections& connections, NetnsId netns, const Endpoint& destination) {
+  if (const SocketRow* here = listener_of(connections, netns, destination)) return here;
+  if (destination.is_loopback()) return nullptr;
+  const SocketRow* found = nullptr;
+  for (const SocketRow* row : connections.in_state(TcpState::listen)) {
+    if (row->local != destination) continue;
+    if (found != nullptr && found->netns != row->netns) return nullptr;  // nobody can tell which
+    found = row;
+  }
+  return found;
+}
+
+std::vector<Attempts> attempts_of(const Window& window, std::uint64_t waits_ms, std::uint64_t cancelled_ms) {
+  const Sample& now = window.latest();
+  std::map<std::tuple<NetnsId, Pid, Endpoint>, Attempts> all;
+  auto entry = [&](NetnsId netns, Pid pid, const std::string& comm, const Endpoint& destination) -> Attempts& {
+    Attempts& attempts = all[{netns, pid, destination}];
+    attempts.netns = netns;
+    attempts.pid = pid;
+    if (attempts.comm.empty()) attempts.comm = comm;
+    attempts.destination = destination;
+    return attempts;
+  };
+  for (const FailedConnects& failed : now.failed_connects) {
+    if (failed.end == ConnectEnd::given_up && failed.waited_ms < cancelled_ms) continue;
+    Attempts& attempts = entry(failed.netns, failed.pid, failed.comm, failed.destination);
+    std::size_t end = index_of_end(failed.end);
+    attempts.failed[end] = add_sat(attempts.failed[end], failed.count);
+    attempts.waited_ms[end] = std::max(attempts.waited_ms[end], failed.waited_ms);
+  }
+  for (const SocketRow* row : window.connections().in_state(TcpState::syn_sent)) {
+    auto age_ms = static_cast<std::uint64_t>(window.age(*row).value.count());
+    if (age_ms < waits_ms) continue;
+    Attempts& attempts =
+        entry(row->netns, row->owner ? row->owner->pid : 0, row->owner ? row->owner->comm : "", row->remote);
+    ++attempts.waiting;
+    attempts.oldest_ms = std::max(attempts.oldest_ms, age_ms);
+  }
+  std::vector<Attempts> out;
+  out.reserve(all.size());
+  for (auto& [key, attempts] : all) {
+    attempts.listener = listener_at(window.connections(), attempts.netns, attempts.destination);
+    out.push_back(std::move(attempts));
+  }
+  return out;
+}
+
+}  // namespace tcpadvisor
