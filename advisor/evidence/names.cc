@@ -29,6 +29,24 @@ std::string_view state_text(TcpState state) {
   return name_of(state == TcpState::new_syn_recv ? TcpState::syn_recv : state);
 }
 
+std::string_view name_of(ConnectEnd end) {
+  switch (end) {
+    case ConnectEnd::refused:
+      return "refused";
+    case ConnectEnd::timed_out:
+      return "timed-out";
+    case ConnectEnd::unreachable:
+      return "unreachable";
+    case ConnectEnd::given_up:
+      return "given-up";
+    case ConnectEnd::no_port:
+      return "no-port";
+    case ConnectEnd::other:
+      break;
+  }
+  return "other";
+}
+
 std::string key_of(const SocketRow& row) {
   if (row.cookie != 0) return fmt::format("c{}", row.cookie);
   return fmt::format("{}/{}/{}", row.netns, row.local.text(), row.remote.text());

@@ -13,6 +13,8 @@ namespace tcpadvisor {
 std::string owner_text(const SocketRow& row);
 /// The name that ss users know: a request socket is shown as SYN_RECV.
 std::string_view state_text(TcpState state);
+/// "refused", "timed-out", "unreachable", "given-up", "no-port", "other".
+std::string_view name_of(ConnectEnd end);
 /// Identity of a socket from tick to tick.
 std::string key_of(const SocketRow& row);
 /// Name of a namespace; "netns 4026531840" when it has none.

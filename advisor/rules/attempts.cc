@@ -16,6 +16,30 @@ std::size_t index_of_end(ConnectEnd end) {
   return std::min<std::size_t>(static_cast<std::size_t>(end), 5);
 }
 
+using ByProcess = std::map<std::tuple<NetnsId, Pid, Endpoint>, Attempts>;
+
+/// Attempts that began before the hooks did belong to nobody; if one process alone tries the same, they are its own.
+void give_to_the_only_one(ByProcess& all) {
+  std::map<std::pair<NetnsId, Endpoint>, std::vector<Attempts*>> same;
+  for (auto& [key, attempts] : all) {
+    if (attempts.pid != 0) same[{attempts.netns, attempts.destination}].push_back(&attempts);
+  }
+  std::erase_if(all, [&](const auto& entry) {
+    const Attempts& nobodys = entry.second;
+    if (nobodys.pid != 0) return false;
+    auto found = same.find({nobodys.netns, nobodys.destination});
+    if (found == same.end() || found->second.size() != 1) return false;
+    Attempts& owner = *found->second.front();
+    for (std::size_t i = 0; i < owner.failed.size(); ++i) {
+      owner.failed[i] = add_sat(owner.failed[i], nobodys.failed[i]);
+      owner.waited_ms[i] = std::max(owner.waited_ms[i], nobodys.waited_ms[i]);
+    }
+    owner.waiting = add_sat(owner.waiting, nobodys.waiting);
+    owner.oldest_ms = std::max(owner.oldest_ms, nobodys.oldest_ms);
+    return true;
+  });
+}
+
 }  // namespace
 
 std::uint64_t Attempts::failures() const {
@@ -48,7 +72,7 @@ const SocketRow* listener_at(const Connections& connections, NetnsId netns, cons
 
 std::vector<Attempts> attempts_of(const Window& window, std::uint64_t waits_ms, std::uint64_t cancelled_ms) {
   const Sample& now = window.latest();
-  std::map<std::tuple<NetnsId, Pid, Endpoint>, Attempts> all;
+  ByProcess all;
   auto entry = [&](NetnsId netns, Pid pid, const std::string& comm, const Endpoint& destination) -> Attempts& {
     Attempts& attempts = all[{netns, pid, destination}];
     attempts.netns = netns;
@@ -72,6 +96,7 @@ std::vector<Attempts> attempts_of(const Window& window, std::uint64_t waits_ms, 
     ++attempts.waiting;
     attempts.oldest_ms = std::max(attempts.oldest_ms, age_ms);
   }
+  give_to_the_only_one(all);
   std::vector<Attempts> out;
   out.reserve(all.size());
   for (auto& [key, attempts] : all) {

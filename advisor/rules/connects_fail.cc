@@ -58,7 +58,7 @@ constexpr Answer kBlackHole = {
     "No SYN to {to} is answered, not even with a refusal: a firewall drops them, the route leads nowhere, the host is "
     "down, or its accept queue is full.",
     "Find out where the SYNs to {to} are lost: a firewall or security group on the way, the route, or the host itself.",
-    "{ns}tcpdump -ni any 'tcp port {port}' here and there: which SYN arrives where; then {ns}tracepath {to}",
+    "{ns}tcpdump -ni any 'tcp port {port}' here and there: which SYN arrives where; then {ns}tracepath {ip}",
     "{ns}ss -tn state syn-sent dst {to} shows nothing for long",
     "net.ipv4.tcp_syn_retries (more)",
     "the program only waits longer; fewer make it notice sooner, and connect no more often",
@@ -165,10 +165,20 @@ std::string filled(std::string_view text, const Evidence& in, const Attempts& at
       fmt::arg("ns", in_netns(in.now(), attempts.netns)), fmt::arg("lns", in_netns(in.now(), listens_in)));
 }
 
-/// A program that tries IPv6 first goes on with IPv4 where this host has no way into the IPv6 world.
-bool is_first_of_two(const Attempts& attempts) {
-  return attempts.main_end() == ConnectEnd::unreachable && attempts.destination.v6 &&
-         attempts.waited_ms[static_cast<std::size_t>(ConnectEnd::unreachable)] == 0;
+/// A program that tries IPv6 first goes on with IPv4 where this host has no way into the IPv6 world: somebody here has
+/// connections by IPv4 to the same port.
+bool is_first_of_two(const Evidence& in, const Attempts& attempts) {
+  auto end = static_cast<std::size_t>(ConnectEnd::unreachable);
+  if (attempts.main_end() != ConnectEnd::unreachable || !attempts.destination.v6 || attempts.waited_ms[end] > 0)
+    return false;
+  auto same_port = [&](NetnsId netns, const Endpoint& remote) {
+    return netns == attempts.netns && !remote.v6 && remote.port == attempts.destination.port;
+  };
+  return std::ranges::any_of(in.now().port_use,
+                             [&](const PortUse& use) { return same_port(use.netns, use.destination); }) ||
+         std::ranges::any_of(in.now().sockets, [&](const SocketRow& row) {
+           return row.state != TcpState::syn_sent && same_port(row.netns, row.remote);
+         });
 }
 
 Finding finding_for(const Evidence& in, const Attempts& attempts) {
@@ -180,7 +190,7 @@ Finding finding_for(const Evidence& in, const Attempts& attempts) {
   finding.topic = answer.topic;
   bool often = attempts.failures() >= to_u64(in.policy.value(kMinFailures)) ||
                attempts.waiting >= to_u64(in.policy.value(kMinFailures));
-  finding.severity = often && !is_first_of_two(attempts) ? Severity::warning : Severity::info;
+  finding.severity = often && !is_first_of_two(in, attempts) ? Severity::warning : Severity::info;
   finding.finding_class = answer.blame;
   finding.scope.kind = attempts.pid != 0 ? ScopeKind::process : ScopeKind::connection_group;
   finding.scope.netns = attempts.netns;
@@ -201,7 +211,7 @@ Finding finding_for(const Evidence& in, const Attempts& attempts) {
   finding.confidence = hooked || failures == 0 ? Confidence::high : Confidence::medium;
   finding.confidence_why =
       failures > 0 ? "the kernel's own reason at the end of each attempt" : "the state is seen, and how long it lasts";
-  if (is_first_of_two(attempts))
+  if (is_first_of_two(in, attempts))
     finding.confidence_why += "; a program that tries IPv6 first goes on with IPv4, and nothing is lost";
   std::string source = source_of(in.now(), FactId::connects);
   if (failures > 0) {

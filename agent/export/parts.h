@@ -28,6 +28,11 @@ nlohmann::json connections_json(std::span<const Link> links, const Observation& 
 nlohmann::json listeners_json(const Observation& seen);
 void describe_sockets(std::vector<Description>& all);
 
+// connect_values.cc
+nlohmann::json port_use_json(const Observation& seen);
+nlohmann::json failed_connects_json(const Observation& seen);
+void describe_connects(std::vector<Description>& all);
+
 // owner_values.cc
 nlohmann::json owners_json(const Observation& seen);
 nlohmann::json groups_json(const Observation& seen);

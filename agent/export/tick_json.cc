@@ -64,6 +64,10 @@ constexpr Value<Tick> kTick[] = {
     {"user_queues", list, "", "queues of programs, as they say",
      [](const Tick& tick) { return user_queues_json(tick.seen); }},
     {"listeners", list, "", "listening sockets", [](const Tick& tick) { return listeners_json(tick.seen); }},
+    {"port_use", list, "", "local ports in use towards a destination, where the largest part of those available is",
+     [](const Tick& tick) { return port_use_json(tick.seen); }},
+    {"failed_connects", list, "", "attempts to connect that failed, by process, destination and reason",
+     [](const Tick& tick) { return failed_connects_json(tick.seen); }},
     {"owners", list, "", "processes that hold TCP sockets", [](const Tick& tick) { return owners_json(tick.seen); }},
     {"groups", list, "", "what the processes of one unit, container, pod, user or cgroup add up to",
      [](const Tick& tick) { return groups_json(tick.seen); }},
@@ -83,6 +87,7 @@ std::vector<Description> describe_values() {
   add_descriptions(all, "", kTick);
   describe_host(all);
   describe_sockets(all);
+  describe_connects(all);
   describe_owners(all);
   return all;
 }

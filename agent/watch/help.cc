@@ -11,15 +11,15 @@ namespace {
 using Entry = std::pair<const char*, const char*>;
 
 constexpr std::array<Entry, 11> kKeys = {{
-    {"1 2 3 4 5", "connections, processes, listeners, build-up of states, findings"},
+    {"1 2 3 4 5", "connections, processes, listeners, build-up of states, findings;"},
+    {"", "4 again: local ports in use towards each destination, and back"},
     {"arrows", "select; PgUp, PgDn, Home, End move further"},
     {"Enter", "all that is known of it; equal rows: shows them all, or as one again"},
     {"/", "show only what fits; Esc clears it. All of these must fit:"},
     {"", "word  proc:nginx  proc:812  port:443  state:close-wait  peer:10.0"},
     {"", "group:web  netns:blue  q>64K  age>60s  /regular expression/"},
-    {"s", "next order of this list"},
+    {"s p", "next order of this list; pause: the screen stands still, the agent goes on"},
     {"g", "processes one by one, or summed by unit, container, pod, user"},
-    {"p", "pause: the screen stands still, the agent goes on"},
     {"r", "the report on what was seen so far"},
     {"? q", "this page; quit"},
 }};

@@ -52,6 +52,12 @@ void show_list(View& view, List list) {
   view.page = Page::list;
 }
 
+/// The other side of list 4.
+void turn_over(View& view) {
+  view.ports = !view.ports;
+  forget_selection(view);
+}
+
 void show_page(View& view, Page page) {
   view.page = page;
   view.page_top = 0;
@@ -73,7 +79,9 @@ void sum_by_group(View& view) {
 
 Action command(char character, View& view) {
   if (character >= '1' && character < '1' + static_cast<char>(kListCount)) {
-    show_list(view, static_cast<List>(character - '1'));
+    auto list = static_cast<List>(character - '1');
+    if (list == List::build_up && view.list == list && view.page == Page::list) turn_over(view);
+    show_list(view, list);
     return Action::none;
   }
   switch (character) {

@@ -22,7 +22,8 @@ Attr worst_of(const std::vector<Finding>& findings) {
 }
 
 std::string_view name_of(List list, const View& view) {
-  return list == List::processes && view.by_group ? kGroupsName : kListNames[index_of(list)];
+  if (list == List::processes && view.by_group) return kGroupsName;
+  return list == List::build_up && view.ports ? kPortsName : kListNames[index_of(list)];
 }
 
 Line tabs_line(const Picture& picture, const View& view, const Table& table) {
@@ -237,10 +238,11 @@ std::vector<Line> plain_lines(const Picture& picture, const View& view, std::siz
   for (std::size_t i = 0; i < kListCount; ++i) {
     View one = view;
     one.list = static_cast<List>(i);
-    one.by_group = false;
+    one.by_group = one.ports = false;
     add_plain(picture, one, list_lines, lines);
-    if (one.list != List::processes) continue;
-    one.by_group = true;
+    if (one.list == List::processes) one.by_group = true;
+    if (one.list == List::build_up) one.ports = true;
+    if (!one.by_group && !one.ports) continue;
     add_plain(picture, one, list_lines, lines);
   }
   for (Line& line : lines) line = fit(std::move(line), view.width, glyphs(view.utf8));

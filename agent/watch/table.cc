@@ -54,7 +54,7 @@ Table table_of(const Picture& picture, const View& view) {
     case List::listeners:
       return listeners_table(picture, view);
     case List::build_up:
-      return build_up_table(picture, view);
+      return view.ports ? ports_table(picture, view) : build_up_table(picture, view);
     case List::findings:
       break;
   }

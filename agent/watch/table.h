@@ -158,6 +158,7 @@ Table processes_table(const Picture& picture, const View& view);
 Table groups_table(const Picture& picture, const View& view);
 Table listeners_table(const Picture& picture, const View& view);
 Table build_up_table(const Picture& picture, const View& view);
+Table ports_table(const Picture& picture, const View& view);
 Table findings_table(const Picture& picture, const View& view);
 
 }  // namespace tcpadvisor::watch

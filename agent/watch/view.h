@@ -20,6 +20,7 @@ inline constexpr std::size_t kListCount = 5;
 inline constexpr std::array<std::string_view, kListCount> kListNames = {"connections", "processes", "listeners",
                                                                         "build-up", "findings"};
 inline constexpr std::string_view kGroupsName = "groups";  ///< the other side of list 2
+inline constexpr std::string_view kPortsName = "ports";    ///< the other side of list 4
 constexpr std::size_t index_of(List list) {
   return static_cast<std::size_t>(list);
 }
@@ -33,6 +34,7 @@ struct View {
   bool by_group = false;     ///< the processes are summed by unit, container, pod or user
   Page page = Page::list;
   std::array<std::size_t, kListCount> sort{};  ///< which order, per list
+  bool ports = false;                          ///< list 4 shows local ports in use in the place of build-up
   std::string filter;
   std::set<std::string> unfolded{};  ///< forms of the equal rows that are shown one by one
   bool typing_filter = false;

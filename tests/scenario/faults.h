@@ -68,6 +68,16 @@ Scene make_syn_flood(Stage& stage, const Request& request);
 Scene make_defer_accept(Stage& stage, const Request& request);
 Scene make_stray_segments(Stage& stage, const Request& request);
 
+// Connections that do not come about, and ports that only look scarce (connect_faults.cc).
+Scene make_connect_refused(Stage& stage, const Request& request);
+Scene make_connect_no_answer(Stage& stage, const Request& request);
+Scene make_connect_no_route(Stage& stage, const Request& request);
+Scene make_connect_given_up(Stage& stage, const Request& request);
+Scene make_connect_no_port(Stage& stage, const Request& request);
+Scene make_connect_listener_full(Stage& stage, const Request& request);
+Scene make_many_listeners(Stage& stage, const Request& request);
+Scene make_server_time_wait(Stage& stage, const Request& request);
+
 // Buffers and windows (buffer_faults.cc).
 Scene make_slow_reader(Stage& stage, const Request& request);
 Scene make_rcvbuf_locked(Stage& stage, const Request& request);

@@ -247,11 +247,33 @@ TEST(ConnectsFail, nothing_listens_on_this_host_is_the_applications_affair) {
   EXPECT_EQ(only_finding(judged_failing(failed(ConnectEnd::refused, 20)))->finding_class, FindingClass::peer);
 }
 
-TEST(ConnectsFail, no_way_into_the_ipv6_world_is_no_fault_of_a_program_that_tries_it_first) {
+TEST(ConnectsFail, no_way_into_the_ipv6_world_is_no_fault_of_a_program_that_goes_on_with_ipv4) {
   const std::array<std::uint8_t, 16> far = {0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
-  auto finding = only_finding(judged_failing(failed(ConnectEnd::unreachable, 500, 0, Endpoint::from_bytes(far, 443))));
+  FailedConnects first = failed(ConnectEnd::unreachable, 500, 0, Endpoint::from_bytes(far, 443));
+  auto with_ipv4 = [&](std::uint16_t port) {
+    return only_finding(judged("connects-fail", with([&](SampleBuilder& s) {
+                                 s.add(first).add(PortUse{0, kHere, Endpoint::v4(10, 0, 0, 9, port), 3, 3});
+                               }),
+                               Policy{}));
+  };
+  EXPECT_EQ(with_ipv4(443)->severity, Severity::info);
+  EXPECT_EQ(with_ipv4(80)->severity, Severity::warning);
+}
+
+TEST(ConnectsFail, attempts_from_before_the_hooks_belong_to_the_only_one_who_tries_the_same) {
+  FailedConnects nobodys = failed(ConnectEnd::timed_out, 6), own = failed(ConnectEnd::timed_out, 4, 3'000);
+  nobodys.pid = 0, nobodys.comm = "";
+  auto finding =
+      only_finding(judged("connects-fail", with([&](SampleBuilder& s) { s.add(nobodys).add(own); }), Policy{}));
   ASSERT_TRUE(finding);
-  EXPECT_EQ(finding->severity, Severity::info);
+  EXPECT_EQ(finding->scope.pid, 42u);
+  EXPECT_EQ(finding->scope.count, 10u);
+  FailedConnects another = own;
+  another.pid = 43, another.comm = "other";
+  EXPECT_EQ(judged("connects-fail", with([&](SampleBuilder& s) { s.add(nobodys).add(own).add(another); }), Policy{})
+                .findings.size(),
+            1u)
+      << "of two nobody knows whose they were";
 }
 
 TEST(ConnectsFail, without_hooks_only_the_counter_knows_and_it_is_said) {

@@ -318,6 +318,7 @@ Window partly_read(std::size_t all, std::size_t unread) {
         NetnsSample& more = s.netns.emplace_back();
         more.id = 100 + i;
         more.name = fmt::format("blue{}", i);
+        more.sysctls = s.netns.front().sysctls;
       }
       for (std::size_t i = 0; i < unread; ++i) s.netns[all - 1 - i].error = "it has vanished";
     });

@@ -216,6 +216,13 @@ inline watch::Picture busy_host() {
       api.sockets[index_of(TcpState::established)] = 129;
       api.sockets[index_of(TcpState::close_wait)] = 44 + 2 * n;
       s.ports.push_back(api);
+      Endpoint here = Endpoint::v4(10, 0, 0, 1, 0);
+      s.port_use = {{build::kHostNetns, here, Endpoint::v4(10, 0, 0, 5, 5432), 28'230, 28'100},
+                    {build::kHostNetns, here, Endpoint::v4(10, 0, 0, 7, 443), 23'500, 120},
+                    {build::kHostNetns, here, v6(5, 9001), 41, 0}};
+      s.failed_connects = {
+          {build::kHostNetns, 4711, "api", Endpoint::v4(10, 0, 0, 5, 5432), ConnectEnd::no_port, 18, 40, 0},
+          {build::kHostNetns, 0, "", Endpoint::v4(10, 0, 0, 8, 80), ConnectEnd::refused, 7, 900, 1}};
     });
   });
   Finding slow;

@@ -37,6 +37,10 @@ struct Size {
   std::size_t width, height;
 };
 
+void type(View& view, const Picture& picture, std::string_view text) {
+  for (char c : text) press({Key::character, c}, view, picture);
+}
+
 class GoldenScreen : public ::testing::TestWithParam<Size> {
  protected:
   View view() const {
@@ -78,6 +82,15 @@ TEST_P(GoldenScreen, DetailsOfEachList) {
     press({Key::enter, 0}, one, picture);
     test::expect_golden(name("details-" + std::string(kListNames[i])), draw(picture, one));
   }
+}
+
+TEST_P(GoldenScreen, PortsAreTheOtherSideOfBuildUp) {
+  Picture picture = test::busy_host();
+  View one = view();
+  type(one, picture, "44");
+  test::expect_golden(name("busy-ports"), draw(picture, one));
+  press({Key::enter, 0}, one, picture);
+  test::expect_golden(name("details-ports"), draw(picture, one));
 }
 
 TEST_P(GoldenScreen, UserQueues) {
@@ -145,10 +158,6 @@ TEST(Screen, FitsIntoAnySize) {
   }
 }
 
-void type(View& view, const Picture& picture, std::string_view text) {
-  for (char c : text) press({Key::character, c}, view, picture);
-}
-
 TEST(Keys, FilterKeepsWhatMatchesAndEscapeClearsIt) {
   Picture picture = test::busy_host();
   View view = on(List::connections);
@@ -183,6 +192,20 @@ TEST(Keys, NumbersChooseTheListAndSTheOrder) {
   EXPECT_THAT(draw(picture, view), HasSubstr("by port"));
   type(view, picture, "sss");
   EXPECT_THAT(draw(picture, view), HasSubstr("by queue"));
+}
+
+TEST(Keys, FourAgainTurnsTheListOver) {
+  Picture picture = test::busy_host();
+  View view;
+  type(view, picture, "4");
+  EXPECT_THAT(draw(picture, view), HasSubstr("4 [build-up]"));
+  type(view, picture, "4");
+  EXPECT_THAT(draw(picture, view), HasSubstr("4 [ports]"));
+  EXPECT_THAT(draw(picture, view), HasSubstr("10.0.0.5:5432"));
+  type(view, picture, "14");
+  EXPECT_THAT(draw(picture, view), HasSubstr("4 [ports]")) << "it stays as it was left";
+  type(view, picture, "4");
+  EXPECT_THAT(draw(picture, view), HasSubstr("4 [build-up]"));
 }
 
 TEST(Keys, SelectionStaysOnTheItemWhenTheOrderChanges) {

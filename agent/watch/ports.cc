@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// List 4, other side: local ports in use towards each destination, the fullest first.
+#include <fmt/format.h>
+
+#include "advisor/base/text.h"
+#include "advisor/evidence/names.h"
+#include "advisor/knobs/port_space.h"
+#include "agent/watch/details.h"
+#include "agent/watch/table.h"
+#include "agent/watch/units.h"
+
+namespace tcpadvisor::watch {
+namespace {
+
+constexpr std::array<Column, 7> kColumns = {{{"DESTINATION"},
+                                             {"SOURCE", 15},
+                                             {"USED", 7, true},
+                                             {"OF", 7, true},
+                                             {"SHARE", 6, true},
+                                             {"TIME_WAIT", 9, true},
+                                             {"NETNS", 10, false, 110}}};
+
+struct Use {
+  const PortUse* ports;
+  std::optional<PortSpace> space;  ///< nothing: the range was not read
+  std::optional<double> share;
+};
+
+Traits traits_of(const Use& use, const Picture& picture) {
+  Traits traits;
+  traits.add_port(use.ports->destination);
+  traits.add_peer(use.ports->destination);
+  traits.netns = {netns_text(picture.now(), use.ports->netns)};
+  traits.words =
+      fmt::format("{} {} {}", use.ports->destination.text(), use.ports->source.ip_text(), traits.netns.front());
+  return traits;
+}
+
+std::vector<Line> lines_of(const Use& use, const Picture& picture, const View& view) {
+  double share = use.share.value_or(0);
+  Attr attr = share >= 0.99 ? Attr::critical : share >= 0.8 ? Attr::warning : Attr::normal;
+  std::array<Span, kColumns.size()> cells = {{{use.ports->destination.text()},
+                                              {use.ports->source.ip_text()},
+                                              {with_commas(use.ports->used), attr},
+                                              {use.space ? with_commas(use.space->available()) : "-"},
+                                              {use.share ? fmt::format("{:.0f} %", share * 100) : "-", attr},
+                                              {with_commas(use.ports->timewait)},
+                                              {netns_text(picture.now(), use.ports->netns)}}};
+  return {row_of(kColumns, cells, view.width, glyphs(view.utf8))};
+}
+
+std::vector<Line> details_of(const Use& use, const Picture& picture) {
+  const PortUse& ports = *use.ports;
+  std::vector<Line> lines = {detail("from", ports.source.ip_text()), detail("to", ports.destination.text()),
+                             detail("namespace", netns_text(picture.now(), ports.netns)),
+                             detail("ports in use", with_commas(ports.used)),
+                             detail("in TIME_WAIT", with_commas(ports.timewait))};
+  if (!use.space) return lines;
+  lines.push_back(detail("range", fmt::format("{} to {}", use.space->low, use.space->high)));
+  lines.push_back(detail("reserved", with_commas(use.space->reserved)));
+  lines.push_back(detail("listening", with_commas(use.space->listening)));
+  lines.push_back(detail("available", with_commas(use.space->available())));
+  return lines;
+}
+
+}  // namespace
+
+Table ports_table(const Picture& picture, const View& view) {
+  using Row = const Use&;
+  TableSpec<Use> spec;
+  const Sample& now = picture.now();
+  for (const PortUse& ports : now.port_use) {
+    spec.rows.push_back({&ports, port_space(now, ports.netns), share_of(now, ports)});
+  }
+  spec.orders = {{"share", [](Row a, Row b) { return a.share.value_or(0) > b.share.value_or(0); }},
+                 {"used", [](Row a, Row b) { return a.ports->used > b.ports->used; }},
+                 {"TIME_WAIT", [](Row a, Row b) { return a.ports->timewait > b.ports->timewait; }}};
+  spec.key = [](Row row) {
+    return fmt::format("p{}/{}/{}", row.ports->netns, row.ports->source.ip_text(), row.ports->destination.text());
+  };
+  spec.traits = [&](Row row) { return traits_of(row, picture); };
+  spec.fields = {Field::port, Field::peer, Field::netns};
+  spec.lines = [&](Row row) { return lines_of(row, picture, view); };
+  spec.details = [&](Row row) { return details_of(row, picture); };
+  spec.heading = heading_of(kColumns, view.width, glyphs(view.utf8));
+  spec.empty = now.knows(FactId::snapshot) ? "no connection to another port uses one of the local ports"
+                                           : "ports are not known: no source can read sockets";
+  return make_table(std::move(spec), view);
+}
+
+}  // namespace tcpadvisor::watch
