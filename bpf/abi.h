@@ -35,7 +35,7 @@ enum {
   TA_PORT_UNLISTED = 0xffff, /* in `port_slot`: we listen there, without totals */
   TA_CGROUP_SLOTS = 1024,
   TA_DESTINATIONS = 8192, /* per namespace, for which the local ports in use are counted */
-  TA_CONNECTS = 2048,     /* failing attempts to connect that are counted: process, destination, reason */
+  TA_CONNECTS = 4096,     /* failing attempts to connect that are counted: process, destination, reason */
   TA_COPIES = 2,          /* of the program that sees state changes */
 };
 

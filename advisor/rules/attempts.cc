@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "advisor/rules/attempts.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
-#include <numeric>
 #include <tuple>
 
 #include "advisor/base/saturate.h"
@@ -16,17 +17,22 @@ std::size_t index_of_end(ConnectEnd end) {
   return std::min<std::size_t>(static_cast<std::size_t>(end), 5);
 }
 
-using ByProcess = std::map<std::tuple<NetnsId, Pid, Endpoint>, Attempts>;
+using ByName = std::map<std::tuple<NetnsId, std::string, Endpoint>, Attempts>;
 
-/// Attempts that began before the hooks did belong to nobody; if one process alone tries the same, they are its own.
-void give_to_the_only_one(ByProcess& all) {
+void add_pid(Attempts& attempts, Pid pid) {
+  auto at = std::ranges::lower_bound(attempts.pids, pid);
+  if (pid != 0 && (at == attempts.pids.end() || *at != pid)) attempts.pids.insert(at, pid);
+}
+
+/// Attempts that began before the hooks did belong to nobody; if one program alone tries the same, they are its own.
+void give_to_the_only_one(ByName& all) {
   std::map<std::pair<NetnsId, Endpoint>, std::vector<Attempts*>> same;
   for (auto& [key, attempts] : all) {
-    if (attempts.pid != 0) same[{attempts.netns, attempts.destination}].push_back(&attempts);
+    if (!attempts.pids.empty()) same[{attempts.netns, attempts.destination}].push_back(&attempts);
   }
   std::erase_if(all, [&](const auto& entry) {
     const Attempts& nobodys = entry.second;
-    if (nobodys.pid != 0) return false;
+    if (!nobodys.pids.empty()) return false;
     auto found = same.find({nobodys.netns, nobodys.destination});
     if (found == same.end() || found->second.size() != 1) return false;
     Attempts& owner = *found->second.front();
@@ -58,6 +64,12 @@ bool Attempts::listener_is_full() const {
   return *listener->accept_limit > 0 && *listener->accept_queue >= *listener->accept_limit;
 }
 
+std::string Attempts::who() const {
+  if (pids.empty()) return "a process that we cannot see";
+  return pids.size() == 1 ? fmt::format("{}[{}]", comm, pids.front())
+                          : fmt::format("{} ({} processes)", comm, pids.size());
+}
+
 const SocketRow* listener_at(const Connections& connections, NetnsId netns, const Endpoint& destination) {
   if (const SocketRow* here = listener_of(connections, netns, destination)) return here;
   if (destination.is_loopback()) return nullptr;
@@ -72,13 +84,13 @@ const SocketRow* listener_at(const Connections& connections, NetnsId netns, cons
 
 std::vector<Attempts> attempts_of(const Window& window, std::uint64_t waits_ms, std::uint64_t cancelled_ms) {
   const Sample& now = window.latest();
-  ByProcess all;
+  ByName all;
   auto entry = [&](NetnsId netns, Pid pid, const std::string& comm, const Endpoint& destination) -> Attempts& {
-    Attempts& attempts = all[{netns, pid, destination}];
+    Attempts& attempts = all[{netns, comm, destination}];
     attempts.netns = netns;
-    attempts.pid = pid;
-    if (attempts.comm.empty()) attempts.comm = comm;
+    attempts.comm = comm;
     attempts.destination = destination;
+    add_pid(attempts, pid);
     return attempts;
   };
   for (const FailedConnects& failed : now.failed_connects) {

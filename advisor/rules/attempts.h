@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attempts to connect that failed or do not come about, by process and destination: what the rule about them judges.
+// Attempts to connect that failed or do not come about, by program and destination: what the rule about them judges.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@ namespace tcpadvisor {
 
 struct Attempts {
   NetnsId netns = 0;
-  Pid pid = 0;  ///< 0 if not known
+  std::vector<Pid> pids;  ///< processes of this name, sorted; a script starts one for each attempt. Empty if not known
   std::string comm;
   Endpoint destination;
   std::array<std::uint64_t, 6> failed{};     ///< by ConnectEnd
@@ -25,6 +25,7 @@ struct Attempts {
   std::uint64_t failures() const;
   ConnectEnd main_end() const;  ///< how most of them ended; `timed_out` where they only wait
   bool listener_is_full() const;
+  std::string who() const;  ///< "curl[42]", "curl (7 processes)", "a process that we cannot see"
 };
 
 /// All of the latest sample; SYN_SENT counts as waiting from `waits_ms` on. Attempts that the program gave up within

@@ -192,21 +192,20 @@ Finding finding_for(const Evidence& in, const Attempts& attempts) {
                attempts.waiting >= to_u64(in.policy.value(kMinFailures));
   finding.severity = often && !is_first_of_two(in, attempts) ? Severity::warning : Severity::info;
   finding.finding_class = answer.blame;
-  finding.scope.kind = attempts.pid != 0 ? ScopeKind::process : ScopeKind::connection_group;
+  finding.scope.kind = attempts.pids.size() == 1 ? ScopeKind::process : ScopeKind::connection_group;
   finding.scope.netns = attempts.netns;
   finding.scope.netns_name = netns_name(in.now(), attempts.netns);
-  if (attempts.pid != 0) finding.scope.pid = attempts.pid;
+  if (attempts.pids.size() == 1) finding.scope.pid = attempts.pids.front();
   finding.scope.comm = attempts.comm;
   finding.scope.remote = attempts.destination.text();
   finding.scope.count = add_sat(attempts.failures(), attempts.waiting);
   std::uint64_t failures = attempts.failures();
-  finding.title =
-      failures > 0
-          ? fmt::format("{} cannot connect to {}: {} {}", process_text(finding.scope), finding.scope.remote,
-                        counted(failures, "attempt"), fill(answer.how))
-          : fmt::format("{} cannot connect to {}: {} for {}, {}", process_text(finding.scope), finding.scope.remote,
-                        counted(attempts.waiting, attempts.waiting == 1 ? "attempt waits" : "attempt"),
-                        human_duration(milliseconds_sat(attempts.oldest_ms)), fill(answer.how));
+  finding.title = failures > 0
+                      ? fmt::format("{} cannot connect to {}: {} {}", attempts.who(), finding.scope.remote,
+                                    counted(failures, "attempt"), fill(answer.how))
+                      : fmt::format("{} cannot connect to {}: {} for {}, {}", attempts.who(), finding.scope.remote,
+                                    counted(attempts.waiting, attempts.waiting == 1 ? "attempt waits" : "attempt"),
+                                    human_duration(milliseconds_sat(attempts.oldest_ms)), fill(answer.how));
   bool hooked = in.now().source(FactId::connects) == SourceKind::hook;
   finding.confidence = hooked || failures == 0 ? Confidence::high : Confidence::medium;
   finding.confidence_why =
@@ -315,7 +314,7 @@ Outcome judge_connects_fail(const Evidence& in) {
   if (!hooked) add_unseen(in, findings);
   if (told_elsewhere && findings.empty() && not_assessed.empty()) return {};  // not fine, and no second finding
   return Outcome::of(std::move(findings), std::move(not_assessed),
-                     "failed attempts to connect, of one process to one destination", with_commas(most));
+                     "failed attempts to connect, of one program to one destination", with_commas(most));
 }
 
 constexpr std::array kThresholds = {kMinFailures, kWaitsFor, kCancelled};

@@ -139,7 +139,7 @@ Result<SamplePtr> HostCollector::tick_here() {
   return sample;
 }
 
-/// The hooks see all namespaces, also those that were not chosen.
+/// The hooks see all namespaces, also those that were not chosen. The most come first.
 std::vector<FailedConnects> HostCollector::failed_connects() {
   std::vector<FailedConnects> failed = parts_.tracer->failed_connects().value_or(std::vector<FailedConnects>{});
   if (parts_.options.netns.kind == NetnsChoice::Kind::all) return failed;

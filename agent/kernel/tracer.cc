@@ -304,6 +304,8 @@ class LiveTracer : public Tracer {
       auto life = missed > 0 ? life_totals() : std::nullopt;
       return missed - std::min(missed, life ? life->taken_over : 0);
     }
+    // Only interrupts look up routes while one is looked up on the same processor, and connect() is not called in one.
+    if (fact.hook == abi::TA_HOOK_CONNECTS) return 0;
     std::uint64_t missed = 0;
     for (std::string_view program : candidate.programs) missed += missed_by(program);
     return missed;

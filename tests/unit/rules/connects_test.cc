@@ -288,6 +288,19 @@ TEST(ConnectsFail, without_hooks_only_the_counter_knows_and_it_is_said) {
                  "attempts that have ended are not seen");
 }
 
+TEST(ConnectsFail, a_script_that_starts_a_process_for_each_attempt_is_one_finding) {
+  Window window = with([](SampleBuilder& s) {
+    for (Pid pid = 100; pid < 112; ++pid)
+      s.add(FailedConnects{0, pid, "curl", kBackend, ConnectEnd::given_up, 1, 5'000, 1'000});
+  });
+  auto finding = only_finding(judged("connects-fail", window, Policy{}));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::warning);
+  EXPECT_THAT(finding->title, HasSubstr("curl (12 processes) cannot connect to 10.0.0.9:8080: 12 attempts"));
+  EXPECT_FALSE(finding->scope.pid);
+  EXPECT_EQ(finding->scope.comm, "curl");
+}
+
 TEST(ConnectsFail, what_was_lost_makes_it_unknown) {
   expect_unknown(judged("connects-fail", with([](SampleBuilder& s) {
                           s.set([](Sample& sample) { sample.self.lost["failed_connects"] = 3; });
