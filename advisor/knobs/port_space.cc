@@ -62,10 +62,19 @@ std::optional<PortSpace> port_space(const Sample& sample, NetnsId netns) {
   return space;
 }
 
-std::optional<double> share_of(const Sample& sample, const PortUse& use) {
-  std::optional<PortSpace> space = port_space(sample, use.netns);
-  if (!space || space->available() == 0) return std::nullopt;
-  return static_cast<double>(use.used) / static_cast<double>(space->available());
+bool takes_time_wait_again(const Sample& sample, const PortUse& use) {
+  auto value = [&](const char* name) -> std::int64_t {
+    const Sysctl* found = setting(sample, use.netns, name);
+    return found == nullptr || found->values.empty() ? 0 : found->values.front();
+  };
+  std::int64_t reuse = value("net.ipv4.tcp_tw_reuse");
+  bool loopback = use.source.is_loopback() || use.destination.is_loopback();
+  return (reuse == 1 || (reuse == 2 && loopback)) && value("net.ipv4.tcp_timestamps") != 0;
+}
+
+double share_of(const Sample& sample, const PortUse& use, const PortSpace& space) {
+  std::uint64_t taken = takes_time_wait_again(sample, use) ? sub_sat(use.used, use.timewait) : use.used;
+  return static_cast<double>(taken) / static_cast<double>(std::max<std::uint64_t>(space.available(), 1));
 }
 
 }  // namespace tcpadvisor

@@ -22,7 +22,11 @@ struct PortSpace {
 std::optional<PortSpace> port_space(const Sample& sample, NetnsId netns);
 /// "8080,9148-9150": how many of `low` to `high` it names. What is not a list of ports names none.
 std::uint64_t reserved_between(std::string_view list, std::uint64_t low, std::uint64_t high);
-/// Of the ports that are available, the share in use; nothing if that is not known or none is available.
-std::optional<double> share_of(const Sample& sample, const PortUse& use);
+/// connect() takes a port again that is in TIME_WAIT towards this destination, after one second: tcp_tw_reuse is 1, or
+/// 2, its default, and the addresses are loopback; and there are timestamps.
+bool takes_time_wait_again(const Sample& sample, const PortUse& use);
+/// The share of the available ports that connect() cannot choose: those in use, without those in TIME_WAIT that it
+/// takes again.
+double share_of(const Sample& sample, const PortUse& use, const PortSpace& space);
 
 }  // namespace tcpadvisor

@@ -247,7 +247,7 @@ Finding finding_for(const Evidence& in, const Attempts& attempts) {
 bool told_by_ports(const std::vector<PortShare>& shares, const Attempts& attempts) {
   return attempts.main_end() == ConnectEnd::no_port && std::ranges::any_of(shares, [&](const PortShare& one) {
            return one.use->netns == attempts.netns && one.use->destination == attempts.destination &&
-                  one.share >= kPortShare.initial;
+                  one.in_use >= kPortShare.initial;
          });
 }
 

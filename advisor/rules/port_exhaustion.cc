@@ -19,6 +19,7 @@ namespace {
 
 constexpr double kUsedUp = 0.99;  // ports that are bound and listen nowhere are not counted
 constexpr double kMostly = 0.5;
+constexpr std::uint64_t kSomeFail = 5;  // attempts: then it is so, whatever may be taken again
 constexpr std::int64_t kWideLow = 15'000, kWidestLow = 10'000, kWideHigh = 60'999, kWidestHigh = 65'535;
 constexpr std::string_view kRange = "net.ipv4.ip_local_port_range", kReuse = "net.ipv4.tcp_tw_reuse";
 
@@ -107,10 +108,9 @@ bool recommend_range(const Sample& now, const PortShare& share, Recommendation& 
 
 /// What tcp_tw_reuse can do here; empty if that is nothing.
 std::string reuse_step(const Sample& now, const PortUse& use) {
+  if (takes_time_wait_again(now, use)) return "";
   auto reuse = sysctl_value(now, use.netns, std::string(kReuse));
   auto timestamps = sysctl_value(now, use.netns, "net.ipv4.tcp_timestamps");
-  bool works_already = reuse == 1 || (reuse == 2 && use.destination.is_loopback());
-  if (works_already) return "";
   std::string is = !reuse ? "" : *reuse == 2 ? " (now 2: for loopback only)" : fmt::format(" (now {})", *reuse);
   std::string needs = timestamps == 0 ? "it needs net.ipv4.tcp_timestamps = 1, which is 0 here"
                                       : "it needs tcp_timestamps on both sides";
@@ -152,7 +152,8 @@ void recommend(const Evidence& in, const PortShare& share, bool mostly_timewait,
     cure.formula = "the range of ports is wide already; 1 lets connect() take a port after one second of TIME_WAIT";
   }
   cure.steps.emplace_back(
-      "a program that calls bind() before connect(): IP_BIND_ADDRESS_NO_PORT, so that the port is chosen per "
+      "a program that calls bind() before connect(): SO_REUSEADDR and IP_BIND_ADDRESS_NO_PORT, so that the port is "
+      "chosen per "
       "destination");
   cure.steps.emplace_back(
       "more addresses or ports on the other side, or more source addresses here, each have their own ports");
@@ -226,7 +227,10 @@ Outcome judge_port_exhaustion(const Evidence& in) {
   std::vector<Finding> findings;
   std::vector<PortShare> shares = port_shares(now);
   for (const PortShare& share : shares) {
-    if (share.share >= in.policy.value(kPortShare)) findings.push_back(finding_for(in, share));
+    std::uint64_t failures = 0;
+    turned_away(now, *share.use, failures);
+    bool fails = failures >= kSomeFail && share.in_use >= in.policy.value(kPortShare);
+    if (fails || share.share >= in.policy.value(kPortShare)) findings.push_back(finding_for(in, share));
   }
   std::string fullest = shares.empty() ? "none in use"
                                        : fmt::format("{} of {} towards {}", with_commas(shares.front().use->used),

@@ -13,9 +13,9 @@ std::vector<PortShare> port_shares(const Sample& sample) {
     auto [at, fresh] = spaces.try_emplace(use.netns);
     if (fresh) at->second = port_space(sample, use.netns);
     if (!at->second) continue;
-    const PortSpace& space = *at->second;
-    double available = static_cast<double>(std::max<std::uint64_t>(space.available(), 1));
-    out.push_back({&use, space, static_cast<double>(use.used) / available});
+    double available = static_cast<double>(std::max<std::uint64_t>(at->second->available(), 1));
+    double in_use = static_cast<double>(use.used) / available;
+    out.push_back({&use, *at->second, in_use, share_of(sample, use, *at->second)});
   }
   std::ranges::stable_sort(out, std::greater(), &PortShare::share);
   return out;

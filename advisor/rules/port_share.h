@@ -17,7 +17,8 @@ inline constexpr Threshold kPortShare = ratio_threshold("port_share", 0.8);  // 
 struct PortShare {
   const PortUse* use = nullptr;
   PortSpace space;
-  double share = 0;
+  double in_use = 0;  ///< share of the available ones
+  double share = 0;   ///< the same, without those in TIME_WAIT that connect() takes again
 };
 
 /// Of the namespaces whose range is known, fullest first. Refers to the sample.

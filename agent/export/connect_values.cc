@@ -20,6 +20,11 @@ json available_for(const Use& one) {
   return space ? json(space->available()) : json();
 }
 
+json share_for(const Use& one) {
+  std::optional<PortSpace> space = port_space(one.seen.now(), one.ports.netns);
+  return space ? json(share_of(one.seen.now(), one.ports, *space)) : json();
+}
+
 constexpr Value<Use> kPortUse[] = {
     {"netns", text, "", "name of the network namespace",
      [](const Use& one) { return json(netns_text(one.seen.now(), one.ports.netns)); }},
@@ -30,8 +35,8 @@ constexpr Value<Use> kPortUse[] = {
      [](const Use& one) { return json(one.ports.used); }},
     {"time_wait", gauge, "", "of those, in TIME_WAIT", [](const Use& one) { return json(one.ports.timewait); }},
     {"available", gauge, "", "ports of ip_local_port_range that are neither reserved nor listening", available_for},
-    {"share", gauge, "ratio", "used of available",
-     [](const Use& one) { return or_null(share_of(one.seen.now(), one.ports)); }},
+    {"share", gauge, "ratio",
+     "of those available that connect() cannot choose; TIME_WAIT counts unless it is taken again", share_for},
 };
 
 struct Failed {

@@ -23,7 +23,7 @@ constexpr std::array<Column, 7> kColumns = {{{"DESTINATION"},
 struct Use {
   const PortUse* ports;
   std::optional<PortSpace> space;  ///< nothing: the range was not read
-  std::optional<double> share;
+  std::optional<double> share;     ///< that connect() cannot choose
 };
 
 Traits traits_of(const Use& use, const Picture& picture) {
@@ -70,7 +70,9 @@ Table ports_table(const Picture& picture, const View& view) {
   TableSpec<Use> spec;
   const Sample& now = picture.now();
   for (const PortUse& ports : now.port_use) {
-    spec.rows.push_back({&ports, port_space(now, ports.netns), share_of(now, ports)});
+    Use use{&ports, port_space(now, ports.netns), std::nullopt};
+    if (use.space) use.share = share_of(now, ports, *use.space);
+    spec.rows.push_back(use);
   }
   spec.orders = {{"share", [](Row a, Row b) { return a.share.value_or(0) > b.share.value_or(0); }},
                  {"used", [](Row a, Row b) { return a.ports->used > b.ports->used; }},

@@ -122,6 +122,24 @@ TEST(PortExhaustion, where_the_range_is_wide_already_reuse_is_the_setting) {
   EXPECT_EQ(values_text(finding->recommendation.change->target), "1");
 }
 
+/// On loopback the kernel takes ports in TIME_WAIT again by default, elsewhere with tcp_tw_reuse = 1.
+TEST(PortExhaustion, ports_in_time_wait_that_are_taken_again_are_no_shortage) {
+  const Endpoint local = Endpoint::v4(127, 0, 0, 1, 0), service = Endpoint::v4(127, 0, 0, 1, 80);
+  auto loopback = [&](std::int64_t timestamps, std::uint64_t failures) {
+    return with([=](SampleBuilder& s) {
+      s.sysctl("net.ipv4.tcp_timestamps", {timestamps}).add(PortUse{0, local, service, kPorts, kPorts - 10});
+      if (failures > 0) s.add(FailedConnects{0, 42, "ab", service, ConnectEnd::no_port, failures, 20, 0});
+    });
+  };
+  expect_fine(judged("port-exhaustion", loopback(1, 0), Policy{}));
+  EXPECT_EQ(judged("port-exhaustion", loopback(0, 0), Policy{}).findings.size(), 1u);
+  EXPECT_EQ(judged("port-exhaustion", loopback(1, 30), Policy{}).findings.size(), 1u) << "more than one range a second";
+  Window reused = with([](SampleBuilder& s) {
+    s.sysctl("net.ipv4.tcp_tw_reuse", {1}).add(PortUse{0, kHere, kBackend, kPorts, kPorts - 10});
+  });
+  expect_fine(judged("port-exhaustion", reused, Policy{}));
+}
+
 TEST(PortExhaustion, names_who_was_turned_away) {
   Window window = with([](SampleBuilder& s) {
     s.add(PortUse{0, kHere, kBackend, kPorts - 1000, kPorts - 1000});
