@@ -166,6 +166,13 @@ const std::vector<Row>& rows() {
   return all;
 }
 
+/// On another kernel, emulated and slow, only what that kernel itself could do otherwise: hooks, walks, buffers,
+/// queues. The rest is about what we make of it, and this machine's own run has shown that.
+bool belongs_in_guest(const Row& row) {
+  static const std::vector<std::string> batches{"leaks", "loads", "bursts", "path in", "path out", "holders", "fine"};
+  return std::ranges::find(batches, row.batch) != batches.end();
+}
+
 std::vector<Expected> expected_of(const Row& row, const Fault& fault) {
   std::vector<Expected> expected;
   for (const Wanted& wanted : row.wanted) {
@@ -230,6 +237,9 @@ class GroundTruth : public testing::TestWithParam<Row> {
 
 TEST_P(GroundTruth, GivesExactlyTheseFindings) {
   const Row& row = GetParam();
+  if (in_guest() && !belongs_in_guest(row)) {
+    GTEST_SKIP() << "not on emulated processors: it asks nothing of the kernel that others do not ask";
+  }
   const Batch& batch = batch_of(row);
   const Fault& fault = *batch.faults.at(row.name);
   if (!fault.skipped().empty()) {
