@@ -18,7 +18,7 @@ constexpr std::array<Entry, 11> kKeys = {{
     {"/", "show only what fits; Esc clears it. All of these must fit:"},
     {"", "word  proc:nginx  proc:812  port:443  state:close-wait  peer:10.0"},
     {"", "group:web  netns:blue  q>64K  age>60s  /regular expression/"},
-    {"s p", "next order of this list; pause: the screen stands still, the agent goes on"},
+    {"s p", "next order of this list; pause, while the agent goes on"},
     {"g", "processes one by one, or summed by unit, container, pod, user"},
     {"r", "the report on what was seen so far"},
     {"? q", "this page; quit"},

