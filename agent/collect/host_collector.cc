@@ -142,6 +142,12 @@ Result<SamplePtr> HostCollector::tick_here() {
 /// The hooks see all namespaces, also those that were not chosen. The most come first.
 std::vector<FailedConnects> HostCollector::failed_connects() {
   std::vector<FailedConnects> failed = parts_.tracer->failed_connects().value_or(std::vector<FailedConnects>{});
+  if (const auto& ours = snapshot_.picture().our_pids) {
+    for (FailedConnects& one : failed) {
+      auto known = ours->find(one.pid);
+      one.pid = known == ours->end() ? 0 : known->second;  // outside, or holds no socket now
+    }
+  }
   if (parts_.options.netns.kind == NetnsChoice::Kind::all) return failed;
   std::set<NetnsId> chosen;
   for (const os::NetnsRef& ref : snapshot_.netns().found) chosen.insert(ref.id);

@@ -136,7 +136,9 @@ Picture join(std::vector<NetnsReading>& readings, std::vector<SocketRow> rows, O
   for (auto& [id, group] : cgroups) picture.cgroups.push_back(std::move(group));
   picture.unaggregated += keep_largest(picture.cgroups, kMaxCgroups, [](const CgroupTotals& g) { return g.sockets; });
   picture.unaggregated += keep_largest(picture.ports, kMaxPorts, sockets_of_port);
+  if (pid_level > 0) picture.our_pids.emplace();
   if (owners.walk) {
+    if (pid_level > 0) picture.our_pids = std::move(owners.walk->by_tgid);
     picture.owners = std::move(owners.walk->owners);
     picture.owners_suppressed = owners.walk->suppressed;
   } else {

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "agent/collect/holders.h"
@@ -33,6 +34,8 @@ struct Picture {
   std::uint64_t dumps_interrupted = 0, destinations_uncounted = 0;
   std::map<NetnsId, std::string> failed;  ///< namespaces whose walk failed, and why
   StandStills without_descriptor;         ///< sockets with a file that no process was seen to hold
+  /// With a pid namespace of our own: our numbers of processes by those of the first one, which the hooks note.
+  std::optional<std::unordered_map<Pid, Pid>> our_pids;
   double wall_ms = 0;
   std::uint64_t end_ms = 0;
 
