@@ -99,7 +99,7 @@ std::string kubernetes_pod(std::string_view part) {
 /// The innermost container. lxc and nspawn have names instead of ids.
 std::optional<OwnerGroup> container_of(const Parts& parts, std::size_t at) {
   std::string_view part = parts[at];
-  auto named = [](std::string name) { return OwnerGroup{GroupKind::container, name, name, ""}; };
+  auto named = [](const std::string& name) { return OwnerGroup{GroupKind::container, name, name, ""}; };
   if (std::string_view id = container_id(part); !id.empty())
     return OwnerGroup{GroupKind::container, std::string(id.substr(0, kShortId)), std::string(id), ""};
   if (std::string_view name = part; cut_beginning(name, "lxc.payload.") && !name.empty())

@@ -98,10 +98,10 @@ struct Folded {
       }
       equal[is_new ? equal.size() - 1 : at->second].push_back(&row);
     }
-    for (std::size_t i = 0; i < equal.size(); ++i) add(equal[i], std::move(forms[i]), view);
+    for (std::size_t i = 0; i < equal.size(); ++i) add(equal[i], forms[i], view);
   }
 
-  void add(const std::vector<const Row*>& equal, std::string form, const View& view) {
+  void add(const std::vector<const Row*>& equal, const std::string& form, const View& view) {
     std::size_t first = rows.size();
     rows.insert(rows.end(), equal.begin(), equal.end());
     if (form.empty() || equal.size() < spec.enough) {
@@ -109,7 +109,7 @@ struct Folded {
       return;
     }
     bool unfolded = view.unfolded.contains(form);
-    items.push_back({.first = first, .count = equal.size(), .form = std::move(form)});
+    items.push_back({.first = first, .count = equal.size(), .form = form});
     for (std::size_t i = 0; unfolded && i < equal.size(); ++i) items.push_back({.first = first + i, .member = true});
   }
 
