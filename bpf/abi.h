@@ -219,8 +219,9 @@ struct ta_files {
   ta_u32 max_held;
   ta_u32 used_j;
   ta_u32 number; /* of this walk, never 0 */
+  ta_u32 netns;  /* only sockets of this network namespace count, by its inode; 0: of all */
   /* answered */
-  ta_u32 pid_level;
+  ta_u32 pid_level, pad;
   ta_u64 files, held, suppressed;
   struct ta_owner now; /* the process being added up */
 };

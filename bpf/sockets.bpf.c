@@ -457,6 +457,11 @@ int walk_files(struct bpf_iter__task_file *ctx) {
   }
   struct socket *socket = bpf_sock_from_file(file);
   struct sock *sk = socket ? socket->sk : NULL;
+  if (sk && files.netns && files.netns != BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum)) {
+    files.files++;
+    files.now.fds++;
+    return 0;
+  }
   struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL; /* null for every other kind of socket */
   if (!tp) {
     if (sk && is_mptcp(sk)) { /* what the walk over sockets sees are its subflows */

@@ -180,6 +180,8 @@ std::vector<NetnsReading> Snapshot::read(std::uint64_t now_ms) {
   bool walk = pace_.due(now_ms);
   // A row for every socket would cost more than the walk itself on a busy host: there only those that matter get one.
   filter_.all = options_.show_all && host_sockets_ <= options_.max_rows;
+  bool one = options_.netns.kind != NetnsChoice::Kind::all && netns_.found.size() == 1;
+  filter_.netns = one ? netns_.found.front().id : 0;
   bool sysctls = !sysctls_read_ms_ || now_ms - *sysctls_read_ms_ >= kReadSysctlsEveryMs;
   if (sysctls) sysctls_read_ms_ = now_ms;
 

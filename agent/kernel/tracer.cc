@@ -155,6 +155,7 @@ class LiveTracer : public Tracer {
     files_->used_j = used_jiffies();
     files_->old_j = clamp32(static_cast<std::uint64_t>(filter.old.count()) * hz_ / 1000);
     files_->max_held = kMaxHeld;
+    files_->netns = clamp32(filter.netns);  // inodes of namespaces have 32 bits
     files_->number = next_walk_ = std::max(next_walk_ + 1, 1u);
     auto bytes = run("walk_files");
     if (!bytes) return std::unexpected(bytes.error());

@@ -51,6 +51,7 @@ struct RowFilter {
   bool all = false;                   ///< every socket, up to the limit of rows
   std::uint64_t min_recv_q = 65'536;  ///< bytes; at or above, the socket matters
   std::uint64_t min_send_q = 65'536;
+  NetnsId netns = 0;  ///< of owners: only sockets of this namespace count; 0: of all
   std::chrono::milliseconds old{60'000};  ///< age from which a CLOSE_WAIT or FIN_WAIT_2 counts as old in OwnerTotals
   PortRange ports;                        ///< whose use is counted in SocketWalk::port_use
 };

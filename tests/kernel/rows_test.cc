@@ -2,10 +2,12 @@
 // What the walks say about each socket, and their sums.
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <set>
+#include <thread>
 
 #include "agent/kernel/matters.h"
 #include "tests/kernel/kernel_test.h"
@@ -257,6 +259,31 @@ TEST_F(KernelTest, NothingIsCountedTwiceWhenRowsFillTheBuffer) {
   ASSERT_TRUE(eventually([&] { return walk(unread).rows.size() == 301; }));
   auto held = owners(unread).by_cookie;
   EXPECT_EQ(std::ranges::count(held, static_cast<Pid>(getpid()), &os::Descriptor::pid), 301);
+}
+
+TEST_F(KernelTest, OwnersCountTheSocketsOfTheChosenNamespaceAlone) {
+  auto listening = [](NetnsId netns) {
+    RowFilter filter;
+    filter.netns = netns;
+    auto all = owners(filter).owners;
+    auto us = std::ranges::find(all, static_cast<Pid>(getpid()), &OwnerTotals::pid);
+    return us == all.end() ? 0u : us->sockets[index_of(TcpState::listen)];
+  };
+  struct stat here{}, there{};
+  ASSERT_EQ(stat("/proc/thread-self/ns/net", &here), 0);
+  const std::uint32_t before = listening(here.st_ino);
+  auto in_ours = traffic::listen_on_loopback(1);
+  std::vector<traffic::Listener> elsewhere;
+  std::string why_not;
+  std::thread([&] {
+    if (!traffic::enter_own_namespace(why_not)) return;
+    for (int i = 0; i < 3; ++i) elsewhere.push_back(traffic::listen_on_loopback(1));
+    stat("/proc/thread-self/ns/net", &there);
+  }).join();
+  ASSERT_EQ(elsewhere.size(), 3u) << why_not;
+  EXPECT_EQ(listening(here.st_ino), before + 1);
+  EXPECT_EQ(listening(there.st_ino), 3u);
+  EXPECT_EQ(listening(0), before + 4);
 }
 
 TEST_F(KernelTest, DeadSocketsAreThoseThatWereConnectedOnce) {
