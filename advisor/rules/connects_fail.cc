@@ -126,6 +126,29 @@ constexpr Answer kQueueFull = {
     FindingClass::application,
     RecommendationKind::application};
 
+constexpr Answer kQueueOverflows = {
+    "listener-overflows",
+    "because the listener's queue is full at times",
+    "The listener at {to} is on this host; its accept queue overflowed meanwhile, and a SYN that comes then is "
+    "dropped.",
+    "Look at the program that listens at {to}: in bursts it does not accept fast enough for its backlog.",
+    "{lns}ss -ltn 'sport = :{port}'; {lns}nstat -az TcpExtListenOverflows",
+    "TcpExtListenOverflows stands still in the next burst",
+    "net.ipv4.tcp_syn_retries",
+    "the program gives up before the kernel does, or would only wait for longer",
+    FindingClass::application,
+    RecommendationKind::application};
+
+/// Connections found no place in the queue of a listener in its namespace, and this one refused some.
+bool listener_overflows(const Evidence& in, const Attempts& attempts) {
+  if (attempts.listener == nullptr) return false;
+  auto drops = in.window.socket_series(*attempts.listener, [](const PastRow& row) {
+    return row.drops ? std::optional<double>(*row.drops) : std::nullopt;
+  });
+  return drops.size() > 1 && drops.last() > drops.first() &&
+         in.window.increase(attempts.listener->netns, "TcpExt.ListenOverflows").value_or(0) > 0;
+}
+
 /// An address of this host, as far as one can tell without asking for it.
 bool is_here(const Evidence& in, const Attempts& attempts) {
   if (attempts.destination.is_loopback()) return true;
@@ -139,6 +162,7 @@ const Answer& answer_to(const Evidence& in, const Attempts& attempts) {
   ConnectEnd end = attempts.main_end();
   bool no_answer = end == ConnectEnd::timed_out || end == ConnectEnd::given_up;
   if (no_answer && attempts.listener_is_full()) return kQueueFull;
+  if (no_answer && listener_overflows(in, attempts)) return kQueueOverflows;
   switch (end) {
     case ConnectEnd::refused:
       return is_here(in, attempts) ? kRefusedHere : kRefused;

@@ -218,7 +218,9 @@ const Batch& batch_of(const Row& wanted) {
     const int attempts = wanted.measured ? 3 : 1;
     for (int i = 0; any && i < attempts; ++i) {
       batch->said = report();
-      if (!alarms(batch->said, batch->faults.at(wanted.name)->subject()).empty()) {
+      // That clients cannot connect is no answer yet: it says no more than what they see.
+      const std::vector<json> said = alarms(batch->said, batch->faults.at(wanted.name)->subject());
+      if (std::ranges::any_of(said, [](const json& one) { return one.value("id", "") != "connects-fail"; })) {
         break;
       }
     }

@@ -228,6 +228,23 @@ TEST(ConnectsFail, says_after_which_time_the_program_gave_up) {
   EXPECT_EQ(finding->finding_class, FindingClass::network_path);
 }
 
+TEST(ConnectsFail, a_queue_that_overflowed_meanwhile_is_no_trouble_of_the_path) {
+  auto overflowing = [](std::uint64_t step) {
+    return a_window(5, [=](SampleBuilder& sample, std::size_t i) {
+      sample.add(a_socket().listen(8080, 0, 8).pid(7, "server").drops(step * i));
+      sample.counter("TcpExt.ListenOverflows", step * i);
+      sample.add(failed(ConnectEnd::given_up, 20, 800, Endpoint::v4(10, 0, 0, 1, 8080)));
+    });
+  };
+  auto finding = only_finding(judged("connects-fail", overflowing(10), Policy{}));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->finding_class, FindingClass::application);
+  EXPECT_THAT(finding->title, HasSubstr("full at times"));
+  auto empty = only_finding(judged("connects-fail", overflowing(0), Policy{}));
+  ASSERT_TRUE(empty);
+  EXPECT_EQ(empty->finding_class, FindingClass::network_path);
+}
+
 TEST(ConnectsFail, few_are_no_topic_and_what_was_cancelled_at_once_did_not_fail) {
   expect_fine(judged_failing(failed(ConnectEnd::refused, 4)));
   expect_fine(judged_failing(failed(ConnectEnd::given_up, 100, 250)));
