@@ -215,9 +215,12 @@ std::vector<Finding*> Links::causes_of(Link link, const Finding& effect, const C
       break;
     case Link::waits_for: {
       const OtherEnds& ends = awaited_ends(effect);
+      std::uint64_t explained = 0;  // by all causes together: workers may have a part each
       for (const auto& [holder, count] : ends.held) {
-        if (most(count, ends.all)) add(causes.of_holder(holder));
+        if (!causes.of_holder(holder).empty()) explained = add_sat<std::uint64_t>(explained, count);
       }
+      if (!most(explained, ends.all)) break;
+      for (const auto& [holder, count] : ends.held) add(causes.of_holder(holder));
       break;
     }
     case Link::most_fds:

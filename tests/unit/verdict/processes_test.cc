@@ -106,15 +106,20 @@ TEST(ProcessCauses, a_leak_is_why_the_limit_is_reached_if_it_has_most_of_the_des
 }
 
 /// A sender with 3.8 MB that its peer on this host does not take.
-void stuck_pair(SampleBuilder& sample, ProcessState reader_state) {
-  SocketRow sender = a_socket().close_wait().send_q(3'800'000).pid(5, "tower");
+void stuck_pair(SampleBuilder& sample, ProcessState reader_state, Pid reader_pid = 12) {
+  const auto port = static_cast<std::uint16_t>(40'000 - 12 + reader_pid);
+  SocketRow sender = a_socket().cookie(2 * reader_pid - 23).close_wait().send_q(3'800'000).pid(5, "tower");
   sender.snd_wnd = 0;
   sender.timer = Timer::persist;
   sender.bytes_acked = 70'000;
-  SocketRow reader = a_socket().fin_wait_2().cookie(2).recv_q(90'000).rcvbuf(131'072, 131'072).pid(12, "browser");
-  reader.local = Endpoint::v4(10, 0, 0, 2, 40'000);
+  sender.remote = Endpoint::v4(10, 0, 0, 2, port);
+  SocketRow reader = a_socket().fin_wait_2().cookie(2 * reader_pid - 22).recv_q(90'000).rcvbuf(131'072, 131'072);
+  reader.holder = Holder::process;
+  reader.owner = Owner{.pid = reader_pid, .comm = "browser", .fd = 7};
+  reader.local = sender.remote;
   reader.remote = Endpoint::v4(10, 0, 0, 1, 8443);
-  sample.add(sender).add(reader).add(a_process(5, "tower")).add(a_process(12, "browser").state(reader_state));
+  sample.add(sender).add(reader).add(a_process(reader_pid, "browser").state(reader_state));
+  if (reader_pid == 12) sample.add(a_process(5, "tower"));
 }
 
 TEST(ProcessCauses, a_reader_on_this_host_is_who_has_to_act) {
@@ -122,6 +127,17 @@ TEST(ProcessCauses, a_reader_on_this_host_is_who_has_to_act) {
   expect_explained(verdict, "peer-not-reading", "reader-too-slow");
   EXPECT_EQ(with_id(verdict, "reader-too-slow")->scope.pid, 12u);
   EXPECT_EQ(with_id(verdict, "reader-too-slow")->severity, Severity::warning);
+}
+
+TEST(ProcessCauses, workers_that_have_a_part_each_are_together_who_has_to_act) {
+  Verdict verdict = judged([](SampleBuilder& sample, std::size_t) {
+    for (Pid worker : {12, 13, 14}) stuck_pair(sample, ProcessState::running, worker);
+  });
+  EXPECT_EQ(std::ranges::count(verdict.findings, "reader-too-slow", &Finding::id), 3);
+  const Finding* waits = with_id(verdict, "peer-not-reading");
+  ASSERT_TRUE(waits);
+  EXPECT_EQ(waits->severity, Severity::info);
+  EXPECT_NE(waits->cause, "");
 }
 
 TEST(ProcessCauses, a_reader_that_is_stopped_explains_both) {
