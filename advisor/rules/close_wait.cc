@@ -250,6 +250,7 @@ Outcome judge_close_wait_leak(const Evidence& in) {
   std::string undecided_who;
   std::vector<Holding> all = holdings(window, policy, TcpState::close_wait);
   std::ranges::move(all_swept_clean(window, policy.min_count), std::back_inserter(all));
+  std::vector<Holding> below;
   for (const Holding& holding : all) {
     std::uint64_t threshold = threshold_of(holding, policy);
     old = add_sat(old, holding.old);
@@ -263,7 +264,17 @@ Outcome judge_close_wait_leak(const Evidence& in) {
     } else if (add_sat(holding.old, holding.persisted) >= threshold) {
       undecided = add_sat(undecided, holding.persisted);
       undecided_who = process_text(holding.scope);
+    } else if (holding.old > 0) {
+      below.push_back(holding);
     }
+  }
+  // A server that starts a process for each connection leaks one in each.
+  for (const Holding& family : together(window, std::move(below), TcpState::close_wait)) {
+    if (family.old < policy.min_count || family.counts.size() < kSteadySamples) continue;
+    Course course = course_of(window, policy, family, policy.min_count);
+    outcome.findings.push_back(is_pool(policy, family, course)
+                                   ? pool_of(window, policy, family, course, policy.min_count)
+                                   : leak_of(window, policy, family, course, policy.min_count));
   }
   std::uint64_t unknown = 0, total = 0, rows = 0;
   for (const NetnsSample& netns : now.netns) total = add_sat(total, netns.states[index_of(TcpState::close_wait)].count);

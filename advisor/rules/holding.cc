@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include "advisor/base/saturate.h"
@@ -157,6 +158,46 @@ std::vector<Holding> holdings(const Window& window, const Policy& policy, TcpSta
     out.push_back(std::move(holding));
   }
   std::ranges::stable_sort(out, std::greater(), &Holding::count);
+  return out;
+}
+
+std::vector<Holding> together(const Window& window, std::vector<Holding> holdings, TcpState state) {
+  constexpr Pid kInit = 1;  // it adopts whatever has lost its parent: its children have nothing in common
+  std::map<std::tuple<Pid, std::string, NetnsId>, std::vector<Holding*>> families;
+  for (Holding& one : holdings) {
+    if (one.owner == nullptr || one.owner->parent <= kInit) continue;
+    families[{one.owner->parent, one.owner->comm, one.scope.netns}].push_back(&one);
+  }
+  std::vector<Holding> out;
+  for (auto& [key, members] : families) {
+    if (members.size() < 2) continue;
+    std::vector<std::uint64_t> keys;
+    Holding& all = out.emplace_back();
+    all.scope = members.front()->scope;
+    all.scope.sharing = members.size() - 1;
+    for (const Holding* one : members) {
+      keys.push_back(past_key(*one->owner));
+      all.count = add_sat(all.count, one->count);
+      all.old = add_sat(all.old, one->old);
+      all.persisted = add_sat(all.persisted, one->persisted);
+      all.unread_bytes = add_sat(all.unread_bytes, one->unread_bytes);
+      all.rows.insert(all.rows.end(), one->rows.begin(), one->rows.end());
+      if (one->oldest.value > all.oldest.value) all.oldest = one->oldest;
+      if (one != members.front() && all.scope.others.size() < kMaxOthers)
+        all.scope.others.push_back({.pid = one->owner->pid, .comm = one->owner->comm, .fds = 1});
+    }
+    all.median = members.front()->median;
+    all.counts = window.series([&](const PastTick& tick) {
+      double sum = 0;
+      for (std::uint64_t one : keys) {
+        if (const PastOwner* then = tick.owners.find(one)) sum += then->sockets[index_of(state)];
+      }
+      return std::optional(sum);
+    });
+    all.scope.local = common_local(all.rows);
+    all.scope.remote = common_remote(all.rows);
+    all.scope.count = all.count;
+  }
   return out;
 }
 

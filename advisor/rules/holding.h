@@ -33,6 +33,10 @@ struct Holding {
 /// All holdings of `state` that have at least one socket, largest first. The window is not empty.
 std::vector<Holding> holdings(const Window& window, const Policy& policy, TcpState state);
 
+/// Of these, the processes that one parent started under one name, each set of two or more as one holding: the first of
+/// them is in its scope, with the others who share the fault. What is not known to have such siblings is left out.
+std::vector<Holding> together(const Window& window, std::vector<Holding> holdings, TcpState state);
+
 /// The endpoint all rows share ("10.0.0.1:443"), else their address ("10.0.0.1"), else empty.
 std::string common_local(const std::vector<const SocketRow*>& rows);
 std::string common_remote(const std::vector<const SocketRow*>& rows);

@@ -18,7 +18,7 @@ namespace tcpadvisor {
 /// "1 socket", "1,250 sockets".
 std::string counted(std::uint64_t count, std::string_view noun);
 std::string seconds_text(double seconds);  ///< "12 s", "1m 10s"
-/// "python3[4242]", "nginx[12]+3" for a listener that several share, or "a process that we cannot see".
+/// "python3[4242]", "nginx[12]+3" where several share a listener or a fault, or "a process that we cannot see".
 std::string process_text(const Scope& scope);
 /// Names the others who hold a socket of the scope, each once.
 void add_holders(Scope& scope, const SocketRow& row);

@@ -166,6 +166,31 @@ TEST(CloseWaitLeak, a_parent_that_merely_kept_some_answers_for_its_own) {
   EXPECT_EQ(outcome.findings[1].scope.count, 20u);
 }
 
+/// Twenty processes that one parent started, each with one connection that it accepted and does not close.
+Window inetd_style(Pid parent) {
+  return a_window(5, [=](SampleBuilder& sample, std::size_t) {
+    sample.add(a_socket().listen(8443, 0, 128).cookie(9'000).pid(50, "inetd"));
+    for (Pid child = 100; child < 120; ++child) {
+      OwnerTotals owner = a_process(child, "worker").close_wait(1, 1);
+      owner.parent = parent;
+      sample.add(owner).add(a_socket().cookie(child).close_wait().age(70s).pid(child, "worker"));
+    }
+  });
+}
+
+TEST(CloseWaitLeak, one_in_each_process_of_a_server_is_a_leak_of_the_server) {
+  auto finding = only_finding(judged("close-wait-leak", inetd_style(50), lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::warning);
+  EXPECT_EQ(finding->scope.count, 20u);
+  EXPECT_THAT(finding->title, HasSubstr("worker[100]+19 does not close 20 sockets"));
+}
+
+TEST(CloseWaitLeak, processes_without_a_parent_of_their_own_have_nothing_in_common) {
+  expect_fine(judged("close-wait-leak", inetd_style(1), lab()));
+  expect_fine(judged("close-wait-leak", inetd_style(0), lab()));
+}
+
 TEST(CloseWaitLeak, two_processes_are_two_findings) {
   Window window = a_window(5, [](SampleBuilder& sample, std::size_t) {
     sample.add(50, leaked(30s)).add(a_process(42, "api").close_wait(50, 50));
