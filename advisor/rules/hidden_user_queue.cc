@@ -97,7 +97,7 @@ Finding finding_for(const Evidence& in, const StuckSender& sender, const Growth&
   finding.evidence.push_back(measured(window, "rss", owners, growth.first + growth.by, "bytes"));
   finding.evidence.push_back(measured(window, "send_q", sockets, static_cast<double>(sender.waiting), "bytes"));
   finding.evidence.push_back(
-      measured(window, "stuck_for", sockets, sender.stuck_s, "s", in.policy.value(kStuckSenderFor)));
+      measured(window, "stuck_for", sockets, sender.stuck_s, "s", stuck_long_enough_s(in.policy)));
   finding.meaning =
       "Send-Q is full and the peer's window closed, so what the program still produces for it stays in the program's "
       "own memory. The kernel does not see that queue, and does not bound it; it grows until the program's limit, or "

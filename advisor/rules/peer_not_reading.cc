@@ -36,7 +36,7 @@ void add_evidence(const Evidence& in, const StuckSender& sender, Finding& findin
   }
   add("send_q", static_cast<double>(sender.waiting), "bytes", in.policy.value(kMinWaiting));
   add("not_sent", static_cast<double>(not_sent), "bytes");
-  add("stuck_for", sender.stuck_s, "s", in.policy.value(kStuckSenderFor));
+  add("stuck_for", sender.stuck_s, "s", stuck_long_enough_s(in.policy));
   add("window_closed", sender.closed_share, "ratio of samples", in.policy.value(kClosedShare));
   add("peer_window", static_cast<double>(window_bytes), "bytes");
   if (busy_us > 0) add("limited_by_peer_window", std::min(1.0, limited_us / busy_us), "ratio of busy time");

@@ -80,11 +80,15 @@ std::string peer_text(const Connections& connections, const StuckSender& sender)
 
 }  // namespace
 
+double stuck_long_enough_s(const Policy& policy) {
+  double windows_s = static_cast<double>(policy.window.count()) * policy.windows / 1000;
+  return std::min(policy.value(kStuckSenderFor), windows_s);
+}
+
 StuckSenders stuck_senders(const Evidence& in) {
   const Window& window = in.window;
   const Sample& now = in.now();
-  double windows_s = static_cast<double>(in.policy.window.count()) * in.policy.windows / 1000;
-  double needed_s = std::min(in.policy.value(kStuckSenderFor), windows_s);
+  double needed_s = stuck_long_enough_s(in.policy);
   StuckSenders out;
   std::map<std::pair<std::optional<Group>, NetnsId>, StuckSender> senders;
   std::uint64_t blind = 0, early = 0;
