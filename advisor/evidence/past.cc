@@ -149,7 +149,8 @@ std::uint64_t past_key(const UserQueue& queue) {
 }
 
 std::optional<Group> group_of(const SocketRow& row) {
-  bool held = row.holder == Holder::process || (row.holder == Holder::unknown && row.inode != 0);
+  bool held = row.holder == Holder::process || row.holder == Holder::no_descriptor ||
+              (row.holder == Holder::unknown && row.inode != 0);
   if (!held) return std::nullopt;
   if (row.owner) return Group{.pid = row.owner->pid, .netns = 0};
   return Group{.pid = std::nullopt, .netns = row.netns};

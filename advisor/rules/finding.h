@@ -27,7 +27,8 @@ struct Scope {
   std::string comm, cgroup, local, remote;  ///< empty when it does not apply
   std::uint64_t count = 0;                  ///< sockets concerned
   std::vector<HoldingProcess> others;       ///< processes that hold them beside `pid`, as far as they are named
-  std::uint64_t sharing = 0;                ///< processes beside `pid` that share its listener, or its fault
+  std::string nobody;         ///< who answers where no process has a descriptor: the last user of the sockets, if known
+  std::uint64_t sharing = 0;  ///< processes beside `pid` that share its listener, or its fault
   /// The name people know for where the process, else the cgroup, belongs; set by the verdict.
   std::optional<OwnerGroup> group = std::nullopt;
 };

@@ -118,6 +118,8 @@ std::vector<Holding> holdings(const Window& window, const Policy& policy, TcpSta
     if (row->owner) {
       holding.scope.pid = row->owner->pid;
       holding.scope.comm = row->owner->comm;
+    } else if (holding.scope.nobody.empty()) {
+      holding.scope.nobody = nobody_text(*row);
     }
   }
   for (const OwnerTotals& owner : now.owners) {

@@ -8,6 +8,7 @@
 
 #include "advisor/rules/evidence.h"
 #include "advisor/rules/finding.h"
+#include "advisor/rules/policy.h"
 #include "advisor/rules/threshold.h"
 
 namespace tcpadvisor {

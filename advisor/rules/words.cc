@@ -21,9 +21,16 @@ std::string seconds_text(double seconds) {
 }
 
 std::string process_text(const Scope& scope) {
-  if (!scope.pid) return "a process that we cannot see";
+  if (!scope.pid) return scope.nobody.empty() ? "a process that we cannot see" : scope.nobody;
   return scope.sharing > 0 ? fmt::format("{}[{}]+{}", scope.comm, *scope.pid, scope.sharing)
                            : fmt::format("{}[{}]", scope.comm, *scope.pid);
+}
+
+std::string nobody_text(const SocketRow& row) {
+  if (row.holder != Holder::no_descriptor) return "";
+  if (!row.last_user || row.last_user->pid == 0) return "a program that has passed its descriptor on";
+  return fmt::format("{}[{}], which has no descriptor left (passed on in a message, or with io_uring),",
+                     row.last_user->comm, row.last_user->pid);
 }
 
 void add_holders(Scope& scope, const SocketRow& row) {

