@@ -274,9 +274,9 @@ TA_ASSERT_SIZE(struct ta_connect, 40);
 
 /* Map `lost`, one counter a kind, per CPU. */
 enum ta_lost {
-  TA_LOST_SOCK = 0, /* socket storage could not be made, or the hash was full */
-  TA_LOST_WAIT = 1, /* a wait whose end was not seen */
-  TA_LOST_SEEN = 2, /* a shared socket that may have been counted twice in one process */
+  TA_LOST_SOCK = 0,    /* socket storage could not be made, or the hash was full */
+  TA_LOST_WAIT = 1,    /* a wait whose end was not seen */
+  TA_LOST_SEEN = 2,    /* a shared socket that may have been counted twice in one process */
   TA_LOST_CONNECT = 3, /* a failed attempt to connect, the table being full */
   TA_LOST_KINDS = 4,
 };

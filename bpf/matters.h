@@ -38,7 +38,8 @@ enum { TA_USED_MS = 2000 };
 
 TA_INLINE ta_u32 ta_matters(const struct ta_question *q) {
   /* A listener; a connection that does not come about; a program that does not close; a peer that does not. */
-  if (q->state == TA_LISTEN || q->state == TA_SYN_SENT || q->state == TA_CLOSE_WAIT || q->state == TA_FIN_WAIT_2) return 1;
+  if (q->state == TA_LISTEN || q->state == TA_SYN_SENT || q->state == TA_CLOSE_WAIT || q->state == TA_FIN_WAIT_2)
+    return 1;
   if (q->recv_q >= q->min_recv_q || q->send_q >= q->min_send_q) return 1;
   /* A closed window stalls the flow, however little waits. */
   if (q->recv_q && q->rcv_wnd_known && q->rcv_wnd <= q->rcvbuf / 64) return 1;

@@ -37,9 +37,9 @@ enum class FactId : std::uint8_t {
   user_queues,
 };
 inline constexpr std::array<std::string_view, 21> kFactNames = {
-    "state-changes", "close",    "calls",        "waiting",      "resets",        "refusals",   "pressure",
-    "accept-peak",   "connects", "snapshot",     "accept-queue", "buffer-locks",  "socket-memory", "tcp-info",
-    "owners",        "counters", "settings",     "memory",       "cgroups",       "namespaces",    "user-queues"};
+    "state-changes", "close",    "calls",    "waiting",      "resets",       "refusals",      "pressure",
+    "accept-peak",   "connects", "snapshot", "accept-queue", "buffer-locks", "socket-memory", "tcp-info",
+    "owners",        "counters", "settings", "memory",       "cgroups",      "namespaces",    "user-queues"};
 
 enum class SourceKind : std::uint8_t {
   none,            ///< no source, or one that nobody asks about

@@ -34,7 +34,8 @@ struct StuckSenders {
 };
 
 StuckSenders stuck_senders(const Evidence& in);
-/// For how long a sender must stand still: kStuckSenderFor, or all of the policy's windows if they are shorter. Seconds.
+/// For how long a sender must stand still: kStuckSenderFor, or all of the policy's windows if they are shorter.
+/// Seconds.
 double stuck_long_enough_s(const Policy& policy);
 
 }  // namespace tcpadvisor

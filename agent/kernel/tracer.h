@@ -51,7 +51,7 @@ struct RowFilter {
   bool all = false;                   ///< every socket, up to the limit of rows
   std::uint64_t min_recv_q = 65'536;  ///< bytes; at or above, the socket matters
   std::uint64_t min_send_q = 65'536;
-  NetnsId netns = 0;  ///< of owners: only sockets of this namespace count; 0: of all
+  NetnsId netns = 0;                      ///< of owners: only sockets of this namespace count; 0: of all
   std::chrono::milliseconds old{60'000};  ///< age from which a CLOSE_WAIT or FIN_WAIT_2 counts as old in OwnerTotals
   PortRange ports;                        ///< whose use is counted in SocketWalk::port_use
 };
@@ -71,7 +71,7 @@ struct SocketWalk {
   std::uint64_t unaggregated = 0;            ///< sockets whose cgroup or port did not fit into the tables
   std::uint64_t destinations_uncounted = 0;  ///< sockets that are in no PortUse for want of room
   TcpMemory memory;                          ///< as the first socket sees it; empty fields if there was no socket
-  std::uint32_t pid_level = 0;     ///< depth of our pid namespace; 0: pids in LastUser are as we number them
+  std::uint32_t pid_level = 0;               ///< depth of our pid namespace; 0: pids in LastUser are as we number them
 };
 
 /// One pass over the descriptors of all processes, in all namespaces.

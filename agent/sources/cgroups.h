@@ -18,7 +18,7 @@ struct CgroupMounts {
   std::optional<std::string> unified;    ///< where cgroup2 is mounted
   std::optional<std::string> v1_memory;  ///< where the v1 memory controller is mounted
   std::optional<std::string> v1_freezer;
-  bool hybrid = false;                   ///< v1 and v2 together: sockets then carry the v2 root, which says nothing
+  bool hybrid = false;  ///< v1 and v2 together: sockets then carry the v2 root, which says nothing
 };
 CgroupMounts parse_cgroup_mounts(std::string_view mounts);
 
