@@ -5,6 +5,7 @@
 
 #include <map>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/scenario/agent_report.h"
@@ -75,6 +76,8 @@ TEST(PortReport, says_of_every_scenario_what_it_is) {
   if (std::string why = why_not_root(); !why.empty()) GTEST_SKIP() << why;
   std::map<std::string, Playing> playing;
   for (const auto& [name, said] : expected()) playing.emplace(name, play(name));
+  // Some stories turn at 0.4 of the 20 s: the report, of 8 s, must not end just then.
+  std::this_thread::sleep_for(1'500ms);
   const json all_told = report();
   for (const auto& [name, said] : expected()) {
     SCOPED_TRACE(name);
