@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <future>
 #include <set>
+#include <unordered_map>
 
 #include "agent/collect/netns_choice.h"
 #include "agent/collect/probe.h"
@@ -228,7 +229,12 @@ void Snapshot::take_picture(std::uint64_t now_ms, Walked& walked, std::optional<
   OwnerEvidence evidence;
   evidence.walk = std::move(owner_walk);
   evidence.scan = scan();
-  evidence.kin_of = [this](Pid pid) { return sources::read_kin(root_, pid); };
+  // Once a process, however many sockets it shares: their number is in other people's hands.
+  evidence.kin_of = [this, known = std::unordered_map<Pid, os::Kin>()](Pid pid) mutable {
+    auto [at, is_new] = known.try_emplace(pid);
+    if (is_new) at->second = sources::read_kin(root_, pid);
+    return at->second;
+  };
   evidence.sees_all =
       in_first_pid_namespace_ && (evidence.walk ? evidence.walk->suppressed == 0
                                                 : scan() != nullptr && scan()->unreadable + scan()->over_limit == 0);
