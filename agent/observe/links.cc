@@ -10,12 +10,13 @@ std::uint64_t leaving(const End& from, const End& to) {
 }
 
 /// The end that the line is about: more bytes leave it; if none do, the one that a process still holds; if both, the
-/// one that connected, which has the higher port: connections of one service then look alike.
-bool comes_first(const End& a, const End& b) {
+/// one that connected: connections of one service then look alike.
+bool comes_first(const End& a, const End& b, const Connections& connections) {
   if (leaving(a, b) != leaving(b, a)) return leaving(a, b) > leaving(b, a);
   bool a_held = a.row->holder == Holder::process, b_held = b.row->holder == Holder::process;
   if (a_held != b_held) return a_held;
-  if (a.row->local.port != b.row->local.port) return a.row->local.port > b.row->local.port;
+  bool a_serves = serves(*a.row, b.row, connections), b_serves = serves(*b.row, a.row, connections);
+  if (a_serves != b_serves) return b_serves;
   return a.row < b.row;  // any order will do as long as both ends agree on it
 }
 
@@ -35,6 +36,12 @@ Link link_without_row(const UserQueue& queue) {
 
 }  // namespace
 
+bool serves(const SocketRow& row, const SocketRow* far, const Connections& connections) {
+  bool here = !connections.listeners(row.netns, row.local.port).empty();
+  bool there = far != nullptr && !connections.listeners(far->netns, far->local.port).empty();
+  return here != there ? here : row.local.port < row.remote.port;
+}
+
 std::uint64_t bytes_of(const UserQueue* driver) {
   if (driver == nullptr) return 0;
   return driver->ended ? driver->dropped.value_or(0) + driver->queued : driver->queued;
@@ -51,7 +58,7 @@ std::vector<Link> links_of(const Connections& connections) {
   for (const SocketRow* row : connections.by_ends()) {
     const SocketRow* far = connections.other_end(*row);
     End here = end_at(row), there = end_at(far);
-    if (far == nullptr || comes_first(here, there)) links.push_back({row, far, here.driver, there.driver});
+    if (far == nullptr || comes_first(here, there, connections)) links.push_back({row, far, here.driver, there.driver});
   }
   for (const UserQueue* queue : connections.queues()) {
     bool lost_or_alive = !queue->ended || bytes_of(queue) > 0;

@@ -33,6 +33,9 @@ struct Link {
 /// is a connection of its own, unless it has ended and lost nothing.
 std::vector<Link> links_of(const Connections& connections);
 
+/// This end is the service: somebody listens there and not at the other end; else the lower port is taken for it.
+bool serves(const SocketRow& row, const SocketRow* far, const Connections& connections);
+
 /// Bytes in the program's queue, or lost there when it ended; 0 for none.
 std::uint64_t bytes_of(const UserQueue* driver);
 

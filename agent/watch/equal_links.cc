@@ -12,14 +12,6 @@
 namespace tcpadvisor::watch {
 namespace {
 
-/// Our end is the service: somebody listens there and not at the other end; else the lower port is taken for it.
-bool serves(const Link& link, const Connections& connections) {
-  const SocketRow& near = *link.near;
-  bool here = !connections.listeners(near.netns, near.local.port).empty();
-  bool there = link.far != nullptr && !connections.listeners(link.far->netns, link.far->local.port).empty();
-  return here != there ? here : near.local.port < near.remote.port;
-}
-
 Endpoint network_of(Endpoint end) {
   constexpr std::size_t kBytes4 = 3, kBytes6 = 8;
   std::fill(end.ip.begin() + (end.v6 ? kBytes6 : kBytes4), end.ip.end(), std::uint8_t{0});
@@ -90,7 +82,7 @@ std::string common_text(std::span<const Link* const> links, End end) {
 
 std::string form_of(const Link& link, const Connections& connections) {
   const SocketRow& near = *link.near;
-  bool server = serves(link, connections);
+  bool server = observe::serves(near, link.far, connections);
   std::string from = server ? near.local.text() : near.local.ip_text();
   std::string to = server ? network_of(near.remote).ip_text() : near.remote.text();
   return fmt::format("={} {} {:d} {} {}", from, to, link.stand_in != nullptr, form_of_end(&near, link.near_driver),

@@ -48,6 +48,19 @@ TEST(Chains, TheOrderOfTheRowsDoesNotMatter) {
   EXPECT_EQ(links[0].queued(), 7u);
 }
 
+TEST(Chains, AnIdleConnectionIsSeenFromTheEndThatConnectedWhateverThePorts) {
+  for (std::uint16_t service : {40'000, 50'000}) {
+    Endpoint listens = Endpoint::v4(127, 0, 0, 1, service), connects = Endpoint::v4(127, 0, 0, 1, 45'000);
+    SamplePtr sample = a_sample()
+                           .add(a_socket().cookie(1).listen(service, 0, 128))
+                           .add(a_socket().cookie(2).local(listens).remote(connects))
+                           .add(a_socket().cookie(3).local(connects).remote(listens));
+    std::vector<Link> links = links_of(*sample);
+    ASSERT_EQ(links.size(), 1u);
+    EXPECT_EQ(links[0].near->cookie, 3u) << service;
+  }
+}
+
 TEST(Chains, EndsInTwoNamespacesJoinWhenTheAddressesAreUnique) {
   SamplePtr sample = a_sample()
                          .add(a_socket().cookie(1).local(kA).remote(kB).send_q(5))
