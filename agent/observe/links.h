@@ -23,6 +23,7 @@ struct Link {
   const SocketRow* far = nullptr;
   const UserQueue* near_driver = nullptr;  ///< the queue that a program keeps in front of its socket; null: none known
   const UserQueue* far_driver = nullptr;
+  bool serves = false;  ///< the near end is the service's, as far as one can tell
   /// Set when only a program speaks for the connection: `near` is this row, with nothing in it but addresses and owner.
   std::shared_ptr<const SocketRow> stand_in = nullptr;
   /// Bytes in all visible queues, both directions. What a driver has dropped at its end counts, too: it is missed.
@@ -32,9 +33,6 @@ struct Link {
 /// All connections of the sample (no listeners); a pair of ends counts once. A user-space queue whose socket has no row
 /// is a connection of its own, unless it has ended and lost nothing.
 std::vector<Link> links_of(const Connections& connections);
-
-/// This end is the service: somebody listens there and not at the other end; else the lower port is taken for it.
-bool serves(const SocketRow& row, const SocketRow* far, const Connections& connections);
 
 /// Bytes in the program's queue, or lost there when it ended; 0 for none.
 std::uint64_t bytes_of(const UserQueue* driver);

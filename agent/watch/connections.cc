@@ -199,7 +199,7 @@ Table connections_table(const Picture& picture, const View& view) {
   spec.traits = [&](Row row) { return traits_of(row, picture); };
   spec.fields = kFields;
   spec.lines = [&](Row row) { return lines_of(row, picture, view); };
-  spec.form = [&](Row row) { return form_of(row.link, picture.window.connections()); };
+  spec.form = [&](Row row) { return form_of(row.link); };
   spec.member_lines = [&](Row row) { return lines_of(row, picture, view, fmt::format("{} ", glyphs(view.utf8).dot)); };
   spec.folded_lines = [&](std::span<const Connection* const> equal, bool unfolded) {
     return folded_lines(equal, unfolded, picture, view);

@@ -80,11 +80,10 @@ std::string common_text(std::span<const Link* const> links, End end) {
 
 }  // namespace
 
-std::string form_of(const Link& link, const Connections& connections) {
+std::string form_of(const Link& link) {
   const SocketRow& near = *link.near;
-  bool server = observe::serves(near, link.far, connections);
-  std::string from = server ? near.local.text() : near.local.ip_text();
-  std::string to = server ? network_of(near.remote).ip_text() : near.remote.text();
+  std::string from = link.serves ? near.local.text() : near.local.ip_text();
+  std::string to = link.serves ? network_of(near.remote).ip_text() : near.remote.text();
   return fmt::format("={} {} {:d} {} {}", from, to, link.stand_in != nullptr, form_of_end(&near, link.near_driver),
                      form_of_end(link.far, link.far_driver));
 }

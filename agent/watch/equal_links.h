@@ -15,7 +15,7 @@ using observe::Link;
 
 /// Equal for connections of the same owner, state and remote group whose chains have the same parts. A remote group is
 /// the service that they go to, or the network (/24, /64) from which they come.
-std::string form_of(const Link& link, const Connections& connections);
+std::string form_of(const Link& link);
 
 /// Their queues added up, as if they were one connection.
 class LinkSum {

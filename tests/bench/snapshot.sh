@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # snapshot.sh BUILD_DIR SOCKETS: the time of one snapshot with owners, and the agent's own memory and processor time,
-# beside ss on the same sockets in the same run. Markdown on stdout, progress on stderr. Needs root.
+# beside ss on the same sockets in the same run, and beside an older tcpadvisor if TCPADVISOR_OLD names one. Markdown on
+# stdout, progress on stderr. Needs root.
 set -euo pipefail
 build=$(realpath "$1")
 most=$2
@@ -11,7 +12,8 @@ limit=0.10  # of what `ss -tinmoe` takes
 say() { echo "bench: $*" >&2; }
 fail() { say "$*"; exit 1; }
 
-tcpadvisor=$build/tcpadvisor hold_sockets=$build/bench/hold_sockets
+tcpadvisor=$build/tcpadvisor hold_sockets=$build/bench/hold_sockets old=${TCPADVISOR_OLD-}
+[[ ! $old || -x $old ]] || fail "TCPADVISOR_OLD: '$old' is no program"
 for program in "$tcpadvisor" "$hold_sockets"; do
   [[ -x $program ]] || fail "$program is missing: ninja -C $1 tcpadvisor hold_sockets"
 done
@@ -62,6 +64,10 @@ stop_agent() {
   agent=
 }
 
+watch_for_a_while() {  # watch_for_a_while PROGRAM PID
+  "$1" watch --json --for 4s --netns "pid:$2" 2>"$work/err" || fail "$1: watch failed: $(<"$work/err")"
+}
+
 # with_sockets N: one row of the table.
 with_sockets() {
   local sockets=$1 line pid
@@ -73,15 +79,17 @@ with_sockets() {
   rm "$work/ready"
   say "snapshot: $line"
   pid=${line##*=}
-  : >"$work/ss"; : >"$work/ticks"
+  : >"$work/ss"; : >"$work/ticks"; : >"$work/old"
   for ((round = 1; round <= rounds; round++)); do
     timed nsenter -t "$pid" -n ss -tinmoe >>"$work/ss"
-    "$tcpadvisor" watch --json --for 4s --netns "pid:$pid" >>"$work/ticks" 2>"$work/err" || fail "watch failed: $(<"$work/err")"
+    [[ ! $old ]] || watch_for_a_while "$old" "$pid" >>"$work/old"
+    watch_for_a_while "$tcpadvisor" "$pid" >>"$work/ticks"
   done
   timed nsenter -t "$pid" -n ss -tinmoep >"$work/ssp"
   agent_at_work "pid:$pid"
   [[ ${sockets_walked:-0} -ge $sockets ]] || fail "the agent walked ${sockets_walked:-no} sockets of $sockets: no result"
   local ss snapshot
+  [[ ! $old ]] || older+="$sockets sockets: $(numbers snapshot_duration_ms "$work/old" | median) ms. "
   ss=$(median <"$work/ss")
   snapshot=$(numbers snapshot_duration_ms "$work/ticks" | median)
   printf '| %s | %s | %s | %.1f | %s | %s | %s | %s |\n' "$sockets" "$ss" "$(<"$work/ssp")" "$snapshot" \
@@ -101,7 +109,9 @@ say "snapshot: at rest"
 agent_at_work host
 printf '| at rest (%s on this host) | – | – | %.1f | – | %s | %s | %s |\n' "${sockets_walked:-?}" \
   "$(numbers snapshot_duration_ms "$work/long" | median)" "$cpu_percent" "$rss_mib" "$peak_mib"
+older=''
 with_sockets 1000
 with_sockets "$most"
 echo
+[[ ! $older ]] || printf 'The older tcpadvisor in the same rounds: %s\n\n' "$older"
 echo "Repeat: \`./dev bench --only snapshot --sockets $most\`"
