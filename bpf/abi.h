@@ -79,6 +79,9 @@ enum ta_row_flags {
   TA_ROW_KEEPALIVE = 8,    /* the keepalive timer is pending */
   TA_ROW_HAS_SCALING = 16, /* scaling_ratio exists in this kernel */
   TA_ROW_MPTCP = 32,       /* a subflow or listener of MPTCP */
+  TA_ROW_KEEPOPEN = 64,    /* SO_KEEPALIVE */
+  TA_ROW_LINGER = 128,     /* SO_LINGER */
+  TA_ROW_CWND_LIMITED = 256,
 };
 
 /* One socket, written by the walk over a namespace. Addresses in network order, ports in host order. Times are ages in
@@ -101,14 +104,21 @@ struct ta_row {
   ta_u32 chrono_busy_j, chrono_rwnd_j, chrono_sndbuf_j;
   ta_u32 last_sent_j, last_recv_j, last_ack_j;
   ta_u32 total_retrans;
+  ta_u32 packets_out, lost_out, snd_ssthresh, data_segs_out, data_segs_in, delivered, dsack_dups, reord_seen,
+      rcv_ooopack;
+  ta_u32 rate_delivered, rate_interval_us;
+  ta_u32 rto_j, pmtu, user_timeout_ms, rcvlowat, linger_j;
   ta_u8 snd_wscale, rcv_wscale, probes_out, backoff;
-  ta_u8 scaling_ratio, icsk_pending, pad[2];
+  ta_u8 scaling_ratio, icsk_pending, nonagle, pad; /* nonagle: 1 TCP_NODELAY, 2 TCP_CORK */
+  ta_u16 advmss, pad2;
+  ta_u32 pad3;
+  ta_u64 pacing_rate; /* bytes a second, ~0: not paced */
   char ca_name[TA_CA_NAME];
   ta_u64 state_ns;                   /* age of the state, 0: not seen by a hook */
   ta_u32 since_send_j, since_recv_j; /* age of the last call */
   struct ta_sock sock;
 };
-TA_ASSERT_SIZE(struct ta_row, 520);
+TA_ASSERT_SIZE(struct ta_row, 600);
 
 struct ta_sums {
   ta_u64 count, recv_q, send_q, rmem, wmem;

@@ -204,6 +204,23 @@ static __always_inline void fill_tcp(struct tcp_sock *tp, u64 sk_flags, u32 now_
   row.min_rtt_us = tp->rtt_min.s[0].v;
   row.rcv_rtt_us8 = tp->rcv_rtt_est.rtt_us;
   row.total_retrans = tp->total_retrans;
+  row.packets_out = tp->packets_out;
+  row.lost_out = tp->lost_out;
+  row.snd_ssthresh = tp->snd_ssthresh;
+  row.data_segs_out = tp->data_segs_out;
+  row.data_segs_in = tp->data_segs_in;
+  row.delivered = tp->delivered;
+  row.dsack_dups = tp->dsack_dups;
+  row.reord_seen = tp->reord_seen;
+  row.rcv_ooopack = tp->rcv_ooopack;
+  row.rate_delivered = tp->rate_delivered;
+  row.rate_interval_us = tp->rate_interval_us;
+  row.advmss = tp->advmss;
+  row.rto_j = tp->inet_conn.icsk_rto;
+  row.pmtu = tp->inet_conn.icsk_pmtu_cookie;
+  row.user_timeout_ms = tp->inet_conn.icsk_user_timeout;
+  row.nonagle = BPF_CORE_READ_BITFIELD_PROBED(tp, nonagle);
+  if (BPF_CORE_READ_BITFIELD_PROBED(tp, is_cwnd_limited)) row.flags |= TA_ROW_CWND_LIMITED;
   row.last_sent_j = now_j - tp->lsndtime;
   row.last_ack_j = now_j - tp->rcv_tstamp;
   row.last_recv_j = now_j - tp->inet_conn.icsk_ack.lrcvtime;
@@ -282,6 +299,11 @@ int walk_tcp(struct bpf_iter__tcp *ctx) {
       }
       row.holder = holder;
       if (sk->sk_timer.entry.pprev) row.flags |= TA_ROW_KEEPALIVE;
+      if ((skc->skc_flags >> SOCK_KEEPOPEN) & 1) row.flags |= TA_ROW_KEEPOPEN;
+      if ((skc->skc_flags >> SOCK_LINGER) & 1) row.flags |= TA_ROW_LINGER;
+      row.linger_j = sk->sk_lingertime;
+      row.rcvlowat = sk->sk_rcvlowat;
+      row.pacing_rate = sk->sk_pacing_rate;
       fill_addresses(skc);
       if (state == TCP_LISTEN) {
         row.accept_queue = sk->sk_ack_backlog;

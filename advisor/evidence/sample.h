@@ -128,11 +128,25 @@ struct SocketRow {
   std::optional<std::uint64_t> busy_us, rwnd_limited_us, sndbuf_limited_us;
   std::optional<std::uint32_t> last_data_sent_ms, last_data_recv_ms, last_ack_recv_ms;
   std::optional<std::uint32_t> total_retrans;
+  std::optional<std::uint32_t> unacked_segs, lost_segs;           ///< in flight, and of those taken for lost
+  std::optional<std::uint32_t> data_segs_out, data_segs_in;       ///< segments with payload, retransmits included
+  std::optional<std::uint32_t> delivered_segs, ssthresh, rto_us;  ///< ssthresh: segments; nothing before the first loss
+  std::optional<std::uint32_t> dsack_dups, reord_seen, ooo_segs;  ///< the peer had it already; reordering; out of order
+  std::optional<std::uint32_t> pmtu, advmss;
+  std::optional<std::uint64_t> pacing_rate, delivery_rate;  ///< bytes per second; pacing_rate: nothing if not paced
+  std::optional<bool> cwnd_limited;
   std::optional<std::uint8_t> probes_out, backoff;
   std::optional<std::uint8_t> scaling_ratio;  ///< window = buffer * ratio / 256 (kernels >= 6.6)
   std::optional<bool> app_limited;
   Timer timer = Timer::none;
   std::string congestion_control;
+
+  // What the program has set; not visible through sock_diag
+  std::optional<bool> nodelay, cork;             ///< TCP_NODELAY: Nagle's algorithm is off; TCP_CORK
+  std::optional<bool> keepalive;                 ///< SO_KEEPALIVE
+  std::optional<std::uint32_t> linger_ms;        ///< SO_LINGER, 0: close() resets; nothing if not set, or not known
+  std::optional<std::uint32_t> rcvlowat;         ///< bytes
+  std::optional<std::uint32_t> user_timeout_ms;  ///< TCP_USER_TIMEOUT, 0: not set
 
   std::optional<std::uint64_t> blocked_us;     ///< time senders spent in sk_stream_wait_memory, hook only
   std::optional<std::uint32_t> blocked_count;  ///< how many times
@@ -277,6 +291,33 @@ struct Sockstat {
   auto operator<=>(const Sockstat&) const = default;
 };
 
+/// One network device, and the queueing discipline in front of it.
+struct Device {
+  std::string name;
+  std::uint32_t mtu = 0;
+  std::string qdisc;  ///< "fq_codel", "noqueue" …; of several the root's
+  std::optional<std::uint64_t> qdisc_drops, qdisc_overlimits, qdisc_backlog;  ///< packets, times, bytes now
+  std::optional<std::uint64_t> tx_packets, tx_dropped, rx_dropped;            ///< by the device itself
+  auto operator<=>(const Device&) const = default;
+};
+
+struct Conntrack {
+  std::uint64_t count = 0, max = 0;
+  auto operator<=>(const Conntrack&) const = default;
+};
+
+/// The queues of packets in front of TCP, all processors added up, since boot: /proc/net/softnet_stat. Host-wide.
+struct Softnet {
+  std::uint64_t processed = 0, dropped = 0, time_squeeze = 0;
+  auto operator<=>(const Softnet&) const = default;
+};
+
+/// Pressure stall information: percent of the last 60 s (10 s) in which some (all) tasks waited. Host-wide.
+struct HostPressure {
+  std::optional<double> memory_some_60, memory_full_60, cpu_some_60, cpu_some_10;
+  auto operator<=>(const HostPressure&) const = default;
+};
+
 struct NetnsSample {
   NetnsId id = 0;
   std::string name;      ///< "host", a name under /run/netns, or "pid:N"
@@ -286,6 +327,8 @@ struct NetnsSample {
   Counters counters;
   Sysctls sysctls;
   std::optional<Sockstat> sockstat;
+  std::vector<Device> devices;  ///< empty: not known
+  std::optional<Conntrack> conntrack;
   auto operator<=>(const NetnsSample&) const = default;
 };
 
@@ -382,6 +425,8 @@ struct Sample {
   std::vector<FailedConnects> failed_connects;
   std::optional<BufferRefusals> refusals;
   std::optional<LifecycleTotals> lifecycle;
+  std::optional<Softnet> softnet;
+  std::optional<HostPressure> host_pressure;
   std::vector<FactCoverage> coverage;
   SelfCost self;
 

@@ -102,12 +102,33 @@ void describe(auto& a, Is<SocketRow> auto& v) {
   FIELD(last_data_recv_ms);
   FIELD(last_ack_recv_ms);
   FIELD(total_retrans);
+  FIELD(unacked_segs);
+  FIELD(lost_segs);
+  FIELD(data_segs_out);
+  FIELD(data_segs_in);
+  FIELD(delivered_segs);
+  FIELD(ssthresh);
+  FIELD(rto_us);
+  FIELD(dsack_dups);
+  FIELD(reord_seen);
+  FIELD(ooo_segs);
+  FIELD(pmtu);
+  FIELD(advmss);
+  FIELD(pacing_rate);
+  FIELD(delivery_rate);
+  FIELD(cwnd_limited);
   FIELD(probes_out);
   FIELD(backoff);
   FIELD(scaling_ratio);
   FIELD(app_limited);
   FIELD(timer);
   FIELD(congestion_control);
+  FIELD(nodelay);
+  FIELD(cork);
+  FIELD(keepalive);
+  FIELD(linger_ms);
+  FIELD(rcvlowat);
+  FIELD(user_timeout_ms);
   FIELD(blocked_us);
   FIELD(blocked_count);
   FIELD(nospace);
@@ -227,6 +248,36 @@ void describe(auto& a, Is<Sockstat> auto& v) {
   FIELD(mem_pages);
 }
 
+void describe(auto& a, Is<Device> auto& v) {
+  FIELD(name);
+  FIELD(mtu);
+  FIELD(qdisc);
+  FIELD(qdisc_drops);
+  FIELD(qdisc_overlimits);
+  FIELD(qdisc_backlog);
+  FIELD(tx_packets);
+  FIELD(tx_dropped);
+  FIELD(rx_dropped);
+}
+
+void describe(auto& a, Is<Conntrack> auto& v) {
+  FIELD(count);
+  FIELD(max);
+}
+
+void describe(auto& a, Is<Softnet> auto& v) {
+  FIELD(processed);
+  FIELD(dropped);
+  FIELD(time_squeeze);
+}
+
+void describe(auto& a, Is<HostPressure> auto& v) {
+  FIELD(memory_some_60);
+  FIELD(memory_full_60);
+  FIELD(cpu_some_60);
+  FIELD(cpu_some_10);
+}
+
 void describe(auto& a, Is<NetnsSample> auto& v) {
   FIELD(id);
   FIELD(name);
@@ -236,6 +287,8 @@ void describe(auto& a, Is<NetnsSample> auto& v) {
   FIELD(counters);
   FIELD(sysctls);
   FIELD(sockstat);
+  FIELD(devices);
+  FIELD(conntrack);
 }
 
 void describe(auto& a, Is<TcpMemory> auto& v) {
@@ -330,6 +383,8 @@ void describe(auto& a, Is<Sample> auto& v) {
   FIELD(failed_connects);
   FIELD(refusals);
   FIELD(lifecycle);
+  FIELD(softnet);
+  FIELD(host_pressure);
   FIELD(coverage);
   FIELD(self);
 }

@@ -15,7 +15,9 @@
 namespace tcpadvisor::kernel {
 namespace {
 
-constexpr std::uint16_t kFamilyV6 = 10;  // AF_INET6
+constexpr std::uint16_t kFamilyV6 = 10;             // AF_INET6
+constexpr std::uint32_t kNoThreshold = 0x7fffffff;  // TCP_INFINITE_SSTHRESH
+constexpr std::uint64_t kMost32 = std::numeric_limits<std::uint32_t>::max();
 
 std::string text_of(std::span<const char> field) {
   return printable(std::string_view(field.data(), strnlen(field.data(), field.size())));
@@ -84,6 +86,29 @@ void decode_tcp(const abi::ta_row& row, unsigned hz, SocketRow& out) {
   if (row.bytes_received != 0) out.last_data_recv_ms = ms_from(row.last_recv_j, hz);
   out.last_ack_recv_ms = ms_from(row.last_ack_j, hz);
   out.total_retrans = row.total_retrans;
+  out.unacked_segs = row.packets_out;
+  out.lost_segs = row.lost_out;
+  out.data_segs_out = row.data_segs_out;
+  out.data_segs_in = row.data_segs_in;
+  out.delivered_segs = row.delivered;
+  if (row.snd_ssthresh < kNoThreshold) out.ssthresh = row.snd_ssthresh;
+  out.rto_us = static_cast<std::uint32_t>(std::min<std::uint64_t>(us_from(row.rto_j, hz), kMost32));
+  out.dsack_dups = row.dsack_dups;
+  out.reord_seen = row.reord_seen;
+  out.ooo_segs = row.rcv_ooopack;
+  out.pmtu = row.pmtu;
+  out.advmss = row.advmss;
+  if (row.pacing_rate < kMost32) out.pacing_rate = row.pacing_rate;  // ~0 in 32 or 64 bits: not paced
+  if (row.rate_interval_us != 0) {                                   // tcp_compute_delivery_rate(), net/ipv4/tcp.c
+    out.delivery_rate = mul_sat(std::uint64_t{row.rate_delivered} * row.mss, 1'000'000) / row.rate_interval_us;
+  }
+  out.cwnd_limited = (row.flags & abi::TA_ROW_CWND_LIMITED) != 0;
+  out.nodelay = (row.nonagle & 1) != 0;
+  out.cork = (row.nonagle & 2) != 0;
+  out.keepalive = (row.flags & abi::TA_ROW_KEEPOPEN) != 0;
+  if ((row.flags & abi::TA_ROW_LINGER) != 0) out.linger_ms = ms_from(row.linger_j, hz);
+  out.rcvlowat = row.rcvlowat;
+  out.user_timeout_ms = row.user_timeout_ms;
   out.probes_out = row.probes_out;
   out.backoff = row.backoff;
   if ((row.flags & abi::TA_ROW_HAS_SCALING) != 0) out.scaling_ratio = row.scaling_ratio;

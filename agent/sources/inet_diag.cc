@@ -41,6 +41,7 @@ std::optional<T> unless_zero(std::optional<T> value) {
 
 // struct tcp_info grew after the headers this is built with may end: offsets of the kernel's own ABI.
 constexpr std::size_t kRcvWndOffset = offsetof(tcp_info, tcpi_snd_wnd) + 4;
+constexpr std::uint32_t kNoThreshold = 0x7fffffff;  // TCP_INFINITE_SSTHRESH
 
 /// struct tcp_info, as much of it as the kernel gave.
 void decode_tcp_info(Bytes info, SocketRow& row) {
@@ -61,6 +62,22 @@ void decode_tcp_info(Bytes info, SocketRow& row) {
   row.snd_cwnd = AT(tcpi_snd_cwnd);
   row.rcv_rtt_us = unless_zero(AT(tcpi_rcv_rtt));
   row.total_retrans = AT(tcpi_total_retrans);
+  row.unacked_segs = AT(tcpi_unacked);
+  row.lost_segs = AT(tcpi_lost);
+  row.data_segs_out = AT(tcpi_data_segs_out);
+  row.data_segs_in = AT(tcpi_data_segs_in);
+  row.delivered_segs = AT(tcpi_delivered);
+  row.ssthresh = AT(tcpi_snd_ssthresh);
+  if (row.ssthresh >= kNoThreshold) row.ssthresh.reset();
+  row.rto_us = AT(tcpi_rto);
+  row.dsack_dups = AT(tcpi_dsack_dups);
+  row.reord_seen = AT(tcpi_reord_seen);
+  row.ooo_segs = value_at<std::uint32_t>(info, offsetof(tcp_info, tcpi_rcv_ooopack));
+  row.pmtu = AT(tcpi_pmtu);
+  row.advmss = AT(tcpi_advmss);
+  row.pacing_rate = AT(tcpi_pacing_rate);
+  if (row.pacing_rate == ~std::uint64_t{0}) row.pacing_rate.reset();
+  row.delivery_rate = unless_zero(AT(tcpi_delivery_rate));
   row.bytes_acked = AT(tcpi_bytes_acked);
   row.bytes_received = AT(tcpi_bytes_received);
   row.not_sent = AT(tcpi_notsent_bytes);

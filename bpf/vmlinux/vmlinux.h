@@ -146,6 +146,8 @@ struct sock {
   struct timer_list sk_timer;
   u16 sk_protocol;
   u8 sk_shutdown;
+  int sk_rcvlowat;
+  unsigned long sk_lingertime, sk_pacing_rate;
   u32 sk_ack_backlog;
   u32 sk_max_ack_backlog;
   struct sock_cgroup_data sk_cgrp_data;
@@ -163,6 +165,7 @@ struct inet_connection_sock {
   __u8 icsk_pending;
   __u8 icsk_backoff;
   __u8 icsk_probes_out;
+  __u32 icsk_rto, icsk_pmtu_cookie, icsk_user_timeout;
   struct {
     __u32 lrcvtime;
   } icsk_ack;
@@ -188,9 +191,13 @@ struct tcp_sock {
     u32 rtt_us;
   } rcv_rtt_est;
   u32 total_retrans;
+  u32 packets_out, lost_out, snd_ssthresh, data_segs_out, data_segs_in, delivered, dsack_dups, reord_seen, rcv_ooopack;
+  u32 rate_delivered, rate_interval_us;
   u32 chrono_start;
   u32 chrono_stat[3];
   u8 chrono_type : 2, rate_app_limited : 1;
+  u8 nonagle : 4, is_cwnd_limited : 1;
+  u16 advmss;
   struct tcp_options_received rx_opt;
   bool is_mptcp;
 };
@@ -309,6 +316,8 @@ enum {
   SOCK_NOSPACE = 2, /* bit in socket->flags (include/linux/net.h) */
   SOCK_DEAD = 0,    /* bits in sk_flags (include/net/sock.h) */
   SOCK_DONE = 1,
+  SOCK_KEEPOPEN = 3,
+  SOCK_LINGER = 4,
   SOCK_SNDBUF_LOCK = 1,
   SOCK_RCVBUF_LOCK = 2,
   RCV_SHUTDOWN = 1,

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the walks say about each socket, and their sums.
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -239,6 +241,64 @@ TEST_F(KernelTest, BufferLocksAreSeen) {
   EXPECT_FALSE(row_of(pair.server.get(), seen)->locks->sndbuf);
   EXPECT_FALSE(row_of(pair.client.get(), seen)->locks->rcvbuf);
   EXPECT_EQ(*row_of(pair.server.get(), seen)->rcvbuf, 65'536u);
+}
+
+TEST_F(KernelTest, WhatAProgramHasSetIsSeen) {
+  auto listener = traffic::listen_on_loopback(8);
+  auto pair = traffic::make_pair(listener);
+  int client = pair.client.get(), server = pair.server.get();
+  auto set = [](int fd, int level, int option, auto value) {
+    ASSERT_EQ(setsockopt(fd, level, option, &value, sizeof value), 0) << option;
+  };
+  set(client, IPPROTO_TCP, TCP_NODELAY, 1);
+  set(client, IPPROTO_TCP, TCP_USER_TIMEOUT, 12'000u);
+  set(client, SOL_SOCKET, SO_LINGER, linger{.l_onoff = 1, .l_linger = 3});
+  set(server, SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(server, IPPROTO_TCP, TCP_CORK, 1);
+  set(server, SOL_SOCKET, SO_RCVLOWAT, 77);
+  auto seen = walk();
+  auto ours = row_of(client, seen), theirs = row_of(server, seen);
+  ASSERT_TRUE(ours && theirs);
+  EXPECT_EQ(ours->nodelay, true);
+  EXPECT_EQ(ours->cork, false);
+  EXPECT_EQ(ours->user_timeout_ms, 12'000u);
+  EXPECT_EQ(ours->linger_ms, 3'000u);
+  EXPECT_EQ(ours->keepalive, false);
+  EXPECT_EQ(ours->rcvlowat, 1u);
+  EXPECT_EQ(theirs->nodelay, false);
+  EXPECT_EQ(theirs->cork, true);
+  EXPECT_EQ(theirs->user_timeout_ms, 0u);
+  EXPECT_FALSE(theirs->linger_ms);
+  EXPECT_EQ(theirs->keepalive, true);
+  EXPECT_EQ(theirs->rcvlowat, 77u);
+  set(client, SOL_SOCKET, SO_LINGER, linger{.l_onoff = 0, .l_linger = 0});  // what follows may be unread
+}
+
+TEST_F(KernelTest, TcpInfoIsAsTheKernelTellsIt) {
+  auto listener = traffic::listen_on_loopback(8);
+  auto pair = traffic::make_pair(listener);
+  for (int i = 0; i < 30; ++i) {
+    traffic::send_exactly(pair.client.get(), 1000);
+    traffic::receive_exactly(pair.server.get(), 1000);
+  }
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  ASSERT_EQ(getsockopt(pair.client.get(), IPPROTO_TCP, TCP_INFO, &info, &size), 0);
+  auto row = row_of(pair.client.get(), walk());
+  ASSERT_TRUE(row);
+  EXPECT_EQ(row->data_segs_out, info.tcpi_data_segs_out);
+  EXPECT_EQ(row->data_segs_in, info.tcpi_data_segs_in);
+  EXPECT_EQ(row->delivered_segs, info.tcpi_delivered);
+  EXPECT_EQ(row->dsack_dups, info.tcpi_dsack_dups);
+  EXPECT_EQ(row->reord_seen, info.tcpi_reord_seen);
+  EXPECT_EQ(row->pmtu, info.tcpi_pmtu);
+  EXPECT_EQ(row->advmss, info.tcpi_advmss);
+  EXPECT_EQ(row->unacked_segs, info.tcpi_unacked);
+  EXPECT_EQ(row->lost_segs, info.tcpi_lost);
+  EXPECT_EQ(row->rto_us, info.tcpi_rto);
+  EXPECT_EQ(row->ssthresh.value_or(0x7fffffff), info.tcpi_snd_ssthresh);
+  EXPECT_EQ(row->delivery_rate.value_or(0), info.tcpi_delivery_rate);
+  EXPECT_EQ(row->pacing_rate.value_or(~std::uint64_t{0}), info.tcpi_pacing_rate);
 }
 
 // Rows fill the kernel's 32 KB buffer many times; each time the kernel shows the same socket again.

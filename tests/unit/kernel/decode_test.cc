@@ -68,6 +68,26 @@ TEST(DecodeRow, WhatWasNeverMeasuredIsAbsent) {
   EXPECT_FALSE(out.accept_queue);
 }
 
+TEST(DecodeRow, LimitsThatStandForNoneAreAbsent) {
+  abi::ta_row row = established();
+  row.snd_ssthresh = 0x7fffffff;
+  row.pacing_rate = ~0ull;
+  SocketRow out = decode_row(row, 250);
+  EXPECT_FALSE(out.ssthresh);
+  EXPECT_FALSE(out.pacing_rate);
+  EXPECT_FALSE(out.delivery_rate);
+  EXPECT_FALSE(out.linger_ms);
+  row.snd_ssthresh = 7, row.pacing_rate = 1'000'000;
+  row.rate_delivered = 10, row.mss = 1000, row.rate_interval_us = 5'000;
+  row.flags = abi::TA_ROW_LINGER, row.linger_j = 500, row.rto_j = 50;
+  out = decode_row(row, 250);
+  EXPECT_EQ(out.ssthresh, 7u);
+  EXPECT_EQ(out.pacing_rate, 1'000'000u);
+  EXPECT_EQ(out.delivery_rate, 2'000'000u);
+  EXPECT_EQ(out.linger_ms, 2'000u);
+  EXPECT_EQ(out.rto_us, 200'000u);
+}
+
 TEST(DecodeRow, AgeComesFromTheHookElseFromTheLastSegmentAsALowerBound) {
   abi::ta_row row = established();
   row.state = 8;
