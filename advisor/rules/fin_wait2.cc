@@ -17,10 +17,6 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr Threshold kShareOfTimeWaitBuckets = ratio_threshold("share_of_tw_buckets", 0.25);
-constexpr Threshold kManyOrphans = count_threshold("many_orphans", 10'000);
-constexpr std::int64_t kShortestTimeoutS = 15;  // shorter ones lose late data of slow peers
-
 Finding held_finding(const Window& window, const Policy& policy, const Holding& holding) {
   Finding finding;
   finding.id = "fin-wait2-app-held";
@@ -87,98 +83,8 @@ Outcome judge_fin_wait2_app_held(const Evidence& in) {
                      with_commas(old));
 }
 
-/// A shorter tcp_fin_timeout frees them sooner; nothing to say when it is short already.
-void recommend_timeout(const Sample& now, const NetnsSample& netns, std::uint64_t count, Finding& finding) {
-  Recommendation& cure = finding.recommendation;
-  cure.kind = RecommendationKind::peer;
-  cure.text = "Ask the peers: their applications do not close (CLOSE_WAIT there).";
-  auto timeout_s = sysctl_value(now, netns.id, "net.ipv4.tcp_fin_timeout");
-  if (!timeout_s || *timeout_s <= kShortestTimeoutS * 2) return;
-  std::int64_t target_s = kShortestTimeoutS * 2;
-  auto after = static_cast<double>(count) * static_cast<double>(target_s) / static_cast<double>(*timeout_s);
-  cure.kind = RecommendationKind::sysctl;
-  cure.text += fmt::format(" If that takes long: net.ipv4.tcp_fin_timeout = {} in this namespace.", target_s);
-  Change change = Change::in(now, netns.id, "net.ipv4.tcp_fin_timeout");
-  change.current = change.upper = {*timeout_s};
-  change.lower = {kShortestTimeoutS};
-  change.target = {target_s};
-  cure.change = std::move(change);
-  cure.formula = fmt::format("{} entries x {} s / {} s = {:.0f} at the same rate of closes", with_commas(count),
-                             target_s, *timeout_s, after);
-  cure.expected_effect = Recommendation::Effect{
-      .metric = "fin_wait2_orphans", .from = static_cast<double>(count), .to = std::round(after)};
-  cure.applicability = Applicability::needs_review;
-}
-
-Outcome judge_fin_wait2_orphan_buildup(const Evidence& in) {
-  const Window& window = in.window;
-  const Policy& policy = in.policy;
-  const Sample& now = window.latest();
-  if (std::string problem = snapshot_problem(now); !problem.empty()) return Outcome::unknown(problem);
-  struct InNetns {
-    std::uint64_t held = 0;
-    std::vector<std::string> peers;  // of the orphans
-  };
-  std::map<NetnsId, InNetns> rows;
-  for (const SocketRow* row : window.connections().in_state(TcpState::fin_wait_2)) {
-    InNetns& here = rows[row->netns];
-    if (held_by_process(*row)) {
-      ++here.held;
-    } else {
-      here.peers.push_back(row->remote.ip_text());
-    }
-  }
-  Outcome outcome;
-  std::uint64_t most = 0;
-  for (const NetnsSample& netns : now.netns) {
-    if (!netns.error.empty()) continue;
-    const auto& [held, peers] = rows[netns.id];
-    std::uint64_t orphan_rows = peers.size();
-    // The state's total is complete and holds both kinds; rows of orphans are capped, held ones are few.
-    std::uint64_t total = netns.states[index_of(TcpState::fin_wait_2)].count;
-    std::uint64_t orphans = std::max(orphan_rows, sub_sat(total, held));
-    most = std::max(most, orphans);
-    auto buckets = sysctl_value(now, netns.id, "net.ipv4.tcp_max_tw_buckets");
-    double limit = policy.value(kManyOrphans);
-    if (buckets) limit = std::min(limit, policy.value(kShareOfTimeWaitBuckets) * static_cast<double>(*buckets));
-    limit = std::max<double>(limit, policy.min_count);
-    if (static_cast<double>(orphans) <= limit) continue;
-
-    Finding finding;
-    finding.id = "fin-wait2-orphan-buildup";
-    finding.severity = Severity::warning;
-    finding.finding_class = FindingClass::peer;
-    finding.scope.kind = ScopeKind::netns;
-    finding.scope.netns = netns.id;
-    finding.scope.netns_name = netns_name(now, netns.id);
-    finding.scope.count = orphans;
-    finding.title = fmt::format("{} closed connections wait for peers that do not close", with_commas(orphans));
-    finding.confidence_why = "they have no descriptor: this host's applications have closed them";
-    finding.evidence.push_back(measured(window, "fin_wait2_orphans", source_of(now, FactId::snapshot),
-                                        static_cast<double>(orphans), "sockets", limit));
-    if (buckets) {
-      finding.evidence.push_back(measured(window, "share_of_tcp_max_tw_buckets", "net.ipv4.tcp_max_tw_buckets",
-                                          static_cast<double>(orphans) / std::max(1.0, static_cast<double>(*buckets)),
-                                          "ratio", policy.value(kShareOfTimeWaitBuckets)));
-    }
-    finding.meaning = fmt::format(
-        "The peers got our FIN and have not closed their end. Each entry ends by itself after "
-        "tcp_fin_timeout; there are many because closes come fast. {}",
-        peers.empty() ? ""
-                      : fmt::format("Peers of the {} listed: {}.", with_commas(peers.size()), most_frequent(peers)));
-    recommend_timeout(now, netns, orphans, finding);
-    finding.recommendation.verify = "the count falls to tcp_fin_timeout x closes per second or below";
-    finding.not_useful = {{"net.ipv4.tcp_tw_reuse", "concerns TIME_WAIT of outgoing connections"},
-                          {"net.ipv4.tcp_max_tw_buckets (lower)", "ends connections early, peers see resets"}};
-    outcome.findings.push_back(std::move(finding));
-  }
-  return Outcome::of(std::move(outcome.findings), {}, "orphan FIN_WAIT_2 entries in one namespace", with_commas(most));
-}
-
 constexpr std::array kFinWait2AppHeldThresholds = {kMinCount};
 constexpr std::array<std::string_view, 2> kFinWait2AppHeldReferences = {"tcp(7): tcp_fin_timeout", "shutdown(2)"};
-constexpr std::array kFinWait2OrphanBuildupThresholds = {kMinCount, kManyOrphans, kShareOfTimeWaitBuckets};
-constexpr std::array<std::string_view, 1> kFinWait2OrphanBuildupReferences = {"tcp(7): tcp_fin_timeout"};
 
 constexpr std::array kFinWait2AppHeldExplainedBy = {
     kProcessStopped,
@@ -186,11 +92,6 @@ constexpr std::array kFinWait2AppHeldExplainedBy = {
     ExplainedBy{"close-wait-leak", Link::relayed, Then::lower,
                 "it has passed on the end of other connections and waits for {who}, which got it and does not close",
                 "Fix {who} first: the next step is there."},
-};
-
-constexpr std::array kFinWait2OrphanBuildupExplainedBy = {
-    ExplainedBy{"close-wait-leak", Link::ends_of_cause, Then::keep, "",
-                "Fix {who} on this host first: it does not close the other ends."},
 };
 
 }  // namespace
@@ -207,18 +108,6 @@ extern const Rule fin_wait2_app_held = {
     .references = kFinWait2AppHeldReferences,
     .explained_by = kFinWait2AppHeldExplainedBy,
     .judge = judge_fin_wait2_app_held,
-};
-
-extern const Rule fin_wait2_orphan_buildup = {
-    .id = "fin-wait2-orphan-buildup",
-    .title = "many closed connections wait for their peers",
-    .explanation =
-        "Our side has closed; the peers have got our FIN and have not closed theirs. The kernel ends each entry "
-        "after tcp_fin_timeout, so many of them mean fast closes towards peers that do not close.",
-    .thresholds = kFinWait2OrphanBuildupThresholds,
-    .references = kFinWait2OrphanBuildupReferences,
-    .explained_by = kFinWait2OrphanBuildupExplainedBy,
-    .judge = judge_fin_wait2_orphan_buildup,
 };
 
 }  // namespace rules

@@ -94,6 +94,75 @@ TEST(FinWait2OrphanBuildup, is_normal_in_small_numbers_and_clears) {
   expect_unknown(judged("fin-wait2-orphan-buildup", blind, lab()), "no source");
 }
 
+SocketRow orphan_of(std::uint8_t peer, std::uint16_t port) {
+  return a_socket().fin_wait_2().holder(Holder::orphan).cookie(0).remote(Endpoint::v4(10, 0, 0, peer, port));
+}
+
+/// Connections that were closed here, whose `count` peers of one address do not close; `rows` of them are known.
+void left_open(SampleBuilder& sample, std::uint32_t rows, std::uint64_t count) {
+  sample.count(TcpState::fin_wait_2, count);
+  for (std::uint16_t i = 0; i < rows; ++i) {
+    sample.add(orphan_of(2, static_cast<std::uint16_t>(40'000 + i)));
+  }
+}
+
+TEST(FinWait2OrphanBuildup, names_one_peer_that_does_not_close) {
+  Window window = a_window(8, [](SampleBuilder& sample, std::size_t) { left_open(sample, 64, 200); });
+  auto finding = only_finding(judged("fin-wait2-orphan-buildup", window, Policy{}));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::info);
+  EXPECT_EQ(finding->finding_class, FindingClass::peer);
+  EXPECT_EQ(finding->confidence, Confidence::medium);
+  EXPECT_FALSE(finding->scope.pid);
+  EXPECT_EQ(finding->scope.remote, "10.0.0.2");
+  EXPECT_EQ(finding->scope.count, 200u);
+  EXPECT_THAT(finding->title, HasSubstr("10.0.0.2 leaves about 200 connections open"));
+  EXPECT_EQ(finding->recommendation.kind, RecommendationKind::peer);
+  EXPECT_FALSE(finding->recommendation.change);
+}
+
+TEST(FinWait2OrphanBuildup, a_few_of_one_peer_may_be_its_pool) {
+  auto finding = only_finding(judged(
+      "fin-wait2-orphan-buildup", a_window(8, [](SampleBuilder& s, std::size_t) { left_open(s, 20, 20); }), Policy{}));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->confidence, Confidence::low);
+  EXPECT_EQ(finding->scope.count, 20u);
+  EXPECT_THAT(finding->confidence_why, HasSubstr("pool"));
+  expect_fine(judged("fin-wait2-orphan-buildup",
+                     a_window(8, [](SampleBuilder& s, std::size_t) { left_open(s, 15, 15); }), Policy{}));
+}
+
+TEST(FinWait2OrphanBuildup, peers_that_close_in_time_are_not_named) {
+  // each is there at two looks, and gone at the third
+  Window busy = a_window(8, [](SampleBuilder& sample, std::size_t i) {
+    sample.count(TcpState::fin_wait_2, 64);
+    for (std::size_t n = 0; n < 64; ++n) {
+      auto port = static_cast<std::uint16_t>(10'000 + 64 * (i / 2) + n);
+      sample.add(orphan_of(2, port));
+    }
+  });
+  expect_fine(judged("fin-wait2-orphan-buildup", busy, Policy{}));
+  // many peers, a few of each: what a public server always has
+  Window many = a_window(8, [](SampleBuilder& sample, std::size_t) {
+    sample.count(TcpState::fin_wait_2, 64);
+    for (std::uint16_t i = 0; i < 64; ++i) {
+      sample.add(orphan_of(static_cast<std::uint8_t>(i % 8), static_cast<std::uint16_t>(10'000 + i)));
+    }
+  });
+  expect_fine(judged("fin-wait2-orphan-buildup", many, Policy{}));
+}
+
+TEST(FinWait2OrphanBuildup, leaves_what_is_seen_from_the_other_end_to_that_one) {
+  Window window = a_window(8, [](SampleBuilder& sample, std::size_t) {
+    left_open(sample, 30, 30);
+    for (std::uint16_t i = 0; i < 30; ++i) {
+      const SocketRow here = orphan_of(2, static_cast<std::uint16_t>(40'000 + i));
+      sample.add(a_socket().close_wait().pid(7, "leaks").cookie(500 + i).local(here.remote).remote(here.local));
+    }
+  });
+  expect_fine(judged("fin-wait2-orphan-buildup", window, Policy{}));
+}
+
 TEST(ClosedSocketFdLeak, fires_on_descriptors_of_dead_sockets) {
   Window window = a_window(6, [](SampleBuilder& sample, std::size_t i) {
     auto dead = static_cast<std::uint32_t>(10 + 2 * i);
