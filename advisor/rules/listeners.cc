@@ -13,6 +13,7 @@
 #include "advisor/rules/listener_scope.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
+#include "advisor/rules/worker_pool.h"
 
 namespace tcpadvisor {
 namespace {
@@ -65,6 +66,8 @@ Outcome judge_accept_queue_app_slow(const Evidence& in) {
     finding.severity = Severity::critical;
     finding.finding_class = FindingClass::application;
     finding.scope = scope_of_listener(window.latest(), listener);
+    const WorkerPool pool = worker_pool(window.latest(), window.connections(), listener);
+    if (pool.halted()) name_worker(pool, finding.scope);
     finding.title = fmt::format("{} accepts too slowly on {}: its queue is full and drops connections",
                                 process_text(finding.scope), port_text(listener));
     finding.confidence_why = "full in most samples, and this listener's own drop counter moved";
@@ -76,7 +79,11 @@ Outcome judge_accept_queue_app_slow(const Evidence& in) {
     Recommendation& cure = finding.recommendation;
     cure.kind = RecommendationKind::application;
     cure.text = "Fix the application: accept faster (more accepting threads or SO_REUSEPORT, less work per accept).";
-    cure.steps.push_back(step_to_see_why(listener));
+    if (pool.busy()) {
+      say_busy(pool, finding);
+    } else {
+      cure.steps.push_back(step_to_see_why(listener));
+    }
     cure.steps.push_back("keep the backlog below what it accepts in one second: a longer queue only adds waiting");
     cure.verify = fmt::format("{}ss -ltn 'sport = :{}': Recv-Q below half of Send-Q, no new drops",
                               in_netns(window.latest(), listener.netns), listener.local.port);

@@ -15,6 +15,7 @@
 #include "advisor/rules/listener_scope.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
+#include "advisor/rules/worker_pool.h"
 
 namespace tcpadvisor {
 namespace {
@@ -49,6 +50,8 @@ Finding finding_for(const Evidence& in, const Waiting& waiting, bool none_accept
   finding.severity = Severity::warning;
   finding.finding_class = FindingClass::application;
   finding.scope = scope_of_listener(in.now(), listener);
+  const WorkerPool pool = worker_pool(in.now(), window.connections(), listener);
+  if (pool.halted()) name_worker(pool, finding.scope);
   finding.title =
       fmt::format("{} does not accept on {}: {} for {} and more", process_text(finding.scope), port_text(listener),
                   counted(to_u64(waiting.least), "connection") + (waiting.least == 1 ? " waits" : " wait"),
@@ -73,7 +76,11 @@ Finding finding_for(const Evidence& in, const Waiting& waiting, bool none_accept
   Recommendation& cure = finding.recommendation;
   cure.kind = RecommendationKind::application;
   cure.text = "Fix the application: its accept loop is blocked, busy with one client, stopped, or was never started.";
-  cure.steps.push_back(step_to_see_why(listener));
+  if (pool.busy()) {
+    say_busy(pool, finding);
+  } else {
+    cure.steps.push_back(step_to_see_why(listener));
+  }
   cure.verify =
       fmt::format("{}ss -ltn 'sport = :{}': Recv-Q goes to 0", in_netns(in.now(), listener.netns), listener.local.port);
   finding.not_useful = {

@@ -70,17 +70,20 @@ Finding finding_for(const Evidence& in, const StuckSender& sender) {
   finding.finding_class = FindingClass::peer;
   finding.scope = sender.scope;
   const bool much = static_cast<double>(sender.waiting) >= in.policy.value(kMinWaiting);
-  finding.severity = much && !sender.closed ? Severity::warning : Severity::info;
+  finding.severity = much && !sender.closed && !sender.asked ? Severity::warning : Severity::info;
+  const std::string_view reads = sender.taken ? "reads too slowly" : "does not read";
   const std::string bytes = human_bytes(sender.waiting), sockets = counted(sender.rows.size(), "socket");
   if (sender.closed) {
-    finding.title =
-        fmt::format("{} does not read: {} wait in {} that the program has closed", sender.peer, bytes, sockets);
+    finding.title = fmt::format("{} {}: {} wait in {} that the program has closed", sender.peer, reads, bytes, sockets);
   } else {
-    finding.title = fmt::format("{} does not read: {} of {} wait in Send-Q on {}", sender.peer, bytes,
+    finding.title = fmt::format("{} {}: {} of {} wait in Send-Q on {}", sender.peer, reads, bytes,
                                 process_text(sender.scope), sockets);
   }
   finding.confidence_why = fmt::format("its window is closed, and it took no byte for {}{}",
                                        seconds_text(sender.stuck_s), " although this side wants to send");
+  if (sender.asked) {
+    finding.confidence_why += "; but this side does not read what the peer answers, and it may wait for that";
+  }
   add_evidence(in, sender, finding);
   bool half_closed = std::ranges::all_of(sender.rows, [](const SocketRow* row) {
     return row->state == TcpState::close_wait || row->state == TcpState::last_ack;

@@ -14,6 +14,7 @@
 #include "advisor/rules/holding.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
+#include "advisor/rules/worker_pool.h"
 
 namespace tcpadvisor {
 namespace {
@@ -51,7 +52,8 @@ Halt halt_of(const Window& window, const OwnerTotals& owner) {
 /// What others wait for at one process.
 struct Waits {
   std::uint64_t unread = 0, unread_sockets = 0, connections = 0, not_closed = 0;
-  bool shared = false;  ///< others, who run, hold some of its sockets too
+  bool shared = false;                        ///< others, who run, hold some of its sockets too
+  std::vector<const OwnerTotals*> with = {};  ///< all workers of its pool, itself among them: none of them runs
   std::vector<const SocketRow*> rows;
   bool any() const { return unread + connections + not_closed > 0; }
 };
@@ -76,10 +78,22 @@ bool nobody_else_runs(const SocketRow& row, const std::map<Pid, Halt>& halted) {
          std::ranges::all_of(row.others, [&](const HoldingProcess& other) { return halted.contains(other.pid); });
 }
 
-std::map<Pid, Waits> waits_of(const Sample& now, const std::map<Pid, Halt>& halted) {
+/// A listener that its workers share, and none of them runs: whoever opened it for them does not serve.
+bool add_pool(const Sample& now, const Connections& connections, const SocketRow& row,
+              const std::map<Pid, Halt>& halted, std::map<Pid, Waits>& waits) {
+  if (row.state != TcpState::listen || row.owner->holders < 2 || halted.empty()) return false;
+  WorkerPool pool = worker_pool(now, connections, row);
+  if (!pool.halted()) return false;
+  Waits& here = waits[pool.workers.front()->pid];
+  add(row, here);
+  here.with = std::move(pool.workers);
+  return true;
+}
+
+std::map<Pid, Waits> waits_of(const Sample& now, const Connections& connections, const std::map<Pid, Halt>& halted) {
   std::map<Pid, Waits> waits;
   for (const SocketRow& row : now.sockets) {
-    if (!row.owner || !halted.contains(row.owner->pid)) continue;
+    if (!row.owner || add_pool(now, connections, row, halted, waits) || !halted.contains(row.owner->pid)) continue;
     Waits& here = waits[row.owner->pid];
     if (nobody_else_runs(row, halted)) {
       add(row, here);
@@ -95,7 +109,15 @@ std::map<Pid, Waits> waits_of(const Sample& now, const std::map<Pid, Halt>& halt
   return waits;
 }
 
-void say_cure(const Halt& halt, Finding& finding) {
+/// " 12 13"
+std::string pids_text(const Halt& halt, const Waits& waits) {
+  if (waits.with.empty()) return fmt::format(" {}", halt.owner->pid);
+  std::string out;
+  for (const OwnerTotals* one : waits.with) out += fmt::format(" {}", one->pid);
+  return out;
+}
+
+void say_cure(const Halt& halt, const Waits& waits, Finding& finding) {
   Recommendation& cure = finding.recommendation;
   cure.kind = RecommendationKind::application;
   const Pid pid = halt.owner->pid;
@@ -121,7 +143,7 @@ void say_cure(const Halt& halt, Finding& finding) {
       cure.text = "Let it go on, and find out who stopped it (a signal, ctrl-Z in a terminal, a debugger).";
       cure.steps.push_back(
           fmt::format("see whether a debugger holds it: grep -E 'State|TracerPid' /proc/{}/status", pid));
-      cure.steps.push_back(fmt::format("if none does: kill -CONT {}", pid));
+      cure.steps.push_back("if none does: kill -CONT" + pids_text(halt, waits));
   }
   cure.verify = fmt::format("grep State /proc/{}/status: S or R", pid);
 }
@@ -155,6 +177,7 @@ Finding finding_for(const Evidence& in, const Halt& halt, const Waits& waits) {
   scope.cgroup = owner.cgroup;
   scope.local = common_local(waits.rows);
   for (const SocketRow* row : waits.rows) add_holders(scope, *row);
+  std::erase_if(scope.others, [&](const HoldingProcess& other) { return other.pid == owner.pid; });
   scope.count = std::max<std::uint64_t>(waits.rows.size(), 1);
   finding.title =
       fmt::format("{} {}, and has {}", process_text(scope), word_of(owner.process_state), waits_text(waits));
@@ -176,7 +199,11 @@ Finding finding_for(const Evidence& in, const Halt& halt, const Waits& waits) {
       "The kernel goes on without it: it completes handshakes, acknowledges data and keepalive probes, and fills the "
       "queues. No line of the program runs, so nothing is accepted, read or closed; peers see a host that is well and "
       "a service that never answers.";
-  say_cure(halt, finding);
+  if (waits.with.size() > 1) {
+    finding.meaning += fmt::format(" None of the {} processes that should accept runs: {}.",
+                                   with_commas(waits.with.size()), workers_text(waits.with));
+  }
+  say_cure(halt, waits, finding);
   finding.not_useful = {
       {"net.core.somaxconn, net.ipv4.tcp_rmem", "longer queues hold more that nobody looks at"},
       {"net.ipv4.tcp_keepalive_*", "its kernel answers the probes of the peers"},
@@ -199,7 +226,7 @@ Outcome judge(const Evidence& in) {
   double needed_s = std::min(in.policy.value(kStandsFor), windows_s);
   bool too_early = false;
   std::vector<Finding> findings;
-  const std::map<Pid, Waits> all_waits = waits_of(now, halted);
+  const std::map<Pid, Waits> all_waits = waits_of(now, window.connections(), halted);
   for (const auto& [pid, halt] : halted) {
     const Waits& waits = all_waits.find(pid)->second;  // there is one for each
     if (!waits.any()) continue;

@@ -4,11 +4,14 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <tuple>
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
+#include "advisor/rules/both_write.h"
 #include "advisor/rules/explained.h"
 #include "advisor/rules/holding.h"
+#include "advisor/rules/receive_fill.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
 
@@ -25,7 +28,6 @@ constexpr double kFastReader = 125e6;   // bytes per second: whoever takes a gig
 constexpr double kLongestDip = 1;       // s that a sender may pause
 constexpr double kAsBefore = 1.25;      // of the rate at which it has been read
 constexpr double kMostSamples = 0.75;   // full, or there is nothing to bridge
-constexpr double kSliver = 1.0 / 64;    // of the receive buffer
 constexpr double kSmallestRatio = 0.5;  // of window to buffer
 
 /// Data may still come: also to a program that has shut down its own half and says no more. What the peer has closed
@@ -33,20 +35,6 @@ constexpr double kSmallestRatio = 0.5;  // of window to buffer
 bool may_receive(const SocketRow& row) {
   bool half_closed = row.state == TcpState::fin_wait_1 || row.state == TcpState::fin_wait_2;
   return row.state == TcpState::established || (half_closed && held_by_process(row));
-}
-
-/// Of a SocketRow, or of what is kept of it.
-std::optional<double> fill_of(const auto& row) {
-  if (row.rcvbuf.value_or(0) == 0 || !row.rmem_alloc) return std::nullopt;
-  // Nothing unread means that the memory is in flight to the reader or out of order, not waiting for it.
-  if (row.recv_q == 0) return 0.0;
-  auto room = static_cast<double>(*row.rcvbuf);
-  // A sender does not use a sliver of a window: it waits as if it were closed (RFC 9293 section 3.8.6.2.1).
-  if (row.rcv_wnd && *row.rcv_wnd <= room * kSliver) return 1.0;
-  double memory = static_cast<double>(*row.rmem_alloc) / room;
-  // The window closes at rcvbuf * scaling_ratio bytes of payload: well-packed data never fills the buffer's memory.
-  if (row.scaling_ratio.value_or(0) == 0) return memory;
-  return std::max(memory, static_cast<double>(row.recv_q) / (room * *row.scaling_ratio / 256));
 }
 
 /// So much unread that the window may be closed, and nothing tells: before 6.6 it closes at half of the buffer.
@@ -188,7 +176,44 @@ struct Reader {
   double fill = 1;  ///< of the emptiest one
   double rate = 0;  ///< bytes read per second, all together
   std::uint64_t unread = 0;
+  std::uint64_t in_vain = 0;  ///< bytes of its own that the same peers do not read
+  bool holds_back = false;    ///< it answers, and its answers are not read
 };
+
+/// It was asked, and its answers are not read: whoever asks has to read them first.
+void say_holds_back(const Connections& connections, const Reader& reader, Finding& finding) {
+  finding.topic = "holds-back";
+  finding.severity = Severity::info;
+  finding.finding_class = FindingClass::peer;
+  std::string peer = reader.scope.remote.empty() ? "its peers" : reader.scope.remote;
+  const SocketRow* far = connections.other_end(*reader.rows.front());
+  if (reader.rows.size() == 1 && far != nullptr && far->owner) {
+    peer = fmt::format("{}[{}]", far->owner->comm, far->owner->pid);
+  }
+  finding.title =
+      fmt::format("{} reads no more before {} takes its answers: {} unread on {}", process_text(finding.scope), peer,
+                  human_bytes(reader.unread), counted(reader.rows.size(), "socket"));
+  finding.confidence_why =
+      fmt::format("it accepted the connection, and {} of its own wait in Send-Q before a closed window",
+                  human_bytes(reader.in_vain));
+  finding.meaning =
+      "Whoever asks sends on and does not read the answers. This program answers, and stops reading while its answers "
+      "are not taken: one that went on would keep ever more of them in memory.";
+  Recommendation& cure = finding.recommendation;
+  cure.kind = RecommendationKind::peer;
+  cure.text = fmt::format("{} has to read the answers while it sends, or to limit what it asks for at once.", peer);
+  cure.steps = {"in this program: a time-out for writes ends such connections"};
+}
+
+/// It asked, and does not read the answers: then the other end cannot go on either.
+void say_both_write(const Reader& reader, Finding& finding) {
+  finding.meaning += fmt::format(
+      " It writes as well: {} wait in Send-Q, because its peer does not go on before it is read. Each of the two waits "
+      "for the other.",
+      human_bytes(reader.in_vain));
+  finding.recommendation.text =
+      "Fix the application: read the answers while it sends, or limit what it asks for before it reads.";
+}
 
 Finding finding_for(const Evidence& in, const PolicyWindows& windows, Reader& reader) {
   const Window& window = in.window;
@@ -239,6 +264,11 @@ Finding finding_for(const Evidence& in, const PolicyWindows& windows, Reader& re
         fmt::format("see what it does instead: cat /proc/{0}/wchan; top -H -p {0}", *finding.scope.pid));
   }
   if (!reader.scope.remote.empty()) cure.steps.push_back("senders that wait: " + reader.scope.remote);
+  if (reader.holds_back) {
+    say_holds_back(window.connections(), reader, finding);
+  } else if (reader.in_vain > 0) {
+    say_both_write(reader, finding);
+  }
   cure.verify =
       fmt::format("tcpadvisor report --only reader-too-slow: receive buffers below {:.0f} %", full_share * 100);
   finding.not_useful = {
@@ -288,7 +318,7 @@ Outcome judge_reader_too_slow(const Evidence& in) {
   if (window.samples() < 2) return Outcome::unknown(too_few_samples(window, 2));
 
   PolicyWindows windows = policy_windows(window, policy);
-  std::map<std::pair<Pid, NetnsId>, Reader> readers;
+  std::map<std::tuple<Pid, NetnsId, bool>, Reader> readers;
   auto full = full_by(policy);
   double fullest = 0;
   bool too_early = false;
@@ -302,7 +332,8 @@ Outcome judge_reader_too_slow(const Evidence& in) {
       too_early |= windows.parts.empty() && full(fill);
       continue;
     }
-    Reader& reader = readers[{row.owner ? row.owner->pid : 0, row.netns}];
+    const bool in_vain = sends_in_vain(window, row), holds_back = in_vain && accepted_here(window.connections(), row);
+    Reader& reader = readers[{row.owner ? row.owner->pid : 0, row.netns, holds_back}];
     if (reader.rows.empty()) {
       reader.scope.kind = row.owner ? ScopeKind::process : ScopeKind::netns;
       reader.scope.netns = row.netns;
@@ -318,6 +349,8 @@ Outcome judge_reader_too_slow(const Evidence& in) {
     reader.share = std::min(reader.share, found->share);
     reader.full_s = std::max(reader.full_s, found->full_s);
     reader.unread = add_sat(reader.unread, row.recv_q);
+    reader.holds_back = holds_back;
+    if (in_vain) reader.in_vain = add_sat(reader.in_vain, row.send_q);
     reader.fill = std::min(reader.fill, found->fill);
     reader.rate += found->rate;
   }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "advisor/base/saturate.h"
+#include "advisor/rules/both_write.h"
 #include "advisor/rules/holding.h"
 #include "advisor/rules/listener_scope.h"
 #include "advisor/rules/words.h"
@@ -18,6 +19,7 @@ namespace tcpadvisor {
 namespace {
 
 constexpr std::size_t kFewestLooks = 3;
+constexpr double kSomeBytes = 4'096;           // in the window; the two counters are not read at one instant
 constexpr std::uint64_t kMuchUnsent = 65'536;  // bytes; so much that it is a pity not to know
 
 bool may_send(const SocketRow& row) {
@@ -65,6 +67,17 @@ std::optional<Owner> reader_of(const Connections& connections, const SocketRow& 
   const SocketRow* far = connections.other_end(row);
   if (far != nullptr && far->holder == Holder::unaccepted) far = listener_of(connections, far->netns, far->local);
   return far == nullptr ? std::nullopt : far->owner;
+}
+
+/// The other end is on this host, and its program took bytes in the time that we watched.
+bool is_read(const Window& window, const SocketRow& row) {
+  const SocketRow* far = window.connections().other_end(row);
+  if (far == nullptr || far->holder == Holder::unaccepted) return false;
+  Series taken = window.socket_series(*far, [](const PastRow& then) -> std::optional<double> {
+    if (!then.bytes_received) return std::nullopt;
+    return static_cast<double>(sub_sat(*then.bytes_received, then.recv_q));
+  });
+  return taken.size() >= 2 && taken.last() - taken.first() >= kSomeBytes;
 }
 
 std::string peer_text(const Connections& connections, const StuckSender& sender) {
@@ -130,6 +143,10 @@ StuckSenders stuck_senders(const Evidence& in) {
     sender.scope.remote = common_remote(sender.rows);
     sender.scope.count = sender.rows.size();
     sender.peer = peer_text(window.connections(), sender);
+    sender.asked = std::ranges::all_of(sender.rows, [&](const SocketRow* row) {
+      return leaves_unread(*row) && !accepted_here(window.connections(), *row);
+    });
+    sender.taken = std::ranges::all_of(sender.rows, [&](const SocketRow* row) { return is_read(window, *row); });
     out.senders.push_back(std::move(sender));
   }
   if (blind > 0) {

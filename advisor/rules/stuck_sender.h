@@ -24,6 +24,8 @@ struct StuckSender {
   std::uint64_t waiting = 0;  ///< bytes in Send-Q
   double stuck_s = 0;         ///< the longest of them
   double closed_share = 1;    ///< of the looks, least of all
+  bool asked = false;         ///< by this end, on each of them, and it does not read the answers
+  bool taken = false;         ///< the other ends are on this host, and their programs do read, slowly
   std::string peer;           ///< "browser[12]", "10.0.0.7:443", "3 peers"
 };
 
