@@ -24,6 +24,7 @@ namespace {
 
 constexpr Threshold kShareOfSockets = ratio_threshold("share_of_sockets", 0.05);  // of the process
 constexpr Threshold kPoolAtMost = count_threshold("pool_at_most", 128);  // more that stand still are no usual pool
+constexpr double kMostUnread = 0.8;                                      // of the sockets, to call it a hang
 constexpr std::size_t kSteadySamples = 3;                                // the count must not fall over so many
 
 const std::vector<NotUseful> kNoSysctlClosesThem = {
@@ -153,6 +154,12 @@ std::string time_left(const Holding& holding) {
   return fmt::format(" At this rate it has none left in {}.", seconds_text(left / growth * 60));
 }
 
+/// Most of them hold what nobody has read: the program does not get as far as to close them.
+bool is_unread(const Holding& holding) {
+  auto unread = std::ranges::count_if(holding.rows, [](const SocketRow* row) { return row->recv_q > 0; });
+  return unread > 0 && static_cast<double>(unread) >= kMostUnread * static_cast<double>(holding.rows.size());
+}
+
 /// In place of a slope through the teeth of a saw.
 void add_sweeps(const Window& window, const Sweeps& sweeps, Finding& finding) {
   std::erase_if(finding.evidence, [](const Measurement& part) { return part.metric == "close_wait_growth"; });
@@ -173,7 +180,9 @@ Finding leak_of(const Window& window, const Policy& policy, const Holding& holdi
                                 counted(finding.scope.count, "socket"));
     add_sweeps(window, *course.sweeps, finding);
   } else {
-    finding.title = fmt::format("{} does not close {} whose peers have closed", who, counted(holding.count, "socket"));
+    finding.title = fmt::format("{} {} {} whose peers have closed", who,
+                                is_unread(holding) ? "neither reads nor closes" : "does not close",
+                                counted(holding.count, "socket"));
   }
   weigh(policy, holding, course, finding);
   finding.meaning =
@@ -194,6 +203,17 @@ Finding leak_of(const Window& window, const Policy& policy, const Holding& holdi
   cure.kind = RecommendationKind::application;
   cure.text =
       "Fix the application: close the socket when a read returns 0, on every path, also after errors and time-outs.";
+  if (is_unread(holding)) {
+    cure.text =
+        "Find out what the application waits for (a lock, a slow call, a pool of threads that is used up): what came "
+        "on these sockets is unread, so it does not get as far as to close them.";
+    if (finding.scope.pid) {
+      cure.steps.push_back(
+          step_to_see_what_it_does({.pid = *finding.scope.pid,
+                                    .comm = finding.scope.comm,
+                                    .holders = 1 + static_cast<std::uint32_t>(finding.scope.others.size())}));
+    }
+  }
   std::string remotes = common_remote(holding.rows);
   cure.steps.push_back(find_step(now, finding));
   if (!remotes.empty()) cure.steps.push_back("look at the code that talks to " + remotes);

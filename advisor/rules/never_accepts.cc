@@ -42,6 +42,14 @@ std::optional<Waiting> waiting_at(const Window& window, const SocketRow& listene
   return Waiting{&listener, queue.min(), queue.last(), queue.last() - queue.first()};
 }
 
+/// A process that holds listeners and nothing else, and nobody shares this one: it has begun to serve none, or it is no
+/// server and merely inherited it.
+bool took_none(const Connections& connections, const SocketRow& listener) {
+  if (!listener.owner || listener.owner->holders != 1) return false;
+  const OwnerTotals* owner = connections.owner(listener.owner->pid);
+  return owner != nullptr && owner->tcp_sockets() == owner->sockets[index_of(TcpState::listen)];
+}
+
 Finding finding_for(const Evidence& in, const Waiting& waiting, bool none_accepted) {
   const Window& window = in.window;
   const SocketRow& listener = *waiting.listener;
@@ -80,6 +88,12 @@ Finding finding_for(const Evidence& in, const Waiting& waiting, bool none_accept
     say_busy(pool, finding);
   } else {
     cure.steps.push_back(step_to_see_why(listener));
+  }
+  if (took_none(window.connections(), listener)) {
+    cure.steps.push_back(fmt::format(
+        "it has taken none so far: if {} is not meant to serve {}, it inherited the listener from whoever started it; "
+        "end it, and let that program open its listeners with SOCK_CLOEXEC",
+        finding.scope.comm, port_text(listener)));
   }
   cure.verify =
       fmt::format("{}ss -ltn 'sport = :{}': Recv-Q goes to 0", in_netns(in.now(), listener.netns), listener.local.port);

@@ -41,6 +41,26 @@ TEST(CloseWaitLeak, fires_with_owner_count_age_and_growth) {
   EXPECT_EQ(finding->recommendation.kind, RecommendationKind::application);
 }
 
+TEST(CloseWaitLeak, what_came_unread_is_a_hang_rather_than_a_forgotten_close) {
+  auto with = [](std::uint32_t unread) {
+    return a_window(8, [unread](SampleBuilder& sample, std::size_t) {
+      SocketRow row = leaked(30s);
+      row.recv_q = 18;
+      sample.add(a_process(42, "api").close_wait(50, 50)).add(unread, row).add(50 - unread, leaked(30s), 500);
+    });
+  };
+  auto hangs = only_finding(judged("close-wait-leak", with(45), lab()));
+  ASSERT_TRUE(hangs);
+  EXPECT_EQ(hangs->scope.count, 50u);
+  EXPECT_THAT(hangs->title, HasSubstr("neither reads nor closes 50 sockets"));
+  EXPECT_THAT(hangs->recommendation.text, HasSubstr("waits for"));
+  EXPECT_THAT(hangs->recommendation.steps.front(), HasSubstr("/proc/42/wchan"));
+  auto forgets = only_finding(judged("close-wait-leak", with(20), lab()));
+  ASSERT_TRUE(forgets);
+  EXPECT_THAT(forgets->title, HasSubstr("does not close 50 sockets"));
+  EXPECT_THAT(forgets->recommendation.text, HasSubstr("when a read returns 0"));
+}
+
 TEST(CloseWaitLeak, counts_from_the_totals_when_rows_are_capped) {
   Window window = a_window(4, [](SampleBuilder& sample, std::size_t) {
     sample.add(a_process(42, "api").close_wait(90'000, 90'000).fds(90'010, 100'000)).add(100, leaked(70s));

@@ -264,6 +264,24 @@ TEST(ListenerNeverAccepts, a_queue_that_was_emptied_long_ago_does_not_clear_it) 
   EXPECT_TRUE(only_finding(judged("listener-never-accepts", with_queue(lengths), Policy{})));
 }
 
+TEST(ListenerNeverAccepts, a_program_that_has_taken_none_may_have_inherited_the_listener) {
+  auto with = [](std::uint32_t established) {
+    return a_window(8, [established](SampleBuilder& sample, std::size_t) {
+      listener(sample, 12, 128, 0);
+      sample.add(build::a_process(31, "web").sockets(TcpState::listen, 1).sockets(TcpState::established, established));
+    });
+  };
+  auto steps_of = [](const Outcome& outcome) {
+    auto finding = only_finding(outcome);
+    std::string out;
+    for (const std::string& step : finding->recommendation.steps) out += step + "\n";
+    return out;
+  };
+  EXPECT_THAT(steps_of(judged("listener-never-accepts", with(0), Policy{})), HasSubstr("inherited the listener"));
+  EXPECT_THAT(steps_of(judged("listener-never-accepts", with(3), Policy{})),
+              testing::Not(HasSubstr("inherited the listener")));
+}
+
 TEST(ListenerNeverAccepts, four_looks_are_too_few) {
   expect_unknown(judged("listener-never-accepts", with_queue({5, 5, 5, 5}), Policy{}), "not enough data");
 }
