@@ -2,12 +2,10 @@
 // Programs that people run, as Debian ships them: a web server that is well, a broker whose subscriber stops reading,
 // and a balancer before a backend that forgets to close. Each has its own network namespaces.
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <initializer_list>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -17,6 +15,7 @@
 #include "agent/os/unique_fd.h"
 #include "tests/scenario/agent_report.h"
 #include "tests/scenario/netns.h"
+#include "tests/scenario/program.h"
 
 namespace tcpadvisor::scenario {
 namespace {
@@ -26,57 +25,6 @@ using nlohmann::json;
 
 constexpr std::uint64_t kConnections = 40;
 constexpr Millis kPatience{20'000};
-
-/// An empty string, or why a test of these programs cannot run.
-std::string why_not(std::initializer_list<const char*> programs) {
-  if (std::string why = why_not_root(); !why.empty()) {
-    return why;
-  }
-  if (in_guest()) {
-    return "a guest has no packages";
-  }
-  for (const char* program : programs) {
-    if (!in_path(program)) {
-      return std::string(program) + " is not installed here";
-    }
-  }
-  return "";
-}
-
-/// A folder for a program's configuration and files, removed at the end.
-class Folder {
- public:
-  Folder() {
-    std::string name = fs::temp_directory_path() / "scenario-program-XXXXXX";
-    if (mkdtemp(name.data()) != nullptr) {
-      path_ = name;
-    }
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() {
-    std::error_code error;
-    if (!path_.empty()) {
-      fs::remove_all(path_, error);
-    }
-  }
-  const std::string& path() const { return path_; }
-  std::string write(const std::string& name, const std::string& text) const {
-    std::ofstream(path_ + "/" + name) << text;
-    return path_ + "/" + name;
-  }
-
- private:
-  std::string path_;
-};
-
-ChildOptions in(const os::UniqueFd& netns) {
-  return {.env = {}, .uid = {}, .netns_fd = netns.get()};
-}
-
-std::uint32_t number(const Child& child) {
-  return static_cast<std::uint32_t>(child.pid());
-}
 
 std::vector<json> findings_about(const json& said, std::uint32_t pid) {
   std::vector<json> found;
@@ -207,18 +155,6 @@ TEST(RealProgram, RedisSubscriberOnThisHostThatStopsReadingIsNamed) {
                 {{.id = "reader-too-slow", .pid = number(broker.subscriber), .count = 1, .aged = false, .knob = {}},
                  {.id = "hidden-user-queue", .pid = redis, .count = 1, .aged = false, .knob = {}}});
   expect_no_sysctl(said, all);
-}
-
-/// Joins two namespaces; the other one is that of a process. False, with the reason in the test, when it cannot.
-bool join(const os::UniqueFd& here, const os::UniqueFd& there, pid_t process_there) {
-  const auto ip = [](const os::UniqueFd& netns, const std::string& arguments) {
-    const Ended ended = run({"sh", "-c", "ip " + arguments}, kPatience, in(netns));
-    EXPECT_EQ(ended.exit_code, 0) << arguments << ": " << ended.err;
-    return ended.exit_code == 0;
-  };
-  return ip(here, "link add here type veth peer name there netns " + std::to_string(process_there)) &&
-         ip(here, "address add 10.77.0.1/24 dev here") && ip(here, "link set here up") &&
-         ip(there, "address add 10.77.0.2/24 dev there") && ip(there, "link set there up");
 }
 
 TEST(RealProgram, RedisFromItsOwnHostSeesThePeerThatDoesNotReadAndItsOwnMemoryGrow) {
