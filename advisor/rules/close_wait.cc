@@ -11,6 +11,7 @@
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
+#include "advisor/rules/both_write.h"
 #include "advisor/rules/close_wait_course.h"
 #include "advisor/rules/explained.h"
 #include "advisor/rules/holding.h"
@@ -24,7 +25,7 @@ namespace {
 
 constexpr Threshold kShareOfSockets = ratio_threshold("share_of_sockets", 0.05);  // of the process
 constexpr Threshold kPoolAtMost = count_threshold("pool_at_most", 128);  // more that stand still are no usual pool
-constexpr double kMostUnread = 0.8;                                      // of the sockets, to call it a hang
+constexpr double kMostUnread = 0.8;                                      // of the sockets, to say so
 constexpr std::size_t kSteadySamples = 3;                                // the count must not fall over so many
 
 const std::vector<NotUseful> kNoSysctlClosesThem = {
@@ -154,9 +155,12 @@ std::string time_left(const Holding& holding) {
   return fmt::format(" At this rate it has none left in {}.", seconds_text(left / growth * 60));
 }
 
-/// Most of them hold what nobody has read: the program does not get as far as to close them.
-bool is_unread(const Holding& holding) {
-  auto unread = std::ranges::count_if(holding.rows, [](const SocketRow* row) { return row->recv_q > 0; });
+/// Most of them are requests that nobody has read: the program does not get as far as to close them. What the program
+/// opened itself may hold a last word of the peer, such as the end of a TLS session, that a forgotten connection never
+/// reads.
+bool is_unread(const Connections& connections, const Holding& holding) {
+  auto unread = std::ranges::count_if(
+      holding.rows, [&](const SocketRow* row) { return row->recv_q > 0 && accepted_here(connections, *row); });
   return unread > 0 && static_cast<double>(unread) >= kMostUnread * static_cast<double>(holding.rows.size());
 }
 
@@ -180,9 +184,10 @@ Finding leak_of(const Window& window, const Policy& policy, const Holding& holdi
                                 counted(finding.scope.count, "socket"));
     add_sweeps(window, *course.sweeps, finding);
   } else {
-    finding.title = fmt::format("{} {} {} whose peers have closed", who,
-                                is_unread(holding) ? "neither reads nor closes" : "does not close",
-                                counted(holding.count, "socket"));
+    finding.title =
+        fmt::format("{} {} {} whose peers have closed", who,
+                    is_unread(window.connections(), holding) ? "neither reads nor closes" : "does not close",
+                    counted(holding.count, "socket"));
   }
   weigh(policy, holding, course, finding);
   finding.meaning =
@@ -203,10 +208,10 @@ Finding leak_of(const Window& window, const Policy& policy, const Holding& holdi
   cure.kind = RecommendationKind::application;
   cure.text =
       "Fix the application: close the socket when a read returns 0, on every path, also after errors and time-outs.";
-  if (is_unread(holding)) {
+  if (is_unread(window.connections(), holding)) {
     cure.text =
-        "Find out what the application waits for (a lock, a slow call, a pool of threads that is used up): what came "
-        "on these sockets is unread, so it does not get as far as to close them.";
+        "Fix the application: it does not even read what came on these sockets. See whether it hangs (a lock, a slow "
+        "call, a pool of threads that is used up), or has lost sight of them; close the socket when a read returns 0.";
     if (finding.scope.pid) {
       cure.steps.push_back(
           step_to_see_what_it_does({.pid = *finding.scope.pid,

@@ -90,6 +90,22 @@ bool add_pool(const Sample& now, const Connections& connections, const SocketRow
   return true;
 }
 
+/// Workers that stand still together are one story, told of the first.
+void join_pools(std::map<Pid, Waits>& waits) {
+  for (auto& [pid, all] : waits) {
+    for (const OwnerTotals* worker : all.with) {
+      auto one = waits.find(worker->pid);
+      if (worker->pid == pid || one == waits.end()) continue;
+      all.unread = add_sat(all.unread, one->second.unread);
+      all.unread_sockets = add_sat(all.unread_sockets, one->second.unread_sockets);
+      all.connections = add_sat(all.connections, one->second.connections);
+      all.not_closed = add_sat(all.not_closed, one->second.not_closed);
+      all.rows.insert(all.rows.end(), one->second.rows.begin(), one->second.rows.end());
+      one->second = {};
+    }
+  }
+}
+
 std::map<Pid, Waits> waits_of(const Sample& now, const Connections& connections, const std::map<Pid, Halt>& halted) {
   std::map<Pid, Waits> waits;
   for (const SocketRow& row : now.sockets) {
@@ -106,6 +122,7 @@ std::map<Pid, Waits> waits_of(const Sample& now, const Connections& connections,
     Waits& here = waits[pid];
     if (!here.shared) here.unread = std::max(here.unread, halt.owner->recv_q);
   }
+  join_pools(waits);
   return waits;
 }
 

@@ -113,6 +113,19 @@ TEST(WorkerPool, stopped_workers_are_named_although_their_master_runs) {
   EXPECT_THAT(waits->title, Not(HasSubstr("busy")));
 }
 
+TEST(WorkerPool, workers_that_are_stopped_together_are_one_finding) {
+  Window window = a_window(8, [](SampleBuilder& sample, std::size_t) {
+    Pool{.workers = ProcessState::stopped}.add_to(sample);
+    for (Pid pid : {41u, 42u, 43u}) {
+      sample.add(a_socket().cookie(pid).local(Endpoint::v4(10, 0, 0, 1, 9000)).recv_q(100).pid(pid, "php-fpm"));
+    }
+  });
+  auto finding = only_finding(judged("process-stopped", window, lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->scope.pid, 41u);
+  EXPECT_THAT(finding->title, HasSubstr("25 connections to accept, 300 B to read"));
+}
+
 TEST(WorkerPool, one_stopped_worker_of_several_is_not_the_pool) {
   Window window = a_window(8, [](SampleBuilder& sample, std::size_t) {
     Pool{}.add_to(sample);
