@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "advisor/base/saturate.h"
 #include "advisor/rules/words.h"
@@ -11,24 +12,32 @@
 namespace tcpadvisor {
 namespace {
 
-QueueHistory history_of(const Window& window, const SocketRow& listener) {
+/// What is counted of a whole namespace.
+struct NetnsOverflows {
+  Series counted;
+  std::optional<double> increase;
+};
+
+QueueHistory history_of(const Window& window, const SocketRow& listener, const NetnsOverflows& netns) {
   QueueHistory out;
   out.listener = &listener;
-  out.fill = window.socket_series(listener, [](const PastRow& row) -> std::optional<double> {
-    if (!row.accept_queue || !row.accept_limit) return std::nullopt;
-    return static_cast<double>(*row.accept_queue) / std::max(*row.accept_limit, 1u);  // listen(0) still holds one
-  });
-  Series drops = window.socket_series(listener, [](const PastRow& row) -> std::optional<double> {
-    if (!row.drops) return std::nullopt;
-    return static_cast<double>(*row.drops);
-  });
+  std::vector<const PastRow*> rows = window.history(listener);
+  Series drops;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i] == nullptr) continue;
+    const PastRow& row = *rows[i];
+    if (row.drops) drops.add(window.seconds_at(i), static_cast<double>(*row.drops));
+    if (!row.accept_queue || !row.accept_limit) continue;
+    double limit = std::max(*row.accept_limit, 1u);  // listen(0) still holds one
+    out.fill.add(window.seconds_at(i), static_cast<double>(*row.accept_queue) / limit);
+  }
   out.drops_are_exact = drops.size() >= 2;
-  if (!out.drops_are_exact) drops = window.counter(listener.netns, "TcpExt.ListenOverflows");
+  if (!out.drops_are_exact) drops = netns.counted;
   if (drops.size() >= 2) {
     out.drops = drops.increase();
     out.worst_drops = drops.worst_step(window.interval_s());
   }
-  out.overflows = window.increase(listener.netns, "TcpExt.ListenOverflows");
+  out.overflows = netns.increase;
   std::optional<double> full_since;
   for (const Series::Point& point : out.fill.points()) {
     if (point.value < 1) {
@@ -66,7 +75,15 @@ std::string listener_problem(const Window& window, const std::vector<QueueHistor
 
 std::vector<QueueHistory> all_queues(const Window& window) {
   std::vector<QueueHistory> out;
-  for (const SocketRow* row : window.connections().in_state(TcpState::listen)) out.push_back(history_of(window, *row));
+  std::map<NetnsId, NetnsOverflows> overflows;
+  for (const SocketRow* row : window.connections().in_state(TcpState::listen)) {
+    auto [netns, is_new] = overflows.try_emplace(row->netns);
+    if (is_new) {
+      constexpr std::string_view kCounter = "TcpExt.ListenOverflows";
+      netns->second = {window.counter(row->netns, kCounter), window.increase(row->netns, kCounter)};
+    }
+    out.push_back(history_of(window, *row, netns->second));
+  }
   return out;
 }
 

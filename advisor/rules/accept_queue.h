@@ -32,7 +32,7 @@ struct QueueHistory {
   }
 };
 
-/// Of all listeners that have a row, in the sample's order.
+/// Of all listeners that have a row, in the sample's order. Rules ask Evidence::accept_queues(), which keeps them.
 std::vector<QueueHistory> all_queues(const Window& window);
 /// Why listeners cannot be judged at all, empty if they can.
 std::string listener_problem(const Window& window, const std::vector<QueueHistory>& queues);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "advisor/rules/evidence.h"
 
+#include "advisor/rules/accept_queue.h"
 #include "advisor/rules/user_queues.h"
 
 namespace tcpadvisor {
@@ -16,6 +17,12 @@ const QueueView& Evidence::queues() const {
   if (&whole_ != this) return whole_.queues();
   if (!queues_) queues_ = std::make_unique<const QueueView>(view_queues(window, policy));
   return *queues_;
+}
+
+const std::vector<QueueHistory>& Evidence::accept_queues() const {
+  if (&whole_ != this) return whole_.accept_queues();
+  if (!accept_queues_) accept_queues_ = std::make_unique<const std::vector<QueueHistory>>(all_queues(window));
+  return *accept_queues_;
 }
 
 }  // namespace tcpadvisor

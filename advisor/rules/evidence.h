@@ -4,12 +4,14 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "advisor/evidence/window.h"
 #include "advisor/rules/policy.h"
 
 namespace tcpadvisor {
 
+struct QueueHistory;
 struct QueueView;
 
 /// What rules share is made once per judged window, in one thread. Refers to window and policy, which must outlive it.
@@ -27,11 +29,14 @@ class Evidence {
   const Policy& policy;
 
   const Sample& now() const { return window.latest(); }
-  const QueueView& queues() const;  ///< the queues of programs over the window (user_queues.h); made when first asked
+  // Made when first asked for.
+  const QueueView& queues() const;                         ///< of programs, over the window (user_queues.h)
+  const std::vector<QueueHistory>& accept_queues() const;  ///< of all listeners that have a row (accept_queue.h)
 
  private:
   const Evidence& whole_;  ///< itself, or what it was made of
   mutable std::unique_ptr<const QueueView> queues_;
+  mutable std::unique_ptr<const std::vector<QueueHistory>> accept_queues_;
 };
 
 }  // namespace tcpadvisor

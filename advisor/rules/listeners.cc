@@ -49,7 +49,7 @@ void add_queue_evidence(const Evidence& in, const QueueHistory& queue, Finding& 
 Outcome judge_accept_queue_app_slow(const Evidence& in) {
   const Window& window = in.window;
   const Policy& policy = in.policy;
-  std::vector<QueueHistory> queues = all_queues(window);
+  const std::vector<QueueHistory>& queues = in.accept_queues();
   Outcome outcome;
   outcome.not_assessed = listener_problem(window, queues);
   double policy_s = static_cast<double>(policy.window.count()) * policy.windows / 1000;
@@ -155,7 +155,7 @@ void recommend_backlog(const Window& window, const QueueHistory& queue, Finding&
 
 Outcome judge_backlog_too_small(const Evidence& in) {
   const Window& window = in.window;
-  std::vector<QueueHistory> queues = all_queues(window);
+  const std::vector<QueueHistory>& queues = in.accept_queues();
   Outcome outcome;
   outcome.not_assessed = listener_problem(window, queues);
   const double idle_share = in.policy.value(kIdleShareOfSamples), idle_fill = in.policy.value(kIdleFill);

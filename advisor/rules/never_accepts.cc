@@ -106,7 +106,7 @@ Finding finding_for(const Evidence& in, const Waiting& waiting, bool none_accept
 
 Outcome judge_never_accepts(const Evidence& in) {
   const Window& window = in.window;
-  std::vector<QueueHistory> queues = all_queues(window);
+  const std::vector<QueueHistory>& queues = in.accept_queues();
   std::string not_assessed = listener_problem(window, queues);
   if (not_assessed.empty() && !queues.empty() && window.samples() < kFewestSamples) {
     not_assessed = too_few_samples(window, kFewestSamples);

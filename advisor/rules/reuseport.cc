@@ -117,7 +117,7 @@ Finding finding_for(const Evidence& in, const Member& member, std::size_t member
 }
 
 Outcome judge_reuseport_unbalanced(const Evidence& in) {
-  std::vector<QueueHistory> queues = all_queues(in.window);
+  const std::vector<QueueHistory>& queues = in.accept_queues();
   std::string not_assessed = listener_problem(in.window, queues);
   std::map<std::pair<NetnsId, Endpoint>, std::vector<Member>> groups;
   for (const QueueHistory& queue : queues) {

@@ -132,7 +132,7 @@ Finding finding_for(const Evidence& in, const QueueHistory& queue, const Reason&
 
 /// A healthy listener refuses segments as well: those that TCP_DEFER_ACCEPT waits past, and what a scan sends.
 Outcome judge_syn_drops(const Evidence& in) {
-  std::vector<QueueHistory> queues = all_queues(in.window);
+  const std::vector<QueueHistory>& queues = in.accept_queues();
   std::vector<Finding> findings;
   std::string not_assessed = listener_problem(in.window, queues);
   double most = 0;

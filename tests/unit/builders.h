@@ -275,7 +275,9 @@ class SampleBuilder {
                      .states = {},
                      .counters = {},
                      .sysctls = {},
-                     .sockstat = Sockstat{}};
+                     .sockstat = Sockstat{},
+                     .devices = {},
+                     .conntrack = {}};
     for (const char* name :
          {"TcpExt.ListenDrops", "TcpExt.ListenOverflows", "TcpExt.TCPToZeroWindowAdv", "TcpExt.TCPFromZeroWindowAdv",
           "TcpExt.TCPRcvQDrop", "TcpExt.TCPMemoryPressures", "TcpExt.TCPAbortOnMemory", "TcpExt.TCPTimeWaitOverflow",
