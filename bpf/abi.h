@@ -82,6 +82,7 @@ enum ta_row_flags {
   TA_ROW_KEEPOPEN = 64,    /* SO_KEEPALIVE */
   TA_ROW_LINGER = 128,     /* SO_LINGER */
   TA_ROW_CWND_LIMITED = 256,
+  TA_ROW_LOOKED = 512, /* does not matter, but was looked at and is in use (struct ta_look) */
 };
 
 /* One socket, written by the walk over a namespace. Addresses in network order, ports in host order. Times are ages in
@@ -110,8 +111,8 @@ struct ta_row {
   ta_u32 rto_j, pmtu, user_timeout_ms, rcvlowat, linger_j;
   ta_u8 snd_wscale, rcv_wscale, probes_out, backoff;
   ta_u8 scaling_ratio, icsk_pending, nonagle, pad; /* nonagle: 1 TCP_NODELAY, 2 TCP_CORK */
-  ta_u16 advmss, pad2;
-  ta_u32 pad3;
+  ta_u16 advmss, spot;                             /* spot: struct ta_look */
+  ta_u32 pad2;
   ta_u64 pacing_rate; /* bytes a second, ~0: not paced */
   char ca_name[TA_CA_NAME];
   ta_u64 state_ns;                   /* age of the state, 0: not seen by a hook */
@@ -148,7 +149,7 @@ struct ta_walk {
   ta_u32 used_j; /* TA_USED_MS in jiffies; bpf/matters.h */
   /* answered */
   ta_u64 walked, rows, suppressed, unaggregated;
-  ta_u32 tw_rows, ports, cgroups, pad;
+  ta_u32 tw_rows, ports, cgroups, looked;
   ta_u64 mem_pages;
   ta_u64 mem_limit[3];
   ta_u64 pressure_j; /* jiffies when pressure began, 0: none */
@@ -159,6 +160,17 @@ struct ta_walk {
   struct ta_port port[TA_PORT_SLOTS];
   struct ta_cgroup cgroup[TA_CGROUP_SLOTS];
   ta_u16 port_slot[65536]; /* port -> index + 1 in `port` */
+};
+
+/* Where there are too many sockets for a row each, the walks look at a part of them in turn, and at those that the
+ * agent follows: what is in use gets a row. A socket's spot is 16 bits that its address hashes to, for as long as it
+ * lives. Asked; the same for both walks, so that a row finds its owner. */
+enum { TA_SPOTS = 65536 };
+struct ta_look {
+  ta_u32 on;
+  ta_u32 mask, turn; /* looked at: spots with (spot & mask) == turn */
+  ta_u32 max_rows;   /* of one walk over a namespace */
+  ta_u64 followed[TA_SPOTS / 64];
 };
 
 /* Who connects to whom: addresses in network order, IPv4 as ::ffff:a.b.c.d; the port of the destination. */

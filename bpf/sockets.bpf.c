@@ -10,6 +10,7 @@ struct ta_walk walk;
 struct ta_row row; /* one walk at a time; too large for the stack */
 struct ta_files files;
 struct ta_held held;
+struct ta_look look;
 
 #include "bpf/port_use.h"
 
@@ -46,6 +47,11 @@ static __always_inline struct upid number_at(struct pid *pid, u32 level) {
   return number;
 }
 
+static __always_inline bool recently_used(struct tcp_sock *tp, u32 now_j, u32 used_j) {
+  return (tp->bytes_sent && now_j - tp->lsndtime <= used_j) ||
+         (tp->bytes_received && now_j - tp->inet_conn.icsk_ack.lrcvtime <= used_j);
+}
+
 /* The same question for both walks, so that a row finds its owner. What is not needed for the answer is not read: it
  * lies in other cache lines. */
 static __always_inline bool matters(struct sock *sk, struct tcp_sock *tp, u8 state, const struct queues *q, u32 now_j,
@@ -62,11 +68,20 @@ static __always_inline bool matters(struct sock *sk, struct tcp_sock *tp, u8 sta
     ask.snd_wnd = tp->snd_wnd;
   }
   ask.locked = sock_locks(sk);
-  if (ask.locked) {
-    ask.recently_used = (tp->bytes_sent && now_j - tp->lsndtime <= used_j) ||
-                        (tp->bytes_received && now_j - tp->inet_conn.icsk_ack.lrcvtime <= used_j);
-  }
+  if (ask.locked) ask.recently_used = recently_used(tp, now_j, used_j);
   return ta_matters(&ask);
+}
+
+static __always_inline u16 spot_of(struct sock *sk) {
+  return ((u64)sk >> 6) * 0x9e3779b97f4a7c15ull >> 48;
+}
+
+/* One of those whose turn it is or that are followed, and in use: other cache lines, so only asked for these. */
+static __always_inline bool looked_at(struct sock *sk, struct tcp_sock *tp, u8 state, u32 now_j, u32 used_j) {
+  if (!look.on || state == TCP_LISTEN) return false;
+  u16 spot = spot_of(sk);
+  if ((spot & look.mask) != look.turn && !((look.followed[spot >> 6] >> (spot & 63)) & 1)) return false;
+  return recently_used(tp, now_j, used_j);
 }
 
 static __always_inline void add_sums(struct ta_sums *sums, const struct queues *q, u64 rmem, u64 wmem) {
@@ -269,9 +284,13 @@ int walk_tcp(struct bpf_iter__tcp *ctx) {
   u32 now_j = (u32)bpf_jiffies64();
   u64 cgroup_id = sock_cgroup_id(sk);
 
-  if (walk.all || matters(sk, tp, state, &q, now_j, walk.min_recv_q, walk.min_send_q, walk.used_j)) {
+  bool wanted = walk.all || matters(sk, tp, state, &q, now_j, walk.min_recv_q, walk.min_send_q, walk.used_j);
+  bool looked = !wanted && walk.looked < look.max_rows && looked_at(sk, tp, state, now_j, walk.used_j);
+  if (wanted || looked) {
     if (walk.rows < cfg.max_rows) {
       __builtin_memset(&row, 0, sizeof(row));
+      row.spot = spot_of(sk);
+      if (looked) row.flags |= TA_ROW_LOOKED;
       row.cookie = bpf_get_socket_cookie(sk);
       row.state = state;
       row.uid = ctx->uid;
@@ -323,7 +342,8 @@ int walk_tcp(struct bpf_iter__tcp *ctx) {
       }
       if (bpf_seq_write(ctx->meta->seq, &row, sizeof(row))) return 0; /* shown again with an empty buffer */
       walk.rows++;
-    } else {
+      if (looked) walk.looked++;
+    } else if (wanted) {
       walk.suppressed++;
     }
   }
@@ -499,7 +519,8 @@ int walk_files(struct bpf_iter__task_file *ctx) {
   u64 rmem = (u32)sk->sk_backlog.rmem_alloc.counter, wmem = (u32)sk->sk_wmem_queued;
   struct queues q = queues_of(sk, tp, state, rmem, wmem);
   u32 now_j = (u32)bpf_jiffies64();
-  if (files.all || matters(sk, tp, state, &q, now_j, files.min_recv_q, files.min_send_q, files.used_j)) {
+  if (files.all || matters(sk, tp, state, &q, now_j, files.min_recv_q, files.min_send_q, files.used_j) ||
+      looked_at(sk, tp, state, now_j, files.used_j)) {
     if (write_held(seq, ctx->fd, bpf_get_socket_cookie(sk), 0)) return 0;
   }
   files.files++;

@@ -11,11 +11,11 @@ namespace {
 
 Result<kernel::SocketWalk> walk_in_kernel(const TallyContext& context, kernel::Tracer& tracer, StateAges& ages,
                                           OwnerTable& owner_totals) {
-  auto walk = tracer.walk_sockets(context.filter, [&](SocketRow&& row) {
+  auto walk = tracer.walk_sockets(context.filter, [&](SocketRow&& row, std::optional<kernel::Spot> spot) {
     row.netns = context.netns;
     ages.observe(row, context.now_ms);
     if (context.owners != nullptr) add_to_owners(row, *context.owners, context.filter.old, owner_totals);
-    context.keeper->offer(std::move(row));
+    hand_over(std::move(row), spot, context);
   });
   if (!walk) return walk;
   for (PortTotals& port : walk->ports) port.netns = context.netns;

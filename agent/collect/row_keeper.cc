@@ -22,7 +22,14 @@ bool RowKeeper::wants(const SocketRow& row) const {
 }
 
 void RowKeeper::offer(SocketRow&& row) {
-  if (!wants(row)) return;
+  if (wants(row)) keep(std::move(row));
+}
+
+void RowKeeper::offer_looked_at(SocketRow&& row) {
+  keep(std::move(row));
+}
+
+void RowKeeper::keep(SocketRow&& row) {
   if (row.kind == SocketKind::timewait) ++timewait_;
   rows_.push_back(std::move(row));
   if (rows_.size() >= max_rows_ + max_rows_ / 4 + 64) drop_smallest();  // now and then, not for every row

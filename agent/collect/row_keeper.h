@@ -17,13 +17,15 @@ class RowKeeper {
 
   RowKeeper(const kernel::RowFilter& filter, std::size_t max_rows) : filter_(filter), max_rows_(max_rows) {}
 
-  void offer(SocketRow&& row);
+  void offer(SocketRow&& row);            ///< kept only if it matters, or if all rows are wanted
+  void offer_looked_at(SocketRow&& row);  ///< came by a look: kept as long as there is room
   std::vector<SocketRow> take();
   std::size_t size() const { return rows_.size(); }
   std::uint64_t suppressed() const { return suppressed_; }  ///< mattered and did not fit; complete after take()
 
  private:
   bool wants(const SocketRow& row) const;
+  void keep(SocketRow&& row);
   void drop_smallest();
 
   kernel::RowFilter filter_;

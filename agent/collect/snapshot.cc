@@ -135,11 +135,15 @@ Snapshot::Walked Snapshot::read_all(std::uint64_t now_ms, SourceKind sockets, co
   Walked walked;
   std::uint64_t cpu_before = os::thread_cpu_ns();
   RowKeeper keeper(filter_, options_.max_rows);  // one for the host: what matters most, in whichever namespace
-  NetnsOrder order{.snapshot = sockets, .sysctls = sysctls, .tally = {filter_, &keeper, 0, now_ms, scan}};
+  NetnsOrder order{
+      .snapshot = sockets, .sysctls = sysctls, .tally = {filter_, &keeper, looks_ ? &busy_ : nullptr, 0, now_ms, scan}};
   for (const os::NetnsRef& ref : netns_.found) {
     walked.readings.push_back(read_netns(ref, order, root_, tracer_, ages_, walked.owner_totals));
   }
-  if (sockets != SourceKind::none) ages_.end_walk();
+  if (sockets != SourceKind::none) {
+    ages_.end_walk();
+    if (looks_) busy_.end_walk();
+  }
   walked.rows = keeper.take();
   walked.rows_suppressed = keeper.suppressed();
   walked.cpu_ns = os::thread_cpu_ns() - cpu_before;
@@ -179,8 +183,11 @@ Snapshot::OwnerResult Snapshot::walk_owners(SourceKind owners) const {
 std::vector<NetnsReading> Snapshot::read(std::uint64_t now_ms) {
   find_netns_again(now_ms);
   bool walk = pace_.due(now_ms);
-  // A row for every socket would cost more than the walk itself on a busy host: there only those that matter get one.
+  // A row for every socket would cost more than the walk itself on a busy host: there those that matter get one, and
+  // those that carry the most.
   filter_.all = options_.show_all && host_sockets_ <= options_.max_rows;
+  looks_ = options_.show_all && !filter_.all;
+  if (walk) tracer_.look_at(looks_ ? &busy_.next(host_sockets_) : nullptr);
   bool one = options_.netns.kind != NetnsChoice::Kind::all && netns_.found.size() == 1;
   filter_.netns = one ? netns_.found.front().id : 0;
   bool sysctls = !sysctls_read_ms_ || now_ms - *sysctls_read_ms_ >= kReadSysctlsEveryMs;

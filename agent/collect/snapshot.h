@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "agent/collect/busy_flows.h"
 #include "agent/collect/cgroup_book.h"
 #include "agent/collect/collector.h"
 #include "agent/collect/join.h"
@@ -80,6 +81,8 @@ class Snapshot {
   os::NetnsList netns_;
   std::optional<std::uint64_t> netns_found_ms_, sysctls_read_ms_;
   bool netns_vanished_ = false;
+  BusyFlows busy_;
+  bool looks_ = false;  ///< at a part of the sockets, because there are too many for a row each
   StateAges ages_;
   ProcessBook processes_;
   CgroupBook cgroups_;

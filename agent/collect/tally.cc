@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/collect/tally.h"
 
+#include "agent/kernel/matters.h"
+
 namespace tcpadvisor::collect {
 
 namespace {
@@ -31,6 +33,12 @@ void add_to_owners(const SocketRow& row, const sources::OwnerScan& scan, std::ch
   }
 }
 
+void hand_over(SocketRow&& row, std::optional<kernel::Spot> spot, const TallyContext& context) {
+  if (!spot || context.busy == nullptr) return context.keeper->offer(std::move(row));
+  context.busy->saw(row, *spot);
+  context.keeper->offer_looked_at(std::move(row));
+}
+
 void Tally::add(SocketRow&& row) {
   if (row.cookie != 0 && !cookies_.insert(row.cookie).second) return;
   row.netns = context_.netns;
@@ -55,7 +63,9 @@ void Tally::add(SocketRow&& row) {
     cgroup.rmem += row.rmem_alloc.value_or(0);
     cgroup.wmem += row.wmem_queued.value_or(0);
   }
-  context_.keeper->offer(std::move(row));
+  std::optional<kernel::Spot> spot;
+  if (context_.busy != nullptr && !kernel::matters(row, context_.filter)) spot = looked_at(row, context_.busy->look());
+  hand_over(std::move(row), spot, context_);
 }
 
 bool Tally::add_port(const SocketRow& row) {

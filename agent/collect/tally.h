@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "agent/collect/busy_flows.h"
 #include "agent/collect/port_use_tally.h"
 #include "agent/collect/row_keeper.h"
 #include "agent/collect/state_ages.h"
@@ -21,6 +22,7 @@ using OwnerTable = std::map<Pid, OwnerTotals>;
 struct TallyContext {
   kernel::RowFilter filter;
   RowKeeper* keeper = nullptr;  ///< of the whole host: where the rows go
+  BusyFlows* busy = nullptr;    ///< what came by a look is told to it; null: nothing is looked at
   NetnsId netns = 0;
   std::uint64_t now_ms = 0;
   const sources::OwnerScan* owners = nullptr;  ///< null: another source joins the owners
@@ -47,6 +49,9 @@ class Tally {
   std::unordered_map<std::uint64_t, CgroupTotals> cgroups_;
   PortUseTally port_use_;
 };
+
+/// Where a row goes. `spot` is given for one that came by a look.
+void hand_over(SocketRow&& row, std::optional<kernel::Spot> spot, const TallyContext& context);
 
 /// Finds the processes that hold a socket by its inode: each gets its numbers added, once, however many descriptors it
 /// has. `old` is the age mark.

@@ -309,7 +309,8 @@ Status decode_rows(std::span<const std::byte> bytes, unsigned hz, const TakeRow&
   for (; !bytes.empty(); bytes = bytes.subspan(sizeof(abi::ta_row))) {
     abi::ta_row row;
     std::memcpy(&row, bytes.data(), sizeof row);
-    take(decode_row(row, hz));
+    bool looked = (row.flags & abi::TA_ROW_LOOKED) != 0;
+    take(decode_row(row, hz), looked ? std::optional<Spot>(row.spot) : std::nullopt);
   }
   return {};
 }

@@ -7,13 +7,17 @@
 
 namespace tcpadvisor::kernel {
 
+bool recently_used(const SocketRow& row) {
+  auto used = [](const std::optional<std::uint32_t>& ms_ago) { return ms_ago && *ms_ago <= abi::TA_USED_MS; };
+  return used(row.last_data_sent_ms) || used(row.last_data_recv_ms);
+}
+
 bool matters(const SocketRow& row, const RowFilter& filter) {
   if (row.kind != SocketKind::full) return false;
-  auto used = [](const std::optional<std::uint32_t>& ms_ago) { return ms_ago && *ms_ago <= abi::TA_USED_MS; };
   abi::ta_question question = {};
   question.state = static_cast<abi::ta_u32>(index_of(row.state));
   question.locked = row.locks && (row.locks->rcvbuf || row.locks->sndbuf);
-  question.recently_used = used(row.last_data_sent_ms) || used(row.last_data_recv_ms);
+  question.recently_used = recently_used(row);
   question.rcv_wnd_known = row.rcv_wnd && row.rcvbuf;
   question.snd_wnd_known = row.snd_wnd.has_value();
   question.rcv_wnd = row.rcv_wnd.value_or(0);

@@ -108,6 +108,7 @@ class LiveTracer : public Tracer {
       walk_ = static_cast<abi::ta_walk*>(loaded_.object->variable("walk"));
       towards_ = static_cast<abi::ta_towards*>(loaded_.object->variable("towards"));
       files_ = static_cast<abi::ta_files*>(loaded_.object->variable("files"));
+      look_ = static_cast<abi::ta_look*>(loaded_.object->variable("look"));
       measuring_ = static_cast<abi::ta_u32*>(loaded_.object->variable("measuring"));
     }
     calibrate();
@@ -116,6 +117,16 @@ class LiveTracer : public Tracer {
   const std::vector<FactCoverage>& coverage() const override { return loaded_.coverage; }
   bool can_walk_sockets() const override { return loaded_.in_use.contains(FactId::snapshot) && walk_ != nullptr; }
   bool can_walk_owners() const override { return loaded_.in_use.contains(FactId::owners) && files_ != nullptr; }
+
+  void look_at(const Look* look) override {
+    if (look_ == nullptr) return;
+    look_->on = look != nullptr;
+    look_->max_rows = look != nullptr ? look->max_rows : 0;
+    if (look == nullptr) return;
+    look_->mask = look->mask;
+    look_->turn = look->turn;
+    std::ranges::copy(look->followed, look_->followed);
+  }
 
   Result<SocketWalk> walk_sockets(const RowFilter& filter, const TakeRow& take) override {
     if (!can_walk_sockets()) return fail(ErrorCode::unsupported, "iter/tcp is not available here");
@@ -356,7 +367,7 @@ class LiveTracer : public Tracer {
     if (!can_walk_sockets()) return;
     RowFilter nothing;
     nothing.min_recv_q = nothing.min_send_q = UINT32_MAX;
-    if (walk_sockets(nothing, [](SocketRow&&) {}) && walk_->now_j != 0)
+    if (walk_sockets(nothing, [](SocketRow&&, std::optional<Spot>) {}) && walk_->now_j != 0)
       hz_ = jiffies_per_second(walk_->now_j, monotonic_ns());
   }
 
@@ -372,6 +383,7 @@ class LiveTracer : public Tracer {
   std::map<unsigned, std::string> reset_reasons_;
   std::vector<std::byte> room_;  ///< for the records of one read of a walk
   abi::ta_walk* walk_ = nullptr;
+  abi::ta_look* look_ = nullptr;
   abi::ta_towards* towards_ = nullptr;
   abi::ta_files* files_ = nullptr;
   abi::ta_u32* measuring_ = nullptr;  ///< shared with the programs

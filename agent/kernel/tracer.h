@@ -5,11 +5,13 @@
 // is a line in coverage(), never a failure of the whole.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -56,9 +58,22 @@ struct RowFilter {
   PortRange ports;                        ///< whose use is counted in SocketWalk::port_use
 };
 
+/// What a socket hashes to, for as long as it lives.
+using Spot = std::uint16_t;
+
+/// Where there are too many sockets for a row each: which of them are looked at, in both walks. Those in use get a row.
+struct Look {
+  std::uint32_t mask = 0, turn = 0;                          ///< those whose spot has `turn` in the bits of `mask`
+  std::uint32_t max_rows = 0;                                ///< of one walk over a namespace
+  std::array<std::uint64_t, (1u << 16) / 64> followed = {};  ///< and those with the bit of their spot
+  void follow(Spot spot) { followed[spot / 64] |= std::uint64_t{1} << spot % 64; }
+  bool includes(Spot spot) const { return (spot & mask) == turn || (followed[spot / 64] >> spot % 64 & 1) != 0; }
+  bool operator==(const Look&) const = default;
+};
+
 /// Takes the rows of a walk one by one, in the kernel's order. Holder is decided except for `process`: the owner comes
-/// from OwnerWalk.
-using TakeRow = std::function<void(SocketRow&&)>;
+/// from OwnerWalk. `spot` is given for a row that does not matter and came by a look.
+using TakeRow = std::function<void(SocketRow&&, std::optional<Spot> spot)>;
 
 /// One pass over the sockets of one namespace.
 struct SocketWalk {
@@ -107,6 +122,8 @@ class Tracer {
   virtual bool can_walk_sockets() const = 0;
   virtual bool can_walk_owners() const = 0;
 
+  /// From the next walks on; null: at none. Not while one is under way.
+  virtual void look_at(const Look* look) = 0;
   /// All TCP sockets (IPv4, IPv6, TIME_WAIT, request) of the network namespace of the *calling thread*. One walk at a
   /// time. Rows are handed over as they are read, so that only the caller decides how many it keeps; they count even if
   /// the walk fails later.

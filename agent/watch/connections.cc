@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/evidence/names.h"
 #include "agent/observe/groups.h"
@@ -181,6 +182,15 @@ std::vector<Line> details_of(const Link& link, const Picture& picture, const Vie
   return lines;
 }
 
+/// A large host has no row for a connection that is idle.
+std::string why_empty(const Sample& now) {
+  if (!now.knows(FactId::snapshot)) return "connections are not known: no source can read them";
+  std::uint64_t idle = 0;
+  for (const NetnsSample& netns : now.netns) idle = add_sat(idle, netns.states[index_of(TcpState::established)].count);
+  if (idle == 0) return "no connections";
+  return fmt::format("{} connections, none of them in use or waiting: too many to list each", with_commas(idle));
+}
+
 }  // namespace
 
 Table connections_table(const Picture& picture, const View& view) {
@@ -206,8 +216,7 @@ Table connections_table(const Picture& picture, const View& view) {
   };
   spec.details = [&](Row row) { return details_of(row.link, picture, view); };
   spec.heading = heading_of(kColumns, view.width, glyphs(view.utf8));
-  spec.empty =
-      picture.now().knows(FactId::snapshot) ? "no connections" : "connections are not known: no source can read them";
+  spec.empty = why_empty(picture.now());
   return make_table(std::move(spec), view);
 }
 

@@ -15,7 +15,7 @@ TCPADVISOR_FUZZ(bytes) {
   }
   for (unsigned hz : {100u, 1000u}) {
     std::size_t rows = 0;
-    Status decoded = kernel::decode_rows(records, hz, [&](SocketRow&& row) {
+    Status decoded = kernel::decode_rows(records, hz, [&](SocketRow&& row, std::optional<kernel::Spot>) {
       ++rows;
       fuzz::require(index_of(row.state) < kStateCount);
     });

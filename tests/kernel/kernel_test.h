@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,10 +64,14 @@ class KernelTest : public testing::Test {
   /// A walk with its rows.
   struct Seen : SocketWalk {
     std::vector<SocketRow> rows;
+    std::map<std::uint64_t, Spot> looked;  ///< by cookie: rows that came by a look
   };
   static Result<Seen> walk_with(Tracer& tracer, const RowFilter& filter = every_socket()) {
     Seen seen;
-    auto result = tracer.walk_sockets(filter, [&](SocketRow&& row) { seen.rows.push_back(std::move(row)); });
+    auto result = tracer.walk_sockets(filter, [&](SocketRow&& row, std::optional<Spot> spot) {
+      if (spot) seen.looked[row.cookie] = *spot;
+      seen.rows.push_back(std::move(row));
+    });
     if (!result) return std::unexpected(result.error());
     static_cast<SocketWalk&>(seen) = std::move(*result);
     return seen;

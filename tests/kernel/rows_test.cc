@@ -213,6 +213,42 @@ TEST_F(KernelTest, BothSidesAgreeOnWhichSocketsMatter) {
     EXPECT_FALSE(chosen.contains(cookie_of(fd))) << fd;
 }
 
+TEST_F(KernelTest, ALookGivesRowsToThoseInUseAndTheirOwners) {
+  auto listener = traffic::listen_on_loopback(8);
+  std::vector<traffic::Pair> pairs;
+  for (int i = 0; i < 40; ++i) pairs.push_back(traffic::make_pair(listener));
+  for (int i = 0; i < 10; ++i) {
+    traffic::send_exactly(pairs[i].client.get(), 100);
+    traffic::receive_exactly(pairs[i].server.get(), 100);
+  }
+  RowFilter none;
+  none.min_recv_q = none.min_send_q = 1u << 30;
+  EXPECT_TRUE(walk(none).looked.empty());
+
+  Look everything{.mask = 0, .turn = 0, .max_rows = 1000, .followed = {}};
+  tracer_->look_at(&everything);
+  auto seen = walk(none);
+  EXPECT_EQ(seen.looked.size(), 20u) << "both ends of the ten that carried data";
+  EXPECT_EQ(seen.rows.size(), 21u) << "and the listener, which matters";
+  for (const auto& [cookie, spot] : seen.looked)
+    EXPECT_EQ(std::ranges::count(owners(none).by_cookie, cookie, &os::Descriptor::socket), 1) << cookie;
+
+  Look one{.mask = 0xffff, .turn = 0, .max_rows = 1000, .followed = {}};
+  auto [cookie, spot] = *seen.looked.begin();
+  while (std::ranges::any_of(seen.looked, [&](const auto& entry) { return entry.second == one.turn; })) ++one.turn;
+  one.follow(spot);
+  tracer_->look_at(&one);
+  auto followed = walk(none).looked;
+  EXPECT_TRUE(followed.contains(cookie));
+  EXPECT_LE(followed.size(), 2u) << "two of twenty may share a spot";
+
+  Look few{.mask = 0, .turn = 0, .max_rows = 3, .followed = {}};
+  tracer_->look_at(&few);
+  EXPECT_EQ(walk(none).looked.size(), 3u);
+  tracer_->look_at(nullptr);
+  EXPECT_TRUE(walk(none).looked.empty());
+}
+
 TEST_F(KernelTest, OwnersAreJoinedByCookie) {
   auto listener = traffic::listen_on_loopback(8);
   auto pair = traffic::make_pair(listener);

@@ -164,6 +164,22 @@ TEST(Collector, a_walk_that_stops_working_is_replaced_and_told) {
   EXPECT_FALSE(sample->self.partial) << "sock_diag answered in the same tick";
 }
 
+TEST(Collector, where_there_are_too_many_sockets_for_a_row_each_the_walk_looks_at_a_part_of_them) {
+  for (bool many : {false, true}) {
+    Bench bench(fixture::root("proc-6.18"));
+    bench.tracer->can_do_bpf();
+    bench.tracer->walk = kernel::SocketWalk{};
+    bench.tracer->owner_walk = kernel::OwnerWalk{};
+    bench.parts.options.show_all = true;
+    bench.parts.options.max_rows = many ? 1 : 4'096;
+    FakeTracer* tracer = bench.tracer;
+    auto collector = bench.open();
+    ASSERT_TRUE(collector->tick());
+    ASSERT_EQ(tracer->looks.size(), 1u);
+    EXPECT_EQ(tracer->looks[0], many);
+  }
+}
+
 TEST(Collector, a_walk_that_failed_once_comes_back_after_a_pause) {
   Bench bench(fixture::root("proc-6.18"));
   bench.tracer->can_do_bpf();

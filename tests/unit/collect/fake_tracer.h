@@ -30,14 +30,16 @@ class FakeTracer final : public kernel::Tracer {
   std::string stopped_because;
   std::vector<bool> measured;
   int socket_walks = 0;
+  std::vector<bool> looks;  ///< of each walk: whether at a part of the sockets
 
   const std::vector<FactCoverage>& coverage() const override { return facts; }
   bool can_walk_sockets() const override { return walk.has_value(); }
   bool can_walk_owners() const override { return owner_walk.has_value(); }
+  void look_at(const kernel::Look* look) override { looks.push_back(look != nullptr); }
   Result<kernel::SocketWalk> walk_sockets(const kernel::RowFilter&, const kernel::TakeRow& take) override {
     ++socket_walks;
     if (walk && *walk) {
-      for (SocketRow row : rows) take(std::move(row));
+      for (SocketRow row : rows) take(std::move(row), std::nullopt);
     }
     return walk ? *walk : fail(ErrorCode::unsupported, "no iter/tcp");
   }

@@ -136,7 +136,7 @@ TEST(DecodeRows, HalfARecordIsAnError) {
   append(bytes, established());
   append(bytes, established());
   std::size_t rows = 0;
-  auto count = [&](SocketRow&&) { ++rows; };
+  auto count = [&](SocketRow&&, std::optional<Spot>) { ++rows; };
   EXPECT_TRUE(decode_rows(bytes, 250, count));
   EXPECT_EQ(rows, 2u);
   bytes.pop_back();

@@ -237,6 +237,14 @@ TEST(Keys, TheEndOfALongListIsVisible) {
   EXPECT_EQ(view.position, 0u);
 }
 
+TEST(Screen, IdleConnectionsWithoutRowsAreNotNone) {
+  Picture picture;
+  picture.window = build::a_window(
+      2, [](build::SampleBuilder& sample, std::size_t) { sample.count(TcpState::established, 24'000); });
+  View view = on(List::connections);
+  EXPECT_THAT(draw(picture, view), HasSubstr("24,000 connections, none of them in use or waiting"));
+}
+
 TEST(Keys, EnterUnfoldsEqualRowsAndFoldsThemAgain) {
   Picture picture = test::flooded_host();
   View view = on(List::connections);
