@@ -163,8 +163,8 @@ struct ta_walk {
 };
 
 /* Where there are too many sockets for a row each, the walks look at a part of them in turn, and at those that the
- * agent follows: what is in use gets a row. A socket's spot is 16 bits that its address hashes to, for as long as it
- * lives. Asked; the same for both walks, so that a row finds its owner. */
+ * agent follows: what is in use gets a row. A socket's spot is 16 bits that its addresses and ports hash to.
+ * Asked; the same for both walks, so that a row finds its owner. */
 enum { TA_SPOTS = 65536 };
 struct ta_look {
   ta_u32 on;

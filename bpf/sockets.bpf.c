@@ -72,8 +72,9 @@ static __always_inline bool matters(struct sock *sk, struct tcp_sock *tp, u8 sta
   return ta_matters(&ask);
 }
 
+/* The lower bits say where in its table a socket is, so in what order the walk comes to it. */
 static __always_inline u16 spot_of(struct sock *sk) {
-  return ((u64)sk >> 6) * 0x9e3779b97f4a7c15ull >> 48;
+  return sk->__sk_common.skc_hash >> 16;
 }
 
 /* One of those whose turn it is or that are followed, and in use: other cache lines, so only asked for these. */

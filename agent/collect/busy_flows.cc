@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
+#include <utility>
 #include <vector>
 
 #include "advisor/base/saturate.h"
@@ -18,11 +20,15 @@ std::uint64_t carried(const SocketRow& row) {
 }  // namespace
 
 const kernel::Look& BusyFlows::next(std::uint64_t sockets) {
-  constexpr std::uint64_t kMostParts = 1u << 12;
-  std::uint64_t parts = std::bit_ceil(std::clamp<std::uint64_t>(sockets / kLookedAt, 1, kMostParts));
-  look_ = {.mask = static_cast<std::uint32_t>(parts - 1),
-           .turn = static_cast<std::uint32_t>(walks_ & (parts - 1)),
-           .max_rows = kFollowed + kNew};
+  // The kernel shows sockets in the same order every time: more new ones in use than there is room for would hide the
+  // others for ever. Then the part becomes smaller, until they fit.
+  constexpr std::uint64_t kMostParts = 1u << 14;
+  if (new_ >= kNew) parts_ = std::min(parts_ * 2, kMostParts);
+  if (new_ < kNew / 4) parts_ /= 2;
+  parts_ = std::max(parts_, std::bit_ceil(std::clamp<std::uint64_t>(sockets / kLookedAt, 1, kMostParts)));
+  look_ = {.mask = static_cast<std::uint32_t>(parts_ - 1),
+           .turn = static_cast<std::uint32_t>(walks_ & (parts_ - 1)),
+           .max_rows = kFollowed + 2 * kNew};
   for (const auto& [cookie, flow] : flows_) look_.follow(flow.spot);
   ++walks_;
   new_ = 0;
@@ -46,22 +52,15 @@ void BusyFlows::saw(const SocketRow& row, kernel::Spot spot) {
 
 void BusyFlows::end_walk() {
   std::erase_if(flows_, [](const auto& entry) { return !entry.second.seen; });
-  std::vector<std::uint64_t> moved;
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> measured;  // bytes, cookie
   for (auto& [cookie, flow] : flows_) {
     flow.seen = false;
-    if (flow.moved) moved.push_back(*flow.moved);
+    if (flow.moved) measured.emplace_back(*flow.moved, cookie);
   }
-  if (moved.size() <= kFollowed) return;
-  auto weakest = moved.begin() + kFollowed;
-  std::ranges::nth_element(moved, weakest, std::greater<>());
-  std::size_t room = kFollowed;
-  std::erase_if(flows_, [&](const auto& entry) {
-    const std::optional<std::uint64_t>& by = entry.second.moved;
-    if (!by) return false;
-    if (*by < *weakest || room == 0) return true;
-    --room;
-    return false;
-  });
+  if (measured.size() <= kFollowed) return;
+  auto end_of_kept = measured.begin() + kFollowed;
+  std::ranges::nth_element(measured, end_of_kept, std::greater<>());
+  for (auto at = end_of_kept; at != measured.end(); ++at) flows_.erase(at->second);
 }
 
 std::optional<kernel::Spot> looked_at(const SocketRow& row, const kernel::Look& look) {

@@ -18,7 +18,7 @@ namespace tcpadvisor::collect {
 class BusyFlows {
  public:
   static constexpr std::size_t kFollowed = 512;      ///< that were measured: the busiest
-  static constexpr std::size_t kNew = 512;           ///< rows of a walk that nobody has measured yet
+  static constexpr std::size_t kNew = 512;           ///< of a walk: found by it, and measured by the next
   static constexpr std::uint64_t kLookedAt = 8'192;  ///< sockets of one walk, about: they cost more than others
 
   /// What the next walk looks at, of about so many sockets.
@@ -40,6 +40,7 @@ class BusyFlows {
   };
 
   kernel::Look look_;
+  std::uint64_t parts_ = 1;  ///< a power of two
   std::uint32_t walks_ = 0;
   std::size_t new_ = 0;
   std::unordered_map<std::uint64_t, Flow> flows_;  ///< by cookie

@@ -98,8 +98,9 @@ void decode_tcp(const abi::ta_row& row, unsigned hz, SocketRow& out) {
   out.ooo_segs = row.rcv_ooopack;
   out.pmtu = row.pmtu;
   out.advmss = row.advmss;
-  if (row.pacing_rate < kMost32) out.pacing_rate = row.pacing_rate;  // ~0 in 32 or 64 bits: not paced
-  if (row.rate_interval_us != 0) {                                   // tcp_compute_delivery_rate(), net/ipv4/tcp.c
+  bool paced = row.pacing_rate != ~abi::ta_u64{0} && row.pacing_rate != kMost32;  // ~0 as it is, or cut to 32 bits
+  if (paced) out.pacing_rate = row.pacing_rate;
+  if (row.rate_interval_us != 0) {  // tcp_compute_delivery_rate(), net/ipv4/tcp.c
     out.delivery_rate = mul_sat(std::uint64_t{row.rate_delivered} * row.mss, 1'000'000) / row.rate_interval_us;
   }
   out.cwnd_limited = (row.flags & abi::TA_ROW_CWND_LIMITED) != 0;

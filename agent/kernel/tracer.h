@@ -58,7 +58,7 @@ struct RowFilter {
   PortRange ports;                        ///< whose use is counted in SocketWalk::port_use
 };
 
-/// What a socket hashes to, for as long as it lives.
+/// What the addresses and ports of a socket hash to.
 using Spot = std::uint16_t;
 
 /// Where there are too many sockets for a row each: which of them are looked at, in both walks. Those in use get a row.

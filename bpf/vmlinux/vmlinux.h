@@ -118,6 +118,7 @@ struct proto {
 struct sock_common {
   __be32 skc_daddr;
   __be32 skc_rcv_saddr;
+  unsigned int skc_hash; /* of addresses and ports */
   __be16 skc_dport;
   u16 skc_num;
   unsigned short skc_family;
