@@ -19,7 +19,7 @@ class EndCounts {
     }
     std::ranges::sort(keys_, before);
   }
-  std::size_t at(NetnsId netns, const Endpoint& end) const {
+  std::size_t sharing(NetnsId netns, const Endpoint& end) const {
     return std::ranges::equal_range(keys_, Key{netns, &end}, before).size();
   }
 
@@ -38,7 +38,7 @@ bool serves(const SocketRow& row, const SocketRow* far, const Connections& conne
   bool here = !connections.listeners(row.netns, row.local.port).empty();
   bool there = far != nullptr && !connections.listeners(far->netns, far->local.port).empty();
   if (here != there) return here;
-  std::size_t share_local = counts.at(row.netns, row.local), share_remote = counts.at(row.netns, row.remote);
+  std::size_t share_local = counts.sharing(row.netns, row.local), share_remote = counts.sharing(row.netns, row.remote);
   return share_local != share_remote ? share_local > share_remote : row.local.port < row.remote.port;
 }
 
@@ -68,7 +68,12 @@ Link link_without_row(const UserQueue& queue) {
   row->holder = Holder::process;
   row->owner = Owner{queue.pid, queue.comm, -1, 1};
   row->state_age_ms = queue.age_ms;
-  return {.near = row.get(), .far = nullptr, .near_driver = &queue, .far_driver = nullptr, .serves = false, .stand_in = row};
+  return {.near = row.get(),
+          .far = nullptr,
+          .near_driver = &queue,
+          .far_driver = nullptr,
+          .serves = false,
+          .stand_in = row};
 }
 
 }  // namespace
