@@ -82,6 +82,7 @@ Finding too_many(const Window& window, const Policy& policy, const NetnsSample& 
                                         "ratio", policy.value(kShareOfTimeWaitBuckets)));
   }
   std::vector<std::string> peers;
+  peers.reserve(orphans.rows.size());
   for (const SocketRow* row : orphans.rows) peers.push_back(row->remote.ip_text());
   finding.meaning = fmt::format(
       "The peers got our FIN and have not closed their end. Each entry ends by itself after "
