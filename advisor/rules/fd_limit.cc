@@ -5,7 +5,9 @@
 #include <array>
 #include <limits>
 #include <map>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -14,6 +16,7 @@
 #include "advisor/evidence/owner_group.h"
 #include "advisor/rules/explained.h"
 #include "advisor/rules/holding.h"
+#include "advisor/rules/listener_scope.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
 
@@ -33,6 +36,7 @@ struct Use {
   double refused = 0;         ///< that these queues had no place for
   Series course = {};         ///< of fds
   std::vector<const SocketRow*> listeners = {};
+  std::vector<const OwnerTotals*> workers = {};  ///< that share a listener with it, and have none left, either
 
   bool at_limit(const Policy& policy) const { return fds + to_u64(policy.value(kSpare)) > limit; }
   std::uint64_t sockets(TcpState state) const { return owner->sockets[index_of(state)]; }
@@ -62,6 +66,20 @@ void add_listener(const Window& window, const SocketRow& row, Use& use) {
   use.waiting = add_sat(use.waiting, to_u64(queue.last()));
   use.refused += drops.increase();
   use.listeners.push_back(&row);
+}
+
+/// Of workers that share a listener each one has none left: that is one fault, told of the first.
+void join_workers(const Evidence& in, const SocketRow& listener, std::map<Pid, Use>& uses) {
+  auto workers = affected_workers(in.now(), listener, [&](Pid pid) {
+    auto use = uses.find(pid);
+    return use != uses.end() && use->second.at_limit(in.policy);
+  });
+  if (workers.empty()) return;
+  Use& first = uses.find(workers.front()->pid)->second;
+  add_listener(in.window, listener, first);
+  for (const OwnerTotals* worker : std::span(workers).subspan(1)) {
+    if (uses.erase(worker->pid) > 0) first.workers.push_back(worker);
+  }
 }
 
 /// "It has 64 descriptors: 2 TCP sockets (1 ESTABLISHED, 1 LISTEN), and 62 files, pipes and others."
@@ -139,16 +157,20 @@ Finding finding_for(const Evidence& in, const Use& use) {
   scope.cgroup = owner.cgroup;
   scope.local = common_local(use.listeners);
   scope.count = owner.tcp_sockets();
+  scope.sharing = use.workers.size();
+  for (const OwnerTotals* worker : use.workers) {
+    if (scope.others.size() < kMaxOthers) scope.others.push_back({.pid = worker->pid, .comm = worker->comm, .fds = 1});
+  }
   const std::string who = process_text(scope);
+  const std::string_view has = use.workers.empty() ? "has reached its" : "have reached their";
   if (at_limit && use.waiting > 0) {
     finding.severity = Severity::critical;
-    finding.title =
-        fmt::format("{} has reached its descriptor limit of {}: {} for accept()", who, with_commas(use.limit),
-                    counted(use.waiting, "connection") + (use.waiting == 1 ? " waits" : " wait"));
+    finding.title = fmt::format("{} {} descriptor limit of {}: {} for accept()", who, has, with_commas(use.limit),
+                                counted(use.waiting, "connection") + (use.waiting == 1 ? " waits" : " wait"));
     finding.confidence_why = "no descriptor is free, and its accept queue does not empty: accept() fails with EMFILE";
   } else if (at_limit) {
     finding.severity = Severity::warning;
-    finding.title = fmt::format("{} has reached its descriptor limit of {}", who, with_commas(use.limit));
+    finding.title = fmt::format("{} {} descriptor limit of {}", who, has, with_commas(use.limit));
     finding.confidence_why = "no descriptor is free, or next to none; nobody waits for accept() at the moment";
   } else {
     bool soon = ends_in_s && *ends_in_s < in.policy.value(kSoon);
@@ -204,7 +226,11 @@ Outcome judge(const Evidence& in) {
   }
   for (const SocketRow* row : window.connections().in_state(TcpState::listen)) {
     auto use = row->owner ? uses.find(row->owner->pid) : uses.end();
-    if (use != uses.end()) add_listener(window, *row, use->second);
+    if (use != uses.end()) {
+      add_listener(window, *row, use->second);
+    } else {
+      join_workers(in, *row, uses);
+    }
   }
   std::vector<Finding> findings;
   for (const auto& [pid, use] : uses) findings.push_back(finding_for(in, use));

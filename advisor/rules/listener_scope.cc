@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "advisor/rules/safe_steps.h"
@@ -49,6 +50,24 @@ Scope scope_of_listener(const Sample& sample, const SocketRow& listener) {
     add_holders(scope, listener);
   }
   return scope;
+}
+
+std::vector<const OwnerTotals*> affected_workers(const Sample& sample, const SocketRow& listener,
+                                                 const std::function<bool(Pid)>& affected) {
+  if (!listener.owner || listener.others.empty() || listener.others.size() + 1 < listener.owner->holders) return {};
+  std::vector<const OwnerTotals*> out, rest;
+  auto sort_in = [&](Pid pid) {
+    const OwnerTotals* owner = sample.find_owner(pid);
+    if (owner != nullptr) (affected(pid) ? out : rest).push_back(owner);
+    return owner != nullptr;
+  };
+  bool known = sort_in(listener.owner->pid);
+  for (const HoldingProcess& other : listener.others) known = sort_in(other.pid) && known;
+  const bool only_parents = std::ranges::all_of(rest, [&](const OwnerTotals* parent) {
+    return std::ranges::any_of(out, [&](const OwnerTotals* one) { return one->parent == parent->pid; });
+  });
+  if (!known || !only_parents) out.clear();
+  return out;
 }
 
 }  // namespace tcpadvisor

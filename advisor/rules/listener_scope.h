@@ -3,6 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
 
 #include "advisor/evidence/connections.h"
 #include "advisor/rules/finding.h"
@@ -16,5 +19,10 @@ std::string port_text(const SocketRow& listener);  ///< "port 8443"
 /// How to see what the process does that should accept. Never a debugger on an init or on one of several holders.
 std::string step_to_see_why(const SocketRow& listener);
 Scope scope_of_listener(const Sample& sample, const SocketRow& listener);
+
+/// Workers that a parent has started share its listener, and the parent only looks after them. Those of which
+/// `affected` is true, if they are all that could accept.
+std::vector<const OwnerTotals*> affected_workers(const Sample& sample, const SocketRow& listener,
+                                                 const std::function<bool(Pid)>& affected);
 
 }  // namespace tcpadvisor

@@ -212,11 +212,15 @@ constexpr std::array<std::string_view, 1> kBacklogTooSmallReferences = {"listen(
 constexpr std::string_view kFirst = "reuseport-unbalanced";  // names the one of several listeners that it is about
 constexpr std::array kAcceptQueueAppSlowExplainedBy = {
     kProcessStopped,
+    kWorkersStopped,
+    kWorkersWithoutDescriptors,
     kNoDescriptors,
     ExplainedBy{kFirst, Link::same_listener, Then::remove},
 };
 constexpr std::array kBacklogTooSmallExplainedBy = {
     kProcessStopped,
+    kWorkersStopped,
+    kWorkersWithoutDescriptors,
     kNoDescriptors,
     ExplainedBy{kFirst, Link::same_listener, Then::remove},
     ExplainedBy{"accept-queue-app-slow", Link::same_listener, Then::remove},

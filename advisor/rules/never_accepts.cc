@@ -24,20 +24,32 @@ constexpr Threshold kMinWaiting = count_threshold("min_waiting", 3, "connections
 constexpr Threshold kWaitsFor = time_threshold("waits_for", 10);  // or all the time, if that is less
 constexpr std::size_t kFewestSamples = 5;  // an accept() between two looks shows as a shorter queue in one of them
 
+constexpr double kSomeAccepted = 2;  // connections; one may be the distance between two readings
+
 struct Waiting {
   const SocketRow* listener = nullptr;
   double least = 0, last = 0, joined = 0;  ///< connections; `joined` in the time looked at
 };
 
-/// The queue held somebody for the last `look_s`, and never became shorter. What was before does not clear it.
-std::optional<Waiting> waiting_at(const Window& window, const SocketRow& listener, double look_s) {
-  Series queue;
-  const std::vector<const PastRow*> history = window.history(listener);
-  for (std::size_t i = 0; i < history.size(); ++i) {
-    double t_s = window.seconds_at(i);
-    if (history[i] == nullptr || !history[i]->accept_queue || t_s < window.span_s() - look_s) continue;
-    queue.add(t_s, static_cast<double>(*history[i]->accept_queue));
+/// What a series said in the last `look_s` of the window.
+Series lately(const Window& window, const Series& all, double look_s) {
+  Series out;
+  for (const Series::Point& point : all.points()) {
+    if (point.t_s >= window.span_s() - look_s) out.add(point.t_s, point.value);
   }
+  return out;
+}
+
+Series queue_lately(const Window& window, const SocketRow& listener, double look_s) {
+  Series queue = window.socket_series(listener, [](const PastRow& then) -> std::optional<double> {
+    if (!then.accept_queue) return std::nullopt;
+    return static_cast<double>(*then.accept_queue);
+  });
+  return lately(window, queue, look_s);
+}
+
+/// The queue held somebody for the last `look_s`, and never became shorter. What was before does not clear it.
+std::optional<Waiting> waiting_at(const SocketRow& listener, const Series& queue) {
   if (queue.size() < kFewestSamples || queue.falls() > 0 || queue.min() < 1) return std::nullopt;
   return Waiting{&listener, queue.min(), queue.last(), queue.last() - queue.first()};
 }
@@ -48,6 +60,35 @@ bool took_none(const Connections& connections, const SocketRow& listener) {
   if (!listener.owner || listener.owner->holders != 1) return false;
   const OwnerTotals* owner = connections.owner(listener.owner->pid);
   return owner != nullptr && owner->tcp_sockets() == owner->sockets[index_of(TcpState::listen)];
+}
+
+/// What became of the connections that came to one namespace lately.
+struct Arrivals {
+  std::optional<double> came;
+  double joined = 0;  ///< the queues of all its listeners
+  double accepted() const { return came ? *came - joined : 0; }
+};
+
+/// Connections came to this port beside those in its queue, or nobody knows.
+bool may_have_accepted(const Sample& now, const SocketRow& listener) {
+  auto same = [&](const PortTotals& port) { return port.netns == listener.netns && port.port == listener.local.port; };
+  auto port = std::ranges::find_if(now.ports, same);
+  if (port == now.ports.end()) return true;
+  std::uint64_t arrived = 0;
+  for (std::size_t state = 1; state < kStateCount; ++state) {
+    if (state != index_of(TcpState::listen)) arrived += port->sockets[state];
+  }
+  return arrived > listener.accept_queue.value_or(0);
+}
+
+/// A program that serves so many at a time lets the others wait on purpose. Its queue may be as long at each look, and
+/// moves all the same: what came and is in no queue was accepted, and nobody else can have accepted it.
+bool moves(const Window& window, const Waiting& waiting, const Arrivals& arrivals) {
+  if (arrivals.accepted() < kSomeAccepted) return false;
+  return std::ranges::none_of(window.connections().in_state(TcpState::listen), [&](const SocketRow* other) {
+    return other != waiting.listener && other->netns == waiting.listener->netns &&
+           may_have_accepted(window.latest(), *other);
+  });
 }
 
 Finding finding_for(const Evidence& in, const Waiting& waiting, bool none_accepted) {
@@ -111,18 +152,24 @@ Outcome judge_never_accepts(const Evidence& in) {
   if (not_assessed.empty() && !queues.empty() && window.samples() < kFewestSamples) {
     not_assessed = too_few_samples(window, kFewestSamples);
   }
+  const double look_s = in.policy.value(kWaitsFor);
   std::vector<Waiting> found;
-  std::map<NetnsId, double> joined;  // all that came and still waits, by namespace
+  std::map<NetnsId, Arrivals> arrivals;
   for (const QueueHistory& queue : queues) {
-    std::optional<Waiting> waiting = waiting_at(window, *queue.listener, in.policy.value(kWaitsFor));
-    if (!waiting) continue;
-    joined[queue.listener->netns] += waiting->joined;
-    if (waiting->least >= in.policy.value(kMinWaiting)) found.push_back(*waiting);
+    const Series lengths = queue_lately(window, *queue.listener, look_s);
+    if (lengths.empty()) continue;
+    arrivals[queue.listener->netns].joined += lengths.last() - lengths.first();
+    std::optional<Waiting> waiting = waiting_at(*queue.listener, lengths);
+    if (waiting && waiting->least >= in.policy.value(kMinWaiting)) found.push_back(*waiting);
+  }
+  for (auto& [netns, here] : arrivals) {
+    const Series came = lately(window, window.counter(netns, "Tcp.PassiveOpens"), look_s);
+    if (came.size() >= 2) here.came = came.increase();
   }
   std::vector<Finding> findings;
   for (const Waiting& waiting : found) {
-    auto came = window.increase(waiting.listener->netns, "Tcp.PassiveOpens");
-    findings.push_back(finding_for(in, waiting, came && *came <= joined[waiting.listener->netns]));
+    const Arrivals& here = arrivals[waiting.listener->netns];
+    if (!moves(window, waiting, here)) findings.push_back(finding_for(in, waiting, here.came && here.accepted() <= 0));
   }
   return Outcome::of(std::move(findings), std::move(not_assessed),
                      "listeners whose queue held connections all the time",
@@ -134,6 +181,8 @@ constexpr std::array<std::string_view, 2> kReferences = {"listen(2)", "accept(2)
 // The one that says more about the same queue tells it.
 constexpr std::array kExplainedBy = {
     kProcessStopped,
+    kWorkersStopped,
+    kWorkersWithoutDescriptors,
     kNoDescriptors,
     ExplainedBy{"reuseport-unbalanced", Link::same_listener, Then::remove},
     ExplainedBy{"accept-queue-app-slow", Link::same_listener, Then::remove},

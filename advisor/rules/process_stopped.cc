@@ -12,6 +12,7 @@
 #include "advisor/base/text.h"
 #include "advisor/evidence/owner_group.h"
 #include "advisor/rules/holding.h"
+#include "advisor/rules/listener_scope.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
 #include "advisor/rules/worker_pool.h"
@@ -90,6 +91,17 @@ bool add_pool(const Sample& now, const Connections& connections, const SocketRow
   return true;
 }
 
+/// The same where the workers are another program than their parent, which runs and only looks after them.
+void add_workers(const Sample& now, const SocketRow& row, const std::map<Pid, Halt>& halted,
+                 std::map<Pid, Waits>& waits) {
+  if (row.state != TcpState::listen || halted.empty()) return;
+  auto workers = affected_workers(now, row, [&](Pid pid) { return halted.contains(pid); });
+  if (workers.empty()) return;
+  Waits& here = waits[workers.front()->pid];
+  add(row, here);
+  here.with = std::move(workers);
+}
+
 /// Workers that stand still together are one story, told of the first.
 void join_pools(std::map<Pid, Waits>& waits) {
   for (auto& [pid, all] : waits) {
@@ -109,7 +121,11 @@ void join_pools(std::map<Pid, Waits>& waits) {
 std::map<Pid, Waits> waits_of(const Sample& now, const Connections& connections, const std::map<Pid, Halt>& halted) {
   std::map<Pid, Waits> waits;
   for (const SocketRow& row : now.sockets) {
-    if (!row.owner || add_pool(now, connections, row, halted, waits) || !halted.contains(row.owner->pid)) continue;
+    if (!row.owner || add_pool(now, connections, row, halted, waits)) continue;
+    if (!halted.contains(row.owner->pid)) {
+      add_workers(now, row, halted, waits);
+      continue;
+    }
     Waits& here = waits[row.owner->pid];
     if (nobody_else_runs(row, halted)) {
       add(row, here);
@@ -228,6 +244,13 @@ Finding finding_for(const Evidence& in, const Halt& halt, const Waits& waits) {
   return finding;
 }
 
+/// Not only now: one that has just begun or ended is not looked at in time.
+bool was_unknown(const Window& window, const OwnerTotals& owner) {
+  if (window.before() == nullptr) return true;
+  const PastOwner* then = window.before()->find(owner);
+  return then != nullptr && then->process_state == ProcessState::unknown;
+}
+
 Outcome judge(const Evidence& in) {
   const Window& window = in.window;
   const Sample& now = in.now();
@@ -237,7 +260,7 @@ Outcome judge(const Evidence& in) {
   std::uint64_t unknown = 0;
   for (const OwnerTotals& owner : now.owners) {
     if (does_not_run(owner.process_state)) halted.emplace(owner.pid, halt_of(window, owner));
-    if (owner.process_state == ProcessState::unknown) ++unknown;
+    if (owner.process_state == ProcessState::unknown && was_unknown(window, owner)) ++unknown;
   }
   double windows_s = static_cast<double>(in.policy.window.count()) * in.policy.windows / 1000;
   double needed_s = std::min(in.policy.value(kStandsFor), windows_s);

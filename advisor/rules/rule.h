@@ -59,10 +59,11 @@ enum class Link : std::uint8_t {
   unread_ends,    ///< its queues end unread in the process of the cause
   same_flow,      ///< both are about one process' connections to one peer
   relayed,  ///< its process is, or waits for, a relay that waits for the process of the cause, over any number of hops
-  other_side,    ///< its process is a relay that waits on its other side, which the cause is about, for peers elsewhere
-  same_process,  ///< both are about one process
-  waits_for,     ///< most of its sockets that wait for their peers have these in the process of the cause
-  most_fds,      ///< the sockets of the cause are most of the descriptors of the process that both are about
+  other_side,  ///< its process is a relay that waits on its other side, which the cause is about, for peers elsewhere
+  shared_listener,     ///< its listener is shared by the process of the cause
+  same_process,        ///< both are about one process
+  waits_for,           ///< most of its sockets that wait for their peers have these in the process of the cause
+  most_fds,            ///< the sockets of the cause are most of the descriptors of the process that both are about
   listener_at_remote,  ///< the cause is about the listener of this host to which its connections go
 };
 

@@ -48,7 +48,7 @@ struct Reason {
   double unanswerable = 0;  ///< SYNs and last ACKs that the kernel could not serve, not for want of room in the queue
   double deferred = 0;      ///< by TCP_DEFER_ACCEPT: on purpose
   double syn_queue_full = 0;
-  std::size_t in_vain = 0;  ///< connections of this host that try to reach this very listener now
+  std::uint64_t in_vain = 0;  ///< attempts of this host to reach this very listener that got no answer
 };
 
 Reason reason_of(const Window& window, const QueueHistory& queue) {
@@ -65,8 +65,15 @@ Reason reason_of(const Window& window, const QueueHistory& queue) {
   out.unanswerable =
       std::max(0.0, increase("TcpExt.ListenDrops") - increase("TcpExt.ListenOverflows") - out.syn_queue_full);
   out.deferred = increase(kDeferred);
+  auto here = [&](NetnsId from, const Endpoint& to) {
+    return from == netns && listener_of(window.connections(), netns, to) == queue.listener;
+  };
   for (const SocketRow* row : window.connections().in_state(TcpState::syn_sent)) {
-    if (row->netns == netns && listener_of(window.connections(), netns, row->remote) == queue.listener) ++out.in_vain;
+    if (here(row->netns, row->remote)) ++out.in_vain;
+  }
+  for (const FailedConnects& failed : window.latest().failed_connects) {
+    bool no_answer = failed.end == ConnectEnd::timed_out || failed.end == ConnectEnd::given_up;
+    if (no_answer && here(failed.netns, failed.destination)) out.in_vain = add_sat(out.in_vain, failed.count);
   }
   return out;
 }
@@ -83,7 +90,9 @@ Finding finding_for(const Evidence& in, const QueueHistory& queue, const Reason&
   const bool no_answer = cause == nullptr && explains(reason.unanswerable, queue);
   Finding finding;
   finding.id = "syn-drops-not-overflow";
-  finding.severity = cause == nullptr ? Severity::info : Severity::warning;
+  // Whatever refuses them, clients of this host are seen to get no answer.
+  const bool harms = static_cast<double>(reason.in_vain) >= in.policy.value(kMinDrops);
+  finding.severity = cause != nullptr || harms ? Severity::warning : Severity::info;
   finding.finding_class = cause == nullptr ? FindingClass::network_path : cause->blame;
   finding.scope = scope_of_listener(in.now(), listener);
   finding.title = fmt::format("{} segments for {} on {} were refused: {}", with_commas(to_u64(*queue.drops)),
@@ -111,8 +120,8 @@ Finding finding_for(const Evidence& in, const QueueHistory& queue, const Reason&
         measured(window, "not_for_want_of_room", "TcpExt.ListenDrops", reason.unanswerable, "segments"));
   }
   if (reason.in_vain > 0) {
-    finding.evidence.push_back(measured(window, "syn_sent_to_it", source_of(in.now(), FactId::snapshot),
-                                        static_cast<double>(reason.in_vain), "sockets"));
+    finding.evidence.push_back(measured(window, "attempts_without_answer", source_of(in.now(), FactId::connects),
+                                        static_cast<double>(reason.in_vain), "attempts"));
   }
   finding.meaning =
       "A listener's drop counter grows for every segment that it refuses. No connection was refused for want of room, "
@@ -123,6 +132,11 @@ Finding finding_for(const Evidence& in, const QueueHistory& queue, const Reason&
   std::string prefix = in_netns(in.now(), listener.netns);
   if (no_answer)
     cure.steps.push_back(fmt::format("{}ip route get ADDRESS, for an address that cannot connect", prefix));
+  if (cause == nullptr && !no_answer) {
+    cure.steps.emplace_back(
+        "bpftrace -e 'tracepoint:skb:kfree_skb { @[args->reason] = count(); }': SOCKET_FILTER is a filter that the "
+        "program has set on its socket, NETFILTER_DROP a rule of this host");
+  }
   cure.steps.push_back(fmt::format("{}nstat -az | grep -E 'TCPMD5|TCPAO|ReqQFull|MinTTL|Listen'", prefix));
   cure.verify = fmt::format("{}ss -ltnm 'sport = :{}': d of skmem no longer grows", prefix, listener.local.port);
   finding.not_useful = {{"net.core.somaxconn, the listen() backlog", "the queue had room for all of them"},

@@ -185,6 +185,14 @@ std::vector<Finding*> Links::causes_of(Link link, const Finding& effect, const C
     case Link::same_listener:
       add(causes.of_listener(effect.scope));
       break;
+    case Link::shared_listener:
+      for (Finding* cause : causes.all()) {
+        const Scope &of_cause = cause->scope, &here = effect.scope;
+        bool shares =
+            of_cause.pid && std::ranges::find(here.others, *of_cause.pid, &HoldingProcess::pid) != here.others.end();
+        if (shares && of_cause.netns == here.netns && of_cause.local == here.local) out.push_back(cause);
+      }
+      break;
     case Link::most_memory:
       for (Finding* cause : causes.all()) {
         if (most(memory_of(*cause), memory())) out.push_back(cause);

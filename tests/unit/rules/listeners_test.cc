@@ -7,6 +7,7 @@ namespace {
 using namespace std::chrono_literals;
 using build::a_socket;
 using build::a_window;
+using build::kHostNetns;
 using build::SampleBuilder;
 using testing::HasSubstr;
 
@@ -203,6 +204,19 @@ TEST(SynDropsNotOverflow, connections_of_this_host_that_get_no_answer_make_it_a_
   EXPECT_EQ(finding->confidence, Confidence::low);
 }
 
+TEST(SynDropsNotOverflow, so_many_attempts_without_an_answer_are_a_fault_whatever_refuses_them) {
+  Window window = a_window(8, [](SampleBuilder& sample, std::size_t i) {
+    sample.add(a_socket().listen(1790, 0, 100).pid(31, "bgpd").drops(3 * i));
+    sample.add(FailedConnects{0, 32, "peer", Endpoint::v4(10, 0, 0, 1, 1790), ConnectEnd::given_up, 14, 100, 700});
+    sample.add(FailedConnects{0, 33, "other", Endpoint::v4(10, 0, 0, 1, 1791), ConnectEnd::given_up, 90, 100, 700});
+    sample.counter("TcpExt.ListenOverflows", 0);
+  });
+  auto finding = only_finding(judged("syn-drops-not-overflow", window, Policy{}));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::warning);
+  EXPECT_EQ(value_of(*finding, "attempts_without_answer"), 14);
+}
+
 TEST(SynDropsNotOverflow, what_defer_accept_waits_past_and_what_a_flood_fills_is_not_its_topic) {
   expect_fine(judged("syn-drops-not-overflow", refusing("TcpExt.TCPDeferAcceptDrop"), Policy{}));
   expect_fine(judged("syn-drops-not-overflow", refusing("TcpExt.TCPReqQFullDrop"), Policy{}));
@@ -246,10 +260,43 @@ TEST(ListenerNeverAccepts, fires_when_a_queue_holds_connections_all_the_time) {
   EXPECT_EQ(finding->confidence, Confidence::high) << "who came is still in the queue";
 }
 
-TEST(ListenerNeverAccepts, is_less_sure_where_others_may_have_been_accepted) {
-  auto finding = only_finding(judged("listener-never-accepts", with_queue({5, 5, 5, 5, 5}, 400), Policy{}));
+PortTotals arrived_at(std::uint16_t port, std::uint32_t established, std::uint32_t time_wait) {
+  PortTotals out{.netns = kHostNetns, .port = port};
+  out.sockets[index_of(TcpState::established)] = established;
+  out.sockets[index_of(TcpState::time_wait)] = time_wait;
+  return out;
+}
+
+/// Five wait at each look, more come to the namespace, and somebody else listens on port 22.
+Window beside_another(const std::vector<PortTotals>& ports) {
+  return a_window(6, [&](SampleBuilder& sample, std::size_t i) {
+    listener(sample, 5, 64, 0);
+    sample.add(a_socket().cookie(22).listen(22, 0, 128).pid(22, "sshd"));
+    sample.counter("Tcp.PassiveOpens", 8 * i);
+    sample.set([&](Sample& s) { s.ports = ports; });
+  });
+}
+
+TEST(ListenerNeverAccepts, is_less_sure_where_others_may_have_accepted_them) {
+  for (const auto& ports : {std::vector<PortTotals>{}, {arrived_at(22, 1, 30)}}) {
+    auto finding = only_finding(judged("listener-never-accepts", beside_another(ports), Policy{}));
+    ASSERT_TRUE(finding);
+    EXPECT_EQ(finding->scope.pid, 31u);
+    EXPECT_EQ(finding->confidence, Confidence::medium);
+  }
+}
+
+TEST(ListenerNeverAccepts, a_server_that_takes_only_so_many_at_a_time_lets_the_others_wait_on_purpose) {
+  expect_fine(judged("listener-never-accepts", with_queue({5, 5, 5, 5, 5}, 400), Policy{}));
+  expect_fine(judged("listener-never-accepts", beside_another({arrived_at(22, 0, 0)}), Policy{}));
+}
+
+TEST(ListenerNeverAccepts, what_was_accepted_before_it_hung_does_not_clear_it) {
+  std::vector<std::uint32_t> lengths(40, 6);
+  lengths.front() = 0;
+  auto finding = only_finding(judged("listener-never-accepts", with_queue(lengths, 400), Policy{}));
   ASSERT_TRUE(finding);
-  EXPECT_EQ(finding->confidence, Confidence::medium);
+  EXPECT_EQ(finding->confidence, Confidence::high) << "nobody came in the last ten seconds";
 }
 
 TEST(ListenerNeverAccepts, a_queue_that_becomes_shorter_or_empty_or_has_two_in_it_is_fine) {

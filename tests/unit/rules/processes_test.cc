@@ -120,6 +120,37 @@ TEST(ProcessStopped, a_stopped_parent_whose_child_serves_blocks_nobody) {
   EXPECT_TRUE(only_finding(judged("process-stopped", shared_with(ProcessState::stopped), lab())));
 }
 
+/// Workers 8, 9 and 10 of api[7] share its listener; of them `stopped` do not run.
+Window workers(std::size_t stopped, Pid parent_of_all = 7) {
+  return a_window(8, [=](SampleBuilder& sample, std::size_t) {
+    SocketRow listener = a_socket().listen(8443, 12, 128).pid(7, "api").drops(0);
+    listener.owner->holders = 4;
+    sample.add(server(ProcessState::running));
+    for (Pid pid = 8; pid <= 10; ++pid) {
+      listener.others.push_back({.pid = pid, .comm = "worker", .fds = 1});
+      OwnerTotals one = a_process(pid, "worker").sockets(TcpState::listen, 1);
+      one.parent = parent_of_all;
+      if (pid < 8 + stopped) one.process_state = ProcessState::stopped;
+      sample.add(one);
+    }
+    sample.add(listener);
+  });
+}
+
+TEST(ProcessStopped, workers_that_share_the_listener_of_a_parent_that_only_looks_after_them) {
+  auto finding = only_finding(judged("process-stopped", workers(3), lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->scope.pid, 8u);
+  EXPECT_THAT(finding->title, HasSubstr("worker[8] is stopped, and has 12 connections to accept"));
+  EXPECT_THAT(finding->meaning, HasSubstr("None of the 3 processes that should accept runs"));
+  EXPECT_THAT(steps_of(*finding), HasSubstr("kill -CONT 8 9 10"));
+}
+
+TEST(ProcessStopped, one_worker_that_runs_is_enough_to_accept) {
+  expect_fine(judged("process-stopped", workers(2), lab()));
+  expect_fine(judged("process-stopped", workers(3, 99), lab()));  // api[7] is no parent: it may accept itself
+}
+
 TEST(ProcessStopped, small_queues_without_rows_count_by_their_sum) {
   Window window = a_window(8, [](SampleBuilder& sample, std::size_t) {
     OwnerTotals owner = server(ProcessState::stopped);
@@ -158,6 +189,38 @@ TEST(FdLimitReached, says_that_accept_fails) {
   EXPECT_THAT(finding->meaning, HasSubstr("63 files, pipes and others"));
   EXPECT_THAT(steps_of(*finding), HasSubstr("prlimit --pid 7 --nofile=4096:"));
   EXPECT_THAT(finding->recommendation.formula, HasSubstr("4,096"));
+}
+
+/// Workers 8 to 10 of api[7] share its listener; `at_their_limit` of them have 64 of 64 descriptors.
+Window workers_at_limit(std::uint32_t queue, std::size_t at_their_limit) {
+  return a_window(8, [=](SampleBuilder& sample, std::size_t) {
+    SocketRow listener = a_socket().listen(8443, queue, 128).pid(7, "api").drops(0);
+    listener.owner->holders = 4;
+    sample.add(a_process(7, "api").fds(12, 1'024));
+    for (Pid pid = 8; pid <= 10; ++pid) {
+      listener.others.push_back({.pid = pid, .comm = "worker", .fds = 1});
+      OwnerTotals one = a_process(pid, "worker").fds(pid < 8 + at_their_limit ? 64 : 10, 64);
+      one.parent = 7;
+      sample.add(one);
+    }
+    sample.add(listener);
+  });
+}
+
+TEST(FdLimitReached, workers_that_share_a_listener_are_one_fault) {
+  auto finding = only_finding(judged("fd-limit-reached", workers_at_limit(12, 3), lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->scope.pid, 8u);
+  EXPECT_EQ(finding->scope.sharing, 2u);
+  EXPECT_EQ(finding->severity, Severity::critical);
+  EXPECT_THAT(finding->title, HasSubstr("worker[8]+2"));
+  EXPECT_THAT(finding->title, HasSubstr("12 connections wait for accept()"));
+}
+
+TEST(FdLimitReached, one_worker_with_room_accepts) {
+  Outcome outcome = judged("fd-limit-reached", workers_at_limit(12, 2), lab());
+  ASSERT_EQ(outcome.findings.size(), 2u);
+  for (const Finding& finding : outcome.findings) EXPECT_EQ(finding.severity, Severity::warning);
 }
 
 TEST(FdLimitReached, a_few_that_are_free_are_as_good_as_none) {
@@ -304,6 +367,18 @@ TEST(EstablishedGrowth, who_merely_keeps_them_open_for_others_is_not_told_of) {
     sample.add(count, row);
   });
   expect_fine(judged("established-growth", window, lab()));
+}
+
+TEST(EstablishedGrowth, what_grows_and_is_held_by_nobody_we_see_is_not_fine) {
+  auto unheld = [](std::uint64_t each_time, std::uint32_t in_queue) {
+    return a_window(14, [=](SampleBuilder& sample, std::size_t i) {
+      sample.count(TcpState::established, 40 + each_time * i);
+      sample.add(a_socket().listen(80, in_queue, 1'024).pid(3, "web"));
+    });
+  };
+  expect_unknown(judged("established-growth", unheld(5, 0), lab()), "105 ESTABLISHED sockets that no process");
+  expect_fine(judged("established-growth", unheld(0, 0), lab()));
+  expect_fine(judged("established-growth", unheld(5, 100), lab()));  // they wait for accept()
 }
 
 TEST(EstablishedGrowth, one_close_clears_it) {
