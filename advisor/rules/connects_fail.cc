@@ -19,7 +19,8 @@ namespace tcpadvisor {
 namespace {
 
 constexpr Threshold kMinFailures = count_threshold("min_failures", 5, "attempts");
-constexpr Threshold kWaitsFor = time_threshold("waits_for", 3);     // two SYNs, at 0 s and 1 s, are without an answer
+constexpr Threshold kWaitsFor = time_threshold("waits_for", 3);  // two SYNs, at 0 s and 1 s, are without an answer
+constexpr double kMostly = 0.5;
 constexpr Threshold kCancelled = time_threshold("cancelled", 0.5);  // given up sooner: the program took another way
 
 /// What is said of attempts that fail in one way. {to}: the destination, {port}: its port, {t}: how long the last one
@@ -48,6 +49,18 @@ constexpr Answer kRefusedHere = {
     "Start what should listen at {to}, or correct the address or port that the program uses.",
     "{ns}ss -ltn 'sport = :{port}'",
     "{ns}ss -ltn 'sport = :{port}' shows a listener",
+    "net.ipv4.tcp_syn_retries",
+    "the first SYN is answered, nothing is sent again",
+    FindingClass::application,
+    RecommendationKind::application};
+constexpr Answer kOtherFamilyHere = {
+    "refused",
+    "refused",
+    "{to} is an address of this host. A program listens on this port by {other} only, so the other kind of address is "
+    "refused: \"localhost\" is ::1 and 127.0.0.1.",
+    "Let the program listen on both (bind to [::] without IPV6_V6ONLY takes both), or connect to it by {other}.",
+    "{ns}ss -ltnp 'sport = :{port}'; getent ahosts localhost",
+    "{ns}ss -ltn 'sport = :{port}' shows both, or no attempt goes to {to} any more",
     "net.ipv4.tcp_syn_retries",
     "the first SYN is answered, nothing is sent again",
     FindingClass::application,
@@ -158,6 +171,14 @@ bool is_here(const Evidence& in, const Attempts& attempts) {
   });
 }
 
+/// Nobody listens at this address, but somebody does at the same port by the other of IPv4 and IPv6.
+bool listens_otherwise(const Evidence& in, const Attempts& attempts) {
+  return std::ranges::any_of(
+      in.window.connections().listeners(attempts.netns, attempts.destination.port), [&](const SocketRow* row) {
+        return row->local.v6 != attempts.destination.v6 && (row->local.is_loopback() || row->local.is_unspecified());
+      });
+}
+
 const Answer& answer_to(const Evidence& in, const Attempts& attempts) {
   ConnectEnd end = attempts.main_end();
   bool no_answer = end == ConnectEnd::timed_out || end == ConnectEnd::given_up;
@@ -165,7 +186,8 @@ const Answer& answer_to(const Evidence& in, const Attempts& attempts) {
   if (no_answer && listener_overflows(in, attempts)) return kQueueOverflows;
   switch (end) {
     case ConnectEnd::refused:
-      return is_here(in, attempts) ? kRefusedHere : kRefused;
+      if (!is_here(in, attempts)) return kRefused;
+      return listens_otherwise(in, attempts) ? kOtherFamilyHere : kRefusedHere;
     case ConnectEnd::timed_out:
       return kBlackHole;
     case ConnectEnd::unreachable:
@@ -185,24 +207,42 @@ std::string filled(std::string_view text, const Evidence& in, const Attempts& at
   NetnsId listens_in = attempts.listener == nullptr ? attempts.netns : attempts.listener->netns;
   return fmt::format(
       fmt::runtime(text), fmt::arg("to", attempts.destination.text()), fmt::arg("ip", attempts.destination.ip_text()),
-      fmt::arg("port", attempts.destination.port), fmt::arg("t", human_duration(milliseconds_sat(waited_ms))),
-      fmt::arg("ns", in_netns(in.now(), attempts.netns)), fmt::arg("lns", in_netns(in.now(), listens_in)));
+      fmt::arg("port", attempts.destination.port), fmt::arg("other", attempts.destination.v6 ? "IPv4" : "IPv6"),
+      fmt::arg("t", human_duration(milliseconds_sat(waited_ms))), fmt::arg("ns", in_netns(in.now(), attempts.netns)),
+      fmt::arg("lns", in_netns(in.now(), listens_in)));
 }
 
-/// A program that tries IPv6 first goes on with IPv4 where this host has no way into the IPv6 world: somebody here has
-/// connections by IPv4 to the same port.
-bool is_first_of_two(const Evidence& in, const Attempts& attempts) {
-  auto end = static_cast<std::size_t>(ConnectEnd::unreachable);
-  if (attempts.main_end() != ConnectEnd::unreachable || !attempts.destination.v6 || attempts.waited_ms[end] > 0)
-    return false;
+/// Somebody here has connections by IPv4 to the same port.
+bool connects_by_ipv4(const Evidence& in, const Attempts& attempts) {
   auto same_port = [&](NetnsId netns, const Endpoint& remote) {
     return netns == attempts.netns && !remote.v6 && remote.port == attempts.destination.port;
   };
+  auto arrived = [&](const PortTotals& port) {
+    if (port.netns != attempts.netns || port.port != attempts.destination.port) return false;
+    return port.sockets[index_of(TcpState::time_wait)] > 0 || port.sockets[index_of(TcpState::established)] > 0;
+  };
   return std::ranges::any_of(in.now().port_use,
                              [&](const PortUse& use) { return same_port(use.netns, use.destination); }) ||
+         (is_here(in, attempts) && std::ranges::any_of(in.now().ports, arrived)) ||
          std::ranges::any_of(in.now().sockets, [&](const SocketRow& row) {
            return row.state != TcpState::syn_sent && same_port(row.netns, row.remote);
          });
+}
+
+/// As many attempts of this namespace come about as fail here, about.
+bool as_many_succeed(const Evidence& in, const Attempts& attempts) {
+  auto begun = in.window.increase(attempts.netns, "Tcp.ActiveOpens");
+  auto failed = in.window.increase(attempts.netns, "Tcp.AttemptFails");
+  return begun && failed && *begun - *failed >= kMostly * static_cast<double>(attempts.failures());
+}
+
+/// A program that tries IPv6 first goes on with IPv4, where this host has no way into the IPv6 world, or where the
+/// server listens by IPv4 alone. One that only tries IPv6 fails for good, whoever else connects.
+bool is_first_of_two(const Evidence& in, const Attempts& attempts) {
+  const ConnectEnd end = attempts.main_end();
+  if (!attempts.destination.v6 || attempts.waiting > 0 || !connects_by_ipv4(in, attempts)) return false;
+  if (end == ConnectEnd::unreachable) return attempts.waited_ms[static_cast<std::size_t>(end)] == 0;
+  return end == ConnectEnd::refused && as_many_succeed(in, attempts);
 }
 
 Finding finding_for(const Evidence& in, const Attempts& attempts) {

@@ -295,6 +295,36 @@ TEST(ConnectsFail, no_way_into_the_ipv6_world_is_no_fault_of_a_program_that_goes
   EXPECT_EQ(with_ipv4(80)->severity, Severity::warning);
 }
 
+/// `tried` attempts at ::1, while the server listens on 127.0.0.1 alone; `came_about` others succeed meanwhile.
+Outcome localhost(std::uint64_t tried, std::uint64_t came_about) {
+  const std::array<std::uint8_t, 16> loopback = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+  const Endpoint far = Endpoint::from_bytes(loopback, 8080);
+  Window window = a_window(6, [&](SampleBuilder& s, std::size_t i) {
+    s.add(failed(ConnectEnd::refused, tried, 0, far));
+    s.add(a_socket().cookie(9).listen(8080, 0, 64).local(Endpoint::v4(127, 0, 0, 1, 8080)).pid(7, "server"));
+    if (came_about > 0) s.add(PortUse{0, Endpoint::v4(127, 0, 0, 1, 0), Endpoint::v4(127, 0, 0, 1, 8080), 5, 4});
+    s.counter("Tcp.ActiveOpens", (tried + came_about) * i / 5).counter("Tcp.AttemptFails", tried * i / 5);
+  });
+  return judged("connects-fail", window, Policy{});
+}
+
+TEST(ConnectsFail, a_program_that_tries_both_kinds_of_localhost_loses_nothing) {
+  auto finding = only_finding(localhost(100, 100));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::info);
+  EXPECT_THAT(finding->confidence_why, HasSubstr("goes on with IPv4"));
+}
+
+TEST(ConnectsFail, one_that_only_tries_the_wrong_kind_of_localhost_is_told_where_the_server_listens) {
+  for (std::uint64_t of_others : {0, 20}) {
+    auto finding = only_finding(localhost(100, of_others));
+    ASSERT_TRUE(finding);
+    EXPECT_EQ(finding->severity, Severity::warning);
+    EXPECT_THAT(finding->meaning, HasSubstr("by IPv4 only"));
+    EXPECT_THAT(finding->recommendation.text, HasSubstr("bind to [::]"));
+  }
+}
+
 TEST(ConnectsFail, attempts_from_before_the_hooks_belong_to_the_only_one_who_tries_the_same) {
   FailedConnects nobodys = failed(ConnectEnd::timed_out, 6), own = failed(ConnectEnd::timed_out, 4, 3'000);
   nobodys.pid = 0, nobodys.comm = "";
