@@ -5,7 +5,6 @@
 #include <array>
 #include <cmath>
 #include <iterator>
-#include <map>
 #include <optional>
 #include <utility>
 
@@ -15,7 +14,7 @@
 #include "advisor/rules/close_wait_course.h"
 #include "advisor/rules/explained.h"
 #include "advisor/rules/holding.h"
-#include "advisor/rules/listener_scope.h"
+#include "advisor/rules/inherited.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/safe_steps.h"
 #include "advisor/rules/words.h"
@@ -45,6 +44,8 @@ std::uint64_t threshold_of(const Holding& holding, const Policy& policy) {
 struct Course {
   std::optional<Sweeps> sweeps;
   std::optional<Steady> steady;
+  Inherited inherited = {};
+  bool late = false;       ///< each is closed after a while: none is forgotten
   bool pool_like = false;  ///< steady, and almost none of them is what a pool does not keep
 };
 
@@ -54,7 +55,9 @@ Course course_of(const Window& window, const Policy& policy, const Holding& hold
   const double look_s = std::max(policy_s, 2 * static_cast<double>(policy.age.count()) / 1000);
   if (holding.owner != nullptr) course.sweeps = sweeps_of(window, *holding.owner, look_s, threshold);
   course.steady = steady_of(window, holding);
-  course.pool_like = course.steady && course.steady->suspects < threshold;
+  course.inherited = inherited_by(window, holding);
+  course.late = !course.sweeps && closes_late(window, policy, holding);
+  course.pool_like = course.steady && course.steady->suspects < threshold && !course.inherited.seen;
   return course;
 }
 
@@ -132,9 +135,14 @@ void weigh(const Policy& policy, const Holding& holding, const Course& course, F
     finding.confidence = Confidence::low;
     finding.confidence_why =
         "the count stands still: a leak whose traffic has stopped, or a pool that is larger than most";
-  } else if (grows || counts.tail(kSteadySamples).falls() == 0) {
+  } else if (!course.late && (grows || counts.tail(kSteadySamples).falls() == 0)) {
     finding.confidence_why = fmt::format("{} are older than {} and the count {}", with_commas(holding.old),
                                          human_duration(policy.age), grows ? "grows" : "does not fall");
+  } else if (course.late) {
+    finding.severity = Severity::info;
+    finding.confidence = Confidence::medium;
+    finding.confidence_why = fmt::format("no one is older than {}: each is closed, though late, and the number stands",
+                                         human_duration(holding.oldest.value));
   } else if (falls && counts.rises() > 0) {
     finding.confidence = Confidence::medium;
     finding.confidence_why = fmt::format("the count falls and rises (from {:.0f} to {:.0f}, median age {})",
@@ -184,10 +192,12 @@ Finding leak_of(const Window& window, const Policy& policy, const Holding& holdi
                                 counted(finding.scope.count, "socket"));
     add_sweeps(window, *course.sweeps, finding);
   } else {
-    finding.title =
-        fmt::format("{} {} {} whose peers have closed", who,
-                    is_unread(window.connections(), holding) ? "neither reads nor closes" : "does not close",
-                    counted(holding.count, "socket"));
+    const bool unread = is_unread(window.connections(), holding);
+    finding.title = fmt::format("{} {} {} whose peers have closed", who,
+                                course.late ? "closes late: now"
+                                : unread    ? "neither reads nor closes"
+                                            : "does not close",
+                                counted(holding.count, "socket"));
   }
   weigh(policy, holding, course, finding);
   finding.meaning =
@@ -230,6 +240,7 @@ Finding leak_of(const Window& window, const Policy& policy, const Holding& holdi
                                            .holders = 1 + static_cast<std::uint32_t>(finding.scope.others.size())});
     if (!restart.empty()) cure.steps.push_back(std::move(restart));
   }
+  say_inherited(course.inherited, who, finding);
   cure.verify = fmt::format("tcpadvisor report --only close-wait-leak: no CLOSE_WAIT socket older than {}",
                             human_duration(policy.age));
   return finding;
@@ -271,7 +282,7 @@ Outcome judge_close_wait_leak(const Evidence& in) {
   if (std::string problem = snapshot_problem(now); !problem.empty()) return Outcome::unknown(problem);
 
   Outcome outcome;
-  std::uint64_t old = 0, undecided = 0;
+  std::uint64_t old = 0, undecided = 0, undecided_others = 0;
   std::string undecided_who;
   std::vector<Holding> all = holdings(window, policy, TcpState::close_wait);
   std::ranges::move(all_swept_clean(window, policy.min_count), std::back_inserter(all));
@@ -288,7 +299,11 @@ Outcome judge_close_wait_leak(const Evidence& in) {
                                      : leak_of(window, policy, holding, course, threshold));
     } else if (add_sat(holding.old, holding.persisted) >= threshold) {
       undecided = add_sat(undecided, holding.persisted);
-      undecided_who = process_text(holding.scope);
+      if (undecided_who.empty()) {
+        undecided_who = process_text(holding.scope);
+      } else {
+        ++undecided_others;
+      }
     } else if (holding.old > 0) {
       below.push_back(holding);
     }
@@ -309,8 +324,9 @@ Outcome judge_close_wait_leak(const Evidence& in) {
   }
   if (undecided > 0) {
     outcome.not_assessed = fmt::format(
-        "{} of {} stayed for all the {} that we watched; how long before that is not known: observe for {} or longer",
-        counted(undecided, "CLOSE_WAIT socket"), undecided_who, seconds_text(window.span_s()),
+        "{} of {}{} stayed for all the {} that we watched; how long before that is not known: observe for {} or longer",
+        counted(undecided, "CLOSE_WAIT socket"), undecided_who,
+        undecided_others > 0 ? " and " + counted(undecided_others, "other") : "", seconds_text(window.span_s()),
         human_duration(policy.age));
   } else if (unknown >= policy.min_count) {
     outcome.not_assessed = fmt::format("{} have no visible holder ({} does not tell)",
@@ -324,121 +340,8 @@ Outcome judge_close_wait_leak(const Evidence& in) {
                      with_commas(old));
 }
 
-Outcome judge_close_wait_unaccepted(const Evidence& in) {
-  const Window& window = in.window;
-  const Policy& policy = in.policy;
-  const Sample& now = window.latest();
-  if (std::string problem = snapshot_problem(now); !problem.empty()) return Outcome::unknown(problem);
-
-  struct Port {
-    std::uint64_t count = 0, old = 0, unread = 0;
-    Age oldest;
-    std::vector<std::string> remotes;
-  };
-  // By the listener that has them in its queue, or where none is visible by the address: ports are shared by addresses.
-  std::map<std::pair<NetnsId, Endpoint>, Port> ports;
-  std::uint64_t undecided = 0;
-  for (const SocketRow& row : now.sockets) {
-    if (row.state != TcpState::close_wait || row.holder != Holder::unaccepted) continue;
-    const SocketRow* listener = listener_of(window.connections(), row.netns, row.local);
-    Port& port = ports[{row.netns, listener == nullptr ? row.local : listener->local}];
-    Age age = window.age(row);
-    ++port.count;
-    if (age.value >= policy.age)
-      ++port.old;
-    else if (age.lower_bound && static_cast<double>(age.value.count()) >= window.span_s() * 900)
-      ++undecided;
-    if (age.value > port.oldest.value) port.oldest = age;
-    port.unread = add_sat(port.unread, row.recv_q);
-    port.remotes.push_back(row.remote.ip_text());
-  }
-  // The totals per port are complete, rows may be capped.
-  std::map<std::pair<NetnsId, std::uint16_t>, std::vector<Port*>> by_port;
-  for (auto& [key, port] : ports) by_port[{key.first, key.second.port}].push_back(&port);
-  for (const PortTotals& totals : now.ports) {
-    auto found = by_port.find({totals.netns, totals.port});
-    if (found == by_port.end() || found->second.size() > 1) continue;
-    if (window.connections().listeners(totals.netns, totals.port).size() > 1) continue;  // nobody knows whose they are
-    std::uint64_t& count = found->second.front()->count;
-    count = std::max<std::uint64_t>(count, totals.unaccepted_close_wait);
-  }
-
-  Outcome outcome;
-  std::uint64_t total = 0;
-  for (const auto& [key, port] : ports) {
-    total = add_sat(total, port.count);
-    if (port.old < policy.min_count) continue;
-    if (window.samples() < kSteadySamples) return Outcome::unknown(too_few_samples(window, kSteadySamples));
-    const SocketRow* listener = listener_of(window.connections(), key.first, key.second);
-    Finding finding;
-    finding.id = "close-wait-unaccepted";
-    finding.severity = Severity::warning;
-    finding.finding_class = FindingClass::application;
-    finding.scope = listener == nullptr ? Scope{} : scope_of_listener(now, *listener);
-    if (listener == nullptr) {
-      finding.scope.kind = ScopeKind::netns;
-      finding.scope.netns = key.first;
-      finding.scope.netns_name = netns_name(now, key.first);
-      finding.scope.local = key.second.text();
-      finding.confidence = Confidence::medium;
-    }
-    finding.scope.count = port.count;
-    finding.title = fmt::format("{} never accepts on port {}: {} came and went unserved", process_text(finding.scope),
-                                key.second.port, counted(port.count, "connection"));
-    finding.confidence_why = listener == nullptr
-                                 ? "the listening socket is not visible"
-                                 : "established by the kernel, closed by the peer, still in the accept queue";
-    std::string source = source_of(now, FactId::snapshot);
-    finding.evidence.push_back(measured(window, "unaccepted_close_wait_sockets", source,
-                                        static_cast<double>(port.count), "sockets", policy.min_count));
-    finding.evidence.push_back(measured(window, port.oldest.lower_bound ? "oldest_age_at_least" : "oldest_age", source,
-                                        static_cast<double>(port.oldest.value.count()) / 1000, "s",
-                                        static_cast<double>(policy.age.count()) / 1000));
-    if (port.unread > 0) {
-      finding.evidence.push_back(measured(window, "unread_bytes", source, static_cast<double>(port.unread), "bytes"));
-    }
-    if (listener != nullptr && listener->accept_queue) {
-      Series queue = window.socket_series(*listener, [](const PastRow& row) {
-        return row.accept_queue ? std::optional<double>(*row.accept_queue) : std::nullopt;
-      });
-      std::optional<double> limit;
-      if (listener->accept_limit) limit = *listener->accept_limit;
-      finding.evidence.push_back(measured(window, "accept_queue", source, queue.last(), "connections", limit));
-      finding.evidence.push_back(measured(window, "accept_queue_growth", source, queue.per_minute(), "per_min"));
-    }
-    finding.meaning =
-        "The kernel completed these connections, the clients gave up and closed, and no accept() has taken "
-        "them. Clients see a connection that never answers.";
-    Recommendation& cure = finding.recommendation;
-    cure.kind = RecommendationKind::application;
-    cure.text = "Fix the application: its accept loop is blocked, dead, or was never started.";
-    if (listener != nullptr) cure.steps.push_back(step_to_see_why(*listener));
-    cure.steps.push_back("clients come from " + most_frequent(port.remotes));
-    cure.verify = fmt::format("{}ss -ltn 'sport = :{}': Recv-Q goes to 0", in_netns(now, key.first), key.second.port);
-    finding.not_useful = {
-        {"net.core.somaxconn", "a longer queue only holds more connections that nobody serves"},
-        {"net.ipv4.tcp_fin_timeout", "CLOSE_WAIT has no timer"},
-    };
-    outcome.findings.push_back(std::move(finding));
-  }
-  if (!outcome.findings.empty()) return outcome;
-  if (undecided >= policy.min_count) {
-    return Outcome::unknown(fmt::format("{} stayed for all the {} that we watched: observe for {} or longer",
-                                        counted(undecided, "unaccepted CLOSE_WAIT socket"),
-                                        seconds_text(window.span_s()), human_duration(policy.age)));
-  }
-  bool holders_unknown = std::ranges::any_of(now.sockets, [](const SocketRow& row) {
-    return row.state == TcpState::close_wait && row.holder == Holder::unknown && row.inode == 0;
-  });
-  if (holders_unknown) {
-    return Outcome::unknown(source_of(now, FactId::snapshot) + " does not tell accepted sockets from unaccepted ones");
-  }
-  return Outcome::fine("CLOSE_WAIT sockets in accept queues", with_commas(total));
-}
-
 constexpr std::array kCloseWaitLeakThresholds = {kMinCount, kShareOfSockets, kPoolAtMost, kFdUse};
 constexpr std::array<std::string_view, 1> kCloseWaitLeakReferences = {"RFC 9293 section 3.6 (half-closed connections)"};
-constexpr std::array kCloseWaitUnacceptedThresholds = {kMinCount};
 
 constexpr std::string_view kCulpritFirst = "Fix {who} first: the next step is there.";
 constexpr std::array kCloseWaitLeakExplainedBy = {
@@ -451,15 +354,6 @@ constexpr std::array kCloseWaitLeakExplainedBy = {
                 "See the finding on its other side first: these close when those peers do."},
     ExplainedBy{"fin-wait2-app-held", Link::other_ends, Then::lower,
                 "the peer, {who}, has only shut down its sending half and may still wait for data"},
-};
-
-constexpr std::array kCloseWaitUnacceptedExplainedBy = {
-    kProcessStopped,
-    kNoDescriptors,
-    ExplainedBy{"reuseport-unbalanced", Link::same_listener, Then::lower,
-                "of several listeners on this port it is the one that falls behind"},
-    ExplainedBy{"accept-queue-app-slow", Link::same_listener, Then::lower,
-                "the same accept loop is too slow, and its queue is full"},
 };
 
 }  // namespace
@@ -477,19 +371,6 @@ extern const Rule close_wait_leak = {
     .references = kCloseWaitLeakReferences,
     .explained_by = kCloseWaitLeakExplainedBy,
     .judge = judge_close_wait_leak,
-};
-
-extern const Rule close_wait_unaccepted = {
-    .id = "close-wait-unaccepted",
-    .title = "connections ended before any process accepted them",
-    .explanation =
-        "The kernel has completed these connections, the clients have gone again, and no accept() has taken "
-        "them: the accept loop is blocked, dead or was never started.",
-    .thresholds = kCloseWaitUnacceptedThresholds,
-    .references = {},
-    .explained_by = kCloseWaitUnacceptedExplainedBy,
-    .covers = {.every_row = true},
-    .judge = judge_close_wait_unaccepted,
 };
 
 }  // namespace rules

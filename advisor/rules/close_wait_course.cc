@@ -12,6 +12,8 @@ namespace {
 
 constexpr double kSweptShare = 0.3;      // of the count, in one step
 constexpr std::size_t kFewestLooks = 3;  // at a count that is to be called steady
+constexpr double kLongEnough = 1.5;      // of the age at which they count as left open: so long they are watched
+constexpr double kStands = 1.25;         // times as many as at first, at most
 constexpr double kInUse = 0.9;           // of a pool is idle at least, while we look
 
 Series latest(const Series& whole, double look_s) {
@@ -110,6 +112,19 @@ std::optional<Steady> steady_of(const Window& window, const Holding& holding) {
   // Nothing is known of those without a row.
   out.suspects = add_sat(out.suspects, sub_sat(holding.count, holding.rows.size()));
   return out;
+}
+
+bool closes_late(const Window& window, const Policy& policy, const Holding& holding) {
+  const Series& counts = holding.counts;
+  // Rows and totals are counted one after the other.
+  const bool all_seen = static_cast<double>(holding.rows.size()) >= kInUse * static_cast<double>(holding.count);
+  if (counts.size() < kFewestLooks || holding.rows.empty() || !all_seen) return false;
+  if (window.span_s() < kLongEnough * static_cast<double>(policy.age.count()) / 1000) return false;
+  if (counts.span_s() + window.interval_s() < window.span_s() || counts.last() > kStands * counts.first()) return false;
+  return std::ranges::none_of(holding.rows, [&](const SocketRow* row) {
+    const PastRow* then = window.first().find(*row);
+    return then != nullptr && then->state == row->state;
+  });
 }
 
 }  // namespace tcpadvisor

@@ -35,4 +35,8 @@ struct Steady {
 /// data that was not read or not sent, or a peer that has only shut down and waits.
 std::optional<Steady> steady_of(const Window& window, const Holding& holding);
 
+/// The number stands, and all that were there at the first look have been closed meanwhile, although they were left
+/// open for longer than Policy::age.
+bool closes_late(const Window& window, const Policy& policy, const Holding& holding);
+
 }  // namespace tcpadvisor

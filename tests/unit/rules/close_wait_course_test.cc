@@ -208,5 +208,34 @@ TEST(SweptLeak, clears_when_the_last_sweep_is_long_ago) {
   expect_fine(judged("close-wait-leak", swept(counts, old), lab()));
 }
 
+/// Five a second come into CLOSE_WAIT at a server, which closes each seven seconds later; `more` are never closed.
+Window lingering(std::size_t looks, std::uint32_t more = 0) {
+  return a_window(looks, [=](SampleBuilder& s, std::size_t look) {
+    for (std::uint32_t i = 0; i < 35 + more; ++i) {
+      SocketRow row = a_socket().close_wait().pid(kClient, "server").age(i < 35 ? 200ms * (35 - i) : 60s);
+      row.cookie = row.inode = i < 35 ? 1'000 + 5 * look + i : 100 + i;
+      s.add(row);
+    }
+    s.add(a_process(kClient, "server").close_wait(35 + more, 10 + more));
+  });
+}
+
+TEST(ClosesLate, what_is_closed_after_a_while_is_not_forgotten) {
+  auto finding = only_finding(judged("close-wait-leak", lingering(12), lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::info);
+  EXPECT_THAT(finding->title, HasSubstr("server[42] closes late: now 35 sockets"));
+  EXPECT_THAT(finding->confidence_why, HasSubstr("no one is older than 7 s"));
+}
+
+TEST(ClosesLate, needs_to_have_seen_all_of_them_go) {
+  for (const Window& window : {lingering(5), lingering(12, 1)}) {
+    auto finding = only_finding(judged("close-wait-leak", window, lab()));
+    ASSERT_TRUE(finding);
+    EXPECT_EQ(finding->severity, Severity::warning);
+    EXPECT_THAT(finding->title, HasSubstr("does not close"));
+  }
+}
+
 }  // namespace
 }  // namespace tcpadvisor
