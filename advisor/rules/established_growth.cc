@@ -246,6 +246,28 @@ bool told_by_clients(const Evidence& in, const Growing& server, const std::vecto
   return 2 * told >= server.rows.size() && told > 0;
 }
 
+/// Connections that no process has, as far as we see, and that grow as those of a leak do; empty if there are none.
+std::string unseen_growth(const Evidence& in, double look_s) {
+  constexpr std::size_t kEstablished = index_of(TcpState::established);
+  const Window& window = in.window;
+  const Series all = window.series([](const PastTick& tick) {
+    return std::optional<double>(static_cast<double>(sub_sat(tick.states[kEstablished], tick.held[kEstablished])));
+  });
+  Series unheld;
+  for (const Series::Point& point : all.points()) {
+    if (point.t_s + window.interval_s() / 2 >= window.span_s() - look_s) unheld.add(point.t_s, point.value);
+  }
+  if (unheld.size() < kFewestSamples || unheld.falls() > 0) return "";
+  if (unheld.last() - unheld.first() < in.policy.min_count || !grows_in_each_part(unheld)) return "";
+  // Those that wait for accept() are the listener's affair.
+  std::uint64_t queued = 0;
+  for (const SocketRow* row : window.connections().in_state(TcpState::listen))
+    queued = add_sat(queued, std::uint64_t{row->accept_queue.value_or(0)});
+  if (unheld.last() < static_cast<double>(add_sat(queued, std::uint64_t{in.policy.min_count}))) return "";
+  return fmt::format("{} that no process we can see holds, and they grow by {:.0f} per minute",
+                     counted(to_u64(unheld.last()), "ESTABLISHED socket"), unheld.per_minute());
+}
+
 Outcome judge(const Evidence& in) {
   const Window& window = in.window;
   const Sample& now = in.now();
@@ -281,7 +303,8 @@ Outcome judge(const Evidence& in) {
     if (one.accepts && told_by_clients(in, one, all)) continue;
     findings.push_back(finding_for(in, one));
   }
-  return Outcome::of(std::move(findings), {}, "processes whose idle ESTABLISHED sockets grow all the time",
+  return Outcome::of(std::move(findings), unseen_growth(in, look_s),
+                     "processes whose idle ESTABLISHED sockets grow all the time",
                      fmt::format("0 of {}{}", with_commas(now.owners.size()),
                                  busy > 0 ? fmt::format(" ({} grow and are in use)", busy) : ""));
 }

@@ -89,6 +89,7 @@ constexpr std::array<std::string_view, 2> kFinWait2AppHeldReferences = {"tcp(7):
 constexpr std::array kFinWait2AppHeldExplainedBy = {
     kProcessStopped,
     kPeerStopped,
+    ExplainedBy{"reader-too-slow", Link::same_process, Then::lower, "it does not read what still comes in"},
     ExplainedBy{"close-wait-leak", Link::relayed, Then::lower,
                 "it has passed on the end of other connections and waits for {who}, which got it and does not close",
                 "Fix {who} first: the next step is there."},

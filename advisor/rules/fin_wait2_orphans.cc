@@ -183,7 +183,7 @@ Outcome judge(const Evidence& in) {
   std::map<NetnsId, Orphans> seen;
   for (const SocketRow* row : window.connections().in_state(TcpState::fin_wait_2)) {
     Orphans& here = seen[row->netns];
-    if (held_by_process(*row)) {
+    if (held_by_process(*row) || row->holder == Holder::kernel) {  // the kernel's own are not closed, either
       ++here.held;
     } else {
       here.rows.push_back(row);

@@ -14,10 +14,13 @@ constexpr std::array kNothing = {Waits::nothing};
 constexpr std::array kUnread = {Waits::unread, Waits::both};
 constexpr std::array kUnsent = {Waits::unsent, Waits::both};
 constexpr std::array kOnlyUnread = {Waits::unread};
+constexpr std::array kNotUnsent = {Waits::nothing, Waits::unread};
 
 // A socket of a program, whether we can see which or not.
 constexpr std::array kPrograms = {Holder::process, Holder::unknown, Holder::no_descriptor};
 constexpr std::array kProgramsOrKernel = {Holder::process, Holder::unknown, Holder::no_descriptor, Holder::kernel};
+constexpr std::array kProcess = {Holder::process};
+constexpr std::array kUnseen = {Holder::unknown, Holder::no_descriptor};
 constexpr std::array kUnaccepted = {Holder::unaccepted};
 constexpr std::array kOrphan = {Holder::orphan};
 constexpr std::array kKernel = {Holder::kernel};
@@ -51,6 +54,7 @@ constexpr std::array<std::string_view, 2> kOfQueued = {"listener-never-accepts",
 constexpr std::array<std::string_view, 1> kOfCloseWait = {"close-wait-leak"};
 constexpr std::array<std::string_view, 1> kOfGoneUnserved = {"close-wait-unaccepted"};
 constexpr std::array<std::string_view, 1> kOfStuck = {"peer-not-reading"};
+constexpr std::array<std::string_view, 1> kOfReader = {"reader-too-slow"};
 constexpr std::array<std::string_view, 1> kOfHeld = {"fin-wait2-app-held"};
 constexpr std::array<std::string_view, 1> kOfOrphans = {"fin-wait2-orphan-buildup"};
 constexpr std::array<std::string_view, 2> kOfTimeWait = {"port-exhaustion", "do-nothing"};
@@ -82,17 +86,21 @@ constexpr auto kWatched = std::to_array<Watched>({
     {kCloseWait, kAllWaits, kUnaccepted, kOfGoneUnserved},
     {kFinWait1, kUnsent, kAllHolders, kOfStuck},
     {kFinWait1, kNothing, kAllHolders, Ids(), kTimers},
+    {kFinWait1, kOnlyUnread, kPrograms, kOfReader},
     {kFinWait1, kOnlyUnread, kAllHolders, Ids(), "passes to FIN_WAIT_2 with the peer's acknowledgement"},
-    {kFinWait2, kAllWaits, kPrograms, kOfHeld},
-    {kFinWait2, kAllWaits, kKernel, Ids(), kUs},
-    {kFinWait2, kAllWaits, kOrphan, kOfOrphans},
-    {kFinWait2, kAllWaits, kUnaccepted, Ids(), kClosed},
+    {kFinWait2, kUnsent, kAllHolders, Ids(), "the peer has acknowledged all that was sent, and the FIN behind it"},
+    {kFinWait2, kNotUnsent, kPrograms, kOfHeld},
+    {kFinWait2, kOnlyUnread, kPrograms, kOfReader},
+    {kFinWait2, kNotUnsent, kKernel, Ids(), kUs},
+    {kFinWait2, kNotUnsent, kOrphan, kOfOrphans},
+    {kFinWait2, kNotUnsent, kUnaccepted, Ids(), kClosed},
     {kLastStates, kUnsent, kAllHolders, kOfStuck},
     {kLastStates, kNothing, kAllHolders, Ids(), kTimers},
     {kLastAck, kOnlyUnread, kAllHolders, Ids(), kReset},
     {kClosing, kOnlyUnread, kAllHolders, Ids(), kTimers},
     {kTimeWait, kNothing, kAllHolders, kOfTimeWait},
-    {kClose, kAllWaits, kPrograms, kOfDead},
+    {kClose, kAllWaits, kProcess, kOfDead},
+    {kClose, kAllWaits, kUnseen, Ids(), "is in no list of sockets: only a descriptor that we can look at shows it"},
     {kClose, kAllWaits, kKernel, Ids(), kUs},
     {kClose, kAllWaits, kOrphan, Ids(), "is freed at once"},
 });

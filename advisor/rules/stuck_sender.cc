@@ -104,7 +104,7 @@ StuckSenders stuck_senders(const Evidence& in) {
   double needed_s = stuck_long_enough_s(in.policy);
   StuckSenders out;
   std::map<std::pair<std::optional<Group>, NetnsId>, StuckSender> senders;
-  std::uint64_t blind = 0, early = 0;
+  std::uint64_t blind = 0, early = 0, unanswered = 0;
   for (const SocketRow& row : now.sockets) {
     if (!may_send(row)) continue;
     ++out.watched;
@@ -114,7 +114,10 @@ StuckSenders stuck_senders(const Evidence& in) {
       blind += long_enough && row.send_q >= kMuchUnsent ? 1 : 0;
       continue;
     }
-    if (found.closed_share < in.policy.value(kClosedShare)) continue;
+    if (found.closed_share < in.policy.value(kClosedShare)) {
+      unanswered += long_enough && row.send_q >= kMuchUnsent && row.backoff.value_or(0) > 0 ? 1 : 0;
+      continue;
+    }
     if (!long_enough) {
       early += found.looks == window.samples() && row.send_q >= kMuchUnsent ? 1 : 0;
       continue;
@@ -155,6 +158,11 @@ StuckSenders stuck_senders(const Evidence& in) {
   } else if (early > 0) {
     out.not_assessed = fmt::format("{} stood still for all the {} that we watched: observe for {} or longer",
                                    counted(early, "socket"), seconds_text(window.span_s()), seconds_text(needed_s));
+  } else if (unanswered > 0) {
+    out.not_assessed = fmt::format(
+        "{} {} still with {} or more to send although the peers have room: what is sent again and again gets no "
+        "answer, and who reads is not the question",
+        counted(unanswered, "socket"), unanswered == 1 ? "stands" : "stand", "64 KiB");
   } else if (now.rows_suppressed > 0) {
     out.not_assessed = fmt::format("{} over the limit of rows", counted(now.rows_suppressed, "socket"));
   }

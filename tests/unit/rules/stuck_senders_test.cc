@@ -54,6 +54,18 @@ TEST(PeerNotReading, fires_after_the_peer_has_shut_down_its_half) {
   EXPECT_THAT(finding->meaning, HasSubstr("shut down its own sending half"));
 }
 
+TEST(PeerNotReading, a_path_that_does_not_answer_is_another_matter_and_not_fine) {
+  auto sent_again = [](std::uint8_t backoff) {
+    return a_window(8, [=](SampleBuilder& sample, std::size_t i) {
+      SocketRow row = row_of({.peer_window = 65'536, .timer = Timer::retransmit}, i);
+      row.backoff = backoff;
+      sample.add(row);
+    });
+  };
+  expect_unknown(judged("peer-not-reading", sent_again(4), lab()), "1 socket stands still");
+  expect_fine(judged("peer-not-reading", sent_again(0), lab()));
+}
+
 TEST(PeerNotReading, a_few_bytes_are_told_without_alarm) {
   auto finding = only_finding(judged("peer-not-reading", sending({.send_q = 300}), lab()));
   ASSERT_TRUE(finding);
