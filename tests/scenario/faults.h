@@ -49,6 +49,7 @@ Scene make_fork_server(Stage& stage, const Request& request);
 Scene make_zombie_leader(Stage& stage, const Request& request);
 Scene make_socket_activation(Stage& stage, const Request& request);
 Scene make_mptcp_unaccepted(Stage& stage, const Request& request);
+Scene make_inherited(Stage& stage, const Request& request);
 
 // Listeners that do not keep up (listener_faults.cc).
 Scene make_accept_slow(Stage& stage, const Request& request);
@@ -64,6 +65,7 @@ Scene make_swept_leak(Stage& stage, const Request& request);
 
 // Segments that a listener refuses (syn_faults.cc).
 Scene make_md5_missing(Stage& stage, const Request& request);
+Scene make_socket_filter(Stage& stage, const Request& request);
 Scene make_syn_flood(Stage& stage, const Request& request);
 Scene make_defer_accept(Stage& stage, const Request& request);
 Scene make_stray_segments(Stage& stage, const Request& request);
@@ -89,6 +91,7 @@ Scene make_mem_pressure(Stage& stage, const Request& request);
 // Processes that do not run, have no descriptors left, forget what they opened, or whose peers do not read
 // (process_faults.cc).
 Scene make_process_stopped(Stage& stage, const Request& request);
+Scene make_workers_stopped(Stage& stage, const Request& request);
 Scene make_fd_limit(Stage& stage, const Request& request);
 Scene make_established_growth(Stage& stage, const Request& request);
 Scene make_peer_not_reading(Stage& stage, const Request& request);
@@ -99,6 +102,17 @@ Scene make_pool(Stage& stage, const Request& request);
 Scene make_healthy(Stage& stage, const Request& request);
 Scene make_bulk(Stage& stage, const Request& request);
 Scene make_idle(Stage& stage, const Request& request);
+
+// Healthy, and looks like a fault (controls.cc).
+Scene make_half_close(Stage& stage, const Request& request);
+Scene make_busy_server(Stage& stage, const Request& request);
+Scene make_prefork(Stage& stage, const Request& request);
+Scene make_reuseport_even(Stage& stage, const Request& request);
+Scene make_fast_open(Stage& stage, const Request& request);
+Scene make_keepalive(Stage& stage, const Request& request);
+Scene make_few_at_a_time(Stage& stage, const Request& request);
+Scene make_ipv6_first(Stage& stage, const Request& request);
+Scene make_closes_late(Stage& stage, const Request& request);
 
 struct FaultKind {
   std::string_view name;

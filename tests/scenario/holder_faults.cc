@@ -53,6 +53,32 @@ Scene make_fork_server(Stage& stage, const Request& request) {
   return {{"fork-server", worker, client.pid, port, 1}};
 }
 
+Scene make_inherited(Stage& stage, const Request& request) {
+  const Actor server = stage.start("tcpfault-server", [=](const Channel& channel) {
+    const Listening listening = listen_on({.port = request.port});
+    channel.say(listening.port);
+    std::vector<int> held;
+    for (int i = 0; i < request.count; ++i) {
+      held.push_back(check(accept4(listening.fd, nullptr, nullptr, 0), "accept"));  // not close-on-exec
+    }
+    const pid_t child = check(fork(), "fork");
+    if (child == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      execlp("sleep", "sleep", "600", nullptr);
+      _exit(1);
+    }
+    for (const int fd : held) {
+      close(fd);
+    }
+    channel.say(static_cast<std::uint64_t>(child));
+  });
+  const auto port = static_cast<std::uint16_t>(server.channel.hear());
+  const Actor client = start_visitors(stage, request.count, port);
+  client.channel.hear();
+  const auto child = static_cast<pid_t>(server.channel.hear());
+  return {{"inherited", child, server.pid, port, request.count}};
+}
+
 Scene make_zombie_leader(Stage& stage, const Request& request) {
   const Actor server = stage.start("tcpfault-server", [=](const Channel& channel) {
     const Listening listening = listen_on({.port = request.port});

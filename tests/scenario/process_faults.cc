@@ -2,6 +2,7 @@
 // Processes that do not run, have no descriptors left, forget what they opened, or send to peers that do not read.
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -105,6 +106,35 @@ Scene make_process_stopped(Stage& stage, const Request& request) {
   server.channel.hear();
   client.channel.hear();
   return {{"process-stopped", server.pid, client.pid, port, request.count}};
+}
+
+Scene make_workers_stopped(Stage& stage, const Request& request) {
+  constexpr int kClients = 10;
+  const Actor server = stage.start("tcpfault-server", [=](const Channel& channel) {
+    const Listening listening = listen_on({.port = request.port});
+    pid_t first = 0;
+    for (int i = 0; i < request.count; ++i) {
+      const pid_t worker = check(fork(), "fork");
+      if (worker == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        raise(SIGSTOP);
+        _exit(0);
+      }
+      first = first == 0 ? worker : first;
+    }
+    channel.say(listening.port);
+    channel.say(static_cast<std::uint64_t>(first));
+  });
+  const auto port = static_cast<std::uint16_t>(server.channel.hear());
+  const auto worker = static_cast<pid_t>(server.channel.hear());
+  const Actor client = stage.start("tcpfault-client", [=](const Channel& channel) {
+    for (int i = 0; i < kClients; ++i) {
+      ask(connect_to(port));
+    }
+    channel.say(1);
+  });
+  client.channel.hear();
+  return {{"workers-stopped", worker, server.pid, port, request.count}};
 }
 
 Scene make_fd_limit(Stage& stage, const Request& request) {

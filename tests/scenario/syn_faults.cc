@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Segments that a listener refuses although its queue has room: some of them faults, some not.
 #include <arpa/inet.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -113,6 +114,29 @@ Scene make_md5_missing(Stage& stage, const Request& request) {
   });
   neighbour.channel.hear();
   return {{"md5-missing", server.pid, neighbour.pid, port, 1}};
+}
+
+Scene make_socket_filter(Stage& stage, const Request& request) {
+  const Actor server = stage.start("tcpfault-server", [=](const Channel& channel) {
+    const Listening listening = listen_on({.port = request.port});
+    sock_filter drop_all{.code = BPF_RET | BPF_K, .jt = 0, .jf = 0, .k = 0};
+    const sock_fprog program{.len = 1, .filter = &drop_all};
+    check(setsockopt(listening.fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program), "SO_ATTACH_FILTER");
+    channel.say(listening.port);
+  });
+  const auto port = static_cast<std::uint16_t>(server.channel.hear());
+  const Actor client = stage.start("tcpfault-client", [=](const Channel& channel) {
+    for (int tries = 0;; ++tries) {
+      const int fd = start_connect(port);
+      sleep_for(Millis{700});
+      close(fd);
+      if (tries == 1) {
+        channel.say(1);
+      }
+    }
+  });
+  client.channel.hear();
+  return {{"socket-filter", server.pid, client.pid, port, 1}};
 }
 
 Scene make_defer_accept(Stage& stage, const Request& request) {
