@@ -22,9 +22,9 @@ struct Control {
 
 const std::vector<Control>& controls() {
   static const std::vector<Control> all{
-      {"half-close"}, {"pool"},           {"idle-pool", false},   {"busy-server"},       {"prefork"},
-      {"healthy"},    {"reuseport-even"}, {"many-listeners"},     {"fast-open"},         {"defer-accept"},
-      {"keepalive"},  {"few-at-a-time"},  {"closes-late", false}, {"ipv6-first", false}, {"stray-segments"},
+      {"half-close"}, {"pool"},           {"idle-pool", false},  {"busy-server"},    {"prefork"},
+      {"healthy"},    {"reuseport-even"}, {"many-listeners"},    {"fast-open"},      {"defer-accept"},
+      {"keepalive"},  {"few-at-a-time"},  {"ipv6-first", false}, {"stray-segments"},
   };
   return all;
 }
