@@ -88,7 +88,8 @@ class Definition {
     add_parsed(
         app_, "--netns", collector.netns, [](const std::string& text) { return collect::NetnsChoice::parse(text); },
         "network namespaces to look at: host, all, pid:N or a name of 'ip netns' (default: all that can be entered)",
-        "WHICH");
+        "WHICH")
+        ->multi_option_policy(CLI::MultiOptionPolicy::Throw);  // who names two wants both, not the last
     add_parsed(
         app_, "--sources", collector.sources,
         [](const std::string& text) {

@@ -103,6 +103,7 @@ TEST(Options, NoCommandGivesHelp) {
 
 TEST(Usage, OneLineThatSaysWhatWouldBeRight) {
   EXPECT_EQ(error_of({"watch", "--nope"}), "unknown option '--nope'; tcpadvisor watch --help lists what there is");
+  EXPECT_THAT(error_of({"report", "--netns", "host", "--netns", "all"}), testing::HasSubstr("--netns"));
   EXPECT_EQ(error_of({"--nope"}), "unknown option '--nope'; tcpadvisor --help lists what there is");
   EXPECT_EQ(error_of({"wacth"}), "unknown command 'wacth': write watch, report, doctor or port");
   EXPECT_EQ(error_of({"watch", "now"}), "unexpected argument 'now'; tcpadvisor watch --help lists what there is");
