@@ -7,6 +7,7 @@
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
+#include "advisor/rules/flow_limits.h"
 #include "advisor/rules/holding.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
@@ -14,92 +15,10 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr Threshold kWindowUse = ratio_threshold("window_use", 0.85);           // of the window, per round trip
-constexpr Threshold kReaderKeepsUp = ratio_threshold("reader_keeps_up", 0.25);  // rmem_alloc / rcvbuf, at most
-constexpr Threshold kMinRtt = time_threshold("min_rtt", 0.001);                 // below it no buffer limits anything
-constexpr Threshold kMinRate = size_threshold("min_rate", 10e6 / 8);            // bytes per second: 10 Mbit/s
-constexpr Threshold kLimitedShare = ratio_threshold("limited_share", 0.10);     // of the busy time
-constexpr Threshold kMinBusyShare =
-    ratio_threshold("min_busy_share", 0.20);  // of the time: who hardly sends is not judged
-constexpr Threshold kShareOfParts =
-    ratio_threshold("share_of_windows", 0.5);  // in which the buffer must limit the flow
-constexpr double kRttGrowth = 1.25;            // of min_rtt: above it the queue of the path is full
-constexpr double kStandsStill = 0.5;  // of the limit: a flow that does less in one window has paused or ended there
-constexpr double kBytesPerWindowRatio =
-    0.5;  // payload per buffer byte where the kernel does not tell (tcp_adv_win_scale 1)
-
-enum class Side { receive, send };
-
-struct Limited {
-  double rate = 0;   ///< bytes per second
-  double share = 0;  ///< of the window per round trip, or of the busy time
-  double rtt_us = 0;
-};
-
-template <typename Field>
-Series field(const Past& part, const SocketRow& row, Field member) {
-  return part.socket_series(row, [&](const PastRow& then) -> std::optional<double> {
-    if (!(then.*member)) return std::nullopt;
-    return static_cast<double>(*(then.*member));
-  });
-}
-
-/// In one window: how much of it does this flow use? Nothing if it cannot be measured, or does not matter.
-std::optional<Limited> receive_use(const Policy& policy, const Past& part, const SocketRow& row) {
-  Series received = field(part, row, &PastRow::bytes_received);
-  Series rtt = field(part, row, &PastRow::rcv_rtt_us);
-  if (received.size() < 2 || rtt.empty() || row.rcvbuf.value_or(0) == 0 || !row.rmem_alloc) return std::nullopt;
-  double window_bytes = field(part, row, &PastRow::rcv_wnd).max();
-  if (window_bytes == 0) {
-    double ratio = row.scaling_ratio ? *row.scaling_ratio / 256.0 : kBytesPerWindowRatio;
-    window_bytes = static_cast<double>(*row.rcvbuf) * ratio;
-  }
-  Limited out{.rate = received.increase_per_s(), .share = 0, .rtt_us = rtt.percentile(50)};
-  out.share = window_bytes > 0 ? out.rate * out.rtt_us / 1e6 / window_bytes : 0;
-  bool keeps_up =
-      static_cast<double>(*row.rmem_alloc) <= policy.value(kReaderKeepsUp) * static_cast<double>(*row.rcvbuf);
-  bool fast = out.rtt_us >= policy.value(kMinRtt) * 1e6 && out.rate >= policy.value(kMinRate);
-  if (!fast || !keeps_up) return std::nullopt;
-  return out;
-}
-
-/// In one window: how long does the sender wait for room in its own buffer? A locked buffer is not always the one that
-/// binds: where the round trip has grown, the path's queue is full, and a larger buffer would only lengthen it.
-std::optional<Limited> send_use(const Policy& policy, const Past& part, const SocketRow& row) {
-  Series busy = field(part, row, &PastRow::busy_us), limited = field(part, row, &PastRow::sndbuf_limited_us);
-  if (busy.size() < 2 || limited.size() < 2) return std::nullopt;
-  if (busy.increase() < policy.value(kMinBusyShare) * part.span_s() * 1e6) return std::nullopt;
-  Limited out{.rate = field(part, row, &PastRow::bytes_acked).increase_per_s(),
-              .share = limited.increase() / busy.increase(),
-              .rtt_us = field(part, row, &PastRow::srtt_us).percentile(50)};
-  if (row.min_rtt_us.value_or(0) > 0 && out.rtt_us > kRttGrowth * *row.min_rtt_us) out.share = 0;
-  return out;
-}
-
-/// The typical window, with the rate over the whole observation. Nothing if it held the flow back in too few of them,
-/// or the flow stood still in one. A dip, as when bbr drains the path to measure it, clears nothing.
-std::optional<Limited> in_most_windows(const Evidence& in, const PolicyWindows& windows, const SocketRow& row,
-                                       Side side) {
-  const double least = in.policy.value(side == Side::receive ? kWindowUse : kLimitedShare);
-  std::vector<Limited> limited;
-  for (const Past& part : windows.parts) {
-    auto use = side == Side::receive ? receive_use(in.policy, part, row) : send_use(in.policy, part, row);
-    if (!use || use->share < kStandsStill * least) return std::nullopt;
-    if (use->share >= least) limited.push_back(*use);
-  }
-  if (limited.empty() ||
-      static_cast<double>(limited.size()) < in.policy.value(kShareOfParts) * static_cast<double>(windows.parts.size()))
-    return std::nullopt;
-  Limited out = *std::ranges::min_element(limited, {}, &Limited::share);
-  auto bytes = side == Side::receive ? &PastRow::bytes_received : &PastRow::bytes_acked;
-  out.rate = field(in.window, row, bytes).increase_per_s();
-  return out;
-}
-
 struct Group {
   Scope scope;
   std::vector<const SocketRow*> rows;
-  Limited worst;
+  LimitedFlow worst;
   std::uint64_t buffer = 0;  ///< of the worst
 };
 
@@ -193,7 +112,7 @@ Outcome locked_by_app(const Evidence& in, Side side) {
 
   std::map<std::pair<Pid, NetnsId>, Group> groups;
   for (const SocketRow* row : rows) {
-    std::optional<Limited> limited = in_most_windows(in, windows, *row, side);
+    std::optional<LimitedFlow> limited = limited_flow(in, windows, *row, side);
     if (!limited) continue;
     Group& group = groups[{row->owner ? row->owner->pid : 0, row->netns}];
     if (group.rows.empty()) {

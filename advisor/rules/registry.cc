@@ -28,6 +28,11 @@
   rule(connects_fail) \
   rule(rcvbuf_locked_by_app) \
   rule(sndbuf_locked_by_app) \
+  rule(rcvbuf_autotune_cap) \
+  rule(sndbuf_autotune_cap) \
+  rule(peer_window_limited) \
+  rule(send_queue_delay) \
+  rule(mem_max_relation) \
   rule(pending_shutdown_data) \
   rule(user_queue_unbounded) \
   rule(message_queue_holds_senders) \

@@ -47,9 +47,13 @@ constexpr std::array<std::string_view, 6> kOfListeners = {"accept-queue-app-slow
                                                           "listener-never-accepts", "syn-flood-vs-overflow"};
 constexpr std::array<std::string_view, 1> kOfAttempts = {"connects-fail"};
 constexpr std::array<std::string_view, 2> kOfHandshakes = {"syn-flood-vs-overflow", "accept-queue-app-slow"};
-constexpr std::array<std::string_view, 2> kOfIdle = {"established-growth", "port-exhaustion"};
-constexpr std::array<std::string_view, 2> kOfReaders = {"reader-too-slow", "rcvbuf-locked-by-app"};
-constexpr std::array<std::string_view, 2> kOfSenders = {"peer-not-reading", "sndbuf-locked-by-app"};
+constexpr std::array<std::string_view, 3> kOfIdle = {"established-growth", "port-exhaustion",
+                                                     "rcvbuf-bdp-autotune-cap"};
+constexpr std::array<std::string_view, 3> kOfReaders = {"reader-too-slow", "rcvbuf-locked-by-app",
+                                                        "rcvbuf-bdp-autotune-cap"};
+constexpr std::array<std::string_view, 5> kOfSenders = {"peer-not-reading", "sndbuf-locked-by-app",
+                                                        "sndbuf-bdp-autotune-cap", "peer-window-limited",
+                                                        "send-queue-bufferbloat"};
 constexpr std::array<std::string_view, 2> kOfQueued = {"listener-never-accepts", "accept-queue-app-slow"};
 constexpr std::array<std::string_view, 1> kOfCloseWait = {"close-wait-leak"};
 constexpr std::array<std::string_view, 1> kOfGoneUnserved = {"close-wait-unaccepted"};

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <fstream>
 #include <sstream>
 
@@ -18,19 +19,33 @@ namespace tcpfault {
 namespace {
 
 constexpr int kSndbufEnough = 128 * 1024;
-constexpr int kLockedBufferBytes = 65'536;  // the kernel doubles it
+constexpr int kLockedBufferBytes = 65'536;          // the kernel doubles it
+constexpr std::uint64_t kCappedRate = 100'000'000;  // over 30 ms: 375,000 bytes on their way, three times the maximum
 
-/// A sender with all that it needs; writes for ever.
+volatile std::sig_atomic_t connect_again = 0;
+
+/// A sender with all that it needs; writes for ever, and connects again at SIGHUP.
 void send_bulk(const Request& request, std::uint16_t port, const char* address, int sndbuf_bytes) {
-  const int fd = connect_to(port, address);
-  if (sndbuf_bytes > 0) {
-    set_option(fd, SOL_SOCKET, SO_SNDBUF, sndbuf_bytes, "SO_SNDBUF");
+  struct sigaction again{};
+  again.sa_handler = [](int) { connect_again = 1; };  // without SA_RESTART: send() returns
+  sigaction(SIGHUP, &again, nullptr);
+  const std::vector<char> buffer(64 * 1024, 'x');
+  for (;;) {
+    const int fd = connect_to(port, address);
+    if (sndbuf_bytes > 0) {
+      set_option(fd, SOL_SOCKET, SO_SNDBUF, sndbuf_bytes, "SO_SNDBUF");
+    }
+    if (!request.congestion_control.empty()) {
+      set_congestion_control(fd, request.congestion_control);
+    }
+    while (connect_again == 0 && send(fd, buffer.data(), buffer.size(), MSG_NOSIGNAL) > 0) {
+    }
+    if (connect_again == 0) {
+      throw std::runtime_error("the bulk receiver went away");
+    }
+    connect_again = 0;
+    close(fd);
   }
-  if (!request.congestion_control.empty()) {
-    set_congestion_control(fd, request.congestion_control);
-  }
-  write_for_ever(fd);
-  throw std::runtime_error("the bulk receiver went away");
 }
 
 struct FarSide {
@@ -47,11 +62,13 @@ struct LongFlow {
   bool receiver_is_here = false;           ///< on the side of the culprit, and so in our namespace
   int rcvbuf_bytes = 0, sndbuf_bytes = 0;  ///< 0: left to the kernel
   std::uint64_t rate_bits_per_s = 200'000'000;
-  Millis pause{0};  ///< of the receiver, after each 64 KiB
+  Millis pause{0};                                 ///< of the receiver, after each 64 KiB
+  const char *sysctl = nullptr, *value = nullptr;  ///< of the culprit's namespace
 };
 
 /// A second namespace behind a round-trip time of 30 ms.
-FarSide add_far_side(Stage& stage, const Request& request, std::uint64_t rate_bits_per_s) {
+FarSide add_far_side(Stage& stage, const Request& request, std::uint64_t rate_bits_per_s,
+                     std::uint64_t queue_bytes = DelayLinkOptions{}.queue_bytes) {
   if (!request.private_netns) {
     throw Skip("a path with a round-trip time needs network namespaces of its own (--own-netns)");
   }
@@ -59,14 +76,18 @@ FarSide add_far_side(Stage& stage, const Request& request, std::uint64_t rate_bi
   enter_new_netns();
   const int there = this_netns();
   join_netns(here);
-  start_delay_link(stage, here, there,
-                   {.one_way_delay = std::chrono::milliseconds(15), .rate_bits_per_s = rate_bits_per_s});
+  start_delay_link(
+      stage, here, there,
+      {.one_way_delay = std::chrono::milliseconds(15), .rate_bits_per_s = rate_bits_per_s, .queue_bytes = queue_bytes});
   return {here, there};
 }
 
 /// One bulk flow from one side to the other.
 Scene make_long_flow(Stage& stage, const Request& request, const char* name, const LongFlow& flow) {
   const FarSide sides = add_far_side(stage, request, flow.rate_bits_per_s);
+  if (flow.sysctl != nullptr) {
+    set_sysctl(flow.sysctl, flow.value);
+  }
   const char* receiver_address = flow.receiver_is_here ? kLinkAddressA : kLinkAddressB;
   const Actor receiver = stage.start(
       "tcpfault-recv",
@@ -75,20 +96,22 @@ Scene make_long_flow(Stage& stage, const Request& request, const char* name, con
         const Listening listening =
             listen_on({.address = receiver_address, .port = request.port, .rcvbuf_bytes = flow.rcvbuf_bytes});
         channel.say(listening.port);
-        const int fd = accept_one(listening.fd);
         std::array<char, 64 * 1024> buffer;
-        // The first seconds are slow start; the fault stands when the flow is long past it.
-        const auto settled = Clock::now() + Millis{1'500};
-        for (bool said = false; recv(fd, buffer.data(), buffer.size(), flow.pause.count() > 0 ? MSG_WAITALL : 0) > 0;) {
-          if (!said && Clock::now() > settled) {
-            channel.say(1);
-            said = true;
+        for (bool said = false;;) {
+          const int fd = accept_one(listening.fd);
+          // The first seconds are slow start; the fault stands when the flow is long past it.
+          const auto settled = Clock::now() + Millis{1'500};
+          while (recv(fd, buffer.data(), buffer.size(), flow.pause.count() > 0 ? MSG_WAITALL : 0) > 0) {
+            if (!said && Clock::now() > settled) {
+              channel.say(1);
+              said = true;
+            }
+            if (flow.pause.count() > 0) {
+              sleep_for(flow.pause);
+            }
           }
-          if (flow.pause.count() > 0) {
-            sleep_for(flow.pause);
-          }
+          close(fd);
         }
-        throw std::runtime_error("the bulk sender went away");
       },
       flow.receiver_is_here ? sides.here : sides.there);
   const auto port = static_cast<std::uint16_t>(receiver.channel.hear());
@@ -105,11 +128,40 @@ Scene make_long_flow(Stage& stage, const Request& request, const char* name, con
   return {{name, culprit.pid, peer.pid, port, 1, netns_inode(sides.there)}};
 }
 
+bool has_congestion_control(const char* name) {
+  return get_sysctl("net/ipv4/tcp_available_congestion_control").find(name) != std::string::npos;
+}
+
+/// Under loss-based control the kernel often appends to a send buffer that is nominally full: with bbr the limit binds.
+Request paced(Request request) {
+  if (request.congestion_control.empty() && has_congestion_control("bbr")) {
+    request.congestion_control = "bbr";
+  }
+  return request;
+}
+
+/// A sender that fills the queue of its path.
+Request by_loss(Request request) {
+  if (request.congestion_control.empty()) {
+    request.congestion_control = has_congestion_control("cubic") ? "cubic" : "reno";
+  }
+  return request;
+}
+
 int rcvbuf_of(int fd) {
   int bytes = 0;
   socklen_t size = sizeof bytes;
   check(getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, &size), "SO_RCVBUF");
   return bytes;
+}
+
+/// Reads messages of this size for ever and answers each.
+void answer_messages(int fd, std::size_t size) {
+  std::vector<char> message(size);
+  const std::array<char, 16> answer{};
+  while (recv(fd, message.data(), message.size(), MSG_WAITALL) == static_cast<ssize_t>(message.size()) &&
+         send(fd, answer.data(), answer.size(), MSG_NOSIGNAL) > 0) {
+  }
 }
 
 struct TcpPressure {
@@ -198,25 +250,70 @@ Scene make_rcvbuf_locked(Stage& stage, const Request& request) {
 }
 
 Scene make_sndbuf_locked(Stage& stage, const Request& request) {
-  // Under loss-based control the kernel often appends to a buffer that is nominally full: with bbr the limit binds.
-  Request paced = request;
-  if (paced.congestion_control.empty() &&
-      get_sysctl("net/ipv4/tcp_available_congestion_control").find("bbr") != std::string::npos) {
-    paced.congestion_control = "bbr";
-  }
-  return make_long_flow(stage, paced, "sndbuf-locked", {.sndbuf_bytes = kLockedBufferBytes});
+  return make_long_flow(stage, paced(request), "sndbuf-locked", {.sndbuf_bytes = kLockedBufferBytes});
+}
+
+Scene make_rmem_capped(Stage& stage, const Request& request) {
+  return make_long_flow(stage, request, "rmem-capped",
+                        {.receiver_is_here = true,
+                         .rate_bits_per_s = kCappedRate,
+                         .sysctl = "net/ipv4/tcp_rmem",
+                         .value = "4096 87380 131072"});
+}
+
+Scene make_rmem_enough(Stage& stage, const Request& request) {
+  // The buffer has come to its end here, too, but its window is more than the path holds: the rest waits in a queue.
+  return make_long_flow(stage, by_loss(request), "rmem-enough",
+                        {.receiver_is_here = true,
+                         .rate_bits_per_s = kCappedRate,
+                         .sysctl = "net/ipv4/tcp_rmem",
+                         .value = "4096 131072 1048576"});
+}
+
+Scene make_wmem_capped(Stage& stage, const Request& request) {
+  return make_long_flow(stage, paced(request), "wmem-capped",
+                        {.rate_bits_per_s = kCappedRate, .sysctl = "net/ipv4/tcp_wmem", .value = "4096 16384 131072"});
 }
 
 Scene make_sndbuf_enough(Stage& stage, const Request& request) {
   // Twice what 20 Mbit/s need over 30 ms. All of it is on its way, so the sender waits for room; but the path is full,
   // and more would only wait in its queue.
-  Request by_loss = request;
-  if (by_loss.congestion_control.empty()) {
-    by_loss.congestion_control =
-        get_sysctl("net/ipv4/tcp_available_congestion_control").find("cubic") != std::string::npos ? "cubic" : "reno";
-  }
-  return make_long_flow(stage, by_loss, "sndbuf-enough",
+  return make_long_flow(stage, by_loss(request), "sndbuf-enough",
                         {.sndbuf_bytes = kSndbufEnough, .rate_bits_per_s = 20'000'000});
+}
+
+Scene make_messages_wait(Stage& stage, const Request& request) {
+  constexpr std::size_t kMessageBytes = 8'192;
+  constexpr std::uint64_t kRate = 20'000'000;
+  const FarSide sides = add_far_side(stage, request, kRate, 256 * 1024);
+  const Actor reader = stage.start(
+      "tcpfault-recv",
+      [=](const Channel& channel) {
+        const Listening listening = listen_on({.address = kLinkAddressB, .port = request.port});
+        channel.say(listening.port);
+        answer_messages(accept_one(listening.fd), kMessageBytes);
+        throw std::runtime_error("the sender of messages went away");
+      },
+      sides.there);
+  const auto port = static_cast<std::uint16_t>(reader.channel.hear());
+  const Actor sender =
+      stage.start("tcpfault-send", [=, control = by_loss(request).congestion_control](const Channel& channel) {
+        const int fd = connect_to(port, kLinkAddressB);
+        set_congestion_control(fd, control);
+        const std::vector<char> message(kMessageBytes, 'x');
+        std::vector<char> answers(4'096);
+        const auto settled = Clock::now() + Millis{3'000};
+        for (bool said = false; send(fd, message.data(), message.size(), MSG_NOSIGNAL) > 0;) {
+          (void)recv(fd, answers.data(), answers.size(), MSG_DONTWAIT);
+          if (!said && Clock::now() > settled) {
+            channel.say(1);
+            said = true;
+          }
+        }
+        throw std::runtime_error("the reader of messages went away");
+      });
+  sender.channel.hear();
+  return {{"messages-wait", sender.pid, reader.pid, port, 1, netns_inode(sides.there)}};
 }
 
 Scene make_slow_reader_far(Stage& stage, const Request& request) {

@@ -84,7 +84,11 @@ Scene make_server_time_wait(Stage& stage, const Request& request);
 Scene make_slow_reader(Stage& stage, const Request& request);
 Scene make_rcvbuf_locked(Stage& stage, const Request& request);
 Scene make_sndbuf_locked(Stage& stage, const Request& request);
+Scene make_rmem_capped(Stage& stage, const Request& request);
+Scene make_rmem_enough(Stage& stage, const Request& request);
+Scene make_wmem_capped(Stage& stage, const Request& request);
 Scene make_sndbuf_enough(Stage& stage, const Request& request);
+Scene make_messages_wait(Stage& stage, const Request& request);
 Scene make_slow_reader_far(Stage& stage, const Request& request);
 Scene make_mem_pressure(Stage& stage, const Request& request);
 

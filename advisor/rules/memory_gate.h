@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// How large the maximum of a socket buffer may become with the memory that there is. Every rule that would raise such a
+// maximum asks here first, and prints the arithmetic: a limit of tcp_rmem or tcp_wmem is what one connection really can
+// take, so that busy connections x (tcp_rmem[2] + tcp_wmem[2]) has to fit.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "advisor/evidence/sample.h"
+#include "advisor/rules/evidence.h"
+
+namespace tcpadvisor {
+
+class MemoryGate {
+ public:
+  /// For raising one maximum of `netns` beside `other`, the one that stays (tcp_wmem[2] for tcp_rmem and vice versa).
+  /// `flows` are the connections that ask for it: the limits of their memory cgroups count as well.
+  MemoryGate(const Evidence& in, std::uint64_t other, const std::vector<const SocketRow*>& flows);
+
+  /// Why nothing may be raised at all now; empty if something may.
+  const std::string& refusal() const { return refusal_; }
+  /// The largest maximum that passes, in bytes; 0 with a refusal.
+  std::uint64_t most() const { return most_; }
+  /// What passes of `wanted`: itself, or the largest power of two below it.
+  std::uint64_t pass(std::uint64_t wanted) const;
+  /// What all busy connections can take with this maximum, in bytes.
+  std::uint64_t worst_case(std::uint64_t maximum) const;
+  /// "8 busy connections x (16 MiB + 4 MiB) = 160 MiB <= 80 % of tcp_mem[1] = 1.2 GiB; …" or the refusal.
+  std::string arithmetic(std::uint64_t maximum) const;
+
+ private:
+  struct Budget {
+    std::string name;  ///< "80 % of tcp_mem[1]"
+    std::uint64_t bytes = 0, busy = 0;
+    std::uint64_t most(std::uint64_t other) const;
+  };
+  void limit_by(const Evidence& in, const std::vector<const SocketRow*>& flows);
+
+  std::uint64_t other_ = 0, most_ = 0, sockets_ = 0;
+  std::vector<Budget> budgets_;  ///< the host's first
+  std::string refusal_, within_ram_;
+};
+
+}  // namespace tcpadvisor
