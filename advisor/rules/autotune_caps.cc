@@ -328,6 +328,7 @@ Outcome judge(const Evidence& in, Side side) {
   }
   if (at_end > 0 && windows.parts.empty()) return Outcome::unknown(windows.why);
   std::vector<Finding> findings;
+  findings.reserve(groups.size());
   for (const auto& [netns, flows] : groups) findings.push_back(finding_for(in, windows, netns, flows, side));
   std::string hidden;
   if (maybe_locked > 0) {

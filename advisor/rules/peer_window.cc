@@ -170,6 +170,7 @@ Outcome judge_peer_window(const Evidence& in) {
   }
   if (senders > 0 && windows.parts.empty()) return Outcome::unknown(windows.why);
   std::vector<Finding> findings;
+  findings.reserve(groups.size());
   for (const auto& [key, flows] : groups) findings.push_back(finding_for(in, windows, flows));
   std::string hidden;
   if (findings.empty() && now.rows_suppressed > 0)

@@ -174,6 +174,7 @@ Outcome judge_send_queue_delay(const Evidence& in) {
   }
   if (candidates > 0 && windows.parts.empty()) return Outcome::unknown(windows.why);
   std::vector<Finding> findings;
+  findings.reserve(groups.size());
   for (const auto& [key, flows] : groups) findings.push_back(finding_for(in, windows, flows));
   std::string hidden;
   if (unseen > 0) {
