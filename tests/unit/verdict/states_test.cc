@@ -84,13 +84,20 @@ enum class Story : std::uint8_t {
   uneven,        ///< listeners: another one at the same place has room
   many_at_once,  ///< mini-sockets in great number, that need nothing
   locked,        ///< a fixed buffer that limits who uses it
+  capped,        ///< a buffer that has grown to the kernel's maximum
+  peer_window,   ///< the peer's window limits the flow
+  messages,      ///< messages wait behind what was written before
 };
-constexpr Story kStories[] = {Story::stuck,  Story::dropping,     Story::bursts, Story::refusing,
-                              Story::uneven, Story::many_at_once, Story::locked};
+constexpr Story kStories[] = {Story::stuck,        Story::dropping, Story::bursts, Story::refusing,    Story::uneven,
+                              Story::many_at_once, Story::locked,   Story::capped, Story::peer_window, Story::messages};
 
 /// What the counters and totals say beside the rows.
 void add_totals(SampleBuilder& sample, const SocketForm& form, Story story, std::uint32_t count, std::size_t look) {
   sample.count(form.state, count).sysctl("net.ipv4.tcp_max_tw_buckets", {64});
+  sample.sysctl("net.ipv4.tcp_notsent_lowat", {4'294'967'295});
+  if (story == Story::capped) {
+    for (const char* knob : {"net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"}) sample.sysctl(knob, {4'096, 16'384, 131'072});
+  }
   sample.counter("TcpExt.TCPMD5NotFound", story == Story::refusing ? 30 * look : 0);
   const bool overflows = story == Story::dropping || story == Story::bursts;
   sample.counter("TcpExt.ListenOverflows", overflows ? 30 * look : 0);
@@ -135,6 +142,22 @@ void lock_buffers(SocketRow& row, std::size_t look) {
   row.sndbuf_limited_us = 500'000 * look;
 }
 
+/// The kernel has sized its buffers, and something else than a program's option holds it back.
+void let_grow(Story story, SocketRow& row, std::size_t look) {
+  lock_buffers(row, look);
+  row.locks = BufferLocks{};
+  if (story == Story::capped) return;
+  row.sndbuf_limited_us = 0;
+  row.send_q = 400'000;
+  if (story == Story::peer_window) {
+    row.rwnd_limited_us = 900'000 * look + 1;
+  } else {
+    row.not_sent = row.send_q;
+    row.calls = SocketCalls{};
+    row.calls->send.slots[10] = 1'000;  // of 128 bytes or more
+  }
+}
+
 Window many_of(const SocketForm& form, Story story) {
   SocketRow one = socket_of(form);
   return a_window(kLooks, [&](SampleBuilder& sample, std::size_t look) {
@@ -149,6 +172,7 @@ Window many_of(const SocketForm& form, Story story) {
       return;
     }
     if (story == Story::locked) lock_buffers(one, look);
+    if (story > Story::locked) let_grow(story, one, look);
     sample.add(count, one);
     if (form.holder == Holder::unaccepted) {
       SocketRow listener = a_socket().cookie(7).pid(kProgram, "program").local(kServer);
