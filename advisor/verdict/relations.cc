@@ -79,9 +79,12 @@ struct Candidates {
   bool was_info(const Finding* finding) const { return first_severity.find(finding)->second == Severity::info; }
 };
 
+/// Of each finding that is explained, the one that explains it.
+using Explained = std::map<const Finding*, const Finding*>;
+
 /// Applies one declared relation to all findings of its rule; what goes without saying is put into `removed`.
 void apply(const ExplainedBy& relation, std::string_view rule, const Candidates& all, const Links& links,
-           std::set<const Finding*>& removed) {
+           Explained& explained, std::set<const Finding*>& removed) {
   std::vector<Finding*> candidates =
       relation.link == Link::most_memory ? all.faults(relation.rule) : all.of(relation.rule);
   const bool yields = relation.then == Then::yield;
@@ -100,10 +103,53 @@ void apply(const ExplainedBy& relation, std::string_view rule, const Candidates&
     if (lower || yields) effect->severity = Severity::info;
     if (!effect->cause.empty()) continue;
     effect->cause = cause->instance;
+    explained.emplace(effect, cause);
     add_why(*effect, filled(relation.why, *cause, links));
     if (!relation.fix_first.empty()) {
       effect->recommendation = fix_first(*effect, filled(relation.fix_first, *cause, links));
     }
+  }
+}
+
+/// Where chains of causes end. Each finding is passed once, however many chains go through it.
+class Ends {
+ public:
+  explicit Ends(const Explained& explained) : explained_(explained) {}
+
+  /// Null if the chain goes in a circle.
+  const Finding* of(const Finding* finding) {
+    std::vector<const Finding*> path;
+    const Finding* end = finding;
+    for (const Finding* at = finding;;) {
+      // Nothing is known yet of what lies on the way; whoever comes to it again has gone in a circle.
+      auto [known, is_new] = ends_.try_emplace(at, nullptr);
+      end = known->second;
+      if (!is_new) break;
+      path.push_back(at);
+      auto next = explained_.find(at);
+      end = at;
+      if (next == explained_.end()) break;
+      at = next->second;
+    }
+    for (const Finding* passed : path) ends_[passed] = end;
+    return end;
+  }
+
+ private:
+  const Explained& explained_;
+  std::map<const Finding*, const Finding*> ends_;
+};
+
+/// All of a chain is linked to the fault at its end: the steps between are effects themselves.
+void link_to_the_end(std::vector<Finding>& findings, const Explained& explained) {
+  Ends ends(explained);
+  for (Finding& effect : findings) {
+    auto first = explained.find(&effect);
+    if (first == explained.end()) continue;
+    const Finding* end = ends.of(&effect);
+    if (end == nullptr || end == first->second) continue;
+    effect.cause = end->instance;
+    add_why(effect, fmt::format("behind that is {} of {}", end->id, process_text(end->scope)));
   }
 }
 
@@ -117,10 +163,12 @@ std::int64_t magnitude(const Change& change) {
 void relate(const Window& window, std::vector<Finding>& findings) {
   const Links links(window);
   const Candidates all(findings);
+  Explained explained;
   std::set<const Finding*> removed;
   for (const Rule& rule : all_rules()) {
-    for (const ExplainedBy& relation : rule.explained_by) apply(relation, rule.id, all, links, removed);
+    for (const ExplainedBy& relation : rule.explained_by) apply(relation, rule.id, all, links, explained, removed);
   }
+  link_to_the_end(findings, explained);
   std::vector<Finding> kept;
   for (Finding& finding : findings) {
     if (!removed.contains(&finding)) kept.push_back(std::move(finding));
