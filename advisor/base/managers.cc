@@ -17,8 +17,8 @@ constexpr std::string_view kShim = "containerd-shim";
 
 }  // namespace
 
-bool is_manager_name(std::string_view comm) {
-  return comm.starts_with(kShim) || std::ranges::find(kManagers, comm) != kManagers.end();
+bool is_manager(std::uint32_t pid, std::string_view comm) {
+  return pid == 1 || comm.starts_with(kShim) || std::ranges::find(kManagers, comm) != kManagers.end();
 }
 
 }  // namespace tcpadvisor

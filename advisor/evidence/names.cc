@@ -19,10 +19,16 @@ std::string owner_text(const SocketRow& row) {
       return "(kernel)";
     case Holder::no_descriptor:
       return "(no descriptor)";
+    case Holder::outside:
+      return "outside this container";
     case Holder::unknown:
       break;
   }
   return row.kind == SocketKind::full ? "?" : "-";
+}
+
+std::string last_user_text(const LastUser& user) {
+  return user.pid != 0 ? fmt::format("{}[{}]", user.comm, user.pid) : user.comm;
 }
 
 std::string_view state_text(TcpState state) {

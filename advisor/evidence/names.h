@@ -9,8 +9,11 @@
 
 namespace tcpadvisor {
 
-/// "nginx[812]", "nginx[812]+3" when three more processes hold it, "(not accepted)", "(orphan)", "(kernel)", "?".
+/// "nginx[812]", "nginx[812]+3" when three more processes hold it, "outside this container", "(no descriptor)",
+/// "(not accepted)", "(orphan)", "(kernel)", "?".
 std::string owner_text(const SocketRow& row);
+/// "nginx[812]", or "nginx" of a process outside our pid namespace.
+std::string last_user_text(const LastUser& user);
 /// The name that ss users know: a request socket is shown as SYN_RECV.
 std::string_view state_text(TcpState state);
 /// "refused", "timed-out", "unreachable", "given-up", "no-port", "other".

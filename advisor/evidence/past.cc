@@ -157,7 +157,7 @@ std::uint64_t past_key(const UserQueue& queue) {
 }
 
 std::optional<Group> group_of(const SocketRow& row) {
-  bool held = row.holder == Holder::process || row.holder == Holder::no_descriptor ||
+  bool held = row.holder == Holder::process || row.holder == Holder::no_descriptor || row.holder == Holder::outside ||
               (row.holder == Holder::unknown && row.inode != 0);
   if (!held) return std::nullopt;
   if (row.owner) return Group{.pid = row.owner->pid, .netns = 0};

@@ -29,6 +29,7 @@ enum class Holder : std::uint8_t {
   orphan,         ///< the application has closed it; only the kernel still holds it
   kernel,         ///< made by the kernel itself (NFS, MPTCP subflow)
   no_descriptor,  ///< it has a file, but no process has a descriptor: on its way in a message, or with io_uring
+  outside,        ///< a process outside our pid namespace has it: another container's, or the host's
 };
 
 inline constexpr std::size_t kMaxOthers = 16;  ///< holders that a row names beside its owner
@@ -50,6 +51,7 @@ struct HoldingProcess {
   Pid pid = 0;
   std::string comm;       ///< made printable
   std::uint32_t fds = 1;  ///< its descriptors of this socket
+  Pid pid_inside = 0;     ///< as in OwnerTotals
   auto operator<=>(const HoldingProcess&) const = default;
 };
 
@@ -216,6 +218,7 @@ struct OwnerTotals {
   std::uint32_t old_fin_wait_2 = 0;
   std::uint64_t recv_q = 0, send_q = 0, rmem = 0, wmem = 0;
   ProcessState process_state = ProcessState::unknown;
+  std::string frozen_by;  ///< file of the freezer that holds it, empty if none does: cgroup.freeze, or freezer.state
   std::optional<std::uint64_t> rss_bytes;
   std::uint32_t tcp_sockets() const;
   auto operator<=>(const OwnerTotals&) const = default;

@@ -27,6 +27,7 @@ void describe(auto& a, Is<HoldingProcess> auto& v) {
   FIELD(pid);
   FIELD(comm);
   FIELD(fds);
+  FIELD(pid_inside);
 }
 
 void describe(auto& a, Is<LastUser> auto& v) {
@@ -189,6 +190,7 @@ void describe(auto& a, Is<OwnerTotals> auto& v) {
   FIELD(rmem);
   FIELD(wmem);
   FIELD(process_state);
+  FIELD(frozen_by);
   FIELD(rss_bytes);
 }
 

@@ -21,8 +21,8 @@ namespace {
 using nlohmann::json;
 
 constexpr std::array<std::string_view, 3> kKindNames = {"full", "timewait", "request"};
-constexpr std::array<std::string_view, 6> kHolderNames = {"unknown", "process", "unaccepted",
-                                                          "orphan",  "kernel",  "no_descriptor"};
+constexpr std::array<std::string_view, 7> kHolderNames = {"unknown", "process",       "unaccepted", "orphan",
+                                                          "kernel",  "no_descriptor", "outside"};
 constexpr std::array<std::string_view, 6> kProcessStateNames = {"unknown", "running",   "stopped",
                                                                 "frozen",  "disk_wait", "ended"};
 constexpr std::array<std::string_view, 6> kConnectEndNames = {"refused",  "timed_out", "unreachable",

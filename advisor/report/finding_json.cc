@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "advisor/evidence/names.h"
 #include "advisor/knobs/knobs.h"
 
 namespace tcpadvisor {
@@ -66,15 +67,28 @@ void put(json& out, const char* key, const std::string& text) {
   if (!text.empty()) out[key] = text;
 }
 
+json process_json(Pid pid, const std::string& comm, Pid pid_inside) {
+  json out = {{"pid", pid}, {"comm", comm}};
+  if (pid_inside != 0) out["pid_inside"] = pid_inside;
+  return out;
+}
+
 json scope_json(const Scope& scope) {
   json out = {{"kind", name_of(scope.kind)}, {"count", scope.count}};
   put(out, "netns", scope.netns_name);
   if (scope.pid) out["pid"] = *scope.pid;
+  if (scope.pid && scope.pid_inside != 0) out["pid_inside"] = scope.pid_inside;
   put(out, "comm", scope.comm);
-  for (const HoldingProcess& other : scope.others) {
-    if (!out.contains("holders")) out["holders"].push_back({{"pid", scope.pid.value_or(0)}, {"comm", scope.comm}});
-    out["holders"].push_back({{"pid", other.pid}, {"comm", other.comm}});
+  if (!scope.pid && scope.holder != Holder::unknown) {
+    SocketRow such;
+    such.holder = scope.holder;
+    out["holder"] = owner_text(such);
+    put(out, "last_used_by", scope.last_users);
   }
+  if (scope.pid && !scope.others.empty())
+    out["holders"].push_back(process_json(*scope.pid, scope.comm, scope.pid_inside));
+  for (const HoldingProcess& other : scope.others)
+    out["holders"].push_back(process_json(other.pid, other.comm, other.pid_inside));
   put(out, "cgroup", scope.cgroup);
   if (scope.group) out["group"] = to_json(*scope.group);
   put(out, "local", scope.local);
@@ -123,6 +137,23 @@ json recommendation_json(const Recommendation& cure) {
   put(out, "persist", text.persist);
   put(out, "rollback", text.rollback);
   return out;
+}
+
+std::string last_used_text(const Scope& scope) {
+  return scope.last_users.empty() ? "" : ", last used by " + scope.last_users;
+}
+
+/// Of a process in a container both numbers: as our /proc has it, and as its own has.
+std::string holder_text(const Scope& scope) {
+  if (scope.pid) {
+    bool contained = scope.group && (scope.group->kind == GroupKind::container || scope.group->kind == GroupKind::pod);
+    std::string inside = scope.pid_inside == 0 ? ""
+                                               : fmt::format(" (pid {} inside its {})", scope.pid_inside,
+                                                             contained ? "container" : "pid namespace");
+    return fmt::format("{}[{}]{}", scope.comm, *scope.pid, inside);
+  }
+  if (scope.holder == Holder::outside) return "outside this container" + last_used_text(scope);
+  return scope.holder == Holder::no_descriptor ? "no process has a descriptor" + last_used_text(scope) : "";
 }
 
 }  // namespace
@@ -183,7 +214,7 @@ std::string scope_text(const Scope& scope) {
     if (!part.empty()) out += (out.empty() ? "" : ", ") + part;
   };
   bool has_name = scope.group && scope.group->kind != GroupKind::cgroup;
-  if (scope.pid) add(fmt::format("{}[{}]", scope.comm, *scope.pid));
+  add(holder_text(scope));
   if (has_name) out += (out.empty() ? "in " : " in ") + group_text(*scope.group);
   if (scope.kind == ScopeKind::listener) {
     add("listening on " + scope.local);

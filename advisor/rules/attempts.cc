@@ -65,7 +65,7 @@ bool Attempts::listener_is_full() const {
 }
 
 std::string Attempts::who() const {
-  if (pids.empty()) return "a process that we cannot see";
+  if (pids.empty()) return comm.empty() ? "a process that we cannot see" : comm + " (which process is not known)";
   return pids.size() == 1 ? fmt::format("{}[{}]", comm, pids.front())
                           : fmt::format("{} ({} processes)", comm, pids.size());
 }

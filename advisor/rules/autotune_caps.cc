@@ -230,11 +230,8 @@ void set_scope(const Evidence& in, NetnsId netns, const CappedFlows& flows, Find
                        return row->owner && row->owner->pid == first.owner->pid;
                      });
   if (one_process) {
-    scope.kind = ScopeKind::process;
-    scope.pid = first.owner->pid;
-    scope.comm = first.owner->comm;
     scope.cgroup = first.cgroup;
-    for (const SocketRow* row : flows.rows) add_holders(scope, *row);
+    name_holder(scope, flows.rows);
   }
   scope.local = common_local(flows.rows);
   scope.remote = common_remote(flows.rows);

@@ -15,6 +15,7 @@
 #include "advisor/rules/explained.h"
 #include "advisor/rules/holding.h"
 #include "advisor/rules/inherited.h"
+#include "advisor/rules/listener_scope.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/safe_steps.h"
 #include "advisor/rules/words.h"
@@ -76,6 +77,18 @@ bool is_pool(const Policy& policy, const Holding& holding, const Course& course)
 std::string find_step(const Sample& now, const Finding& finding) {
   return fmt::format("find them: {}ss -tnp state close-wait{}", in_netns(now, finding.scope.netns),
                      finding.scope.pid ? fmt::format(" | grep 'pid={},'", *finding.scope.pid) : "");
+}
+
+/// Those that were accepted are named by the port that they came to: their peers are anybody.
+std::string code_step(const Connections& connections, const std::vector<const SocketRow*>& rows) {
+  if (rows.empty()) return "";
+  const SocketRow& first = *rows.front();
+  bool one_port = std::ranges::all_of(rows, [&](const SocketRow* row) { return row->local.port == first.local.port; });
+  if (one_port && (rows.size() > 1 || listener_of(connections, first.netns, first.local) != nullptr)) {
+    return fmt::format("look at the code that serves port {}", first.local.port);
+  }
+  const std::string remotes = common_remote(rows);
+  return remotes.empty() ? "" : "look at the code that talks to " + remotes;
 }
 
 Finding start(const Window& window, const Policy& policy, const Holding& holding, std::uint64_t threshold) {
@@ -201,8 +214,10 @@ Finding leak_of(const Window& window, const Policy& policy, const Holding& holdi
   }
   weigh(policy, holding, course, finding);
   finding.meaning =
-      "The peers have closed their end; each socket keeps a descriptor and kernel memory until this process "
-      "calls close()." +
+      fmt::format(
+          "The peers have closed their end; each socket keeps a descriptor and kernel memory until {} calls "
+          "close().",
+          finding.scope.pid ? "this process" : "its holder") +
       time_left(holding);
   if (course.sweeps) {
     finding.meaning +=
@@ -210,8 +225,9 @@ Finding leak_of(const Window& window, const Policy& policy, const Holding& holdi
         "it.";
   }
   if (!finding.scope.pid) {
-    finding.confidence = std::min(finding.confidence, Confidence::medium);
-    finding.confidence_why += "; which process holds them is not visible to us";
+    if (finding.scope.holder != Holder::no_descriptor)
+      finding.confidence = std::min(finding.confidence, Confidence::medium);
+    finding.confidence_why += why_no_pid(finding.scope);
   }
 
   Recommendation& cure = finding.recommendation;
@@ -229,9 +245,9 @@ Finding leak_of(const Window& window, const Policy& policy, const Holding& holdi
                                     .holders = 1 + static_cast<std::uint32_t>(finding.scope.others.size())}));
     }
   }
-  std::string remotes = common_remote(holding.rows);
   cure.steps.push_back(find_step(now, finding));
-  if (!remotes.empty()) cure.steps.push_back("look at the code that talks to " + remotes);
+  if (std::string code = code_step(window.connections(), holding.rows); !code.empty())
+    cure.steps.push_back(std::move(code));
   if (course.pool_like) {
     cure.steps.push_back("if they belong to a pool, give it a bound and an idle time-out shorter than the server's");
   } else if (finding.scope.pid) {

@@ -50,6 +50,7 @@ void time_wait(const Evidence& in, const NetnsSample& netns, const std::vector<P
       nothing_to_do(window, netns, "time-wait", fmt::format("{} TIME_WAIT entries are normal here", with_commas(count)),
                     "TIME_WAIT is the clean end of a connection that this side closed first: 60 s, 256 bytes, no "
                     "descriptor. It is no shortage as long as outgoing ports suffice.");
+  finding.scope.count = count;
   auto fullest = std::ranges::find_if(shares, [&](const PortShare& one) { return one.use->netns == netns.id; });
   if (fullest != shares.end()) {
     finding.evidence.push_back(measured(window, "ports_used_towards_one_destination",

@@ -85,7 +85,9 @@ void join_workers(const Evidence& in, const SocketRow& listener, std::map<Pid, U
 /// "It has 64 descriptors: 2 TCP sockets (1 ESTABLISHED, 1 LISTEN), and 62 files, pipes and others."
 std::string composition(const Use& use) {
   std::uint64_t tcp = use.owner->tcp_sockets();
-  std::string out = fmt::format("It has {} descriptors: {}", with_commas(use.fds), counted(tcp, "TCP socket"));
+  std::string out =
+      fmt::format("It has {} descriptors{}: {}", with_commas(use.fds),
+                  use.fds > use.limit ? ", opened before its limit was lowered" : "", counted(tcp, "TCP socket"));
   std::string parts;
   auto add = [&](std::uint64_t count, const char* what) {
     if (count > 0) parts += fmt::format("{}{} {}", parts.empty() ? "" : ", ", with_commas(count), what);

@@ -28,8 +28,8 @@ Finding held_finding(const Window& window, const Policy& policy, const Holding& 
   finding.confidence_why = fmt::format("{} are older than {} and still have a descriptor, so no timer ends them",
                                        with_commas(holding.old), human_duration(policy.age));
   if (!finding.scope.pid) {
-    finding.confidence = Confidence::medium;
-    finding.confidence_why += "; which process holds them is not visible to us";
+    if (finding.scope.holder != Holder::no_descriptor) finding.confidence = Confidence::medium;
+    finding.confidence_why += why_no_pid(finding.scope);
   }
   finding.evidence = leak_evidence(window, policy, holding, "fin_wait2", policy.min_count);
   finding.meaning =

@@ -26,11 +26,13 @@ struct Scope {
   std::optional<Pid> pid;
   std::string comm, cgroup, local, remote;  ///< empty when it does not apply
   std::uint64_t count = 0;                  ///< sockets concerned
-  std::vector<HoldingProcess> others;       ///< processes that hold them beside `pid`, as far as they are named
-  std::string nobody;         ///< who answers where no process has a descriptor: the last user of the sockets, if known
-  std::uint64_t sharing = 0;  ///< processes beside `pid` that share its listener, or its fault
+  std::vector<HoldingProcess> others = {};  ///< processes that hold them beside `pid`, as far as they are named
+  Holder holder = Holder::unknown;          ///< without `pid`, if that is known: no_descriptor or outside
+  std::string last_users = {};              ///< of such sockets: "broker[12]", empty if not known
+  std::uint64_t sharing = 0;                ///< processes beside `pid` that share its listener, or its fault
   /// The name people know for where the process, else the cgroup, belongs; set by the verdict.
   std::optional<OwnerGroup> group = std::nullopt;
+  Pid pid_inside = 0;  ///< of `pid`, as in OwnerTotals; set by the verdict
 };
 
 /// One measured number against its threshold. A finding has at least one.

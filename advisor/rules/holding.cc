@@ -52,7 +52,6 @@ void judge_rows(const Window& window, const Policy& policy, Holding& holding) {
     ages.push_back(age);
     ++namespaces[row->netns];
     holding.unread_bytes = add_sat(holding.unread_bytes, row->recv_q);
-    add_holders(holding.scope, *row);
     if (moves(window, policy, *row) || waits_for_its_reader(*row)) {
       ++moving;
     } else if (age.value >= policy.age) {
@@ -115,12 +114,6 @@ std::vector<Holding> holdings(const Window& window, const Policy& policy, TcpSta
     Holding& holding = groups[*group];
     holding.rows.push_back(row);
     holding.scope.netns = row->netns;
-    if (row->owner) {
-      holding.scope.pid = row->owner->pid;
-      holding.scope.comm = row->owner->comm;
-    } else if (holding.scope.nobody.empty()) {
-      holding.scope.nobody = nobody_text(*row);
-    }
   }
   for (const OwnerTotals& owner : now.owners) {
     if (owner.sockets[index_of(state)] == 0) continue;
@@ -151,7 +144,8 @@ std::vector<Holding> holdings(const Window& window, const Policy& policy, TcpSta
     }
     judge_rows(window, policy, holding);
     Scope& scope = holding.scope;
-    scope.kind = scope.pid ? ScopeKind::process : ScopeKind::netns;
+    scope.kind = ScopeKind::process;
+    name_holder(scope, holding.rows);
     scope.netns_name = netns_name(now, scope.netns);
     scope.local = common_local(holding.rows);
     scope.remote = common_remote(holding.rows);
@@ -186,7 +180,8 @@ std::vector<Holding> together(const Window& window, std::vector<Holding> holding
       all.rows.insert(all.rows.end(), one->rows.begin(), one->rows.end());
       if (one->oldest.value > all.oldest.value) all.oldest = one->oldest;
       if (one != members.front() && all.scope.others.size() < kMaxOthers)
-        all.scope.others.push_back({.pid = one->owner->pid, .comm = one->owner->comm, .fds = 1});
+        all.scope.others.push_back(
+            {.pid = one->owner->pid, .comm = one->owner->comm, .fds = 1, .pid_inside = one->owner->pid_inside});
     }
     all.median = members.front()->median;
     all.counts = window.series([&](const PastTick& tick) {

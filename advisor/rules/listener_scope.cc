@@ -43,12 +43,9 @@ Scope scope_of_listener(const Sample& sample, const SocketRow& listener) {
   scope.cgroup = listener.cgroup;
   scope.local = listener.local.text();
   scope.count = 1;
-  if (listener.owner) {
-    scope.pid = listener.owner->pid;
-    scope.comm = listener.owner->comm;
-    scope.sharing = listener.owner->holders - 1;
-    add_holders(scope, listener);
-  }
+  const SocketRow* const rows[] = {&listener};
+  name_holder(scope, rows);
+  if (listener.owner) scope.sharing = listener.owner->holders - 1;
   return scope;
 }
 

@@ -116,16 +116,10 @@ Outcome locked_by_app(const Evidence& in, Side side) {
     if (!limited) continue;
     Group& group = groups[{row->owner ? row->owner->pid : 0, row->netns}];
     if (group.rows.empty()) {
-      group.scope.kind = row->owner ? ScopeKind::process : ScopeKind::netns;
       group.scope.netns = row->netns;
       group.scope.netns_name = netns_name(now, row->netns);
       group.scope.cgroup = row->cgroup;
-      if (row->owner) {
-        group.scope.pid = row->owner->pid;
-        group.scope.comm = row->owner->comm;
-      }
     }
-    add_holders(group.scope, *row);
     group.rows.push_back(row);
     if (limited->share > group.worst.share) {
       group.worst = *limited;
@@ -133,7 +127,10 @@ Outcome locked_by_app(const Evidence& in, Side side) {
     }
   }
   Outcome outcome;
-  for (const auto& [key, group] : groups) outcome.findings.push_back(finding_for(in, windows, group, side));
+  for (auto& [key, group] : groups) {
+    name_holder(group.scope, group.rows);
+    outcome.findings.push_back(finding_for(in, windows, group, side));
+  }
   std::string hidden;
   if (outcome.findings.empty() && now.rows_suppressed > 0) {
     hidden = fmt::format("{} over the limit of rows", counted(now.rows_suppressed, "socket"));

@@ -92,15 +92,10 @@ Finding finding_for(const Evidence& in, const PolicyWindows& windows, const Held
   finding.severity = Severity::info;
   finding.finding_class = FindingClass::peer;
   Scope& scope = finding.scope;
-  scope.kind = first.owner ? ScopeKind::process : ScopeKind::netns;
   scope.netns = first.netns;
   scope.netns_name = netns_name(now, first.netns);
   scope.cgroup = first.cgroup;
-  if (first.owner) {
-    scope.pid = first.owner->pid;
-    scope.comm = first.owner->comm;
-  }
-  for (const SocketRow* row : flows.rows) add_holders(scope, *row);
+  name_holder(scope, flows.rows);
   scope.local = common_local(flows.rows);
   scope.remote = common_remote(flows.rows);
   scope.count = flows.rows.size();

@@ -150,22 +150,31 @@ std::string pids_text(const Halt& halt, const Waits& waits) {
   return out;
 }
 
+/// By the freezer that holds it: v1 has a tree of its own, in which the process may be elsewhere.
+void say_how_to_thaw(const OwnerTotals& owner, Recommendation& cure) {
+  const bool v1 = owner.frozen_by.ends_with("freezer.state");
+  const auto group = owner_group_of(owner.cgroup);
+  if (owner.frozen_by.empty() && !owner.cgroup.empty()) cure.steps.push_back("its cgroup is " + owner.cgroup);
+  if (group && group->kind == GroupKind::unit && !v1) {
+    cure.steps.push_back("systemctl thaw " + group->id);
+  } else if (owner.frozen_by.empty()) {
+    cure.steps.push_back(
+        "a container: docker unpause, or by what runs its pod; else echo 0 into cgroup.freeze (v2), or THAWED into "
+        "freezer.state (v1), of that cgroup");
+  } else {
+    cure.steps.push_back(fmt::format("a container: docker unpause, or by what runs its pod; else echo {} > {}",
+                                     v1 ? "THAWED" : "0", owner.frozen_by));
+  }
+}
+
 void say_cure(const Halt& halt, const Waits& waits, Finding& finding) {
   Recommendation& cure = finding.recommendation;
   cure.kind = RecommendationKind::application;
   const Pid pid = halt.owner->pid;
-  const std::string& cgroup = halt.owner->cgroup;
   switch (halt.owner->process_state) {
     case ProcessState::frozen:
       cure.text = "Thaw its cgroup, and find out who froze it (a paused container, a suspended unit, a backup).";
-      if (!cgroup.empty()) cure.steps.push_back("its cgroup is " + cgroup);
-      if (const auto group = owner_group_of(cgroup); group && group->kind == GroupKind::unit) {
-        cure.steps.push_back("systemctl thaw " + group->id);
-      } else {
-        cure.steps.push_back(
-            "a container: docker unpause, or by what runs its pod; else echo 0 into cgroup.freeze (v2), or THAWED into "
-            "freezer.state (v1), of that cgroup");
-      }
+      say_how_to_thaw(*halt.owner, cure);
       break;
     case ProcessState::disk_wait:
       cure.text = "Mend what it waits for: storage, a network file system, or a driver. Signals do not reach it.";
@@ -205,11 +214,11 @@ Finding finding_for(const Evidence& in, const Halt& halt, const Waits& waits) {
   scope.kind = ScopeKind::process;
   scope.netns = waits.rows.empty() ? owner.netns : waits.rows.front()->netns;
   scope.netns_name = netns_name(in.now(), scope.netns);
+  name_holder(scope, waits.rows);  // of several stopped workers any may come first
   scope.pid = owner.pid;
   scope.comm = owner.comm;
   scope.cgroup = owner.cgroup;
   scope.local = common_local(waits.rows);
-  for (const SocketRow* row : waits.rows) add_holders(scope, *row);
   std::erase_if(scope.others, [&](const HoldingProcess& other) { return other.pid == owner.pid; });
   scope.count = std::max<std::uint64_t>(waits.rows.size(), 1);
   finding.title =

@@ -223,6 +223,7 @@ Finding finding_for(const Evidence& in, const PolicyWindows& windows, Reader& re
   finding.id = "reader-too-slow";
   finding.severity = Severity::warning;
   finding.finding_class = FindingClass::application;
+  name_holder(reader.scope, reader.rows);
   reader.scope.local = common_local(reader.rows);
   reader.scope.remote = common_remote(reader.rows);
   reader.scope.count = reader.rows.size();
@@ -239,7 +240,7 @@ Finding finding_for(const Evidence& in, const PolicyWindows& windows, Reader& re
     finding.confidence = Confidence::medium;
     finding.confidence_why += "; " + windows.why;
   }
-  if (!finding.scope.pid) finding.confidence_why += "; which process holds them is not visible to us";
+  finding.confidence_why += why_no_pid(finding.scope);
   std::string source = source_of(now, FactId::snapshot);
   finding.evidence.push_back(measured(window, "rcvbuf_fill", source, reader.fill, "ratio", full_share));
   finding.evidence.push_back(measured(window, "samples_with_full_rcvbuf", source, reader.share, "ratio of samples",
@@ -335,16 +336,10 @@ Outcome judge_reader_too_slow(const Evidence& in) {
     const bool in_vain = sends_in_vain(window, row), holds_back = in_vain && accepted_here(window.connections(), row);
     Reader& reader = readers[{row.owner ? row.owner->pid : 0, row.netns, holds_back}];
     if (reader.rows.empty()) {
-      reader.scope.kind = row.owner ? ScopeKind::process : ScopeKind::netns;
       reader.scope.netns = row.netns;
       reader.scope.netns_name = netns_name(now, row.netns);
       reader.scope.cgroup = row.cgroup;
-      if (row.owner) {
-        reader.scope.pid = row.owner->pid;
-        reader.scope.comm = row.owner->comm;
-      }
     }
-    add_holders(reader.scope, row);
     reader.rows.push_back(&row);
     reader.share = std::min(reader.share, found->share);
     reader.full_s = std::max(reader.full_s, found->full_s);

@@ -6,10 +6,6 @@
 #include "advisor/base/managers.h"
 
 namespace tcpadvisor {
-bool is_manager(Pid pid, const std::string& comm) {
-  return pid == 1 || is_manager_name(comm);
-}
-
 bool StepTarget::harmless() const {
   return pid != 0 && holders <= 1 && !is_manager(pid, comm);
 }

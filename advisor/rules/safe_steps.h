@@ -21,9 +21,6 @@ struct StepTarget {
   bool harmless() const;
 };
 
-/// An init, a service manager or what runs containers: known by pid 1 and by name.
-bool is_manager(Pid pid, const std::string& comm);
-
 /// How to see what a process does: with a debugger only where that harms nobody else.
 std::string step_to_see_what_it_does(const StepTarget& process);
 /// "until then, a restart of the process frees them"; empty where a restart would hit others.

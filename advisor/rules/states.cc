@@ -17,10 +17,11 @@ constexpr std::array kOnlyUnread = {Waits::unread};
 constexpr std::array kNotUnsent = {Waits::nothing, Waits::unread};
 
 // A socket of a program, whether we can see which or not.
-constexpr std::array kPrograms = {Holder::process, Holder::unknown, Holder::no_descriptor};
-constexpr std::array kProgramsOrKernel = {Holder::process, Holder::unknown, Holder::no_descriptor, Holder::kernel};
+constexpr std::array kPrograms = {Holder::process, Holder::unknown, Holder::no_descriptor, Holder::outside};
+constexpr std::array kProgramsOrKernel = {Holder::process, Holder::unknown, Holder::no_descriptor, Holder::outside,
+                                          Holder::kernel};
 constexpr std::array kProcess = {Holder::process};
-constexpr std::array kUnseen = {Holder::unknown, Holder::no_descriptor};
+constexpr std::array kUnseen = {Holder::unknown, Holder::no_descriptor, Holder::outside};
 constexpr std::array kUnaccepted = {Holder::unaccepted};
 constexpr std::array kOrphan = {Holder::orphan};
 constexpr std::array kKernel = {Holder::kernel};

@@ -15,8 +15,8 @@ namespace tcpadvisor {
 /// What waits: received and not read, sent and not acknowledged.
 enum class Waits : std::uint8_t { nothing, unread, unsent, both };
 inline constexpr Waits kAllWaits[] = {Waits::nothing, Waits::unread, Waits::unsent, Waits::both};
-inline constexpr Holder kAllHolders[] = {Holder::unknown, Holder::process, Holder::unaccepted,
-                                         Holder::orphan,  Holder::kernel,  Holder::no_descriptor};
+inline constexpr Holder kAllHolders[] = {Holder::unknown, Holder::process,       Holder::unaccepted, Holder::orphan,
+                                         Holder::kernel,  Holder::no_descriptor, Holder::outside};
 
 struct SocketForm {
   TcpState state = TcpState::established;

@@ -126,22 +126,17 @@ StuckSenders stuck_senders(const Evidence& in) {
     StuckSender& sender = senders[{group, row.netns}];
     if (sender.rows.empty()) {
       sender.closed = row.holder == Holder::orphan;
-      sender.scope.kind = row.owner ? ScopeKind::process : ScopeKind::netns;
       sender.scope.netns = row.netns;
       sender.scope.netns_name = netns_name(now, row.netns);
       sender.scope.cgroup = row.cgroup;
-      if (row.owner) {
-        sender.scope.pid = row.owner->pid;
-        sender.scope.comm = row.owner->comm;
-      }
     }
     sender.rows.push_back(&row);
-    add_holders(sender.scope, row);
     sender.waiting = add_sat(sender.waiting, row.send_q);
     sender.stuck_s = std::max(sender.stuck_s, found.for_s);
     sender.closed_share = std::min(sender.closed_share, found.closed_share);
   }
   for (auto& [key, sender] : senders) {
+    name_holder(sender.scope, sender.rows);
     sender.scope.local = common_local(sender.rows);
     sender.scope.remote = common_remote(sender.rows);
     sender.scope.count = sender.rows.size();

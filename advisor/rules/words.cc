@@ -20,27 +20,6 @@ std::string seconds_text(double seconds) {
   return human_duration(std::chrono::milliseconds(to_i64(seconds * 1000)));
 }
 
-std::string process_text(const Scope& scope) {
-  if (!scope.pid) return scope.nobody.empty() ? "a process that we cannot see" : scope.nobody;
-  return scope.sharing > 0 ? fmt::format("{}[{}]+{}", scope.comm, *scope.pid, scope.sharing)
-                           : fmt::format("{}[{}]", scope.comm, *scope.pid);
-}
-
-std::string nobody_text(const SocketRow& row) {
-  if (row.holder != Holder::no_descriptor) return "";
-  if (!row.last_user || row.last_user->pid == 0) return "a program that has passed its descriptor on";
-  return fmt::format("{}[{}], which has no descriptor left (passed on in a message, or with io_uring),",
-                     row.last_user->comm, row.last_user->pid);
-}
-
-void add_holders(Scope& scope, const SocketRow& row) {
-  for (const HoldingProcess& other : row.others) {
-    if (scope.others.size() >= kMaxOthers) return;
-    if (std::ranges::find(scope.others, other.pid, &HoldingProcess::pid) == scope.others.end())
-      scope.others.push_back(other);
-  }
-}
-
 std::string source_of(const Sample& sample, FactId fact) {
   const FactCoverage* known = sample.fact(fact);
   return known == nullptr || known->in_use.empty() ? std::string(name_of(fact)) : known->in_use;

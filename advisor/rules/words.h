@@ -11,19 +11,14 @@
 #include "advisor/evidence/window.h"
 #include "advisor/knobs/netns_words.h"
 #include "advisor/rules/finding.h"
+#include "advisor/rules/holder.h"
 #include "advisor/rules/policy.h"
 
 namespace tcpadvisor {
 
 /// "1 socket", "1,250 sockets".
 std::string counted(std::uint64_t count, std::string_view noun);
-std::string seconds_text(double seconds);  ///< "12 s", "1m 10s"
-/// "python3[4242]", "nginx[12]+3" where several share a listener or a fault, or "a process that we cannot see".
-std::string process_text(const Scope& scope);
-/// Who answers for a socket that has a file and no descriptor; empty for others.
-std::string nobody_text(const SocketRow& row);
-/// Names the others who hold a socket of the scope, each once.
-void add_holders(Scope& scope, const SocketRow& row);
+std::string seconds_text(double seconds);                  ///< "12 s", "1m 10s"
 std::string source_of(const Sample& sample, FactId fact);  ///< the source in use, or the fact's name
 
 /// A measured number over the whole window.

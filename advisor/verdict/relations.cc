@@ -20,10 +20,17 @@
 namespace tcpadvisor {
 namespace {
 
+/// In the middle of a sentence that goes on as it likes.
+std::string who_of(const Finding& finding) {
+  std::string who = process_text(finding.scope);
+  if (who.ends_with(',')) who.pop_back();
+  return who;
+}
+
 /// A declared text with its {names} filled in.
 std::string filled(std::string_view text, const Finding& cause, const Links& links) {
   fmt::dynamic_format_arg_store<fmt::format_context> names;
-  names.push_back(fmt::arg("who", process_text(cause.scope)));
+  names.push_back(fmt::arg("who", who_of(cause)));
   names.push_back(fmt::arg("rule", cause.id));
   if (text.contains("{held}")) {
     names.push_back(fmt::arg("held", human_bytes(links.memory_of(cause))));
@@ -149,7 +156,7 @@ void link_to_the_end(std::vector<Finding>& findings, const Explained& explained)
     const Finding* end = ends.of(&effect);
     if (end == nullptr || end == first->second) continue;
     effect.cause = end->instance;
-    add_why(effect, fmt::format("behind that is {} of {}", end->id, process_text(end->scope)));
+    add_why(effect, fmt::format("behind that is {} of {}", end->id, who_of(*end)));
   }
 }
 

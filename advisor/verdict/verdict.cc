@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "advisor/base/text.h"
+#include "advisor/rules/holder.h"
 #include "advisor/rules/registry.h"
 #include "advisor/rules/words.h"
 #include "advisor/verdict/folk_advice.h"
@@ -90,12 +91,15 @@ void add_fine(const Rule& rule, Outcome& outcome, const Sample& sample, const Un
       {std::string(rule.id), std::move(outcome.fine_metric), std::move(outcome.fine_value)});
 }
 
-void name_groups(const Window& window, std::vector<Finding>& findings) {
+/// What people know about the process of a finding beside its pid, and what there is to say where there is none.
+void say_who(const Window& window, std::vector<Finding>& findings) {
   for (Finding& finding : findings) {
     Scope& scope = finding.scope;
     const OwnerTotals* owner = scope.pid ? window.connections().owner(*scope.pid) : nullptr;
     bool by_owner = owner != nullptr && owner->comm == scope.comm && !owner->cgroup.empty();
     scope.group = window.latest().group_at(by_owner ? owner->cgroup : scope.cgroup);
+    if (owner != nullptr) scope.pid_inside = owner->pid_inside;
+    fit_to_holder(finding);
   }
 }
 
@@ -140,7 +144,7 @@ Verdict judge(const Window& window, const Policy& policy) {
   for (const NetnsSample& netns : window.latest().netns) {
     if (!netns.error.empty()) verdict.not_assessed.push_back({"netns:" + netns.name, netns.error});
   }
-  name_groups(window, verdict.findings);
+  say_who(window, verdict.findings);
   set_instances(window.connections(), verdict.findings);
   relate(window, verdict.findings);
   merge_knobs(verdict.findings);

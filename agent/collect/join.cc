@@ -66,13 +66,21 @@ os::Kin kin_in(const kernel::OwnerWalk& walk, Pid pid) {
 
 /// A file that no process has a descriptor for, twice in a row while nothing moved: it is on its way in a message of a
 /// unix socket, or registered with io_uring. Once may be a descriptor that came or went between two walks.
+///
+/// From within a pid namespace: somebody outside has it, unless it was one of us who used it last.
 void find_who_has_no_descriptor(SocketRow& row, const OwnerEvidence& owners, Picture& picture) {
-  if (!owners.sees_all || row.owner || row.holder != Holder::process || row.cookie == 0) return;
+  if (row.owner || row.holder != Holder::process || row.cookie == 0) return;
+  if (!owners.sees_all && !owners.sees_inside) return;
   StandStill now{row.recv_q, row.send_q, row.bytes_received.value_or(0), row.bytes_acked.value_or(0)};
   picture.without_descriptor.emplace(row.cookie, now);
   if (owners.without_descriptor == nullptr) return;
   auto before = owners.without_descriptor->find(row.cookie);
-  if (before != owners.without_descriptor->end() && before->second == now) row.holder = Holder::no_descriptor;
+  if (before == owners.without_descriptor->end()) return;
+  if (owners.sees_inside) {
+    if (!row.last_user || row.last_user->pid == 0) row.holder = Holder::outside;
+  } else if (before->second == now) {
+    row.holder = Holder::no_descriptor;
+  }
 }
 
 }  // namespace

@@ -52,6 +52,7 @@ struct OwnerEvidence {
   OwnerTable totals;                         ///< made from `scan` while the sockets were read; empty: from the rows
   KinOf kin_of;                              ///< for `scan`; the walk brings its own
   bool sees_all = false;                     ///< all processes of the host and all their descriptors were looked at
+  bool sees_inside = false;                  ///< the same of our pid namespace, which is not the host's first
   const StandStills* without_descriptor = nullptr;  ///< of the walk before
 };
 

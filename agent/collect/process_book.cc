@@ -58,10 +58,12 @@ void ProcessBook::complete(std::vector<OwnerTotals>& owners, const os::ProcRoot&
     if (owner.comm.empty()) owner.comm = page.facts.comm;
     owner.cgroup = telling_path(owner.cgroup, page.facts.cgroups);
     if (owner.netns == 0) owner.netns = page.facts.netns;
+    if (owner.pid_inside == 0) owner.pid_inside = page.facts.pid_inside;
     if (!owner.fds) owner.fds = page.facts.fds;
     if (!owner.fd_limit) owner.fd_limit = page.facts.fd_limit;
     sources::ProcessLife life = sources::read_process_life(root, owner.pid);
-    owner.process_state = freezer_->state_of(life.state, page.facts.cgroups);
+    owner.process_state = life.state;
+    freezer_->judge(owner, page.facts.cgroups);
     owner.rss_bytes = life.rss_bytes;
   }
 }

@@ -21,8 +21,8 @@ class ProcessBook {
   static constexpr std::size_t kMaxPages = 4 * kMaxProcesses;  ///< remembered, however fast processes come and go
   static constexpr std::size_t kMaxFdsCounted = 262'144;       ///< directory entries a call, on kernels before 6.2
 
-  /// Fills comm, netns, fds and fd_limit of each owner, as far as they are not known yet, the path of its cgroup that
-  /// tells most, and what it is doing now.
+  /// Fills comm, netns, pid_inside, fds and fd_limit of each owner, as far as they are not known yet, the path of its
+  /// cgroup that tells most, and what it is doing now.
   void complete(std::vector<OwnerTotals>& owners, const os::ProcRoot& root, std::uint64_t now_ms);
   /// Path in the v1 memory hierarchy; empty if not known.
   std::string memory_cgroup(Pid pid) const;

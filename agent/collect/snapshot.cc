@@ -242,9 +242,10 @@ void Snapshot::take_picture(std::uint64_t now_ms, Walked& walked, std::optional<
     if (is_new) at->second = sources::read_kin(root_, pid);
     return at->second;
   };
-  evidence.sees_all =
-      in_first_pid_namespace_ && (evidence.walk ? evidence.walk->suppressed == 0
-                                                : scan() != nullptr && scan()->unreadable + scan()->over_limit == 0);
+  bool whole = evidence.walk ? evidence.walk->suppressed == 0
+                             : scan() != nullptr && scan()->unreadable + scan()->over_limit == 0;
+  evidence.sees_all = whole && in_first_pid_namespace_;
+  evidence.sees_inside = whole && !in_first_pid_namespace_;
   StandStills without_descriptor = std::move(picture_.without_descriptor);
   evidence.without_descriptor = &without_descriptor;
   evidence.totals = std::move(walked.owner_totals);
@@ -265,7 +266,10 @@ void Snapshot::name_owners_of_rows() {
   for (SocketRow& row : picture_.rows) {
     if (!row.owner) continue;
     for (HoldingProcess& other : row.others) {
-      if (auto known = by_pid.find(other.pid); known != by_pid.end()) other.comm = known->second->comm;
+      auto known = by_pid.find(other.pid);
+      if (known == by_pid.end()) continue;
+      other.comm = known->second->comm;
+      other.pid_inside = known->second->pid_inside;
     }
     auto at = by_pid.find(row.owner->pid);
     if (at == by_pid.end()) continue;

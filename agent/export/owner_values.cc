@@ -32,6 +32,8 @@ json by_state(const Counts& sockets) {
 
 constexpr Value<Process> kProcess[] = {
     {"pid", gauge, "", "the process", [](const Process& one) { return json(one.totals.pid); }},
+    {"pid_inside", gauge, "", kPidInsideHelp,
+     [](const Process& one) { return one.totals.pid_inside != 0 ? json(one.totals.pid_inside) : json(); }},
     {"comm", text, "", "its name", [](const Process& one) { return json(one.totals.comm); }},
     {"cgroup", text, "", "path of its cgroup", [](const Process& one) { return json(one.totals.cgroup); }},
     {"group", list, "", kGroupHelp,

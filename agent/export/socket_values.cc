@@ -34,6 +34,11 @@ json comm_of(const SocketRow& row) {
   return row.owner ? json(row.owner->comm) : json();
 }
 
+json pid_inside_of(const SocketRow& row, const Observation& seen) {
+  const OwnerTotals* owner = row.owner ? seen.window.connections().owner(row.owner->pid) : nullptr;
+  return owner != nullptr && owner->pid_inside != 0 ? json(owner->pid_inside) : json();
+}
+
 json locks_of(const Socket& socket) {
   const auto& locks = socket.row.locks;
   return locks ? json{{"sndbuf", locks->sndbuf}, {"rcvbuf", locks->rcvbuf}} : json();
@@ -47,6 +52,8 @@ json blocked_ms(const Connection& connection) {
 /// Of every socket, connection or listener.
 constexpr Value<Socket> kSocket[] = {
     {"pid", gauge, "", "the process that holds it", [](const Socket& socket) { return pid_of(socket.row); }},
+    {"pid_inside", gauge, "", kPidInsideHelp,
+     [](const Socket& socket) { return pid_inside_of(socket.row, socket.seen); }},
     {"comm", text, "", "that process's name", [](const Socket& socket) { return comm_of(socket.row); }},
     {"holder", text, "", "who holds it, as watch shows it: a process, or why there is none",
      [](const Socket& socket) { return json(owner_text(socket.row)); }},
@@ -77,6 +84,8 @@ constexpr Value<Socket> kSocket[] = {
 /// Of the other end, if it is on this host.
 constexpr Value<Connection> kOtherEnd[] = {
     {"pid", gauge, "", "the process that holds it", [](const Connection& one) { return pid_of(*one.link.far); }},
+    {"pid_inside", gauge, "", kPidInsideHelp,
+     [](const Connection& one) { return pid_inside_of(*one.link.far, one.seen); }},
     {"comm", text, "", "that process's name", [](const Connection& one) { return comm_of(*one.link.far); }},
     {"state", text, "", "TCP state", [](const Connection& one) { return json(name_of(one.link.far->state)); }},
     {"holder", text, "", "who holds it", [](const Connection& one) { return json(owner_text(*one.link.far)); }},

@@ -41,6 +41,8 @@ nlohmann::json object_of(const Value<Subject> (&values)[Count], const Subject& s
 inline nlohmann::json group_or_null(const std::optional<OwnerGroup>& group) {
   return group ? to_json(*group) : nlohmann::json();
 }
+inline constexpr std::string_view kPidInsideHelp =
+    "that process's number in its own pid namespace; null if that is the agent's";
 inline constexpr std::string_view kGroupHelp =
     "the unit, container, pod, user or cgroup it belongs to: kind, name, id, pod";
 

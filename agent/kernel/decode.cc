@@ -9,6 +9,7 @@
 #include <cstring>
 #include <limits>
 
+#include "advisor/base/managers.h"
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 
@@ -329,11 +330,10 @@ Result<OwnerWalk> decode_files(std::span<const std::byte> bytes) {
       if (is_new) {
         out.owners.push_back(decode_owner(owner));
         out.by_tgid[owner.tgid] = owner.pid;
-        out.kin[owner.pid] = {
-            .parent = owner.parent,
-            .started = owner.started_ns,
-            .program = owner.program,
-            .manager = os::is_manager(owner.inner != 0 ? owner.inner : owner.pid, text_of(owner.comm))};
+        out.kin[owner.pid] = {.parent = owner.parent,
+                              .started = owner.started_ns,
+                              .program = owner.program,
+                              .manager = is_manager(owner.inner != 0 ? owner.inner : owner.pid, text_of(owner.comm))};
       } else {
         add(decode_owner(owner), out.owners[at->second]);
       }

@@ -7,6 +7,8 @@
 #include <array>
 #include <iterator>
 
+#include "advisor/evidence/names.h"
+
 namespace tcpadvisor::observe {
 namespace {
 
@@ -16,6 +18,21 @@ constexpr std::array kStates = {TcpState::close_wait, TcpState::fin_wait_2, TcpS
 std::uint64_t without_process(const PastTick& tick, TcpState state) {
   std::uint64_t total = tick.states[index_of(state)], held = tick.held[index_of(state)];
   return total > held ? total - held : 0;
+}
+
+/// Of sockets that no process holds which we see, most of those with a row decide.
+std::string who_without_process(bool owners_known, TcpState state, const Window& window) {
+  if (!owners_known) return "(owner not known)";
+  std::size_t outside = 0, no_descriptor = 0, all = 0;
+  for (const SocketRow* row : window.connections().in_state(state)) {
+    all += row->holder != Holder::process ? 1 : 0;
+    outside += row->holder == Holder::outside ? 1 : 0;
+    no_descriptor += row->holder == Holder::no_descriptor ? 1 : 0;
+  }
+  SocketRow such;
+  such.holder = 2 * outside > all ? Holder::outside : Holder::no_descriptor;
+  if (2 * std::max(outside, no_descriptor) > all) return owner_text(such);
+  return state == TcpState::close_wait ? "(not accepted yet)" : "(no process: kernel)";
 }
 
 void add_ages(BuildUp& item, const Observation& seen) {
@@ -59,10 +76,7 @@ std::vector<BuildUp> build_ups_of(const Observation& seen) {
     }
     std::uint64_t rest = without_process(seen.window.last(), state);
     if (rest == 0) continue;
-    std::string who = !owners_known                   ? "(owner not known)"
-                      : state == TcpState::close_wait ? "(not accepted yet)"
-                                                      : "(no process: kernel)";
-    BuildUp item{.owner_text = who, .state = state, .count = rest};
+    BuildUp item{.owner_text = who_without_process(owners_known, state, seen.window), .state = state, .count = rest};
     Series counts = seen.window.series(
         [&](const PastTick& then) { return std::optional<double>(static_cast<double>(without_process(then, state))); });
     if (counts.size() >= 2) item.growth_per_minute = counts.per_minute();

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
 
 namespace tcpadvisor::os {
 
@@ -12,12 +11,8 @@ struct Kin {
   std::uint32_t parent = 0;   ///< in our pid namespace
   std::uint64_t started = 0;  ///< ascending with time; the unit is the source's
   std::uint64_t program = 0;  ///< inode of the executable file
-  bool manager = false;       ///< as is_manager() says
+  bool manager = false;       ///< is_manager() of its number in its own pid namespace
   auto operator<=>(const Kin&) const = default;
 };
-
-/// An init, of the host or of a container: it opens listeners for services and does not serve. `inside` is the number
-/// of the process in its own pid namespace.
-bool is_manager(std::uint32_t inside, std::string_view comm);
 
 }  // namespace tcpadvisor::os

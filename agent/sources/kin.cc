@@ -4,25 +4,13 @@
 #include <fmt/format.h>
 
 #include "advisor/base/fields.h"
+#include "advisor/base/managers.h"
 
 namespace tcpadvisor::sources {
 namespace {
 
 /// proc(5): after the name come the state (3), the parent (4), and the start as field 22.
 constexpr int kParent = 4, kStart = 22;
-
-/// The number of this process in its own pid namespace: the last of the line NSpid.
-Pid innermost_pid(std::string_view status) {
-  while (auto line = next_line(status)) {
-    if (!line->starts_with("NSpid:")) continue;
-    line->remove_prefix(6);
-    Pid last = 0;
-    for (std::string_view word = next_word(*line); !word.empty(); word = next_word(*line))
-      last = number<Pid>(word).value_or(0);
-    return last;
-  }
-  return 0;
-}
 
 }  // namespace
 
@@ -40,6 +28,19 @@ std::optional<os::Kin> parse_kin(std::string_view stat) {
   return kin;
 }
 
+Pid parse_pid_inside(std::string_view status) {
+  while (auto line = next_line(status)) {
+    if (!line->starts_with("NSpid:")) continue;
+    line->remove_prefix(6);
+    Pid last = 0;
+    std::size_t numbers = 0;
+    for (std::string_view word = next_word(*line); !word.empty(); word = next_word(*line), ++numbers)
+      last = number<Pid>(word).value_or(0);
+    return numbers > 1 ? last : 0;
+  }
+  return 0;
+}
+
 os::Kin read_kin(const os::ProcRoot& root, Pid pid) {
   os::Kin kin;
   std::string dir = fmt::format("/proc/{}", pid);
@@ -52,7 +53,8 @@ os::Kin read_kin(const os::ProcRoot& root, Pid pid) {
                               ? std::string_view(*stat).substr(open + 1, close - open - 1)
                               : std::string_view();
   auto status = root.read(dir + "/status");
-  kin.manager = os::is_manager(pid == 1 || !status ? pid : innermost_pid(*status), name);
+  Pid inside = status ? parse_pid_inside(*status) : 0;
+  kin.manager = is_manager(inside != 0 ? inside : pid, name);
   return kin;
 }
 

@@ -14,6 +14,9 @@ namespace tcpadvisor::sources {
 /// Parent and start of /proc/<pid>/stat. The name in it may hold anything, parentheses and newlines too.
 std::optional<os::Kin> parse_kin(std::string_view stat);
 
+/// The number of a process in its own pid namespace, from the line NSpid of /proc/<pid>/status; 0 if that is ours.
+Pid parse_pid_inside(std::string_view status);
+
 /// What cannot be read stays zero.
 os::Kin read_kin(const os::ProcRoot& root, Pid pid);
 

@@ -63,22 +63,31 @@ Freezer::Freezer(const os::ProcRoot& root) : root_(root) {
   if (auto text = root_.read("/proc/mounts")) mounts_ = parse_cgroup_mounts(*text);
 }
 
-bool Freezer::frozen(const std::string& file) {
-  auto [at, is_new] = known_.try_emplace(file, false);
-  if (!is_new || file.contains("/../")) return at->second;  // above our cgroup namespace: not in this tree
-  auto text = root_.read(file);
-  if (text) at->second = trimmed(*text) == "FROZEN" || parse_flat_keyed(*text, "frozen") == 1;
-  return at->second;
+/// The file of the cgroup itself, or of the one above it that was frozen and took it along.
+std::string Freezer::frozen_by(const std::string& mount, const std::string& cgroup, bool v1) {
+  constexpr int kDeepest = 32;
+  auto [at, is_new] = known_.try_emplace(mount + cgroup);
+  if (!is_new || cgroup.contains("/../")) return at->second;  // above our cgroup namespace: not in this tree
+  auto text = root_.read(fmt::format("{}{}/{}", mount, cgroup, v1 ? "freezer.state" : "cgroup.events"));
+  bool frozen = text && (v1 ? trimmed(*text) == "FROZEN" : parse_flat_keyed(*text, "frozen") == 1);
+  if (!frozen) return at->second;
+  const char* name = v1 ? "freezer.state" : "cgroup.freeze";
+  std::string path = cgroup;
+  for (int depth = 0; depth < kDeepest && path.size() > 1; ++depth, path.resize(path.rfind('/'))) {
+    auto itself = root_.read(fmt::format("{}{}/{}", mount, path, v1 ? "freezer.self_freezing" : name));
+    if (itself && trimmed(*itself) == "1") return at->second = fmt::format("{}{}/{}", mount, path, name);
+  }
+  return at->second = fmt::format("{}{}/{}", mount, cgroup, name);
 }
 
-ProcessState Freezer::state_of(ProcessState state, const ProcessCgroups& cgroups) {
+void Freezer::judge(OwnerTotals& owner, const ProcessCgroups& cgroups) {
+  const ProcessState state = owner.process_state;
   bool v1 = state == ProcessState::disk_wait && mounts_.v1_freezer && cgroups.freezer.size() > 1;
   bool asleep = state == ProcessState::running || state == ProcessState::disk_wait;
   bool v2 = asleep && mounts_.unified && cgroups.unified.size() > 1;
-  if (v2 && frozen(fmt::format("{}{}/cgroup.events", *mounts_.unified, cgroups.unified))) return ProcessState::frozen;
-  if (v1 && frozen(fmt::format("{}{}/freezer.state", *mounts_.v1_freezer, cgroups.freezer)))
-    return ProcessState::frozen;
-  return state;
+  owner.frozen_by = v2 ? frozen_by(*mounts_.unified, cgroups.unified, false) : "";
+  if (owner.frozen_by.empty() && v1) owner.frozen_by = frozen_by(*mounts_.v1_freezer, cgroups.freezer, true);
+  if (!owner.frozen_by.empty()) owner.process_state = ProcessState::frozen;
 }
 
 }  // namespace tcpadvisor::sources

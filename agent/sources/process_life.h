@@ -32,15 +32,16 @@ class Freezer {
  public:
   explicit Freezer(const os::ProcRoot& root);
   void look_again() { known_.clear(); }
-  /// `state`, or frozen. A process of a frozen cgroup seems to sleep: state S with v2, D with v1.
-  ProcessState state_of(ProcessState state, const ProcessCgroups& cgroups);
+  /// Sets the state to frozen, and the file by which it thaws, of a process that is in a frozen cgroup. Such a one
+  /// seems to sleep: state S with v2, D with v1.
+  void judge(OwnerTotals& owner, const ProcessCgroups& cgroups);
 
  private:
-  bool frozen(const std::string& file);
+  std::string frozen_by(const std::string& mount, const std::string& cgroup, bool v1);
 
   os::ProcRoot root_;
   CgroupMounts mounts_;
-  std::map<std::string, bool> known_;
+  std::map<std::string, std::string> known_;  ///< by directory: the file, empty if it is not frozen
 };
 
 }  // namespace tcpadvisor::sources

@@ -9,6 +9,7 @@
 #include "advisor/base/fields.h"
 #include "advisor/base/text.h"
 #include "agent/os/netns.h"
+#include "agent/sources/kin.h"
 
 namespace tcpadvisor::sources {
 Result<std::uint64_t> parse_fd_limit(std::string_view limits) {
@@ -62,6 +63,7 @@ ProcessFacts read_process(const os::ProcRoot& root, Pid pid, std::size_t& allowa
   if (auto text = root.read(dir + "/comm")) facts.comm = printable(trimmed(*text));
   if (auto text = root.read(dir + "/cgroup")) facts.cgroups = parse_process_cgroups(*text);
   if (auto link = root.read_link(dir + "/ns/net")) facts.netns = os::parse_netns_link(*link).value_or(0);
+  if (auto text = root.read(dir + "/status")) facts.pid_inside = parse_pid_inside(*text);
   if (auto text = root.read(dir + "/limits")) {
     if (auto limit = parse_fd_limit(*text)) facts.fd_limit = *limit;
   }

@@ -28,6 +28,7 @@ struct ProcessFacts {
   std::string comm;  ///< printable
   ProcessCgroups cgroups;
   NetnsId netns = 0;
+  Pid pid_inside = 0;  ///< its number in its own pid namespace, 0 if that is ours
   std::optional<std::uint32_t> fds;
   std::optional<std::uint64_t> fd_limit;
 };

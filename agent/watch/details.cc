@@ -36,6 +36,11 @@ class Facts {
     if (ms) add(name, human_duration(std::chrono::milliseconds(*ms)) + " ago");
   }
 
+  /// No line for a process of our own pid namespace.
+  void pid_inside(const OwnerTotals& owner) {
+    if (owner.pid_inside != 0) add("  pid inside", fmt::format("{}, in its pid namespace", owner.pid_inside));
+  }
+
   /// No line for a group that is only a path: that has its own.
   void group(const std::optional<OwnerGroup>& group) {
     if (!group || group->kind == GroupKind::cgroup) return;
@@ -121,6 +126,24 @@ void add_connection(Facts& facts, const SocketRow& row) {
   if (row.kind == SocketKind::full) facts.add("timer", std::string(timer_text(row.timer)));
 }
 
+/// A limit that was lowered since does not close what is open.
+std::string descriptors_text(std::uint32_t fds, std::optional<std::uint64_t> limit) {
+  if (!limit) return with_commas(fds);
+  return fmt::format("{}{}{}", with_commas(fds), fds > *limit ? ", over its limit of " : " of at most ",
+                     with_commas(*limit));
+}
+
+/// "nginx[812] fd 3", and who used it last where no process that we see has it.
+void add_holder(Facts& facts, const SocketRow& row, const Window& window) {
+  facts.add("held by", row.owner && row.owner->fd >= 0 ? fmt::format("{} fd {}", owner_text(row), row.owner->fd)
+                                                       : owner_text(row));
+  const OwnerTotals* owner = row.owner ? window.connections().owner(row.owner->pid) : nullptr;
+  if (owner != nullptr) facts.pid_inside(*owner);
+  bool unheld = row.holder == Holder::no_descriptor || row.holder == Holder::outside;
+  if (unheld && row.last_user && !row.last_user->comm.empty())
+    facts.add("  last used by", last_user_text(*row.last_user));
+}
+
 }  // namespace
 
 Line detail(std::string_view name, std::string value) {
@@ -137,8 +160,7 @@ std::vector<Line> socket_details(const SocketRow& row, const Window& window) {
   Age age = window.age(row);
   facts.add("state", fmt::format("{} for {}{}", state_text(row.state), age.lower_bound ? "at least " : "",
                                  human_duration(age.value)));
-  facts.add("held by", row.owner && row.owner->fd >= 0 ? fmt::format("{} fd {}", owner_text(row), row.owner->fd)
-                                                       : owner_text(row));
+  add_holder(facts, row, window);
   facts.add("network namespace", netns_text(window.latest(), row.netns));
   facts.group(observe::group_of(row, window));
   if (!row.cgroup.empty()) facts.add("cgroup", row.cgroup);
@@ -194,14 +216,11 @@ std::vector<Line> driver_details(const UserQueue& queue) {
 std::vector<Line> process_details(const OwnerTotals& owner, const Sample& sample) {
   Facts facts;
   facts.add("process", fmt::format("{}[{}]", owner.comm, owner.pid));
+  facts.pid_inside(owner);
   facts.add("network namespace", netns_text(sample, owner.netns));
   facts.group(observe::group_of(owner, sample));
   if (!owner.cgroup.empty()) facts.add("cgroup", owner.cgroup);
-  if (owner.fds) {
-    facts.add("descriptors",
-              owner.fd_limit ? fmt::format("{} of at most {}", with_commas(*owner.fds), with_commas(*owner.fd_limit))
-                             : with_commas(*owner.fds));
-  }
+  if (owner.fds) facts.add("descriptors", descriptors_text(*owner.fds, owner.fd_limit));
   for (std::size_t state = 1; state < kStateCount; ++state) {
     if (owner.sockets[state] > 0) facts.add(kStateNames[state], with_commas(owner.sockets[state]));
   }

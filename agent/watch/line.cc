@@ -57,7 +57,8 @@ std::string cut_middle(std::string_view text, std::size_t width, const Glyphs& g
 std::string cut_owner(std::string_view text, std::size_t width, const Glyphs& g) {
   std::size_t pid = text.rfind('[');
   std::size_t tail = pid == text.npos ? 0 : columns_of(text.substr(pid));
-  if (columns_of(text) <= width || tail == 0 || tail >= width) return cut_middle(text, width, g);
+  if (tail == 0) return cut(text, width, g);  // words, not a name
+  if (columns_of(text) <= width || tail >= width) return cut_middle(text, width, g);
   return cut_middle(text.substr(0, pid), width - tail, g) + std::string(text.substr(pid));
 }
 

@@ -125,6 +125,7 @@ struct Joined : testing::Test {
     OwnerEvidence copy;
     copy.walk = evidence.walk;
     copy.sees_all = evidence.sees_all;
+    copy.sees_inside = evidence.sees_inside;
     copy.without_descriptor = evidence.without_descriptor;
     Picture made = join(readings, {row}, std::move(copy), {});
     if (picture != nullptr) *picture = made;
@@ -166,6 +167,27 @@ TEST_F(Joined, a_file_without_a_descriptor_is_said_when_it_stays_so) {
   row.recv_q = 0;
   evidence.sees_all = false;
   EXPECT_EQ(joined().holder, Holder::process) << "somebody whom we cannot see may hold it";
+}
+
+TEST_F(Joined, who_holds_what_nobody_here_has_is_outside) {
+  readings[0].walk->pid_level = 1;
+  evidence.sees_inside = true;
+  row.last_user = LastUser{.pid = 6'000, .comm = "app"};
+  Picture first;
+  EXPECT_EQ(joined(&first).holder, Holder::process) << "once may be an accept() between two walks";
+  evidence.without_descriptor = &first.without_descriptor;
+  EXPECT_EQ(joined().holder, Holder::outside);
+  EXPECT_EQ(joined().last_user->pid, 0u);
+  row.recv_q = 1;
+  EXPECT_EQ(joined().holder, Holder::outside) << "it may move";
+  row.last_user.reset();
+  EXPECT_EQ(joined().holder, Holder::outside) << "the hooks need not have seen it";
+  evidence.walk->by_tgid[5'040] = 40;
+  row.last_user = LastUser{.pid = 5'040, .comm = "app"};
+  EXPECT_EQ(joined().holder, Holder::process) << "one of us used it: it may be on its way";
+  row.last_user.reset();
+  evidence.walk->by_cookie = {{9, 40, 4}};
+  EXPECT_EQ(joined().owner->pid, 40u);
 }
 
 }  // namespace

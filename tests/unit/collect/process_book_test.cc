@@ -43,5 +43,17 @@ TEST(ProcessBook, what_the_kernel_said_stays_if_it_tells_as_much) {
   EXPECT_EQ(path_of("0::/system.slice/b.service\n", "/system.slice/a.service"), "/system.slice/a.service");
 }
 
+TEST(ProcessBook, the_number_inside_a_pid_namespace_unless_the_kernel_said_it) {
+  os::TempTree tree;
+  tree.file("/proc/7/comm", "x\n").file("/proc/7/status", "NSpid:\t7\t3\n");
+  std::vector<OwnerTotals> owners(1);
+  owners[0].pid = 7;
+  ProcessBook().complete(owners, tree.root(), 0);
+  EXPECT_EQ(owners[0].pid_inside, 3u);
+  owners[0].pid_inside = 4;
+  ProcessBook().complete(owners, tree.root(), 0);
+  EXPECT_EQ(owners[0].pid_inside, 4u);
+}
+
 }  // namespace
 }  // namespace tcpadvisor::collect

@@ -113,5 +113,22 @@ TEST(TickJson, OneLineWhateverTheNamesHold) {
   EXPECT_THAT(json::parse(line)["owners"][0]["comm"].get<std::string>(), StartsWith("a\nb"));
 }
 
+TEST(TickJson, AProcessInAContainerHasBothNumbersAndOneOutsideHasNone) {
+  Observation seen;
+  seen.window = build::a_window(2, [](build::SampleBuilder& sample, std::size_t) {
+    OwnerTotals leaky = build::a_process(4'242, "leaky").close_wait(1, 1);
+    leaky.pid_inside = 7;
+    sample.add(leaky).add(build::a_socket().close_wait().pid(4'242, "leaky").cookie(1).recv_q(5'000));
+    sample.add(build::a_socket().fin_wait_2().cookie(2).recv_q(4'000).holder(Holder::outside));
+  });
+  json tick = tick_of(seen);
+  EXPECT_EQ(tick["owners"][0]["pid_inside"], 7);
+  EXPECT_EQ(tick["connections"][0]["pid"], 4'242);
+  EXPECT_EQ(tick["connections"][0]["pid_inside"], 7);
+  EXPECT_TRUE(tick["connections"][1]["pid"].is_null());
+  EXPECT_TRUE(tick["connections"][1]["pid_inside"].is_null());
+  EXPECT_EQ(tick["connections"][1]["holder"], "outside this container");
+}
+
 }  // namespace
 }  // namespace tcpadvisor::exported

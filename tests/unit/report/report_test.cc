@@ -234,5 +234,42 @@ TEST(ReportJson, follows_the_schema) {
   std::filesystem::remove(path);
 }
 
+TEST(ScopeText, a_process_of_another_pid_namespace_has_both_numbers) {
+  Scope scope;
+  scope.kind = ScopeKind::process;
+  scope.pid = 4242;
+  scope.comm = "leaky";
+  EXPECT_THAT(scope_text(scope), HasSubstr("leaky[4242]"));
+  EXPECT_THAT(scope_text(scope), Not(HasSubstr("inside")));
+  scope.pid_inside = 7;
+  EXPECT_THAT(scope_text(scope), HasSubstr("leaky[4242] (pid 7 inside its pid namespace)"));
+  scope.group = OwnerGroup{.kind = GroupKind::container, .name = "web", .id = "abc", .pod = {}};
+  EXPECT_THAT(scope_text(scope), HasSubstr("leaky[4242] (pid 7 inside its container) in"));
+  scope.others = {{.pid = 4300, .comm = "child", .fds = 1, .pid_inside = 9}};
+  Finding finding;
+  finding.scope = scope;
+  nlohmann::json out = to_json(finding)["scope"];
+  EXPECT_EQ(out["pid"], 4242);
+  EXPECT_EQ(out["pid_inside"], 7);
+  EXPECT_EQ(out["holders"][0]["pid_inside"], 7);
+  EXPECT_EQ(out["holders"][1]["pid_inside"], 9);
+}
+
+TEST(ScopeText, a_holder_outside_has_no_number) {
+  Scope scope;
+  scope.kind = ScopeKind::netns;
+  scope.holder = Holder::outside;
+  scope.last_users = "nginx";
+  EXPECT_THAT(scope_text(scope), HasSubstr("outside this container, last used by nginx"));
+  Finding finding;
+  finding.scope = scope;
+  nlohmann::json out = to_json(finding)["scope"];
+  EXPECT_EQ(out["holder"], "outside this container");
+  EXPECT_EQ(out["last_used_by"], "nginx");
+  EXPECT_FALSE(out.contains("pid") || out.contains("pid_inside") || out.contains("holders"));
+  scope.holder = Holder::no_descriptor;
+  EXPECT_THAT(scope_text(scope), HasSubstr("no process has a descriptor, last used by nginx"));
+}
+
 }  // namespace
 }  // namespace tcpadvisor

@@ -332,5 +332,30 @@ TEST(CloseWaitUnaccepted, belongs_to_the_listener_of_the_address_not_of_the_port
   EXPECT_EQ(finding->scope.local, "127.0.0.2:9009");
 }
 
+TEST(CloseWaitLeak, the_code_of_accepted_sockets_is_found_by_their_port) {
+  auto steps = [](const SocketRow& like, bool own_ports) {
+    Window window = a_window(5, [&](SampleBuilder& sample, std::size_t) {
+      for (std::uint16_t k = 0; k < 12; ++k) {
+        SocketRow row = like;
+        row.cookie = row.inode = 100u + k;
+        (own_ports ? row.local : row.remote).port = static_cast<std::uint16_t>(40'000 + k);
+        sample.add(row);
+      }
+    });
+    auto finding = only_finding(judged("close-wait-leak", window, lab()));
+    std::string out;
+    for (const std::string& step : finding ? finding->recommendation.steps : std::vector<std::string>{}) {
+      out += step + "\n";
+    }
+    return out;
+  };
+  EXPECT_THAT(steps(leaked(70s), false), HasSubstr("look at the code that serves port 8443"));
+  SocketRow client = leaked(70s);
+  std::swap(client.local, client.remote);
+  client.remote = kService;
+  client.recv_q = 12;  // so that it is no pool
+  EXPECT_THAT(steps(client, true), HasSubstr("look at the code that talks to 127.0.0.1:8443"));
+}
+
 }  // namespace
 }  // namespace tcpadvisor

@@ -108,6 +108,7 @@ TEST(DoNothing, speaks_only_where_people_tune) {
   auto finding = only_finding(judged(
       "do-nothing", a_window(3, [](SampleBuilder& s, std::size_t) { s.count(TcpState::time_wait, 12'000); }), lab()));
   ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->scope.count, 12'000u);
   EXPECT_EQ(finding->severity, Severity::info);
   EXPECT_EQ(finding->recommendation.kind, RecommendationKind::none);
 }

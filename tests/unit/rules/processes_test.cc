@@ -399,5 +399,36 @@ TEST(EstablishedGrowth, a_short_look_is_not_enough) {
   expect_fine(judged("established-growth", looks(3), lab()));
 }
 
+TEST(FdLimitReached, more_than_the_limit_were_opened_before_it) {
+  auto with = [](std::uint32_t fds) {
+    return a_window(8, [=](SampleBuilder& sample, std::size_t) { sample.add(a_process(7, "api").fds(fds, 64)); });
+  };
+  auto over = only_finding(judged("fd-limit-reached", with(65), lab()));
+  ASSERT_TRUE(over);
+  EXPECT_THAT(over->meaning, HasSubstr("It has 65 descriptors, opened before its limit was lowered"));
+  auto at = only_finding(judged("fd-limit-reached", with(64), lab()));
+  ASSERT_TRUE(at);
+  EXPECT_THAT(at->meaning, HasSubstr("It has 64 descriptors: "));
+}
+
+TEST(ProcessStopped, thaws_by_the_file_that_froze_it) {
+  auto with = [](const std::string& file) {
+    return a_window(8, [=](SampleBuilder& sample, std::size_t) {
+      OwnerTotals owner = a_process(7, "api").state(ProcessState::frozen).close_wait(3, 3);
+      owner.cgroup = "/system.slice/containerd.service";
+      owner.frozen_by = file;
+      sample.add(owner).add(3, a_socket().close_wait().age(70s).pid(7, "api"));
+    });
+  };
+  auto v1 = only_finding(judged("process-stopped", with("/sys/fs/cgroup/freezer/docker/x/freezer.state"), lab()));
+  ASSERT_TRUE(v1);
+  EXPECT_THAT(steps_of(*v1), HasSubstr("echo THAWED > /sys/fs/cgroup/freezer/docker/x/freezer.state"));
+  EXPECT_THAT(steps_of(*v1), Not(HasSubstr("containerd.service")));
+  auto v2 = only_finding(
+      judged("process-stopped", with("/sys/fs/cgroup/system.slice/containerd.service/cgroup.freeze"), lab()));
+  ASSERT_TRUE(v2);
+  EXPECT_THAT(steps_of(*v2), HasSubstr("systemctl thaw containerd.service"));
+}
+
 }  // namespace
 }  // namespace tcpadvisor

@@ -29,7 +29,7 @@ TEST(States, each_form_of_a_socket_belongs_to_a_rule_or_to_a_reason) {
       }
     }
   }
-  EXPECT_EQ(forms, 12u * 4 * 6);
+  EXPECT_EQ(forms, 12u * 4 * 7);
   EXPECT_GT(with_rules, 100u);
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "agent/sources/kin.h"
 #include "tests/unit/os/temp_tree.h"
 
 namespace tcpadvisor::sources {
@@ -63,22 +64,31 @@ ProcessCgroups in_cgroups(std::string unified, std::string freezer) {
   return {.unified = std::move(unified), .memory = {}, .freezer = std::move(freezer)};
 }
 
+/// What becomes of a process in `state`; `file`, if it is given, takes the file by which it thaws.
+ProcessState judged(Freezer& freezer, ProcessState state, const ProcessCgroups& cgroups, std::string* file = nullptr) {
+  OwnerTotals owner;
+  owner.process_state = state;
+  freezer.judge(owner, cgroups);
+  if (file != nullptr) *file = owner.frozen_by;
+  return owner.process_state;
+}
+
 TEST(Freezer, v2_tells_by_cgroup_events) {
   os::TempTree tree;
   tree.file("/proc/mounts", "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n");
   tree.file("/sys/fs/cgroup/a/cgroup.events", "populated 1\nfrozen 1\n");
   tree.file("/sys/fs/cgroup/b/cgroup.events", "populated 1\nfrozen 0\n");
   Freezer freezer(tree.root());
-  EXPECT_EQ(freezer.state_of(ProcessState::running, in_cgroups("/a", "")), ProcessState::frozen);
-  EXPECT_EQ(freezer.state_of(ProcessState::running, in_cgroups("/b", "")), ProcessState::running);
-  EXPECT_EQ(freezer.state_of(ProcessState::stopped, in_cgroups("/a", "")), ProcessState::stopped);
-  EXPECT_EQ(freezer.state_of(ProcessState::running, in_cgroups("/gone", "")), ProcessState::running);
-  EXPECT_EQ(freezer.state_of(ProcessState::running, in_cgroups("/", "")), ProcessState::running);
+  EXPECT_EQ(judged(freezer, ProcessState::running, in_cgroups("/a", "")), ProcessState::frozen);
+  EXPECT_EQ(judged(freezer, ProcessState::running, in_cgroups("/b", "")), ProcessState::running);
+  EXPECT_EQ(judged(freezer, ProcessState::stopped, in_cgroups("/a", "")), ProcessState::stopped);
+  EXPECT_EQ(judged(freezer, ProcessState::running, in_cgroups("/gone", "")), ProcessState::running);
+  EXPECT_EQ(judged(freezer, ProcessState::running, in_cgroups("/", "")), ProcessState::running);
 
   tree.file("/sys/fs/cgroup/a/cgroup.events", "populated 1\nfrozen 0\n");
-  EXPECT_EQ(freezer.state_of(ProcessState::running, in_cgroups("/a", "")), ProcessState::frozen) << "asked once a look";
+  EXPECT_EQ(judged(freezer, ProcessState::running, in_cgroups("/a", "")), ProcessState::frozen) << "asked once a look";
   freezer.look_again();
-  EXPECT_EQ(freezer.state_of(ProcessState::running, in_cgroups("/a", "")), ProcessState::running);
+  EXPECT_EQ(judged(freezer, ProcessState::running, in_cgroups("/a", "")), ProcessState::running);
 }
 
 TEST(Freezer, v1_tells_by_freezer_state_of_what_seems_to_wait_for_a_disk) {
@@ -87,11 +97,41 @@ TEST(Freezer, v1_tells_by_freezer_state_of_what_seems_to_wait_for_a_disk) {
   tree.file("/sys/fs/cgroup/freezer/docker/x/freezer.state", "FROZEN\n");
   tree.file("/sys/fs/cgroup/freezer/docker/y/freezer.state", "FREEZING\n");
   Freezer freezer(tree.root());
-  EXPECT_EQ(freezer.state_of(ProcessState::disk_wait, in_cgroups("/", "/docker/x")), ProcessState::frozen);
-  EXPECT_EQ(freezer.state_of(ProcessState::disk_wait, in_cgroups("/", "/docker/y")), ProcessState::disk_wait);
-  EXPECT_EQ(freezer.state_of(ProcessState::running, in_cgroups("/", "/docker/x")), ProcessState::running);
-  EXPECT_EQ(freezer.state_of(ProcessState::disk_wait, in_cgroups("/../a", "/docker/../x")), ProcessState::disk_wait);
+  EXPECT_EQ(judged(freezer, ProcessState::disk_wait, in_cgroups("/", "/docker/x")), ProcessState::frozen);
+  EXPECT_EQ(judged(freezer, ProcessState::disk_wait, in_cgroups("/", "/docker/y")), ProcessState::disk_wait);
+  EXPECT_EQ(judged(freezer, ProcessState::running, in_cgroups("/", "/docker/x")), ProcessState::running);
+  EXPECT_EQ(judged(freezer, ProcessState::disk_wait, in_cgroups("/../a", "/docker/../x")), ProcessState::disk_wait);
+  std::string file;
+  judged(freezer, ProcessState::disk_wait, in_cgroups("/", "/docker/x"), &file);
+  EXPECT_EQ(file, "/sys/fs/cgroup/freezer/docker/x/freezer.state");
   EXPECT_EQ(parse_process_cgroups("6:freezer:/docker/x\n4:memory:/m\n").freezer, "/docker/x");
+}
+
+TEST(Freezer, names_the_file_of_the_cgroup_that_was_frozen_and_took_the_others_along) {
+  os::TempTree tree;
+  tree.file("/proc/mounts",
+            "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\ncgroup /sys/fs/cgroup/freezer cgroup rw,freezer 0 0\n");
+  tree.file("/sys/fs/cgroup/a/b/cgroup.events", "frozen 1\n").file("/sys/fs/cgroup/a/b/cgroup.freeze", "0\n");
+  tree.file("/sys/fs/cgroup/a/cgroup.freeze", "1\n");
+  tree.file("/sys/fs/cgroup/freezer/x/y/freezer.state", "FROZEN\n");
+  tree.file("/sys/fs/cgroup/freezer/x/y/freezer.self_freezing", "0\n");
+  tree.file("/sys/fs/cgroup/freezer/x/freezer.self_freezing", "1\n");
+  Freezer freezer(tree.root());
+  std::string file;
+  EXPECT_EQ(judged(freezer, ProcessState::running, in_cgroups("/a/b", "/"), &file), ProcessState::frozen);
+  EXPECT_EQ(file, "/sys/fs/cgroup/a/cgroup.freeze");
+  EXPECT_EQ(judged(freezer, ProcessState::disk_wait, in_cgroups("/c", "/x/y"), &file), ProcessState::frozen);
+  EXPECT_EQ(file, "/sys/fs/cgroup/freezer/x/freezer.state");
+  EXPECT_EQ(judged(freezer, ProcessState::running, in_cgroups("/c", "/"), &file), ProcessState::running);
+  EXPECT_EQ(file, "");
+}
+
+TEST(PidInside, is_the_last_number_of_several) {
+  EXPECT_EQ(parse_pid_inside("Name:\tx\nNSpid:\t4242\t17\t1\nVmRSS: 4 kB\n"), 1u);
+  EXPECT_EQ(parse_pid_inside("NSpid:\t4242\n"), 0u) << "ours";
+  EXPECT_EQ(parse_pid_inside("NSpid:\t4242\tx\n"), 0u);
+  EXPECT_EQ(parse_pid_inside("NSpid:\n"), 0u);
+  EXPECT_EQ(parse_pid_inside(""), 0u);
 }
 
 }  // namespace

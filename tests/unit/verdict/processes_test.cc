@@ -146,5 +146,49 @@ TEST(ProcessCauses, a_reader_that_is_stopped_explains_both) {
   expect_explained(verdict, "reader-too-slow", "process-stopped");
 }
 
+/// A client that gives up on the full queue of a server that has no descriptor left, because of a leak or not.
+Verdict chain_of_three(bool leaks) {
+  return judged([leaks](SampleBuilder& sample, std::size_t i) {
+    const std::uint32_t leaked = leaks ? 40 : 0;
+    sample.add(a_process(7, "api").fds(64, 64).close_wait(leaked, leaked));
+    sample.add(leaked, a_socket().close_wait().age(70s).pid(7, "api"), 500);
+    full_queue(sample, i);
+    sample.add(FailedConnects{build::kHostNetns, 42, "client", Endpoint::v4(127, 0, 0, 1, 8443), ConnectEnd::given_up,
+                              9, 100, 1'000});
+  });
+}
+
+TEST(ProcessCauses, all_of_a_chain_is_linked_to_its_end) {
+  Verdict verdict = chain_of_three(false);
+  expect_explained(verdict, "accept-queue-app-slow", "fd-limit-reached");
+  expect_explained(verdict, "connects-fail", "fd-limit-reached");
+  EXPECT_THAT(with_id(verdict, "connects-fail")->confidence_why,
+              HasSubstr("behind that is fd-limit-reached of api[7]"));
+  EXPECT_EQ(with_id(verdict, "fd-limit-reached")->cause, "");
+  EXPECT_EQ(with_id(verdict, "fd-limit-reached")->severity, Severity::critical);
+
+  Verdict longer = chain_of_three(true);
+  expect_explained(longer, "accept-queue-app-slow", "close-wait-leak");
+  expect_explained(longer, "connects-fail", "close-wait-leak");
+  EXPECT_EQ(with_id(longer, "fd-limit-reached")->cause, with_id(longer, "close-wait-leak")->instance);
+  EXPECT_NE(with_id(longer, "close-wait-leak")->severity, Severity::info);
+}
+
+TEST(ProcessCauses, a_reader_without_a_descriptor_explains_in_plain_words) {
+  Verdict verdict = judged([](SampleBuilder& sample, std::size_t) {
+    stuck_pair(sample, ProcessState::running);
+    sample.set([](Sample& s) {
+      SocketRow& reader = s.sockets.back();
+      reader.owner.reset();
+      reader.holder = Holder::no_descriptor;
+      reader.last_user = LastUser{.pid = 12, .comm = "broker"};
+    });
+  });
+  expect_explained(verdict, "peer-not-reading", "reader-too-slow");
+  EXPECT_THAT(with_id(verdict, "peer-not-reading")->confidence_why,
+              HasSubstr("broker[12], which has no descriptor left, on this host, does not read"));
+  EXPECT_THAT(with_id(verdict, "reader-too-slow")->meaning, HasSubstr("SCM_RIGHTS")) << "the verdict says it";
+}
+
 }  // namespace
 }  // namespace tcpadvisor

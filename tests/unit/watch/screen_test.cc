@@ -391,5 +391,41 @@ TEST(Screen, AVanishedItemLeavesTheSelectionInItsPlace) {
   EXPECT_EQ(view.position, 0u);
 }
 
+/// A leak of a process in a container, and sockets of one that is outside ours.
+Picture pid_namespaces() {
+  Picture picture;
+  picture.window = build::a_window(3, [](build::SampleBuilder& sample, std::size_t) {
+    OwnerTotals leaky = build::a_process(4'242, "leaky").close_wait(1, 1);
+    leaky.pid_inside = 7;
+    sample.add(leaky).add(build::a_socket().close_wait().pid(4'242, "leaky").cookie(1).recv_q(5'000));
+    SocketRow outside = build::a_socket().fin_wait_2().cookie(2).recv_q(4'000).holder(Holder::outside);
+    outside.last_user = LastUser{.pid = 0, .comm = "nginx"};
+    sample.add(outside).count(TcpState::close_wait, 1).count(TcpState::fin_wait_2, 1);
+  });
+  return picture;
+}
+
+TEST(Screen, AProcessInAContainerHasBothNumbers) {
+  Picture picture = pid_namespaces();
+  for (List list : {List::processes, List::connections}) {
+    View view = on(list);
+    press({Key::enter, 0}, view, picture);
+    EXPECT_THAT(draw(picture, view), AllOf(HasSubstr("leaky[4242]"), HasSubstr("7, in its pid namespace")));
+  }
+}
+
+TEST(Screen, WhoIsOutsideHasNoNumber) {
+  Picture picture = pid_namespaces();
+  View view = on(List::connections);
+  view.width = 120;
+  EXPECT_THAT(draw(picture, view), AllOf(HasSubstr("outside this"), Not(HasSubstr("[0]"))));
+  press({Key::end, 0}, view, picture);
+  press({Key::enter, 0}, view, picture);
+  EXPECT_THAT(draw(picture, view), AllOf(HasSubstr("outside this container"), HasSubstr("last used by"),
+                                         HasSubstr("nginx"), Not(HasSubstr("nginx["))));
+  View states = on(List::build_up);
+  EXPECT_THAT(draw(picture, states), HasSubstr("outside this"));
+}
+
 }  // namespace
 }  // namespace tcpadvisor::watch
