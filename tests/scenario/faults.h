@@ -50,6 +50,7 @@ Scene make_zombie_leader(Stage& stage, const Request& request);
 Scene make_socket_activation(Stage& stage, const Request& request);
 Scene make_mptcp_unaccepted(Stage& stage, const Request& request);
 Scene make_inherited(Stage& stage, const Request& request);
+Scene make_passed_on(Stage& stage, const Request& request);
 
 // Listeners that do not keep up (listener_faults.cc).
 Scene make_accept_slow(Stage& stage, const Request& request);

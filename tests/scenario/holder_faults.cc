@@ -4,9 +4,12 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
+#include <cstring>
 #include <thread>
 
 #include "tests/scenario/faults.h"
@@ -29,6 +32,24 @@ Actor start_visitors(Stage& stage, int count, std::uint16_t port) {
     }
     channel.say(1);
   });
+}
+
+/// A descriptor of `fd` on its way to whoever reads from the other end of `channel`.
+void put_into_message(int channel, int fd) {
+  char byte = 0;
+  iovec part{.iov_base = &byte, .iov_len = 1};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof fd)> room{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = room.data();
+  message.msg_controllen = room.size();
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof fd);
+  std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
+  check(static_cast<int>(sendmsg(channel, &message, 0)), "sendmsg");
 }
 
 }  // namespace
@@ -134,6 +155,39 @@ Scene make_mptcp_unaccepted(Stage& stage, const Request& request) {
   client.channel.hear();
   wait_until("CLOSE_WAIT in the accept queue", [&] { return count_in_state(port, kCloseWait) >= request.count; });
   return {{"mptcp-unaccepted", server.pid, client.pid, port, request.count}};
+}
+
+/// The connections of visitors that have left, and one with data that nobody reads. The broker touches each once more
+/// and hands it on in a message; the receiver never looks. It gives an agent time to see it at work first.
+Scene make_passed_on(Stage& stage, const Request& request) {
+  const Actor broker = stage.start("tcpfault-broker", [=](const Channel& channel) {
+    const Listening listening = listen_on({.port = request.port});
+    channel.say(listening.port);
+    std::vector<int> held;
+    for (int i = 0; i < request.count; ++i) {
+      held.push_back(accept_one(listening.fd));
+    }
+    wait_until("CLOSE_WAIT", [&] { return all_in_state(held, kCloseWait); });
+    channel.say(1);
+    held.push_back(accept_one(listening.fd));
+    channel.say(1);
+    sleep_for(Millis{3'500});
+    std::array<int, 2> pair{};
+    check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()), "socketpair");
+    for (const int fd : held) {
+      char byte = 0;
+      recv(fd, &byte, 1, MSG_DONTWAIT);
+      put_into_message(pair[0], fd);
+      close(fd);
+    }
+  });
+  const auto port = static_cast<std::uint16_t>(broker.channel.hear());
+  const Actor visitors = start_visitors(stage, request.count, port);
+  visitors.channel.hear();
+  broker.channel.hear();
+  const Actor writer = stage.start("tcpfault-writer", [=](const Channel&) { write_for_ever(connect_to(port)); });
+  broker.channel.hear();
+  return {{"passed-on", broker.pid, writer.pid, port, request.count}};
 }
 
 }  // namespace tcpfault

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // With fewer rights or sources: what can still be known is right, the rest is named as not assessed, and nothing is
 // called fine that could not be seen.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <fstream>
 #include <future>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -164,6 +166,77 @@ TEST_F(LimitedView, InAContainerPidsAreThoseOfItsOwnProc) {
   EXPECT_LT(pid, 100u) << "a number of the inner namespace";
   const Subject subject{.pids = {pid}, .netns = {}};
   expect_alarms(said, subject, {leaked("close-wait-leak", pid, story.value("count", 0u))});
+}
+
+const json* finding_of(const json& said, const std::string& id) {
+  const auto findings = said.find("findings");
+  if (findings == said.end()) return nullptr;
+  for (const json& finding : *findings) {
+    if (finding.value("id", "") == id) return &finding;
+  }
+  return nullptr;
+}
+
+TEST_F(LimitedView, FromOutsideAProcessInAContainerHasBothPids) {
+  if (!in_path("unshare")) GTEST_SKIP() << "no unshare";
+  Child container({"unshare", "-mpf", "--mount-proc", fault_binary(), "close-wait", "--own-netns", "--hold", "60s"});
+  const json story = json::parse(container.read_line(std::chrono::seconds(20)).value_or("{}"));
+  const auto inside = story.value("pid", 0u);
+  ASSERT_GT(inside, 0u) << story;
+  for (const char* sources : {"auto", "netlink"}) {
+    SCOPED_TRACE(sources);
+    const json said = report({"--only", "close-wait-leak", "--sources", sources});
+    bool found = false;
+    for (const json& finding : said.value("findings", json::array())) {
+      const json& scope = finding["scope"];
+      if (scope.value("pid_inside", 0u) != inside || scope.value("count", 0u) != story.value("count", 0u)) continue;
+      found = true;
+      EXPECT_NE(scope.value("pid", 0u), inside);
+      std::ifstream comm(fmt::format("/proc/{}/comm", scope.value("pid", 0u)));
+      std::string name;
+      std::getline(comm, name);
+      EXPECT_EQ(name, scope.value("comm", "")) << "a number of our own /proc";
+    }
+    EXPECT_TRUE(found) << said.dump(2);
+  }
+  const Ended text = run({agent_binary(), "report", "--for", "6s", "--policy", "lab"}, std::chrono::seconds(60));
+  EXPECT_TRUE(text.out.contains(fmt::format("(pid {} inside its", inside))) << text.out;
+}
+
+TEST_F(LimitedView, FromInsideAContainerWhoIsOutsideHasNoPid) {
+  if (!in_path("unshare")) GTEST_SKIP() << "no unshare";
+  const os::UniqueFd netns = new_netns();
+  const ChildOptions there{.env = {}, .uid = {}, .netns_fd = netns.get()};
+  const Fault leak({"close-wait"}, there);  // as the programs of a pod, or of the host's network
+  ASSERT_TRUE(leak.stands()) << leak.skipped() << leak.error();
+  auto inside = [&](std::vector<std::string> arguments) {
+    std::vector<std::string> command{"unshare", "-mpf", "--mount-proc", agent_binary()};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    return run(command, std::chrono::seconds(60), there).out;
+  };
+  const json said =
+      json::parse(inside({"report", "--for", "8s", "--policy", "lab", "--format", "json"}), nullptr, false);
+  const json* finding = finding_of(said, "close-wait-leak");
+  ASSERT_TRUE(finding) << said.dump(2);
+  const json& scope = (*finding)["scope"];
+  EXPECT_FALSE(scope.contains("pid")) << scope;
+  EXPECT_EQ(scope.value("holder", ""), "outside this container") << scope;
+  EXPECT_EQ(scope.value("count", std::uint64_t{0}), leak.count());
+  EXPECT_TRUE(finding->value("title", "").contains("outside this container"));
+
+  const std::string text = inside({"report", "--for", "8s", "--policy", "lab"});
+  EXPECT_TRUE(text.contains("outside this container")) << text;
+  EXPECT_FALSE(text.contains("[0]") || text.contains("pid 0") || text.contains("pid=0")) << text;
+  const json tick = json::parse(inside({"watch", "--json", "--once"}), nullptr, false);
+  bool shown = false;
+  for (json end : tick.value("connections", json::array())) {
+    if (end.value("state", "") != "CLOSE_WAIT") end = end["other_end"];  // the near end is the client's
+    if (!end.is_object() || end.value("state", "") != "CLOSE_WAIT") continue;
+    shown = true;
+    EXPECT_TRUE(end["pid"].is_null()) << end;
+    EXPECT_EQ(end.value("holder", ""), "outside this container") << end;
+  }
+  EXPECT_TRUE(shown) << tick.dump(2).substr(0, 2'000);
 }
 
 }  // namespace

@@ -78,6 +78,7 @@ const std::vector<FaultKind>& fault_kinds() {
        make_mptcp_unaccepted},
       {"inherited", "a child holds COUNT sockets that the program which started it has closed", 12, 1'000,
        make_inherited},
+      {"passed-on", "connections on their way in messages that nobody receives", 12, 200, make_passed_on},
       {"connect-refused", "a client of a port on which nobody listens", 1, 1, make_connect_refused},
       {"connect-no-answer", "a client whose SYNs are lost, to the end of the kernel's patience", 1, 1,
        make_connect_no_answer},
