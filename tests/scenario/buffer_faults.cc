@@ -261,6 +261,14 @@ Scene make_rmem_capped(Stage& stage, const Request& request) {
                          .value = "4096 87380 131072"});
 }
 
+Scene make_moderate_off(Stage& stage, const Request& request) {
+  return make_long_flow(stage, request, "moderate-off",
+                        {.receiver_is_here = true,
+                         .rate_bits_per_s = kCappedRate,
+                         .sysctl = "net/ipv4/tcp_moderate_rcvbuf",
+                         .value = "0"});
+}
+
 Scene make_rmem_enough(Stage& stage, const Request& request) {
   // The buffer has come to its end here, too, but its window is more than the path holds: the rest waits in a queue.
   return make_long_flow(stage, by_loss(request), "rmem-enough",

@@ -86,6 +86,7 @@ Scene make_slow_reader(Stage& stage, const Request& request);
 Scene make_rcvbuf_locked(Stage& stage, const Request& request);
 Scene make_sndbuf_locked(Stage& stage, const Request& request);
 Scene make_rmem_capped(Stage& stage, const Request& request);
+Scene make_moderate_off(Stage& stage, const Request& request);
 Scene make_rmem_enough(Stage& stage, const Request& request);
 Scene make_wmem_capped(Stage& stage, const Request& request);
 Scene make_sndbuf_enough(Stage& stage, const Request& request);

@@ -97,6 +97,7 @@ const std::vector<FaultKind>& fault_kinds() {
       {"sndbuf-enough", "nothing wrong: SO_SNDBUF 524288 and a path of 20 Mbit/s whose queue is full", 1, 1,
        make_sndbuf_enough},
       {"rmem-capped", "bulk over 30 ms into a namespace whose tcp_rmem ends at 128 KiB", 1, 1, make_rmem_capped},
+      {"moderate-off", "bulk over 30 ms into a namespace where tcp_moderate_rcvbuf is 0", 1, 1, make_moderate_off},
       {"rmem-enough", "nothing wrong: tcp_rmem ends at 1 MiB, which is more than the path holds", 1, 1,
        make_rmem_enough},
       {"wmem-capped", "bulk over 30 ms out of a namespace whose tcp_wmem ends at 128 KiB", 1, 1, make_wmem_capped},
