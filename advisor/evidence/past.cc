@@ -44,6 +44,12 @@ std::optional<bool> peer_closed_window(const SocketRow& row) {
   return *row.snd_wnd == 0;
 }
 
+constexpr std::uint32_t kLongAgoMs = 60'000;
+
+std::optional<std::uint32_t> at_most(std::optional<std::uint32_t> value, std::uint32_t most) {
+  return value ? std::optional(std::min(*value, most)) : std::nullopt;
+}
+
 PastRow past_row(const SocketRow& row, std::uint64_t mono_ms, const PastTick* before) {
   PastRow out{.key = past_key(row),
               .since_ms = mono_ms,
@@ -66,9 +72,11 @@ PastRow past_row(const SocketRow& row, std::uint64_t mono_ms, const PastTick* be
               .not_sent = row.not_sent,
               .sndbuf = row.sndbuf,
               .data_segs_out = row.data_segs_out,
+              .data_segs_in = row.data_segs_in,
               .total_retrans = row.total_retrans,
               .dsack_dups = row.dsack_dups,
               .ooo_segs = row.ooo_segs,
+              .sent_ms_ago = at_most(row.last_data_sent_ms, kLongAgoMs),
               .send_q = *Maybe<std::uint32_t>(row.send_q),
               .state = row.state,
               .scaling_ratio = row.scaling_ratio,

@@ -34,7 +34,8 @@ struct PastRow {
   Maybe<std::uint32_t> accept_queue, accept_limit;
   Maybe<std::uint32_t> srtt_us, rcv_rtt_us;
   Maybe<std::uint32_t> snd_wnd, snd_cwnd, not_sent, sndbuf;
-  Maybe<std::uint32_t> data_segs_out, total_retrans, dsack_dups, ooo_segs;
+  Maybe<std::uint32_t> data_segs_out, data_segs_in, total_retrans, dsack_dups, ooo_segs;
+  Maybe<std::uint32_t> sent_ms_ago;  ///< last_data_sent_ms, a minute at most: a row that rests stays the same
   std::uint32_t send_q = 0;
   TcpState state = TcpState::established;
   std::optional<std::uint8_t> scaling_ratio;

@@ -276,7 +276,8 @@ struct FailedConnects {
   auto operator<=>(const FailedConnects&) const = default;
 };
 
-/// "TcpExt.ListenDrops", "Tcp.RetransSegs", "IpExt.InOctets" … from /proc/net/{netstat,snmp} of one namespace.
+/// "TcpExt.ListenDrops", "Tcp.RetransSegs", "IpExt.InOctets" … from /proc/net/{netstat,snmp} of one namespace, and
+/// "Device.NAME.dropped": packets that a device of it, or the queueing discipline in front, did not send.
 using Counters = std::map<std::string, std::uint64_t>;
 
 /// A setting as the kernel holds it. Triples such as tcp_rmem have three values.

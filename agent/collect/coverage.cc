@@ -203,6 +203,8 @@ std::vector<FactCoverage> cover(const std::vector<FactCoverage>& of_tracer, cons
   all.push_back(owners_fact(own));
   for (const DerivedFact& derived : kDerived) all.push_back(derive(derived, own.snapshot));
   all.push_back(read_from(FactId::counters, "/proc/net/netstat, snmp", own.counters_read, own.counters_problem));
+  if (!own.devices_problem.empty() && all.back().remark.empty())
+    all.back().remark = "not what devices drop: " + own.devices_problem;
   all.push_back(read_from(FactId::settings, "/proc/sys/net", own.settings_read, own.settings_problem));
   all.push_back(read_from(FactId::memory, "/proc/net/sockstat, protocols", own.memory_read, own.memory_problem));
   all.push_back(fact_from(FactId::cgroups, own.cgroups));

@@ -16,6 +16,7 @@ struct OwnFacts {
   std::uint64_t unreadable_processes = 0;
   std::string hooks_not_measured;                                  ///< why; empty: they can be
   std::string counters_problem, settings_problem, memory_problem;  ///< empty: read
+  std::string devices_problem;                                     ///< empty: read, with the counters
   bool counters_read = true, settings_read = true, memory_read = true;
   std::string namespaces_remark, cgroups_remark, user_queues_remark;
 };

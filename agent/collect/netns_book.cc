@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "agent/sources/devices.h"
+
 namespace tcpadvisor::collect {
 
 void NetnsBook::describe(const std::vector<NetnsReading>& readings, const Picture& picture, const os::NetnsList& list,
@@ -14,6 +16,7 @@ void NetnsBook::describe(const std::vector<NetnsReading>& readings, const Pictur
   bool any_counters = false, any_settings = false;
   std::string first_refusal;
   own.counters_problem.clear();
+  own.devices_problem.clear();
   own.settings_problem.clear();
   for (const NetnsReading& reading : readings) {
     NetnsSample& netns = sample.netns.emplace_back();
@@ -32,6 +35,12 @@ void NetnsBook::describe(const std::vector<NetnsReading>& readings, const Pictur
     if (auto why = picture.failed.find(netns.id); why != picture.failed.end()) netns.error = why->second;
     netns.counters = reading.files.counters;
     netns.sockstat = reading.files.sockstat;
+    if (reading.devices) {
+      netns.devices = *reading.devices;
+      sources::count_drops(netns.devices, netns.counters);
+    } else if (reading.devices_failed && own.devices_problem.empty()) {
+      own.devices_problem = reading.devices_failed->message;
+    }
     bad_texts_ += reading.files.errors.size();
     for (const Error& error : reading.files.errors) {
       if (netns.error.empty()) netns.error = error.message;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "agent/sources/devices.h"
 #include "agent/sources/proc_net_tcp.h"
 #include "agent/sources/sock_diag.h"
 
@@ -55,6 +56,12 @@ void walk(const NetnsOrder& order, const TallyContext& context, const os::ProcRo
   keep(tally.take());
 }
 
+/// Only then anybody asks what devices drop. Most of many namespaces never do, and cost nothing.
+bool sends_again(const Counters& counters) {
+  auto count = counters.find("Tcp.RetransSegs");
+  return count != counters.end() && count->second > 0;
+}
+
 }  // namespace
 
 NetnsReading read_netns(const os::NetnsRef& ref, const NetnsOrder& order, const os::ProcRoot& root,
@@ -73,6 +80,11 @@ NetnsReading read_netns(const os::NetnsRef& ref, const NetnsOrder& order, const 
     walk(order, context, root, tracer, ages, owner_totals, reading);
   }
   reading.files = sources::read_net_files(root);
+  if (sends_again(reading.files.counters)) {
+    auto devices = sources::read_devices();
+    if (devices) reading.devices = std::move(*devices);
+    if (!devices) reading.devices_failed = devices.error();
+  }
   if (order.sysctls) {
     auto settings = sources::read_sysctls(root);
     if (settings) reading.sysctls = std::move(*settings);

@@ -22,6 +22,8 @@ struct NetnsReading {
   std::uint64_t undecodable = 0;  ///< messages of sock_diag that made no sense
   kernel::PortRange ports;        ///< of connect(); all of them if that is not known
   sources::NetFiles files;
+  std::optional<std::vector<Device>> devices;  ///< nothing if they could not be read
+  std::optional<Error> devices_failed;
   std::optional<Sysctls> sysctls;  ///< nothing if not asked for, or failed
   std::optional<Error> sysctls_failed;
 };
