@@ -48,10 +48,6 @@ void send_bulk(const Request& request, std::uint16_t port, const char* address, 
   }
 }
 
-struct FarSide {
-  int here, there;
-};
-
 /// Both ends of a measured flow get the processor when they want it: a late reader would be another fault.
 void run_at_once() {
   (void)setpriority(PRIO_PROCESS, 0, -20);  // needs a right; without it the measurement is less exact
@@ -69,17 +65,9 @@ struct LongFlow {
 /// A second namespace behind a round-trip time of 30 ms.
 FarSide add_far_side(Stage& stage, const Request& request, std::uint64_t rate_bits_per_s,
                      std::uint64_t queue_bytes = DelayLinkOptions{}.queue_bytes) {
-  if (!request.private_netns) {
-    throw Skip("a path with a round-trip time needs network namespaces of its own (--own-netns)");
-  }
-  const int here = this_netns();
-  enter_new_netns();
-  const int there = this_netns();
-  join_netns(here);
-  start_delay_link(
-      stage, here, there,
+  return add_far_side(
+      stage, request.private_netns,
       {.one_way_delay = std::chrono::milliseconds(15), .rate_bits_per_s = rate_bits_per_s, .queue_bytes = queue_bytes});
-  return {here, there};
 }
 
 /// One bulk flow from one side to the other.

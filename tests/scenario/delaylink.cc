@@ -10,15 +10,18 @@
 #include <array>
 #include <deque>
 #include <optional>
+#include <random>
 #include <vector>
 
+#include "tests/scenario/netns.h"
 #include "tests/scenario/tun.h"
 
 namespace tcpfault {
 namespace {
 
-constexpr int kMtuBytes = 9000;  // few and large packets: each costs two system calls
 constexpr std::size_t kMaxPacketBytes = 9216;
+constexpr std::chrono::microseconds kLateBy{3'000};
+constexpr ssize_t kWithData = 100;  // bytes; an acknowledgement has fewer
 constexpr const char* kDevice = "fault0";
 
 /// Packets on their way in one direction.
@@ -34,32 +37,52 @@ class Lane {
       if (size <= 0) {
         return;
       }
-      if (queued_bytes_ + static_cast<std::size_t>(size) > options_.queue_bytes) {
+      if (queued_bytes_ + static_cast<std::size_t>(size) > options_.queue_bytes || loses(size)) {
         continue;
       }
       const auto serialization =
           std::chrono::nanoseconds(static_cast<std::uint64_t>(size) * 8 * 1'000'000'000 / options_.rate_bits_per_s);
       line_free_ = std::max(line_free_, now) + serialization;
-      queue_.push_back({line_free_ + options_.one_way_delay, {buffer.begin(), buffer.begin() + size}});
+      const bool late = hits(size, options_.late_per_million);
+      (late ? late_ : queue_)
+          .push_back({line_free_ + options_.one_way_delay + (late ? kLateBy : std::chrono::microseconds(0)),
+                      {buffer.begin(), buffer.begin() + size}});
       queued_bytes_ += static_cast<std::size_t>(size);
     }
   }
 
   void deliver(Clock::time_point now) {
-    while (!queue_.empty() && queue_.front().due <= now) {
-      // A full device queue loses the packet, as a network would.
-      (void)!write(to_, queue_.front().bytes.data(), queue_.front().bytes.size());
-      queued_bytes_ -= queue_.front().bytes.size();
-      queue_.pop_front();
+    for (std::deque<Packet>* queue : {&queue_, &late_}) {
+      while (!queue->empty() && queue->front().due <= now) {
+        // A full device queue loses the packet, as a network would.
+        (void)!write(to_, queue->front().bytes.data(), queue->front().bytes.size());
+        queued_bytes_ -= queue->front().bytes.size();
+        queue->pop_front();
+      }
     }
   }
 
   std::optional<Clock::time_point> next_due() const {
-    return queue_.empty() ? std::nullopt : std::optional(queue_.front().due);
+    std::optional<Clock::time_point> due;
+    for (const std::deque<Packet>* queue : {&queue_, &late_}) {
+      if (!queue->empty()) {
+        due = std::min(due.value_or(queue->front().due), queue->front().due);
+      }
+    }
+    return due;
   }
   int near_end() const { return from_; }
 
  private:
+  bool hits(ssize_t size, std::uint32_t per_million) {
+    constexpr std::uint32_t kMillion = 1'000'000;
+    return per_million > 0 && size >= kWithData && dice_() % kMillion < per_million;
+  }
+
+  bool loses(ssize_t size) {
+    return (options_.largest_bytes > 0 && size > options_.largest_bytes) || hits(size, options_.lost_per_million);
+  }
+
   struct Packet {
     Clock::time_point due;
     std::vector<char> bytes;
@@ -68,7 +91,8 @@ class Lane {
   DelayLinkOptions options_;
   Clock::time_point line_free_{};
   std::size_t queued_bytes_ = 0;
-  std::deque<Packet> queue_;
+  std::deque<Packet> queue_, late_;
+  std::mt19937 dice_;  // NOLINT: always the same losses
 };
 
 /// Carried late, a packet has another round-trip time: on a busy machine we go first. A few percent of one processor.
@@ -98,10 +122,22 @@ void carry_for_ever(int tun_a, int tun_b, const DelayLinkOptions& options) {
 
 }  // namespace
 
+FarSide add_far_side(Stage& stage, bool private_netns, const DelayLinkOptions& options) {
+  if (!private_netns) {
+    throw Skip("a path with a round-trip time needs network namespaces of its own (--own-netns)");
+  }
+  const int here = this_netns();
+  enter_new_netns();
+  const int there = this_netns();
+  join_netns(here);
+  start_delay_link(stage, here, there, options);
+  return {here, there};
+}
+
 void start_delay_link(Stage& stage, int netns_a, int netns_b, const DelayLinkOptions& options) {
   const Actor link = stage.start("tcpfault-link", [=](const Channel& channel) {
-    const int tun_a = open_tun(netns_a, kDevice, kLinkAddressA, kMtuBytes);
-    const int tun_b = open_tun(netns_b, kDevice, kLinkAddressB, kMtuBytes);
+    const int tun_a = open_tun(netns_a, kDevice, kLinkAddressA, options.mtu_bytes);
+    const int tun_b = open_tun(netns_b, kDevice, kLinkAddressB, options.mtu_bytes);
     channel.say(1);
     carry_for_ever(tun_a, tun_b, options);
   });
