@@ -33,6 +33,11 @@
   rule(peer_window_limited) \
   rule(send_queue_delay) \
   rule(mem_max_relation) \
+  rule(nagle_delack_stall) \
+  rule(retrans_cc_qdisc) \
+  rule(slow_start_after_idle) \
+  rule(mtu_blackhole) \
+  rule(ooo_queue_pressure) \
   rule(pending_shutdown_data) \
   rule(user_queue_unbounded) \
   rule(message_queue_holds_senders) \

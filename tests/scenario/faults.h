@@ -94,6 +94,15 @@ Scene make_messages_wait(Stage& stage, const Request& request);
 Scene make_slow_reader_far(Stage& stage, const Request& request);
 Scene make_mem_pressure(Stage& stage, const Request& request);
 
+// Senders that stand in their own way, and paths that lose what they carry (path_faults.cc).
+Scene make_nagle_stall(Stage& stage, const Request& request);
+Scene make_one_write(Stage& stage, const Request& request);
+Scene make_lossy_path(Stage& stage, const Request& request);
+Scene make_reordering(Stage& stage, const Request& request);
+Scene make_slow_bursts(Stage& stage, const Request& request);
+Scene make_bursts_bbr(Stage& stage, const Request& request);
+Scene make_mtu_blackhole(Stage& stage, const Request& request);
+
 // Processes that do not run, have no descriptors left, forget what they opened, or whose peers do not read
 // (process_faults.cc).
 Scene make_process_stopped(Stage& stage, const Request& request);

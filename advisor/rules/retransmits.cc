@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "advisor/base/text.h"
+#include "advisor/rules/flows.h"
+#include "advisor/rules/rule.h"
+#include "advisor/rules/words.h"
+
+namespace tcpadvisor {
+namespace {
+
+constexpr Threshold kMinShare = ratio_threshold("min_share", 0.001);  // of the segments sent; fewer are no topic
+constexpr Threshold kMinRetransmits = count_threshold("min_retransmits", 10, "segments");  // towards one peer
+constexpr Threshold kMuchShare = ratio_threshold("much_share", 0.02);  // from here on a full path is a trouble, too
+constexpr Threshold kSpuriousShare = ratio_threshold("spurious_share", 0.5);  // that the peer had already
+constexpr Threshold kLocalShare = ratio_threshold("local_share", 0.5);        // that devices of this namespace dropped
+constexpr Threshold kBusyShare = ratio_threshold("busy_share", 0.5);          // of the time: a flow that wants more
+constexpr double kLeastS = 10;
+constexpr std::size_t kFewestLooks = 4;
+constexpr std::size_t kFewestTimes = 3;  // between two looks: one burst of losses is the start of a flow
+constexpr double kNoQueue = 1.25;        // srtt / min_rtt: no queue stands where the segments are lost
+constexpr double kQueue = 1.5;
+constexpr double kModelRange = 3;  // the rate that losses allow is known no better
+
+enum class Why : std::uint8_t { spurious, local, lossy, congested, unclear };
+constexpr std::array<std::string_view, 5> kTopics = {"spurious", "local-drop", "lossy-path", "congestion", "unclear"};
+
+/// What one connection had to send again.
+struct Loss {
+  const SocketRow* row = nullptr;
+  double sent = 0, again = 0, duplicates = 0, acked = 0, span_s = 0;
+  double srtt_us = 0, busy_share = 0, window_share = 0;  ///< window_share: of the busy time, limited by the peer
+  bool duplicates_known = false;
+};
+
+std::optional<Loss> loss_of(const Window& window, const Past& past, const SocketRow& row) {
+  if (row.kind != SocketKind::full || row.state == TcpState::listen || stays_inside(window, row)) return std::nullopt;
+  Progress progress = progress_of(past, row);
+  // Where nothing is acknowledged any more, nothing is known about the path: the peer may be gone.
+  if (progress.retransmits.value_or(0) == 0 || progress.acked.value_or(0) == 0 || !progress.segs_out)
+    return std::nullopt;
+  Series again = numbers(past, row, &PastRow::total_retrans);
+  if (again.rises() < kFewestTimes) return std::nullopt;
+  Loss out{.row = &row,
+           .sent = *progress.segs_out,
+           .again = *progress.retransmits,
+           .duplicates = progress.duplicates.value_or(0),
+           .acked = *progress.acked,
+           .span_s = progress.span_s,
+           .srtt_us = progress.srtt_us,
+           .duplicates_known = progress.duplicates.has_value()};
+  Series busy = numbers(past, row, &PastRow::busy_us);
+  if (busy.span_s() > 0) out.busy_share = busy.increase() / 1e6 / busy.span_s();
+  if (busy.increase() > 0) {
+    out.window_share = numbers(past, row, &PastRow::rwnd_limited_us).increase() / busy.increase();
+  }
+  return out;
+}
+
+/// All that one process sent again towards one address.
+struct Towards {
+  double sent = 0, again = 0, duplicates = 0;
+  double queue = 0;  ///< srtt / min_rtt, weighted by what was sent again; 0 if not known
+  bool duplicates_known = true;
+  std::vector<Loss> losses;
+};
+
+void add(Towards& sum, const Loss& loss) {
+  sum.sent += loss.sent;
+  sum.again += loss.again;
+  sum.duplicates += loss.duplicates;
+  sum.duplicates_known = sum.duplicates_known && loss.duplicates_known;
+  sum.losses.push_back(loss);
+}
+
+double queue_of(const Towards& towards) {
+  double weighted = 0, weight = 0;
+  for (const Loss& loss : towards.losses) {
+    double min_rtt = loss.row->min_rtt_us.value_or(0);
+    if (min_rtt == 0 || loss.srtt_us == 0) continue;
+    weighted += loss.again * loss.srtt_us / min_rtt;
+    weight += loss.again;
+  }
+  return weight > 0 ? weighted / weight : 0;
+}
+
+/// Packets that devices of this namespace, or their queueing disciplines, dropped; nothing if that is not read.
+std::optional<double> local_drops(const Past& past, const NetnsSample* netns) {
+  if (netns == nullptr || netns->devices.empty()) return std::nullopt;
+  double dropped = 0;
+  for (const auto& [name, value] : netns->counters) {
+    if (name.starts_with("Device.")) dropped += past.increase(netns->id, name).value_or(0);
+  }
+  return dropped;
+}
+
+Why why_of(const Policy& policy, const Towards& towards, std::optional<double> dropped_here) {
+  if (towards.duplicates_known && towards.duplicates > policy.value(kSpuriousShare) * towards.again)
+    return Why::spurious;
+  if (dropped_here.value_or(0) >= policy.value(kLocalShare) * towards.again) return Why::local;
+  if (towards.queue >= kQueue) return Why::congested;
+  return towards.queue > 0 && towards.queue <= kNoQueue ? Why::lossy : Why::unclear;
+}
+
+/// What a loss-based control can carry over this round trip with this loss (Mathis and others, 1997): bytes per second.
+double rate_by_losses(const Loss& loss) {
+  double p = loss.again / std::max(1.0, loss.sent);
+  return p > 0 && loss.srtt_us > 0 ? 1.22 * loss.row->mss.value_or(1448) / (loss.srtt_us / 1e6 * std::sqrt(p)) : 0;
+}
+
+/// The losses, and nothing else, set its rate.
+bool held_back(const Policy& policy, const Loss& loss) {
+  double rate = loss.span_s > 0 ? loss.acked / loss.span_s : 0, model = rate_by_losses(loss);
+  return !is_model_based(loss.row->congestion_control) && loss.busy_share >= policy.value(kBusyShare) &&
+         loss.window_share < 0.5 && rate <= kModelRange * model && model <= kModelRange * rate;
+}
+
+struct Group {
+  const FlowGroup& flows;
+  Why why = Why::unclear;
+  Towards sum;
+  std::optional<double> dropped_here;
+  Loss worst;
+  bool held_back = false;
+  double share() const { return sum.again / std::max(1.0, sum.sent); }
+};
+
+std::string place_text(const Group& group) {
+  if (!group.dropped_here)
+    return "Where they are lost is not visible from here, nor what this host's own devices drop.";
+  return fmt::format("This host's own devices dropped {} packets in that time: it is elsewhere.",
+                     with_commas(static_cast<std::uint64_t>(*group.dropped_here)));
+}
+
+void say_meaning(const Sample& now, const Group& group, Finding& finding) {
+  const std::string who = process_text(finding.scope);
+  Recommendation& cure = finding.recommendation;
+  switch (group.why) {
+    case Why::spurious:
+      finding.meaning =
+          "The peer reports most of what was sent again as duplicates: nothing was lost. Segments came late or out of "
+          "order, by several ways through the network or a delay that jumped.";
+      cure.text = "Change nothing here. Look at link bundles and parallel routes only if the rate matters.";
+      break;
+    case Why::local:
+      finding.meaning =
+          "About as many packets were dropped by devices of this namespace, or by the queues in front of them: the "
+          "losses happen on this host.";
+      cure.kind = RecommendationKind::capacity;
+      cure.text =
+          "See which queue drops (ip -s link, tc -s qdisc): a shaper's rate, a queue that is too short for its rate, "
+          "or "
+          "a reader of a TUN device that does not keep up.";
+      break;
+    case Why::lossy:
+      finding.meaning =
+          "Segments are lost although no queue stands on the path (the round trip is as short as ever): a line that "
+          "damages packets, a policer, or a queue too short to be seen. " +
+          place_text(group);
+      if (group.held_back) {
+        finding.meaning += fmt::format(
+            " {} takes each loss for a full path: at {:.2f} % over {:.0f} ms it gets about {}/s, whatever the line is "
+            "worth.",
+            group.worst.row->congestion_control.empty() ? "The congestion control"
+                                                        : group.worst.row->congestion_control,
+            group.share() * 100, group.worst.srtt_us / 1000,
+            human_bytes(static_cast<std::uint64_t>(rate_by_losses(group.worst))));
+      }
+      cure.kind = RecommendationKind::peer;
+      cure.text = "Find the line that loses packets (errors at its ports, radio, a policer) and repair it.";
+      if (group.held_back) {
+        cure.kind = RecommendationKind::application;
+        cure.text += fmt::format(" Until then, try bbr for {} alone: it does not slow down for single losses.", who);
+        cure.steps = {
+            "in the program: setsockopt(TCP_CONGESTION, \"bbr\"); or ip route change <peer's net> … congctl bbr",
+            "compare the rate and the retransmissions, also of others on that path, before "
+            "net.ipv4.tcp_congestion_control is set for all"};
+        const NetnsSample* netns = now.find_netns(finding.scope.netns);
+        auto known = netns == nullptr ? Sysctls::const_iterator{}
+                                      : netns->sysctls.find("net.ipv4.tcp_available_congestion_control");
+        if (netns != nullptr && known != netns->sysctls.end() && !known->second.text.contains("bbr"))
+          cure.steps.insert(cure.steps.begin(), "bbr is not loaded in this kernel: modprobe tcp_bbr on the host");
+      }
+      break;
+    case Why::congested:
+      finding.meaning = fmt::format(
+          "Round trips take {:.1f} times as long as on the empty path: a queue is full, and what does not fit is lost. "
+          "So a sender finds out what the path carries. {}",
+          group.sum.queue, place_text(group));
+      cure.kind = RecommendationKind::capacity;
+      cure.text =
+          "No setting of this host makes the path wider. At the narrow place: a queue that drops early (fq_codel, "
+          "cake), "
+          "or more capacity; here: fewer flows at once.";
+      break;
+    case Why::unclear:
+      finding.meaning =
+          "Round trips are a little longer than on the empty path: losses of the line and of a queue cannot "
+          "be told apart. " +
+          place_text(group);
+      cure.text = "Observe for longer, and at the other hosts on that path, before anything is changed.";
+      break;
+  }
+  cure.verify = "tcpadvisor report --only retrans-cc-qdisc; ss -ti: retrans stays, dsack_dups tells duplicates";
+}
+
+Severity severity_of(const Policy& policy, const Group& group) {
+  const bool much = group.share() >= policy.value(kMuchShare);
+  switch (group.why) {
+    case Why::spurious:
+    case Why::unclear:
+      return Severity::info;
+    case Why::lossy:
+      return group.held_back || much ? Severity::warning : Severity::info;
+    case Why::local:
+    case Why::congested:
+      return much ? Severity::warning : Severity::info;
+  }
+  return Severity::info;
+}
+
+constexpr std::array<std::string_view, 5> kTitles = {"were sent again without need", "were lost on this host",
+                                                     "are lost on a path without a queue", "are lost on a full path",
+                                                     "are lost on the path"};
+
+/// How the whole namespace repaired its losses, for who wants to know more.
+void add_counters(const Past& past, const Evidence& in, NetnsId netns, Finding& finding) {
+  struct Kind {
+    const char *metric, *counter;
+  };
+  for (Kind kind : {Kind{"fast_retransmits", "TcpExt.TCPFastRetrans"}, Kind{"timeouts", "TcpExt.TCPTimeouts"},
+                    Kind{"tail_loss_probes", "TcpExt.TCPLossProbes"}}) {
+    if (auto increase = past.increase(netns, kind.counter)) {
+      finding.evidence.push_back(
+          measured(in.window, kind.metric, fmt::format("{} of the namespace", kind.counter), *increase, "count"));
+    }
+  }
+}
+
+Finding finding_for(const Evidence& in, const Past& past, const Group& group) {
+  const Sample& now = in.now();
+  Finding finding;
+  finding.id = "retrans-cc-qdisc";
+  finding.topic = kTopics[static_cast<std::size_t>(group.why)];
+  finding.severity = severity_of(in.policy, group);
+  finding.finding_class = group.why == Why::local ? FindingClass::kernel_config : FindingClass::network_path;
+  finding.scope = group.flows.scope;
+  finding.title =
+      fmt::format("{:.2g} % of the segments from {} to {} {}", group.share() * 100, process_text(finding.scope),
+                  peers_text(group.flows), kTitles[static_cast<std::size_t>(group.why)]);
+  finding.confidence = group.why == Why::spurious || group.held_back ? Confidence::high : Confidence::medium;
+  finding.confidence_why = group.why == Why::spurious
+                               ? "the peer's own reports (DSACK)"
+                               : "from counts and round trips at this end; no single loss is followed to its place";
+  std::string source = source_of(now, FactId::snapshot);
+  auto say = [&](const char* metric, double value, const char* unit, std::optional<double> threshold = std::nullopt) {
+    Measurement one = measured(in.window, metric, source, value, unit, threshold);
+    one.window_s = past.span_s();
+    one.samples = past.samples();
+    finding.evidence.push_back(std::move(one));
+  };
+  say("retransmitted_share", group.share(), "ratio", in.policy.value(kMinShare));
+  say("retransmitted", group.sum.again, "segments", in.policy.value(kMinRetransmits));
+  if (group.sum.duplicates_known) {
+    say("reported_as_duplicates", std::min(1.0, group.sum.duplicates / group.sum.again), "ratio",
+        in.policy.value(kSpuriousShare));
+  }
+  if (group.sum.queue > 0)
+    say("rtt_of_min_rtt", group.sum.queue, "ratio", group.why == Why::congested ? kQueue : kNoQueue);
+  if (group.dropped_here) {
+    finding.evidence.push_back(
+        measured(in.window, "dropped_by_own_devices", "netlink", *group.dropped_here, "packets"));
+  }
+  if (group.worst.span_s > 0) say("rate", group.worst.acked / group.worst.span_s * 8 / 1e6, "Mbit/s");
+  if (group.held_back) say("rate_that_losses_allow", rate_by_losses(group.worst) * 8 / 1e6, "Mbit/s");
+  add_counters(past, in, finding.scope.netns, finding);
+  say_meaning(now, group, finding);
+  finding.not_useful = {
+      {"net.ipv4.tcp_sack, net.ipv4.tcp_dsack, net.ipv4.tcp_timestamps",
+       "turned off, each loss takes longer to repair"},
+      {"net.ipv4.tcp_wmem, net.ipv4.tcp_rmem", "no buffer is full; a larger one loses as much"},
+      {"net.ipv4.tcp_retries2", "says when to give up, not what gets lost"},
+  };
+  if (group.why != Why::local) {
+    finding.not_useful.push_back({"txqueuelen", "this host's own queues are not where they are lost"});
+  } else {
+    finding.not_useful.push_back({"txqueuelen 10000", "the packets wait longer instead, and TCP still fills it"});
+  }
+  return finding;
+}
+
+Outcome judge(const Evidence& in) {
+  const Sample& now = in.now();
+  if (std::string problem = snapshot_problem(now); !problem.empty()) return Outcome::unknown(problem);
+  if (in.window.samples() < kFewestLooks) return Outcome::unknown(too_few_samples(in.window, kFewestLooks));
+  const Past past = recent(in, kLeastS);
+  std::map<std::tuple<Pid, NetnsId, std::string>, Towards> all;
+  for (const SocketRow& row : now.sockets) {
+    if (auto loss = loss_of(in.window, past, row)) {
+      add(all[{row.owner ? row.owner->pid : 0, row.netns, row.remote.ip_text()}], *loss);
+    }
+  }
+  // One finding for all peers of a process that fare alike.
+  FlowGroups groups;
+  std::map<const SocketRow*, const Towards*> towards_of;
+  std::map<NetnsId, std::optional<double>> drops;
+  double worst_share = 0;
+  for (auto& [key, towards] : all) {
+    double share = towards.again / std::max(1.0, towards.sent);
+    worst_share = std::max(worst_share, share);
+    if (towards.again < in.policy.value(kMinRetransmits) || share < in.policy.value(kMinShare)) continue;
+    NetnsId netns = std::get<NetnsId>(key);
+    if (!drops.contains(netns)) drops[netns] = local_drops(past, now.find_netns(netns));
+    towards.queue = queue_of(towards);
+    Why why = why_of(in.policy, towards, drops[netns]);
+    for (const Loss& loss : towards.losses) {
+      groups.add(now, *loss.row, std::string(kTopics[static_cast<std::size_t>(why)]));
+      towards_of[loss.row] = &towards;
+    }
+  }
+  std::vector<Finding> findings;
+  for (const FlowGroup& flows : groups.take()) {
+    Group group{.flows = flows, .why = {}, .sum = {}, .dropped_here = drops[flows.scope.netns], .worst = {}};
+    group.why = why_of(in.policy, *towards_of.at(flows.rows.front()), group.dropped_here);
+    for (const SocketRow* row : flows.rows) {
+      for (const Loss& loss : towards_of.at(row)->losses) {
+        if (loss.row != row) continue;
+        add(group.sum, loss);
+        const bool held = group.why == Why::lossy && held_back(in.policy, loss);
+        if (group.worst.row == nullptr || std::pair(held, loss.again) > std::pair(group.held_back, group.worst.again))
+          group.worst = loss;
+        group.held_back = group.held_back || held;
+      }
+    }
+    group.sum.queue = queue_of(group.sum);
+    findings.push_back(finding_for(in, past, group));
+  }
+  return Outcome::of(std::move(findings), rows_missing(now), "largest share of segments sent again towards one peer",
+                     fmt::format("{:.2f} %", worst_share * 100));
+}
+
+constexpr std::array kThresholds = {kMinShare, kMinRetransmits, kMuchShare, kSpuriousShare, kLocalShare, kBusyShare};
+constexpr std::array<std::string_view, 3> kReferences = {
+    "RFC 8985 (RACK-TLP)", "RFC 3708 (DSACK tells spurious retransmissions)",
+    "M. Mathis et al., The macroscopic behavior of the TCP congestion avoidance algorithm, 1997"};
+
+}  // namespace
+
+namespace rules {
+
+extern const Rule retrans_cc_qdisc = {
+    .id = "retrans-cc-qdisc",
+    .title = "why segments are sent again",
+    .explanation =
+        "Retransmissions are explained for each process and peer: needless ones that the peer reports as duplicates, "
+        "drops by this host's own devices, losses on a path without a queue, and those of a full path. Only some of "
+        "them have a cure at this end.",
+    .thresholds = kThresholds,
+    .references = kReferences,
+    .judge = judge,
+};
+
+}  // namespace rules
+}  // namespace tcpadvisor
