@@ -194,7 +194,7 @@ Outcome judge(const Evidence& in) {
   for (const FlowGroup& flows : groups.take()) {
     Group group{.flows = flows, .worst = {}};
     for (const SocketRow* row : flows.rows) {
-      const Stuck& one = found.at(row);
+      const Stuck& one = found[row];
       if (group.worst.row == nullptr || one.for_s > group.worst.for_s) group.worst = one;
       group.hears = group.hears || one.hears;
       if (group.passes == nullptr) group.passes = passes[address_of(*row)];

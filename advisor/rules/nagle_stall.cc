@@ -148,7 +148,7 @@ Outcome judge(const Evidence& in) {
   for (const FlowGroup& flows : groups.take()) {
     Group group{.flows = flows, .worst = {}, .answers = 0, .runs = {}};
     for (const SocketRow* row : flows.rows) {
-      const Stall& stall = stalls.at(row);
+      const Stall& stall = stalls[row];
       if (group.worst.row == nullptr || stall.lost_ms > group.worst.lost_ms) group.worst = stall;
       group.answers += stall.answers;
       if (row->calls) group.runs = group.runs.value_or(0) + row->calls->small_write_runs;

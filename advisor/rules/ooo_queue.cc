@@ -112,7 +112,7 @@ Outcome judge(const Evidence& in) {
   for (const FlowGroup& flows : groups.take()) {
     Disorder sum;
     for (const SocketRow* row : flows.rows) {
-      const Disorder& one = found.at(row);
+      const Disorder& one = found[row];
       sum.received += one.received;
       sum.out_of_order += one.out_of_order;
       if (one.sent_again) sum.sent_again = sum.sent_again.value_or(0) + *one.sent_again;

@@ -329,9 +329,9 @@ Outcome judge(const Evidence& in) {
   std::vector<Finding> findings;
   for (const FlowGroup& flows : groups.take()) {
     Group group{.flows = flows, .why = {}, .sum = {}, .dropped_here = drops[flows.scope.netns], .worst = {}};
-    group.why = why_of(in.policy, *towards_of.at(flows.rows.front()), group.dropped_here);
+    group.why = why_of(in.policy, *towards_of[flows.rows.front()], group.dropped_here);
     for (const SocketRow* row : flows.rows) {
-      for (const Loss& loss : towards_of.at(row)->losses) {
+      for (const Loss& loss : towards_of[row]->losses) {
         if (loss.row != row) continue;
         add(group.sum, loss);
         const bool held = group.why == Why::lossy && held_back(in.policy, loss);

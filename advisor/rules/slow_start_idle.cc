@@ -189,7 +189,7 @@ Outcome judge(const Evidence& in) {
     const Bursts* worst = nullptr;
     double bursts = 0;
     for (const SocketRow* row : flows.rows) {
-      const Bursts& one = found.at(row);
+      const Bursts& one = found[row];
       bursts += static_cast<double>(one.lost_rounds.size());
       if (worst == nullptr || one.lost_ms() > worst->lost_ms()) worst = &one;
     }
