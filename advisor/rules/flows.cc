@@ -86,6 +86,15 @@ std::string peers_text(const FlowGroup& group) {
   return most_frequent(peers);
 }
 
+std::string progress_problem(const Evidence& in, std::size_t fewest_looks) {
+  const Sample& now = in.now();
+  if (std::string problem = snapshot_problem(now); !problem.empty()) return problem;
+  if (in.window.samples() < fewest_looks) return too_few_samples(in.window, fewest_looks);
+  const FactCoverage* info = now.fact(FactId::tcp_info);
+  if (info == nullptr || !info->in_use.empty() || now.sockets.empty()) return "";
+  return fmt::format("{} does not show how connections get on", source_of(now, FactId::snapshot));
+}
+
 std::string rows_missing(const Sample& now) {
   if (now.rows_suppressed == 0) return "";
   return fmt::format("{} over the limit of rows", counted(now.rows_suppressed, "socket"));

@@ -62,6 +62,9 @@ class FlowGroups {
 /// "10.0.0.2:443" if all have it, else "10.0.0.2 (40), 10.0.0.3 (8), 2 more".
 std::string peers_text(const FlowGroup& group);
 
+/// Why it is not known how connections get on (no source lists them, or not that, or too few looks); empty if it is.
+std::string progress_problem(const Evidence& in, std::size_t fewest_looks);
+
 /// "n over the limit of rows": who looks at sockets one by one has not seen those. Empty if there are none.
 std::string rows_missing(const Sample& now);
 

@@ -95,8 +95,7 @@ Finding finding_for(const Evidence& in, const Past& past, const FlowGroup& flows
 
 Outcome judge(const Evidence& in) {
   const Sample& now = in.now();
-  if (std::string problem = snapshot_problem(now); !problem.empty()) return Outcome::unknown(problem);
-  if (in.window.samples() < kFewestLooks) return Outcome::unknown(too_few_samples(in.window, kFewestLooks));
+  if (std::string problem = progress_problem(in, kFewestLooks); !problem.empty()) return Outcome::unknown(problem);
   const Past past = recent(in, kLeastS);
   FlowGroups groups;
   std::map<const SocketRow*, Disorder> found;

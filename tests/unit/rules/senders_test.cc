@@ -472,5 +472,18 @@ TEST(OooQueuePressure, a_few_or_one_burst_are_normal) {
   expect_fine(receiving({.out_of_order = 0}));
 }
 
+TEST(SendersAndPaths, nothing_is_fine_where_the_source_does_not_show_how_connections_get_on) {
+  Window blind = a_window(8, [](SampleBuilder& s, std::size_t) {
+    s.add(a_socket()).set([](Sample& sample) {
+      sample.coverage.push_back(FactCoverage{});
+      sample.coverage.back().fact = FactId::tcp_info;
+    });
+  });
+  for (const char* id :
+       {"nagle-delack-stall", "retrans-cc-qdisc", "slow-start-after-idle", "mtu-blackhole", "ooo-queue-pressure"}) {
+    expect_unknown(judged(id, blind, lab()), "does not show how connections get on");
+  }
+}
+
 }  // namespace
 }  // namespace tcpadvisor
