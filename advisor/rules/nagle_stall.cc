@@ -33,6 +33,11 @@ struct Stall {
 std::optional<Stall> stall_of(const Evidence& in, const Past& past, const SocketRow& row) {
   if (row.state != TcpState::established || row.mss.value_or(0) == 0) return std::nullopt;
   if (row.nodelay.value_or(false) || row.cork.value_or(false)) return std::nullopt;
+  // Cheap questions first: most connections are at rest, or far from a stall. A smoothed time may have halved since.
+  const double late_us = in.policy.value(kAckDelay) * 1e6;
+  if (row.min_rtt_us.value_or(0) == 0 || row.srtt_us.value_or(0) < *row.min_rtt_us + late_us / 2 ||
+      row.data_segs_in.value_or(0) < in.policy.value(kMinAnswers))
+    return std::nullopt;
   Progress progress = progress_of(past, row);
   Stall out{.row = &row, .answers = progress.segs_in.value_or(0), .srtt_us = progress.srtt_us};
   if (out.answers < in.policy.value(kMinAnswers) || out.answers < kAnswersPerSegment * progress.segs_out.value_or(0) ||
@@ -49,9 +54,7 @@ std::optional<Stall> stall_of(const Evidence& in, const Past& past, const Socket
   out.held_share = static_cast<double>(held) / static_cast<double>(looks);
   if (held < 2 || out.held_share < in.policy.value(kHeldShare)) return std::nullopt;
   // The path itself is quick: what is late is the acknowledgement. Where it cannot be seen, nobody is blamed.
-  if (row.min_rtt_us.value_or(0) == 0 ||
-      out.srtt_us < static_cast<double>(*row.min_rtt_us) + in.policy.value(kAckDelay) * 1e6)
-    return std::nullopt;
+  if (out.srtt_us < *row.min_rtt_us + late_us) return std::nullopt;
   out.lost_ms = out.held_share * progress.span_s * 1000 / out.answers;
   return out;
 }

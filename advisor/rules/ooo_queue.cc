@@ -29,8 +29,10 @@ struct Disorder {
 };
 
 std::optional<Disorder> disorder_of(const Evidence& in, const Past& past, const SocketRow& row) {
-  if (row.kind != SocketKind::full || row.state == TcpState::listen || stays_inside(in.window, row))
-    return std::nullopt;
+  if (row.kind != SocketKind::full || row.ooo_segs.value_or(0) < in.policy.value(kMinSegments)) return std::nullopt;
+  const PastRow* first = past.first().find(row);
+  if (first != nullptr && first->ooo_segs == Maybe<std::uint32_t>(row.ooo_segs)) return std::nullopt;
+  if (stays_inside(in.window, row)) return std::nullopt;
   Series late = numbers(past, row, &PastRow::ooo_segs), all = numbers(past, row, &PastRow::data_segs_in);
   if (late.rises() < kFewestTimes || all.size() < 2) return std::nullopt;
   Disorder out{.received = all.increase(), .out_of_order = late.increase(), .sent_again = {}};

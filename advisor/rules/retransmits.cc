@@ -42,7 +42,10 @@ struct Loss {
 };
 
 std::optional<Loss> loss_of(const Window& window, const Past& past, const SocketRow& row) {
-  if (row.kind != SocketKind::full || row.state == TcpState::listen || stays_inside(window, row)) return std::nullopt;
+  if (row.kind != SocketKind::full || row.total_retrans.value_or(0) < kFewestTimes) return std::nullopt;
+  const PastRow* first = past.first().find(row);
+  if (first != nullptr && first->total_retrans == Maybe<std::uint32_t>(row.total_retrans)) return std::nullopt;
+  if (stays_inside(window, row)) return std::nullopt;
   Progress progress = progress_of(past, row);
   // Where nothing is acknowledged any more, nothing is known about the path: the peer may be gone.
   if (progress.retransmits.value_or(0) == 0 || progress.acked.value_or(0) == 0 || !progress.segs_out)

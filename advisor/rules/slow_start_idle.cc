@@ -86,6 +86,11 @@ std::optional<Bursts> bursts_of(const Evidence& in, const Past& past, const Sock
   if (row.mss.value_or(0) == 0 || row.rto_us.value_or(0) == 0 ||
       row.min_rtt_us.value_or(0) < in.policy.value(kMinRtt) * 1e6)
     return std::nullopt;
+  if (row.snd_cwnd.value_or(0) <= kInitialWindow ||
+      static_cast<double>(row.bytes_acked.value_or(0)) < in.policy.value(kMinBursts) * kInitialWindow * *row.mss)
+    return std::nullopt;
+  const PastRow* first = past.first().find(row);
+  if (first != nullptr && first->bytes_acked == Maybe<std::uint64_t>(row.bytes_acked)) return std::nullopt;  // at rest
   Progress progress = progress_of(past, row);
   if (progress.retransmits.value_or(0) > in.policy.value(kMostRetransmits) * progress.segs_out.value_or(0))
     return std::nullopt;
