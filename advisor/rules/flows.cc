@@ -52,17 +52,10 @@ bool stays_inside(const Window& window, const SocketRow& row) {
 FlowGroup& FlowGroups::add(const Sample& now, const SocketRow& row, const std::string& kind) {
   FlowGroup& group = groups_[{row.owner ? row.owner->pid : 0, row.netns, kind}];
   if (group.rows.empty()) {
-    group.scope.kind = row.owner ? ScopeKind::process : ScopeKind::netns;
     group.scope.netns = row.netns;
     group.scope.netns_name = netns_name(now, row.netns);
     group.scope.cgroup = row.cgroup;
-    group.scope.nobody = nobody_text(row);
-    if (row.owner) {
-      group.scope.pid = row.owner->pid;
-      group.scope.comm = row.owner->comm;
-    }
   }
-  add_holders(group.scope, row);
   group.rows.push_back(&row);
   return group;
 }
@@ -70,6 +63,7 @@ FlowGroup& FlowGroups::add(const Sample& now, const SocketRow& row, const std::s
 std::vector<FlowGroup> FlowGroups::take() {
   std::vector<FlowGroup> out;
   for (auto& [key, group] : groups_) {
+    name_holder(group.scope, group.rows);
     group.scope.local = common_local(group.rows);
     group.scope.remote = common_remote(group.rows);
     group.scope.count = group.rows.size();
