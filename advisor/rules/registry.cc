@@ -25,6 +25,7 @@
   rule(reuseport_unbalanced) \
   rule(listener_never_accepts) \
   rule(port_exhaustion) \
+  rule(tw_bucket_overflow) \
   rule(connects_fail) \
   rule(rcvbuf_locked_by_app) \
   rule(sndbuf_locked_by_app) \

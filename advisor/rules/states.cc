@@ -62,7 +62,7 @@ constexpr std::array<std::string_view, 1> kOfStuck = {"peer-not-reading"};
 constexpr std::array<std::string_view, 1> kOfReader = {"reader-too-slow"};
 constexpr std::array<std::string_view, 1> kOfHeld = {"fin-wait2-app-held"};
 constexpr std::array<std::string_view, 1> kOfOrphans = {"fin-wait2-orphan-buildup"};
-constexpr std::array<std::string_view, 2> kOfTimeWait = {"port-exhaustion", "do-nothing"};
+constexpr std::array<std::string_view, 3> kOfTimeWait = {"port-exhaustion", "tw-bucket-overflow", "do-nothing"};
 constexpr std::array<std::string_view, 1> kOfDead = {"closed-socket-fd-leak"};
 
 constexpr std::string_view kNoQueues = "has no queue of data in this state";

@@ -81,6 +81,9 @@ Scene make_connect_listener_full(Stage& stage, const Request& request);
 Scene make_many_listeners(Stage& stage, const Request& request);
 Scene make_server_time_wait(Stage& stage, const Request& request);
 
+// Settings that harm (settings_faults.cc).
+Scene make_time_wait_overflow(Stage& stage, const Request& request);
+
 // Buffers and windows (buffer_faults.cc).
 Scene make_slow_reader(Stage& stage, const Request& request);
 Scene make_rcvbuf_locked(Stage& stage, const Request& request);

@@ -92,6 +92,8 @@ const std::vector<FaultKind>& fault_kinds() {
        make_many_listeners},
       {"server-time-wait", "nothing wrong: COUNT connections in TIME_WAIT at a server's port", 20'000, 25'000,
        make_server_time_wait},
+      {"time-wait-overflow", "COUNT connections closed, then 20 a second, with room for 30 in TIME_WAIT", 100, 10'000,
+       make_time_wait_overflow},
       {"rcvbuf-locked", "bulk over 30 ms into SO_RCVBUF 65536", 1, 1, make_rcvbuf_locked},
       {"sndbuf-locked", "bulk over 30 ms out of SO_SNDBUF 65536", 1, 1, make_sndbuf_locked},
       {"sndbuf-enough", "nothing wrong: SO_SNDBUF 524288 and a path of 20 Mbit/s whose queue is full", 1, 1,

@@ -58,6 +58,7 @@ TEST(States, what_was_once_overlooked_has_its_rule) {
   has(TcpState::fin_wait_1, Waits::unsent, Holder::orphan, "peer-not-reading");
   has(TcpState::close_wait, Waits::unsent, Holder::process, "peer-not-reading");
   has(TcpState::time_wait, Waits::nothing, Holder::unknown, "port-exhaustion");
+  has(TcpState::time_wait, Waits::nothing, Holder::unknown, "tw-bucket-overflow");
 }
 
 }  // namespace
