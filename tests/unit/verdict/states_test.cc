@@ -110,6 +110,9 @@ void add_totals(SampleBuilder& sample, const SocketForm& form, Story story, std:
   if (form.state == TcpState::time_wait && story == Story::many_at_once) {
     sample.count(form.state, 6'000).sysctl("net.ipv4.tcp_max_tw_buckets", {131'072});
   }
+  if (form.state == TcpState::time_wait && story == Story::dropping) {
+    sample.counter("TcpExt.TCPTimeWaitOverflow", 3 * look);
+  }
   if (form.holder != Holder::process) return;
   OwnerTotals owner = a_process(kProgram, "program").sockets(form.state, count).fds(count + 10, 100'000);
   if (form.state == TcpState::close_wait) owner.old_close_wait = count;

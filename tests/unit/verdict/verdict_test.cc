@@ -319,6 +319,7 @@ Window partly_read(std::size_t all, std::size_t unread) {
         more.id = 100 + i;
         more.name = fmt::format("blue{}", i);
         more.sysctls = s.netns.front().sysctls;
+        more.counters = s.netns.front().counters;
       }
       for (std::size_t i = 0; i < unread; ++i) s.netns[all - 1 - i].error = "it has vanished";
     });
