@@ -366,6 +366,9 @@ constexpr std::array kReaderTooSlowExplainedBy = {
     ExplainedBy{"peer-not-reading", Link::other_side, Then::lower,
                 "it passes on what it reads, and the peers of its other side do not take it",
                 "See the finding on its other side first: it reads again when those peers do."},
+    ExplainedBy{"send-queue-dead-peers", Link::other_side, Then::lower,
+                "it passes on what it reads, and the peers of its other side do not answer",
+                "See the finding on its other side first: it reads again when those connections are given up."},
 };
 
 }  // namespace

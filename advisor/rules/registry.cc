@@ -17,6 +17,7 @@
   rule(established_growth) \
   rule(reader_too_slow) \
   rule(peer_not_reading) \
+  rule(send_queue_dead_peers) \
   rule(hidden_user_queue) \
   rule(accept_queue_app_slow) \
   rule(backlog_too_small) \

@@ -52,13 +52,13 @@ constexpr std::array<std::string_view, 3> kOfIdle = {"established-growth", "port
                                                      "rcvbuf-bdp-autotune-cap"};
 constexpr std::array<std::string_view, 3> kOfReaders = {"reader-too-slow", "rcvbuf-locked-by-app",
                                                         "rcvbuf-bdp-autotune-cap"};
-constexpr std::array<std::string_view, 5> kOfSenders = {"peer-not-reading", "sndbuf-locked-by-app",
-                                                        "sndbuf-bdp-autotune-cap", "peer-window-limited",
-                                                        "send-queue-bufferbloat"};
+constexpr std::array<std::string_view, 6> kOfSenders = {"peer-not-reading",     "send-queue-dead-peers",
+                                                        "sndbuf-locked-by-app", "sndbuf-bdp-autotune-cap",
+                                                        "peer-window-limited",  "send-queue-bufferbloat"};
 constexpr std::array<std::string_view, 2> kOfQueued = {"listener-never-accepts", "accept-queue-app-slow"};
 constexpr std::array<std::string_view, 1> kOfCloseWait = {"close-wait-leak"};
 constexpr std::array<std::string_view, 1> kOfGoneUnserved = {"close-wait-unaccepted"};
-constexpr std::array<std::string_view, 1> kOfStuck = {"peer-not-reading"};
+constexpr std::array<std::string_view, 2> kOfStuck = {"peer-not-reading", "send-queue-dead-peers"};
 constexpr std::array<std::string_view, 1> kOfReader = {"reader-too-slow"};
 constexpr std::array<std::string_view, 1> kOfHeld = {"fin-wait2-app-held"};
 constexpr std::array<std::string_view, 1> kOfOrphans = {"fin-wait2-orphan-buildup"};

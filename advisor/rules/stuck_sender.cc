@@ -13,6 +13,7 @@
 #include "advisor/rules/both_write.h"
 #include "advisor/rules/holding.h"
 #include "advisor/rules/listener_scope.h"
+#include "advisor/rules/unanswered.h"
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
@@ -21,19 +22,6 @@ namespace {
 constexpr std::size_t kFewestLooks = 3;
 constexpr double kSomeBytes = 4'096;           // in the window; the two counters are not read at one instant
 constexpr std::uint64_t kMuchUnsent = 65'536;  // bytes; so much that it is a pity not to know
-
-bool may_send(const SocketRow& row) {
-  switch (row.state) {
-    case TcpState::established:
-    case TcpState::close_wait:
-    case TcpState::fin_wait_1:
-    case TcpState::last_ack:
-    case TcpState::closing:
-      return row.kind == SocketKind::full && row.send_q > 0;
-    default:
-      return false;
-  }
-}
 
 struct Stuck {
   double for_s = 0, closed_share = 0;
@@ -108,6 +96,7 @@ StuckSenders stuck_senders(const Evidence& in) {
   for (const SocketRow& row : now.sockets) {
     if (!may_send(row)) continue;
     ++out.watched;
+    if (answers(window, in.policy, row) == Answers::no) continue;  // its peer's kernel is gone, whatever its window was
     Stuck found = stuck(window, row);
     bool long_enough = found.looks >= kFewestLooks && found.for_s + window.interval_s() / 2 >= needed_s;
     if (!found.window_known) {

@@ -113,6 +113,7 @@ Scene make_workers_stopped(Stage& stage, const Request& request);
 Scene make_fd_limit(Stage& stage, const Request& request);
 Scene make_established_growth(Stage& stage, const Request& request);
 Scene make_peer_not_reading(Stage& stage, const Request& request);
+Scene make_dead_peers(Stage& stage, const Request& request);
 Scene make_hidden_user_queue(Stage& stage, const Request& request);
 
 // Nothing wrong at all (healthy.cc, process_faults.cc).

@@ -187,6 +187,28 @@ Scene make_peer_not_reading(Stage& stage, const Request& request) {
   return make_stuck_sender(stage, request, "peer-not-reading", 0);
 }
 
+Scene make_dead_peers(Stage& stage, const Request& request) {
+  if (!request.private_netns) {
+    throw Skip("dead-peers needs an address of its own (--own-netns)");
+  }
+  const Actor peer = start_far_peer(stage, this_netns());
+  const std::uint16_t port = request.port == 0 ? 443 : request.port;
+  const Actor sender = stage.start("tcpfault-sender", [=](const Channel& channel) {
+    need_descriptors(static_cast<std::size_t>(request.count) + 64);
+    std::vector<int> fds;
+    for (int i = 0; i < request.count; ++i) {
+      fds.push_back(connect_to(port, kFarPeerAddress));
+      ask(fds.back());
+    }
+    sleep_for(Millis{300});   // the answers to all that was asked come in
+    kill(peer.pid, SIGSTOP);  // nothing that is sent from here on arrives anywhere
+    for (const int fd : fds) ask(fd);
+    channel.say(1);
+  });
+  sender.channel.hear();
+  return {{"dead-peers", sender.pid, peer.pid, port, request.count}};
+}
+
 Scene make_hidden_user_queue(Stage& stage, const Request& request) {
   return make_stuck_sender(stage, request, "hidden-user-queue", 256 * 1024);
 }

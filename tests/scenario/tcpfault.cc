@@ -126,6 +126,8 @@ const std::vector<FaultKind>& fault_kinds() {
       {"established-growth", "a client asks, keeps each connection and opens 20 more a second (--grow)", 20, 1'000,
        make_established_growth},
       {"peer-not-reading", "a sender to a far peer whose window stays closed", 4, 100, make_peer_not_reading},
+      {"dead-peers", "a sender whose far peers have vanished: nothing it sends is answered", 30, 1'000,
+       make_dead_peers},
       {"hidden-user-queue", "the same sender keeps 2.5 MiB more a second for it", 4, 100, make_hidden_user_queue},
       {"pool", "nothing wrong: COUNT connections, opened at once and kept idle", 300, 2'000, make_pool},
       {"healthy", "nothing wrong: COUNT short connections, then 200 a second, and a steady one", 3'000, 20'000,

@@ -57,6 +57,8 @@ TEST(States, what_was_once_overlooked_has_its_rule) {
   has(TcpState::fin_wait_1, Waits::both, Holder::process, "peer-not-reading");
   has(TcpState::fin_wait_1, Waits::unsent, Holder::orphan, "peer-not-reading");
   has(TcpState::close_wait, Waits::unsent, Holder::process, "peer-not-reading");
+  has(TcpState::established, Waits::unsent, Holder::process, "send-queue-dead-peers");
+  has(TcpState::last_ack, Waits::unsent, Holder::orphan, "send-queue-dead-peers");
   has(TcpState::time_wait, Waits::nothing, Holder::unknown, "port-exhaustion");
   has(TcpState::time_wait, Waits::nothing, Holder::unknown, "tw-bucket-overflow");
 }

@@ -62,7 +62,9 @@ TEST(PeerNotReading, a_path_that_does_not_answer_is_another_matter_and_not_fine)
       sample.add(row);
     });
   };
-  expect_unknown(judged("peer-not-reading", sent_again(4), lab()), "1 socket stands still");
+  expect_unknown(judged("peer-not-reading", sent_again(2), lab()), "1 socket stands still");
+  expect_fine(judged("peer-not-reading", sent_again(4), lab()));
+  EXPECT_TRUE(only_finding(judged("send-queue-dead-peers", sent_again(4), lab())));
   expect_fine(judged("peer-not-reading", sent_again(0), lab()));
 }
 

@@ -83,13 +83,15 @@ enum class Story : std::uint8_t {
   refusing,      ///< listeners: an empty queue, and a missing signature
   uneven,        ///< listeners: another one at the same place has room
   many_at_once,  ///< mini-sockets in great number, that need nothing
+  unanswered,    ///< what waits is sent again and again, and nothing comes back
   locked,        ///< a fixed buffer that limits who uses it
   capped,        ///< a buffer that has grown to the kernel's maximum
   peer_window,   ///< the peer's window limits the flow
   messages,      ///< messages wait behind what was written before
 };
-constexpr Story kStories[] = {Story::stuck,        Story::dropping, Story::bursts, Story::refusing,    Story::uneven,
-                              Story::many_at_once, Story::locked,   Story::capped, Story::peer_window, Story::messages};
+constexpr Story kStories[] = {Story::stuck,  Story::dropping,     Story::bursts,     Story::refusing,
+                              Story::uneven, Story::many_at_once, Story::unanswered, Story::locked,
+                              Story::capped, Story::peer_window,  Story::messages};
 
 /// What the counters and totals say beside the rows.
 void add_totals(SampleBuilder& sample, const SocketForm& form, Story story, std::uint32_t count, std::size_t look) {
@@ -129,6 +131,13 @@ SocketRow listener_in(Story story, SocketRow row, std::uint32_t waiting, std::si
   row.accept_limit = story == Story::dropping ? waiting : 1'024;
   row.drops = story == Story::stuck || story == Story::uneven ? 0 : 30 * look;
   return row;
+}
+
+void stay_unanswered(SocketRow& row) {
+  row.snd_wnd = 65'536;
+  row.timer = Timer::retransmit;
+  row.backoff = 6;
+  row.last_ack_recv_ms = 20'000;
 }
 
 /// A flow that uses its fixed buffers to the full.
@@ -174,6 +183,7 @@ Window many_of(const SocketForm& form, Story story) {
       if (story == Story::uneven) sample.add(other);
       return;
     }
+    if (story == Story::unanswered && unsent(form)) stay_unanswered(one);
     if (story == Story::locked) lock_buffers(one, look);
     if (story > Story::locked) let_grow(story, one, look);
     sample.add(count, one);
