@@ -180,7 +180,9 @@ void large_start(const Evidence& in, const NetnsSample& netns, std::vector<Findi
   const std::vector<std::int64_t>& now = known->second.values;
   const std::uint64_t sockets = netns.states[index_of(TcpState::established)].count;
   bool large = static_cast<double>(now[1]) > in.policy.value(kLargeStart);
-  if (!large || static_cast<double>(sockets) <= in.policy.value(kManySockets)) return;
+  const std::int64_t start = std::max(now[0], kUsualStart);
+  if (!large || start >= now[1] || !std::ranges::is_sorted(now)) return;
+  if (static_cast<double>(sockets) <= in.policy.value(kManySockets)) return;
   Finding finding = about(in, netns.id, "large-start",
                           fmt::format("{} connections may each take {} before anything is known about them",
                                       with_commas(sockets), human_bytes(to_u64(now[1]))));
@@ -190,7 +192,7 @@ void large_start(const Evidence& in, const NetnsSample& netns, std::vector<Findi
   finding.meaning =
       fmt::format("tcp_rmem[1] is what each one starts with, without asking: {} in all if their peers send.",
                   human_bytes(mul_sat(sockets, to_u64(now[1]))));
-  change_to(in, netns.id, kKnob, now, {now[0], std::max(now[0], kUsualStart), std::max(now[2], kUsualStart)}, finding);
+  change_to(in, netns.id, kKnob, now, {now[0], start, std::max(now[2], start)}, finding);
   finding.recommendation.formula = "131,072 is what the kernel starts with; it grows the buffers that need more";
   finding.not_useful = {{"net.ipv4.tcp_rmem[0]", "is only what a socket keeps under memory pressure"}};
   out.push_back(std::move(finding));

@@ -6,6 +6,7 @@
 
 #include "advisor/base/text.h"
 #include "advisor/rules/explained.h"
+#include "advisor/rules/holder.h"
 #include "advisor/rules/holding.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
@@ -93,7 +94,8 @@ Outcome judge_closed_socket_fd_leak(const Evidence& in) {
                           {"ulimit -n", "a higher limit only moves the day on which it is reached"}};
     outcome.findings.push_back(std::move(finding));
   }
-  return Outcome::of(std::move(outcome.findings), {}, "dead sockets held by one process", with_commas(most));
+  return Outcome::of(std::move(outcome.findings), holders_outside(now), "dead sockets held by one process",
+                     with_commas(most));
 }
 
 constexpr std::array kClosedSocketFdLeakThresholds = {kMinCount, kFdUse};

@@ -15,6 +15,7 @@
 #include "advisor/base/text.h"
 #include "advisor/evidence/owner_group.h"
 #include "advisor/rules/explained.h"
+#include "advisor/rules/holder.h"
 #include "advisor/rules/holding.h"
 #include "advisor/rules/listener_scope.h"
 #include "advisor/rules/rule.h"
@@ -241,6 +242,7 @@ Outcome judge(const Evidence& in) {
     why = fmt::format("descriptors or their limit of {} of the {} processes that hold sockets are not known",
                       with_commas(unknown), with_commas(now.owners.size()));
   }
+  if (why.empty()) why = holders_outside(now);
   return Outcome::of(std::move(findings), std::move(why), "most descriptors of their limit that a process uses",
                      fmt::format("{:.0f} %", fullest * 100));
 }

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "advisor/evidence/names.h"
+#include "advisor/rules/words.h"
 
 namespace tcpadvisor {
 namespace {
@@ -88,6 +89,12 @@ std::string why_no_pid(const Scope& scope) {
     default:
       return "; which process holds them is not visible to us";
   }
+}
+
+std::string holders_outside(const Sample& sample) {
+  auto count = static_cast<std::uint64_t>(std::ranges::count(sample.sockets, Holder::outside, &SocketRow::holder));
+  if (count == 0) return "";
+  return counted(count, "socket") + " held outside this container, by processes that cannot be seen from inside";
 }
 
 void fit_to_holder(Finding& finding) {

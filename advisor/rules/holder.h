@@ -22,6 +22,10 @@ std::string process_text(const Scope& scope);
 /// Why the scope has no pid, to go with the confidence: begins with "; ", empty if it has one.
 std::string why_no_pid(const Scope& scope);
 
+/// For rules that judge processes: who holds some of the sockets cannot be judged, being outside our pid namespace.
+/// Empty where all are inside.
+std::string holders_outside(const Sample& sample);
+
 /// Of a finding about sockets without a process that we see: what that means, and whom its advice is for.
 void fit_to_holder(Finding& finding);
 

@@ -11,6 +11,7 @@
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/evidence/owner_group.h"
+#include "advisor/rules/holder.h"
 #include "advisor/rules/holding.h"
 #include "advisor/rules/listener_scope.h"
 #include "advisor/rules/rule.h"
@@ -292,6 +293,7 @@ Outcome judge(const Evidence& in) {
   if (why.empty() && unknown > 0)
     why = fmt::format("whether {} of the {} processes that hold sockets run is not known", with_commas(unknown),
                       with_commas(now.owners.size()));
+  if (why.empty()) why = holders_outside(now);
   return Outcome::of(std::move(findings), std::move(why), "stopped processes for which somebody waits",
                      fmt::format("0 of {} that do not run now", halted.size()));
 }

@@ -120,6 +120,22 @@ TEST(HolderWords, every_rule_says_that_the_process_is_outside) {
   }
 }
 
+TEST(HolderWords, processes_outside_are_not_fine) {
+  for (bool outside : {false, true}) {
+    Window window = a_window(8, [&](SampleBuilder& sample, std::size_t) {
+      sample.add(
+          build::a_process(7, "api").sockets(TcpState::established, 1).state(ProcessState::running).fds(9, 1024));
+      sample.add(a_socket().cookie(1).pid(7, "api"));
+      if (outside) sample.add(unheld(a_socket().cookie(2), Holder::outside));
+    });
+    for (const char* rule : {"process-stopped", "fd-limit-reached", "closed-socket-fd-leak"}) {
+      Outcome outcome = judged(rule, window, lab());
+      EXPECT_EQ(outcome.fine_metric.empty(), outside) << rule << ": " << outcome.not_assessed;
+      if (outside) EXPECT_THAT(outcome.not_assessed, HasSubstr("1 socket held outside this container"));
+    }
+  }
+}
+
 TEST(HolderWords, a_held_socket_stays_as_it_is) {
   Finding finding;
   finding.scope.pid = 7;
