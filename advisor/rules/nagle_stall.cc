@@ -33,6 +33,7 @@ struct Stall {
 std::optional<Stall> stall_of(const Evidence& in, const Past& past, const SocketRow& row) {
   if (row.state != TcpState::established || row.mss.value_or(0) == 0) return std::nullopt;
   if (row.nodelay.value_or(false) || row.cork.value_or(false)) return std::nullopt;
+  if (row.calls && row.calls->small_write_runs == 0) return std::nullopt;  // it writes each message with one call
   // Cheap questions first: most connections are at rest, or far from a stall. A smoothed time may have halved since.
   const double late_us = in.policy.value(kAckDelay) * 1e6;
   if (row.min_rtt_us.value_or(0) == 0 || row.srtt_us.value_or(0) < *row.min_rtt_us + late_us / 2 ||
@@ -56,6 +57,9 @@ std::optional<Stall> stall_of(const Evidence& in, const Past& past, const Socket
   // The path itself is quick: what is late is the acknowledgement. Where it cannot be seen, nobody is blamed.
   if (out.srtt_us < *row.min_rtt_us + late_us) return std::nullopt;
   out.lost_ms = out.held_share * progress.span_s * 1000 / out.answers;
+  // Acknowledgements that are late for another reason, a long queue on the path say, hold back whatever is written
+  // next.
+  if (out.lost_ms * 1000 < late_us / 2) return std::nullopt;
   return out;
 }
 

@@ -86,6 +86,11 @@ TEST(NagleDelackStall, one_write_for_each_request_waits_for_nothing) {
   expect_fine(talking({.not_sent = 0, .segs_out = 23, .srtt_us = 40'000, .runs = 0}));
 }
 
+TEST(NagleDelackStall, answers_whose_acknowledgements_wait_in_a_long_queue_are_no_stall) {
+  expect_fine(talking({.srtt_us = 100'000, .min_rtt_us = 30'000, .runs = 0}));
+  expect_fine(talking({.segs_in = 300, .srtt_us = 100'000, .min_rtt_us = 30'000}));
+}
+
 TEST(NagleDelackStall, with_nodelay_a_full_window_or_a_bulk_sender_it_is_something_else) {
   expect_fine(talking({.nodelay = true}));
   expect_fine(talking({.snd_wnd = 500}));
