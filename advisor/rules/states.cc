@@ -25,7 +25,6 @@ constexpr std::array kUnseen = {Holder::unknown, Holder::no_descriptor, Holder::
 constexpr std::array kUnaccepted = {Holder::unaccepted};
 constexpr std::array kOrphan = {Holder::orphan};
 constexpr std::array kKernel = {Holder::kernel};
-constexpr std::array kNotAccepted = {Holder::unaccepted, Holder::orphan};
 
 constexpr std::array kListen = {listen};
 constexpr std::array kSynSent = {syn_sent};
