@@ -64,7 +64,8 @@ TEST(Chains, AnIdleConnectionIsSeenFromTheEndThatConnectedWhateverThePorts) {
 TEST(Chains, WithoutAListenerTheEndThatManyShareIsTheService) {
   auto sample = a_sample();
   for (std::uint16_t port : {40'000, 40'002, 40'004}) {
-    sample.add(a_socket().cookie(port).local(Endpoint::v4(10, 0, 0, 1, port)).remote(Endpoint::v4(10, 0, 0, 9, 50'051)));
+    sample.add(
+        a_socket().cookie(port).local(Endpoint::v4(10, 0, 0, 1, port)).remote(Endpoint::v4(10, 0, 0, 9, 50'051)));
   }
   sample.add(a_socket().cookie(1).local(Endpoint::v4(10, 0, 0, 1, 40'006)).remote(Endpoint::v4(10, 0, 0, 9, 443)));
   std::vector<Link> links = links_of(*SamplePtr(sample));
