@@ -96,7 +96,10 @@ TEST(BufferSettings, rmem_max_is_told_only_where_nobody_uses_it) {
   EXPECT_EQ(finding->recommendation.kind, RecommendationKind::none);
   expect_fine(host(64 << 20, true));
   expect_fine(host(64 << 20, false, false));
-  expect_fine(host(12 << 20, false));  // twice tcp_rmem[2]
+  expect_fine(host(12 << 20, false));                   // twice tcp_rmem[2]
+  expect_fine(with([](SampleBuilder& s, std::size_t) {  // 24,000 connections, of which one is listed
+    s.sysctl("net.core.rmem_max", {64 << 20}).add(a_socket().locks(false, false)).count(TcpState::established, 24'000);
+  }));
 }
 
 TEST(BufferSettings, a_large_start_matters_with_many_connections) {
