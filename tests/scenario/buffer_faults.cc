@@ -29,6 +29,10 @@ void send_bulk(const Request& request, std::uint16_t port, const char* address, 
   struct sigaction again{};
   again.sa_handler = [](int) { connect_again = 1; };  // without SA_RESTART: send() returns
   sigaction(SIGHUP, &again, nullptr);
+  sigset_t hangup;  // whoever started us waits for it with sigtimedwait(), and had it blocked
+  sigemptyset(&hangup);
+  sigaddset(&hangup, SIGHUP);
+  sigprocmask(SIG_UNBLOCK, &hangup, nullptr);
   const std::vector<char> buffer(64 * 1024, 'x');
   for (;;) {
     const int fd = connect_to(port, address);
