@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Counts GoogleTest cases in the output of `ctest -V` (lines start with "N: ") or of the programs themselves.
-# Prints what a reader wants of it: the output of failed cases, one line "skip: CASE: reason" per skipped case, and last
-# "count: PASSED FAILED SKIPPED". A ctest test without GoogleTest cases counts as one; a case that began and never ended,
+# Prints what a reader wants of it: the output of failed cases with a line "failed: CASE" each, one line "skip: CASE: reason"
+# per skipped case, and last "count: PASSED FAILED SKIPPED". A ctest test without GoogleTest cases counts as one; a case that began and never ended,
 # or a program that failed although all its cases passed, counts as failed.
 
 function begin(key) { running[key] = ""; text[key] = ""; reason[key] = ""; cases[key]++ }
@@ -9,7 +9,7 @@ function end_case(key) { running[key] = "" }
 function lost(key) {
   if (running[key] == "") return
   failed++; bad[key]++
-  printf "%s: began and never ended; its output:\n%s", running[key], text[key]
+  printf "%s: began and never ended; its output:\n%sfailed: %s\n", running[key], text[key], running[key]
   running[key] = ""
 }
 
@@ -30,7 +30,7 @@ running[key] != "" && line ~ /: Skipped$/ { expect_reason[key] = 1 }
 running[key] != "" && line ~ /\[       OK \] [^ ]+( .*)? \([0-9]+ ms\)$/ { passed++; end_case(key) }
 running[key] != "" && line ~ /\[  FAILED  \] [^ ]+( .*)? \([0-9]+ ms\)$/ {
   failed++; bad[key]++
-  printf "%s", text[key]
+  printf "%sfailed: %s\n", text[key], running[key]
   end_case(key)
 }
 running[key] != "" && line ~ /\[  SKIPPED \] [^ ]+( .*)? \([0-9]+ ms\)$/ {
@@ -47,7 +47,10 @@ key == "" && match(line, /^ *[0-9]+\/[0-9]+ Test +#[0-9]+: [^ ]+ /) {
   if (line ~ / Passed +[0-9.]+ sec/) outcome = "Passed"
   if (line ~ /\*\*\*Skipped/) outcome = "Skipped"
   lost(number)
-  if (outcome == "Failed" && !bad[number]) { failed++; print name ": " substr(line, index(line, "***") + 3) "\n" plain[number] }
+  if (outcome == "Failed" && !bad[number]) {
+    failed++
+    printf "%s: %s\n%sfailed: %s\n", name, substr(line, index(line, "***") + 3), plain[number], name
+  }
   if (!cases[number] && outcome == "Passed") passed++
   if (!cases[number] && outcome == "Skipped") { skipped++; print "skip: " name ": " last[number] }
   delete plain[number]

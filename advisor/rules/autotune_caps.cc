@@ -202,9 +202,8 @@ void recommend(const Evidence& in, NetnsId netns, const CappedFlows& flows, Side
                     human_bytes(scaled)));
   } else {
     cure.steps.emplace_back(
-        "let connections that stand connect again: the kernel grows a buffer only when more is read in a round trip "
-        "than "
-        "ever before, and these have come to their end");
+        "connections whose rate stays as it was must connect again: the kernel grows a buffer only when more is read in "
+        "a round trip than ever before, and one that stands at its end may never read more");
   }
   if (side == Side::send) {
     cure.steps.push_back(
