@@ -23,6 +23,7 @@
   rule(backlog_too_small) \
   rule(syn_drops_not_overflow) \
   rule(syn_flood_vs_overflow) \
+  rule(abort_on_overflow_set) \
   rule(reuseport_unbalanced) \
   rule(listener_never_accepts) \
   rule(port_exhaustion) \
@@ -45,6 +46,7 @@
   rule(message_queue_holds_senders) \
   rule(user_queue_watermark) \
   rule(tcp_mem_pressure_global) \
+  rule(recovery_settings) \
   rule(do_nothing)
 // clang-format on
 

@@ -83,6 +83,8 @@ Scene make_server_time_wait(Stage& stage, const Request& request);
 
 // Settings that harm (settings_faults.cc).
 Scene make_time_wait_overflow(Stage& stage, const Request& request);
+Scene make_abort_on_overflow(Stage& stage, const Request& request);
+Scene make_recovery_settings(Stage& stage, const Request& request);
 
 // Buffers and windows (buffer_faults.cc).
 Scene make_slow_reader(Stage& stage, const Request& request);

@@ -23,6 +23,8 @@ struct Setting {
 const std::vector<Setting>& settings() {
   static const std::vector<Setting> all{
       {"time-wait-overflow", "tw-bucket-overflow", "warning", "without TIME_WAIT", "net.ipv4.tcp_max_tw_buckets"},
+      {"abort-on-overflow", "abort-on-overflow-set", "warning", "reset", "net.ipv4.tcp_abort_on_overflow"},
+      {"recovery-settings", "recovery-settings", "info", "tcp_sack", "net.ipv4.tcp_sack"},
   };
   return all;
 }

@@ -295,6 +295,10 @@ class SampleBuilder {
     sysctl("net.ipv4.tcp_syncookies", {1});
     sysctl("net.ipv4.tcp_max_syn_backlog", {2048});
     sysctl("net.ipv4.tcp_tw_reuse", {2});
+    sysctl("net.ipv4.tcp_abort_on_overflow", {0});
+    sysctl("net.ipv4.tcp_sack", {1});
+    sysctl("net.ipv4.tcp_retries2", {15});
+    sysctl("net.ipv4.tcp_syn_retries", {6});
     sysctl("net.ipv4.tcp_timestamps", {1});
     sysctl("net.ipv4.ip_local_port_range", {32'768, 60'999});
     sysctl("net.ipv4.ip_local_reserved_ports", {});
