@@ -86,7 +86,7 @@ void add_retries(const Place& place, std::vector<Fault>& out) {
   auto syns = place.value("net.ipv4.tcp_syn_retries");
   if (syns && *syns < kFewSynRetries) {
     out.push_back({"net.ipv4.tcp_syn_retries", *syns, 6, static_cast<double>(kFewSynRetries),
-                   "connect() fails when two segments are lost, after 3 s"});
+                   "connect() fails after 2 or 3 s when two segments are lost"});
   }
 }
 
@@ -212,8 +212,7 @@ extern const Rule recovery_settings = {
     .title = "settings that make losses cost more",
     .explanation =
         "TCP mends losses with selective acknowledgements, probes, and patience. A setting that takes one of these "
-        "away "
-        "does no harm until a segment is lost or a path is down for a moment; then connections stall or end.",
+        "away does no harm until a segment is lost or a path is down for a moment; then connections stall or end.",
     .thresholds = kThresholds,
     .references = kReferences,
     .judge = judge_recovery_settings,

@@ -278,12 +278,31 @@ class SampleBuilder {
                      .sockstat = Sockstat{},
                      .devices = {},
                      .conntrack = {}};
-    for (const char* name :
-         {"TcpExt.ListenDrops", "TcpExt.ListenOverflows", "TcpExt.TCPToZeroWindowAdv", "TcpExt.TCPFromZeroWindowAdv",
-          "TcpExt.TCPRcvQDrop", "TcpExt.TCPMemoryPressures", "TcpExt.TCPAbortOnMemory", "TcpExt.TCPTimeWaitOverflow",
-          "TcpExt.PruneCalled", "TcpExt.RcvPruned", "TcpExt.TCPRcvCollapsed", "TcpExt.TCPDSACKRecvSegs",
-          "TcpExt.SyncookiesSent", "TcpExt.SyncookiesRecv", "TcpExt.TCPReqQFullDrop", "TcpExt.TCPSynRetrans",
-          "Tcp.PassiveOpens", "Tcp.OutSegs", "Tcp.RetransSegs"}) {
+    for (const char* name : {"TcpExt.ListenDrops",
+                             "TcpExt.ListenOverflows",
+                             "TcpExt.TCPToZeroWindowAdv",
+                             "TcpExt.TCPFromZeroWindowAdv",
+                             "TcpExt.TCPRcvQDrop",
+                             "TcpExt.TCPMemoryPressures",
+                             "TcpExt.TCPAbortOnMemory",
+                             "TcpExt.TCPTimeWaitOverflow",
+                             "TcpExt.PruneCalled",
+                             "TcpExt.RcvPruned",
+                             "TcpExt.TCPRcvCollapsed",
+                             "TcpExt.TCPDSACKRecvSegs",
+                             "TcpExt.SyncookiesSent",
+                             "TcpExt.SyncookiesRecv",
+                             "TcpExt.TCPReqQFullDrop",
+                             "TcpExt.TCPSynRetrans",
+                             "TcpExt.TCPAbortOnClose",
+                             "TcpExt.TCPBacklogDrop",
+                             "TcpExt.TCPDeferAcceptDrop",
+                             "TcpExt.TCPFastOpenListenOverflow",
+                             "TcpExt.TCPFastOpenBlackhole",
+                             "Tcp.OutRsts",
+                             "Tcp.PassiveOpens",
+                             "Tcp.OutSegs",
+                             "Tcp.RetransSegs"}) {
       host.counters[name] = 0;
     }
     sample_.netns.push_back(std::move(host));

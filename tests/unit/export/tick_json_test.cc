@@ -101,7 +101,7 @@ TEST(TickJson, RatesNeedTwoTicks) {
   EXPECT_TRUE(tick_of(picture)["rates"].empty());
   picture.window = build::a_window(3, grow, build::milliseconds(2000));
   EXPECT_DOUBLE_EQ(tick_of(picture)["rates"]["retransmits_per_s"].get<double>(), 20);
-  EXPECT_TRUE(tick_of(picture)["rates"]["resets_sent_per_s"].is_null()) << "a counter that was never read";
+  EXPECT_TRUE(tick_of(picture)["rates"]["segments_in_per_s"].is_null()) << "a counter that was never read";
 }
 
 TEST(TickJson, OneLineWhateverTheNamesHold) {

@@ -30,7 +30,7 @@ TEST(RecoverySettings, each_is_named_with_its_reason_and_its_default) {
   };
   for (const Case& one : {Case{"tcp_sack", 0, 1, 1, "only one is mended"},
                           {"tcp_retries2", 7, 15, 8, "end after 51 s"},
-                          {"tcp_syn_retries", 1, 6, 2, "after 3 s"},
+                          {"tcp_syn_retries", 1, 6, 2, "after 2 or 3 s"},
                           {"tcp_recovery", 0, 1, 1, "RACK"},
                           {"tcp_recovery", 2, 1, 3, "RACK"},
                           {"tcp_early_retrans", 0, 3, 4, "TLP"},
