@@ -202,7 +202,8 @@ void recommend(const Evidence& in, NetnsId netns, const CappedFlows& flows, Side
                     human_bytes(scaled)));
   } else {
     cure.steps.emplace_back(
-        "connections whose rate stays as it was must connect again: the kernel grows a buffer only when more is read in "
+        "connections whose rate stays as it was must connect again: the kernel grows a buffer only when more is read "
+        "in "
         "a round trip than ever before, and one that stands at its end may never read more");
   }
   if (side == Side::send) {
@@ -330,8 +331,6 @@ Outcome judge(const Evidence& in, Side side) {
   if (maybe_locked > 0) {
     hidden = fmt::format("{} does not show whether {} with its buffer at the maximum has {} set",
                          source_of(now, FactId::snapshot), counted(maybe_locked, "flow"), words_of(side).option);
-  } else if (findings.empty() && now.rows_suppressed > 0) {
-    hidden = fmt::format("{} over the limit of rows", counted(now.rows_suppressed, "socket"));
   }
   return Outcome::of(std::move(findings), std::move(hidden), fmt::format("flows that {} limits", words_of(side).bare),
                      fmt::format("0 of {} that have grown to it", with_commas(at_end)));
@@ -364,6 +363,7 @@ extern const Rule rcvbuf_autotune_cap = {
         "round trip one window arrives, and the path would carry more.",
     .thresholds = kReceiveThresholds,
     .references = kReceiveReferences,
+    .covers = {.each = EachOf::connections},
     .judge = judge_receive,
 };
 
@@ -375,6 +375,7 @@ extern const Rule sndbuf_autotune_cap = {
         "waits for room while the peer and the path would take more.",
     .thresholds = kSendThresholds,
     .references = kSendReferences,
+    .covers = {.each = EachOf::connections},
     .judge = judge_send,
 };
 

@@ -156,7 +156,7 @@ extern const Rule close_wait_unaccepted = {
     .thresholds = kCloseWaitUnacceptedThresholds,
     .references = {},
     .explained_by = kCloseWaitUnacceptedExplainedBy,
-    .covers = {.every_row = true},
+    .covers = {.each = EachOf::what_waits},
     .judge = judge_close_wait_unaccepted,
 };
 

@@ -407,7 +407,7 @@ extern const Rule connects_fail = {
     .thresholds = kThresholds,
     .references = kReferences,
     .explained_by = kExplainedBy,
-    .covers = {.every_row = true},
+    .covers = {.each = EachOf::what_waits},
     .judge = judge_connects_fail,
 };
 

@@ -89,9 +89,4 @@ std::string progress_problem(const Evidence& in, std::size_t fewest_looks) {
   return fmt::format("{} does not show how connections get on", source_of(now, FactId::snapshot));
 }
 
-std::string rows_missing(const Sample& now) {
-  if (now.rows_suppressed == 0) return "";
-  return fmt::format("{} over the limit of rows", counted(now.rows_suppressed, "socket"));
-}
-
 }  // namespace tcpadvisor

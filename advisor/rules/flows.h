@@ -65,7 +65,4 @@ std::string peers_text(const FlowGroup& group);
 /// Why it is not known how connections get on (no source lists them, or not that, or too few looks); empty if it is.
 std::string progress_problem(const Evidence& in, std::size_t fewest_looks);
 
-/// "n over the limit of rows": who looks at sockets one by one has not seen those. Empty if there are none.
-std::string rows_missing(const Sample& now);
-
 }  // namespace tcpadvisor

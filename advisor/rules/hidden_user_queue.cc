@@ -162,6 +162,7 @@ extern const Rule hidden_user_queue = {
     .thresholds = kThresholds,
     .references = kReferences,
     .explained_by = kExplainedBy,
+    .covers = {.each = EachOf::what_waits},
     .judge = judge,
 };
 

@@ -131,12 +131,8 @@ Outcome locked_by_app(const Evidence& in, Side side) {
     name_holder(group.scope, group.rows);
     outcome.findings.push_back(finding_for(in, windows, group, side));
   }
-  std::string hidden;
-  if (outcome.findings.empty() && now.rows_suppressed > 0) {
-    hidden = fmt::format("{} over the limit of rows", counted(now.rows_suppressed, "socket"));
-  }
   return Outcome::of(
-      std::move(outcome.findings), std::move(hidden),
+      std::move(outcome.findings), "",
       fmt::format("active sockets with {} that are limited by it", side == Side::receive ? "SO_RCVBUF" : "SO_SNDBUF"),
       fmt::format("0 of {}", with_commas(rows.size())));
 }
@@ -173,6 +169,7 @@ extern const Rule rcvbuf_locked_by_app = {
         "buffer's window in each round trip although its reader keeps up.",
     .thresholds = kRcvbufLockedByAppThresholds,
     .references = kRcvbufLockedByAppReferences,
+    .covers = {.each = EachOf::what_waits},
     .judge = judge_rcvbuf_locked_by_app,
 };
 
@@ -185,6 +182,7 @@ extern const Rule sndbuf_locked_by_app = {
     .thresholds = kSndbufLockedByAppThresholds,
     .references = kSndbufLockedByAppReferences,
     .explained_by = kSndbufLockedByAppExplainedBy,
+    .covers = {.each = EachOf::what_waits},
     .judge = judge_sndbuf_locked_by_app,
 };
 

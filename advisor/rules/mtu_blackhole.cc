@@ -200,7 +200,7 @@ Outcome judge(const Evidence& in) {
     }
     findings.push_back(finding_for(in, past, group));
   }
-  return Outcome::of(std::move(findings), rows_missing(now), "connections whose full segments never arrive",
+  return Outcome::of(std::move(findings), "", "connections whose full segments never arrive",
                      fmt::format("0 of {} that send", with_commas(looked)));
 }
 
@@ -220,6 +220,7 @@ extern const Rule mtu_blackhole = {
         "pass, the first full segment does not: the connection stands still until the kernel gives up.",
     .thresholds = kThresholds,
     .references = kReferences,
+    .covers = {.each = EachOf::connections},
     .judge = judge,
 };
 

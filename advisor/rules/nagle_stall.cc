@@ -161,7 +161,7 @@ Outcome judge(const Evidence& in) {
     }
     findings.push_back(finding_for(in, past, group));
   }
-  std::string hidden = rows_missing(now);
+  std::string hidden;
   if (blind > 0) {
     hidden = fmt::format("{} wait as with Nagle's algorithm, but {} does not show whether TCP_NODELAY is set",
                          counted(blind, "connection"), source_of(now, FactId::snapshot));
@@ -187,6 +187,7 @@ extern const Rule nagle_delack_stall = {
         "of milliseconds on any path. No setting helps; one write for each message does, or TCP_NODELAY.",
     .thresholds = kThresholds,
     .references = kReferences,
+    .covers = {.each = EachOf::connections},
     .judge = judge,
 };
 

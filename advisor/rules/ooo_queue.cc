@@ -120,7 +120,7 @@ Outcome judge(const Evidence& in) {
     }
     findings.push_back(finding_for(in, past, flows, sum));
   }
-  return Outcome::of(std::move(findings), rows_missing(now), "connections whose segments come out of order",
+  return Outcome::of(std::move(findings), "", "connections whose segments come out of order",
                      fmt::format("0 of {} that received", with_commas(looked)));
 }
 
@@ -140,6 +140,7 @@ extern const Rule ooo_queue_pressure = {
         "receiving host.",
     .thresholds = kThresholds,
     .references = kReferences,
+    .covers = {.each = EachOf::connections},
     .judge = judge,
 };
 

@@ -144,6 +144,7 @@ extern const Rule peer_not_reading = {
     .thresholds = kThresholds,
     .references = kReferences,
     .explained_by = kExplainedBy,
+    .covers = {.each = EachOf::what_waits},
     .judge = judge,
 };
 

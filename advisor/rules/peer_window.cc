@@ -167,10 +167,7 @@ Outcome judge_peer_window(const Evidence& in) {
   std::vector<Finding> findings;
   findings.reserve(groups.size());
   for (const auto& [key, flows] : groups) findings.push_back(finding_for(in, windows, flows));
-  std::string hidden;
-  if (findings.empty() && now.rows_suppressed > 0)
-    hidden = fmt::format("{} over the limit of rows", counted(now.rows_suppressed, "socket"));
-  return Outcome::of(std::move(findings), std::move(hidden), "senders that only the peer's window limits",
+  return Outcome::of(std::move(findings), "", "senders that only the peer's window limits",
                      fmt::format("0 of {} that waited for it", with_commas(senders)));
 }
 
@@ -191,6 +188,7 @@ extern const Rule peer_window_limited = {
         "although the path's queue is empty: a larger receive buffer at the other end would make it faster.",
     .thresholds = kThresholds,
     .references = kReferences,
+    .covers = {.each = EachOf::connections},
     .judge = judge_peer_window,
 };
 

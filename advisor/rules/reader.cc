@@ -305,9 +305,6 @@ std::string blind_spot(const Evidence& in) {
     return fmt::format("{} with {} or more unread, but {} does not show whether the window is closed",
                        counted(undecided, "socket"), human_bytes(much), source_of(now, FactId::snapshot));
   }
-  if (now.rows_suppressed > 0) {
-    return fmt::format("{} over the limit of rows", counted(now.rows_suppressed, "socket"));
-  }
   return "";
 }
 
@@ -384,6 +381,7 @@ extern const Rule reader_too_slow = {
     .thresholds = kReaderTooSlowThresholds,
     .references = kReaderTooSlowReferences,
     .explained_by = kReaderTooSlowExplainedBy,
+    .covers = {.each = EachOf::what_waits},
     .judge = judge_reader_too_slow,
 };
 

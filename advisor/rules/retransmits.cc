@@ -345,7 +345,7 @@ Outcome judge(const Evidence& in) {
     group.sum.queue = queue_of(group.sum);
     findings.push_back(finding_for(in, past, group));
   }
-  return Outcome::of(std::move(findings), rows_missing(now), "largest share of segments sent again towards one peer",
+  return Outcome::of(std::move(findings), "", "largest share of segments sent again towards one peer",
                      fmt::format("{:.2f} %", worst_share * 100));
 }
 
@@ -367,6 +367,7 @@ extern const Rule retrans_cc_qdisc = {
         "them have a cure at this end.",
     .thresholds = kThresholds,
     .references = kReferences,
+    .covers = {.each = EachOf::connections},
     .judge = judge,
 };
 

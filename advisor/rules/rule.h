@@ -44,10 +44,18 @@ struct Outcome {
   }
 };
 
+/// Which sockets a rule judges one by one, so that totals cannot stand for those of them that have no row.
+enum class EachOf : std::uint8_t {
+  none,        ///< totals tell it enough
+  what_waits,  ///< those that have a row on a host of any size, while there is room (kernel::matters): their queues,
+               ///< windows or states say that something waits
+  connections,  ///< all that are established, quiet ones too: on a large host only the busiest have rows
+};
+
 /// What a rule looks at. It may say "fine" only where all of that was seen: the verdict holds every rule to it.
 struct Covers {
   bool every_namespace = true;  ///< of those that were chosen; false: what it judges belongs to the whole host
-  bool every_row = false;       ///< it judges sockets one by one, and totals cannot stand for those without a row
+  EachOf each = EachOf::none;
 };
 
 /// What connects a finding with the one that explains it.

@@ -175,8 +175,6 @@ Outcome judge_send_queue_delay(const Evidence& in) {
   if (unseen > 0) {
     hidden = fmt::format("{} with much unsent, but it is not visible whether messages or bulk data wait",
                          counted(unseen, "flow"));
-  } else if (findings.empty() && now.rows_suppressed > 0) {
-    hidden = fmt::format("{} over the limit of rows", counted(now.rows_suppressed, "socket"));
   }
   return Outcome::of(std::move(findings), std::move(hidden), "flows whose messages wait long in Send-Q",
                      fmt::format("0 of {} with much unsent", with_commas(candidates)));
@@ -204,6 +202,7 @@ extern const Rule send_queue_delay = {
     .thresholds = kThresholds,
     .references = kReferences,
     .explained_by = kExplained,
+    .covers = {.each = EachOf::connections},
     .judge = judge_send_queue_delay,
 };
 

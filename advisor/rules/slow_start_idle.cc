@@ -199,7 +199,7 @@ Outcome judge(const Evidence& in) {
     }
     findings.push_back(finding_for(in, past, flows, *worst, bursts));
   }
-  std::string hidden = rows_missing(now);
+  std::string hidden;
   if (unread > 0) hidden = fmt::format("{} is not known where {} begin slowly", kKnob, counted(unread, "connection"));
   return Outcome::of(std::move(findings), std::move(hidden), "connections that lose their window in pauses",
                      fmt::format("0 of {}", with_commas(looked)));
@@ -222,6 +222,7 @@ extern const Rule slow_start_after_idle = {
         "time. bbr does not do so.",
     .thresholds = kThresholds,
     .references = kReferences,
+    .covers = {.each = EachOf::connections},
     .judge = judge,
 };
 

@@ -43,6 +43,15 @@ std::string snapshot_problem(const Sample& sample) {
   return "no source lists the sockets of this host" + why;
 }
 
+std::uint64_t unlisted_connections(const Sample& sample) {
+  std::uint64_t all = 0;
+  for (const NetnsSample& netns : sample.netns) {
+    all = add_sat(all, netns.states[index_of(TcpState::established)].count);
+  }
+  auto listed = std::ranges::count(sample.sockets, TcpState::established, &SocketRow::state);
+  return all - std::min(all, static_cast<std::uint64_t>(listed));
+}
+
 std::string too_few_samples(const Window& window, std::size_t needed) {
   return fmt::format("not enough data: {} taken, {} needed; observe for longer", counted(window.samples(), "sample"),
                      needed);

@@ -77,15 +77,24 @@ Unread unread_namespaces(const Sample& sample) {
   return out;
 }
 
+/// Which sockets the rule should have judged one by one and could not; empty if it has seen all of them.
+std::string unseen_sockets(const Rule& rule, const Sample& sample) {
+  if (rule.covers.each == EachOf::none) return "";
+  if (sample.rows_suppressed > 0) {
+    return fmt::format("{} over the limit of rows", counted(sample.rows_suppressed, "socket"));
+  }
+  std::uint64_t unlisted = rule.covers.each == EachOf::connections ? unlisted_connections(sample) : 0;
+  if (unlisted == 0) return "";
+  return fmt::format("{} that carry less than those listed were not looked at one by one",
+                     counted(unlisted, "connection"));
+}
+
 /// A rule that found nothing to report: is it fine, where, or not known?
-void add_fine(const Rule& rule, Outcome& outcome, const Sample& sample, const Unread& unread, Verdict& verdict) {
+void add_fine(const Rule& rule, Outcome& outcome, const Unread& unread, Verdict& verdict) {
   auto not_assessed = [&](std::string why) { verdict.not_assessed.push_back({std::string(rule.id), std::move(why)}); };
   if (rule.covers.every_namespace && unread.count > 0) {
     if (unread.all()) return not_assessed(fmt::format("{}: {}", unread.first->name, unread.first->error));
     outcome.fine_metric += fmt::format(" (in {} of {} namespaces)", unread.chosen - unread.count, unread.chosen);
-  }
-  if (rule.covers.every_row && sample.rows_suppressed > 0) {
-    return not_assessed(fmt::format("{} over the limit of rows", counted(sample.rows_suppressed, "socket")));
   }
   verdict.checked_and_fine.push_back(
       {std::string(rule.id), std::move(outcome.fine_metric), std::move(outcome.fine_value)});
@@ -129,11 +138,15 @@ Verdict judge(const Window& window, const Policy& policy) {
   for (const Rule& rule : all_rules()) {
     Policy own = policy.of(rule.id);
     Outcome outcome = rule.judge(Evidence(whole, own));
+    if (std::string why = unseen_sockets(rule, window.latest()); outcome.not_assessed.empty() && !why.empty()) {
+      outcome.not_assessed = std::move(why);
+      outcome.fine_metric.clear();
+    }
     for (Finding& finding : outcome.findings) {
       if (finding.references.empty()) finding.references.assign(rule.references.begin(), rule.references.end());
       verdict.findings.push_back(std::move(finding));
     }
-    if (!outcome.fine_metric.empty()) add_fine(rule, outcome, window.latest(), unread, verdict);
+    if (!outcome.fine_metric.empty()) add_fine(rule, outcome, unread, verdict);
     if (!outcome.not_assessed.empty()) {
       verdict.not_assessed.push_back({std::string(rule.id), std::move(outcome.not_assessed), !outcome.nothing_there});
     }

@@ -85,11 +85,9 @@ TEST(PeerWindow, an_end_on_this_host_is_named) {
   EXPECT_THAT(finding->recommendation.text, HasSubstr("the other end is sink[9] on this host"));
 }
 
-TEST(PeerWindow, is_not_assessed_without_samples_or_rows) {
+TEST(PeerWindow, is_not_assessed_without_samples) {
   Window brief = a_window(2, [](SampleBuilder& s, std::size_t i) { s.add(sender(i)); });
   expect_unknown(judged(kId, brief, lab()), "not enough data");
-  Window capped = a_window(8, [](SampleBuilder& s, std::size_t) { s.set([](Sample& x) { x.rows_suppressed = 10; }); });
-  expect_unknown(judged(kId, capped, lab()), "limit of rows");
 }
 
 }  // namespace

@@ -71,10 +71,8 @@ TEST(SendQueueDelay, bulk_data_a_short_wait_or_another_limit_is_fine) {
   expect_fine(with(as_it_is, 131'072));
 }
 
-TEST(SendQueueDelay, is_not_assessed_where_writes_or_rows_are_not_visible) {
+TEST(SendQueueDelay, is_not_assessed_where_writes_are_not_visible) {
   expect_unknown(with([](SocketRow& row, std::size_t) { row.calls.reset(); }), "messages or bulk data");
-  Window capped = a_window(8, [](SampleBuilder& s, std::size_t) { s.set([](Sample& x) { x.rows_suppressed = 10; }); });
-  expect_unknown(judged(kId, capped, lab()), "limit of rows");
 }
 
 }  // namespace
