@@ -29,6 +29,7 @@
   rule(port_exhaustion) \
   rule(tw_bucket_overflow) \
   rule(connects_fail) \
+  rule(rst_on_close_unread) \
   rule(rcvbuf_locked_by_app) \
   rule(sndbuf_locked_by_app) \
   rule(rcvbuf_autotune_cap) \

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <array>
 
 #include "tests/scenario/farpeer.h"
 #include "tests/scenario/faults.h"
@@ -77,6 +80,37 @@ void short_keepalive(int fd) {
   set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 2, "TCP_KEEPIDLE");
   set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 1, "TCP_KEEPINTVL");
   set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 3, "TCP_KEEPCNT");
+}
+
+/// A server that refuses whatever it is asked for, before it has read it or afterwards, and a client that asks 50 times
+/// a second.
+Scene make_refusals(Stage& stage, const Request& request, const char* name, bool reads) {
+  const Actor server = stage.start("tcpfault-server", [=](const Channel& channel) {
+    const Listening listening = listen_on({.port = request.port});
+    channel.say(listening.port);
+    for (;;) {
+      const int fd = accept_one(listening.fd);
+      pollfd asked{.fd = fd, .events = POLLIN, .revents = 0};
+      check(poll(&asked, 1, 5'000), "poll");
+      std::array<char, 64> question{};
+      if (reads) (void)recv(fd, question.data(), question.size(), 0);
+      (void)send(fd, "413\r\n", 5, MSG_NOSIGNAL);
+      close(fd);
+    }
+  });
+  const auto port = static_cast<std::uint16_t>(server.channel.hear());
+  const Actor client = stage.start("tcpfault-client", [=](const Channel& channel) {
+    for (int i = 0;; ++i) {
+      const int fd = connect_to(port);
+      (void)send(fd, "PUT / HTTP/1.0\r\n", 16, MSG_NOSIGNAL);
+      read_all(fd);
+      close(fd);
+      if (i == request.count) channel.say(1);
+      sleep_for(Millis{20});
+    }
+  });
+  client.channel.hear();
+  return {{name, server.pid, client.pid, port, request.count}};
 }
 
 }  // namespace
@@ -156,6 +190,14 @@ Scene make_closed_fd_leak(Stage& stage, const Request& request) {
   client.channel.hear();
   server.channel.hear();
   return {{"closed-fd-leak", server.pid, client.pid, port, request.count}};
+}
+
+Scene make_close_unread(Stage& stage, const Request& request) {
+  return make_refusals(stage, request, "close-unread", false);
+}
+
+Scene make_close_read(Stage& stage, const Request& request) {
+  return make_refusals(stage, request, "close-read", true);
 }
 
 }  // namespace tcpfault

@@ -43,6 +43,8 @@ Scene make_never_accepts(Stage& stage, const Request& request);
 Scene make_fin_wait2_held(Stage& stage, const Request& request);
 Scene make_fin_wait2_orphan(Stage& stage, const Request& request);
 Scene make_closed_fd_leak(Stage& stage, const Request& request);
+Scene make_close_unread(Stage& stage, const Request& request);
+Scene make_close_read(Stage& stage, const Request& request);
 
 // Sockets that more than one process or thread could answer for (holder_faults.cc).
 Scene make_fork_server(Stage& stage, const Request& request);
