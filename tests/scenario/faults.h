@@ -120,6 +120,9 @@ Scene make_peer_not_reading(Stage& stage, const Request& request);
 Scene make_dead_peers(Stage& stage, const Request& request);
 Scene make_hidden_user_queue(Stage& stage, const Request& request);
 
+// Calls that hold the lock of their socket (lock_faults.cc).
+Scene make_backlog_drops(Stage& stage, const Request& request);
+
 // Nothing wrong at all (healthy.cc, process_faults.cc).
 Scene make_pool(Stage& stage, const Request& request);
 Scene make_healthy(Stage& stage, const Request& request);

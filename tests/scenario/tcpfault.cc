@@ -54,6 +54,8 @@ const std::vector<FaultKind>& fault_kinds() {
       {"close-unread", "COUNT requests refused unread, then 50 a second: the client is reset", 20, 10'000,
        make_close_unread},
       {"close-read", "nothing wrong: the same, read before they are refused", 20, 10'000, make_close_read},
+      {"backlog-drops", "recv() waits for memory, COUNT times at first, and holds a socket with a small buffer", 1, 100,
+       make_backlog_drops},
       {"slow-reader", "readers that take nothing (or --read) from eager senders", 3, 100, make_slow_reader},
       {"accept-slow", "listen(64), 50 ms of work per accept, COUNT connections a second", 110, 1'000, make_accept_slow},
       {"backlog-small", "listen(8), a stall of 0.3 s at each burst of COUNT connections", 200, 1'000,
