@@ -7,6 +7,7 @@
 
 #include "advisor/base/text.h"
 #include "advisor/rules/port_share.h"
+#include "advisor/rules/receive_prunes.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
 
@@ -71,17 +72,17 @@ void time_wait(const Evidence& in, const NetnsSample& netns, const std::vector<P
   out.push_back(std::move(finding));
 }
 
-void prunes(const Window& window, const NetnsSample& netns, std::vector<Finding>& out) {
-  double pruned = window.increase(netns.id, "TcpExt.PruneCalled").value_or(0);
-  auto dropped = window.increase(netns.id, "TcpExt.RcvPruned");
-  auto queue_drops = window.increase(netns.id, "TcpExt.TCPRcvQDrop");
-  if (pruned == 0 || !dropped || *dropped > 0 || queue_drops.value_or(0) > 0) return;
+void prunes(const Evidence& in, const NetnsSample& netns, std::vector<Finding>& out) {
+  const Window& window = in.window;
+  auto prunes = prunes_of(window, netns.id);
+  if (!prunes || prunes->called == 0 || prunes->dropped() > 0) return;
+  if (prunes->collapsed_per_s > in.policy.value(kManyCollapses)) return;  // rcv-collapse-prune tells about them
   Finding finding =
       nothing_to_do(window, netns, "prunes", "Receive queues were compacted, nothing was dropped",
                     "PruneCalled counts attempts to make room in a full receive buffer. Without RcvPruned or "
                     "TCPRcvQDrop no data was lost.");
-  finding.evidence.push_back(measured(window, "prune_called", "TcpExt.PruneCalled", pruned, "count"));
-  finding.evidence.push_back(measured(window, "rcv_pruned", "TcpExt.RcvPruned", *dropped, "count", 0));
+  finding.evidence.push_back(measured(window, "prune_called", "TcpExt.PruneCalled", prunes->called, "count"));
+  finding.evidence.push_back(measured(window, "rcv_pruned", "TcpExt.RcvPruned", prunes->pruned, "count", 0));
   finding.not_useful = {{"net.ipv4.tcp_rmem", "the counter alone shows no loss"}};
   out.push_back(std::move(finding));
 }
@@ -117,13 +118,14 @@ Outcome judge_do_nothing(const Evidence& in) {
   for (const NetnsSample& netns : window.latest().netns) {
     if (!netns.error.empty()) continue;
     time_wait(in, netns, shares, outcome.findings);
-    prunes(window, netns, outcome.findings);
+    prunes(in, netns, outcome.findings);
     retransmits(in, netns, outcome.findings);
   }
   return outcome;
 }
 
-constexpr std::array kDoNothingThresholds = {kManyTimeWait, kBucketShare, kPortShare, kManyRetransmits, kSpuriousShare};
+constexpr std::array kDoNothingThresholds = {kManyTimeWait,    kBucketShare,   kPortShare,
+                                             kManyRetransmits, kSpuriousShare, kManyCollapses};
 
 }  // namespace
 

@@ -42,6 +42,7 @@
   rule(slow_start_after_idle) \
   rule(mtu_blackhole) \
   rule(ooo_queue_pressure) \
+  rule(rcv_collapse_prune) \
   rule(tcp_backlog_drop) \
   rule(pending_shutdown_data) \
   rule(user_queue_unbounded) \

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "advisor/rules/receive_prunes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "advisor/base/saturate.h"
+#include "advisor/base/text.h"
+#include "advisor/rules/holder.h"
+#include "advisor/rules/netns_counters.h"
+#include "advisor/rules/rule.h"
+#include "advisor/rules/words.h"
+
+namespace tcpadvisor {
+
+std::optional<Prunes> prunes_of(const Past& past, NetnsId netns) {
+  auto pruned = past.increase(netns, "TcpExt.RcvPruned"), collapsed = past.increase(netns, "TcpExt.TCPRcvCollapsed");
+  if (!pruned || !collapsed) return std::nullopt;
+  return Prunes{.called = past.increase(netns, "TcpExt.PruneCalled").value_or(0),
+                .collapsed = *collapsed,
+                .collapsed_per_s = past.span_s() > 0 ? *collapsed / past.span_s() : 0,
+                .pruned = *pruned,
+                .refused = past.increase(netns, "TcpExt.TCPRcvQDrop").value_or(0)};
+}
+
+namespace {
+
+constexpr Threshold kMinDrops = count_threshold("min_drops", 1, "segments");
+constexpr double kTinyRatio = 8;       // bytes of memory for one byte of payload: it comes in tiny segments
+constexpr double kMuchOfBuffer = 0.5;  // in use, for a socket to be what this is about
+
+enum class Why : std::uint8_t { unknown, memory, group, tiny, slow };
+
+/// What is behind it in one namespace, and the socket with the fullest buffer there.
+struct Story {
+  Prunes prunes;
+  Why why = Why::unknown;
+  const SocketRow* row = nullptr;
+  double memory_per_byte = 0;  ///< of its unread bytes
+};
+
+double refusals_since(const Window& window, std::uint64_t BufferRefusals::* kind) {
+  if (window.samples() < 2 || !window.first().refusals || !window.last().refusals) return 0;
+  return static_cast<double>(sub_sat(*window.last().refusals.*kind, *window.first().refusals.*kind));
+}
+
+/// TCP as a whole is short of memory: then full buffers are not why.
+bool whole_host_is_short(const Window& window) {
+  return window.latest().memory.under_pressure.value_or(false) ||
+         window.increase("TcpExt.TCPMemoryPressures").value_or(0) > 0 ||
+         refusals_since(window, &BufferRefusals::host_recv) > 0;
+}
+
+const SocketRow* fullest(const Sample& now, NetnsId netns) {
+  const SocketRow* out = nullptr;
+  for (const SocketRow& row : now.sockets) {
+    if (row.netns != netns || row.state == TcpState::listen || row.recv_q == 0 || row.rcvbuf.value_or(0) == 0) continue;
+    if (static_cast<double>(row.rmem_alloc.value_or(0)) < kMuchOfBuffer * static_cast<double>(*row.rcvbuf)) continue;
+    if (out == nullptr || *row.rmem_alloc > *out->rmem_alloc) out = &row;
+  }
+  return out;
+}
+
+Story story_of(const Evidence& in, NetnsId netns, const Prunes& prunes) {
+  Story out{.prunes = prunes, .row = fullest(in.now(), netns)};
+  if (out.row != nullptr) {
+    out.memory_per_byte = static_cast<double>(*out.row->rmem_alloc) / static_cast<double>(out.row->recv_q);
+  }
+  if (whole_host_is_short(in.window)) {
+    out.why = Why::memory;
+  } else if (refusals_since(in.window, &BufferRefusals::cgroup_recv) > 0) {
+    out.why = Why::group;
+  } else if (out.row != nullptr) {
+    out.why = out.memory_per_byte > kTinyRatio ? Why::tiny : Why::slow;
+  }
+  return out;
+}
+
+std::string what_it_is(const Story& story) {
+  switch (story.why) {
+    case Why::memory:
+      return "TCP as a whole was short of memory at that time";
+    case Why::group:
+      return "a memory cgroup refused buffers at that time; which one, the counters do not tell";
+    case Why::tiny:
+      return fmt::format("each unread byte takes {:.0f} bytes of memory: they came in tiny segments",
+                         story.memory_per_byte);
+    case Why::slow:
+      return "the buffer is full of data that is not read";
+    case Why::unknown:
+      break;
+  }
+  return "no socket that is listed has a full buffer now";
+}
+
+void recommend(const Evidence& in, const NetnsSample& netns, const Story& story, Finding& finding) {
+  Recommendation& cure = finding.recommendation;
+  cure.kind = RecommendationKind::application;
+  switch (story.why) {
+    case Why::memory:
+      cure.kind = RecommendationKind::capacity;
+      cure.text = "See to TCP's memory first (tcp-mem-pressure-global): nothing about single sockets helps before.";
+      break;
+    case Why::group:
+      cure.kind = RecommendationKind::capacity;
+      cure.text = "Give the cgroup more memory, or let its programs read sooner.";
+      cure.steps.emplace_back("which one: grep -H sock /sys/fs/cgroup/*/*/memory.stat; cat memory.events beside it");
+      break;
+    case Why::tiny:
+      cure.text =
+          "Let the sender write more at a time: a segment takes hundreds of bytes of memory, however little is "
+          "in it. And let the reader keep up.";
+      cure.steps.emplace_back(
+          "where latency counts more than the rate of one flow: a smaller tcp_rmem[2] makes each time shorter; "
+          "tcp_shrink_window = 1 (Linux 6.5) keeps buffers within what is advertised");
+      break;
+    case Why::slow:
+      cure.text = "Let the program read as fast as it is sent to, or ask for less.";
+      break;
+    case Why::unknown:
+      cure.text = "Find the socket before you change anything.";
+      cure.steps.emplace_back("ss -tnm: a socket whose r (memory in use) is near rb (its limit), again and again");
+      break;
+  }
+  cure.verify =
+      fmt::format("{}nstat -az | grep -E 'RcvPruned|RcvQDrop|RcvCollapsed' stands still", in_netns(in.now(), netns.id));
+  finding.not_useful = {
+      {"net.ipv4.tcp_rmem (higher)", "with more room there is more to copy each time, and it fills all the same"},
+      {"net.core.rmem_max, net.core.netdev_max_backlog", "neither is the limit of this queue"}};
+}
+
+Finding finding_for(const Evidence& in, const NetnsSample& netns, const Story& story) {
+  const Prunes& prunes = story.prunes;
+  const bool drops = prunes.dropped() >= in.policy.value(kMinDrops);
+  Finding finding = finding_of_netns(in.now(), netns, "rcv-collapse-prune");
+  finding.severity = story.why == Why::memory ? Severity::info : Severity::warning;  // told as what it is
+  finding.finding_class =
+      story.why == Why::memory || story.why == Why::group ? FindingClass::memory : FindingClass::application;
+  const bool named = story.why == Why::tiny || story.why == Why::slow;
+  if (named) {
+    const std::array rows = {story.row};
+    name_holder(finding.scope, rows);
+    finding.scope.cgroup = story.row->cgroup;
+    finding.scope.local = story.row->local.text();
+    finding.scope.remote = story.row->remote.text();
+    finding.scope.count = 1;
+  }
+  finding.title = (drops ? fmt::format("{} dropped because receive buffers were full",
+                                       prunes.dropped() == 1 ? "1 segment was"
+                                                             : counted(to_u64(prunes.dropped()), "segment") + " were")
+                         : fmt::format("{} segments a second are copied to make room in receive buffers",
+                                       with_commas(to_u64(prunes.collapsed_per_s)))) +
+                  (named ? ", as that of " + process_text(finding.scope) : "");
+  finding.confidence = story.why == Why::unknown ? Confidence::low : Confidence::medium;
+  finding.confidence_why = "the counters are the namespace's; " + what_it_is(story);
+  if (named) finding.confidence_why += why_no_pid(finding.scope);
+  auto say = [&](std::string metric, std::string source, double value, std::string unit, std::optional<double> mark) {
+    finding.evidence.push_back(measured(in.window, std::move(metric), std::move(source), value, std::move(unit), mark));
+  };
+  say("dropped", "TcpExt.RcvPruned, TcpExt.TCPRcvQDrop", prunes.dropped(), "segments", in.policy.value(kMinDrops));
+  say("collapsed", "TcpExt.TCPRcvCollapsed", prunes.collapsed_per_s, "per_s", in.policy.value(kManyCollapses));
+  say("prune_called", "TcpExt.PruneCalled", prunes.called, "count", std::nullopt);
+  if (story.row != nullptr) {
+    say("memory_per_unread_byte", source_of(in.now(), FactId::snapshot), story.memory_per_byte, "bytes", kTinyRatio);
+    say("receive_buffer_in_use", source_of(in.now(), FactId::snapshot), static_cast<double>(*story.row->rmem_alloc),
+        "bytes", static_cast<double>(*story.row->rcvbuf));
+  }
+  finding.meaning =
+      "When a receive buffer is full the kernel copies small segments together to make room, for milliseconds at a "
+      "time in which its processor does nothing else. What still finds no room is dropped and has to be sent again.";
+  recommend(in, netns, story, finding);
+  return finding;
+}
+
+Outcome judge_receive_prunes(const Evidence& in) {
+  std::vector<Finding> findings;
+  std::string not_assessed;
+  double most = 0;
+  for (const NetnsSample& netns : in.now().netns) {
+    if (!netns.error.empty()) continue;
+    auto prunes = prunes_of(in.window, netns.id);
+    if (!prunes) {
+      not_assessed = in.window.samples() < 2 ? too_few_samples(in.window, 2)
+                                             : fmt::format("TcpExt.RcvPruned of namespace {} was not read twice",
+                                                           netns_name(in.now(), netns.id));
+      continue;
+    }
+    most = std::max(most, prunes->collapsed_per_s);
+    if (prunes->dropped() >= in.policy.value(kMinDrops) || prunes->collapsed_per_s > in.policy.value(kManyCollapses)) {
+      findings.push_back(finding_for(in, netns, story_of(in, netns.id, *prunes)));
+    }
+  }
+  return Outcome::of(std::move(findings), std::move(not_assessed), "segments copied to make room",
+                     fmt::format("{:.0f} a second, and none dropped", most));
+}
+
+constexpr std::array kThresholds = {kMinDrops, kManyCollapses};
+constexpr std::array kExplainedBy = {
+    ExplainedBy{"reader-too-slow", Link::same_process, Then::lower, "{who} does not read what is sent to it",
+                "Let {who} read first (see {rule}): its buffers are full because nobody empties them."},
+};
+constexpr std::array<std::string_view, 1> kReferences = {
+    "net/ipv4/tcp_input.c: tcp_prune_queue, tcp_collapse, tcp_try_rmem_schedule"};
+
+}  // namespace
+
+namespace rules {
+
+extern const Rule rcv_collapse_prune = {
+    .id = "rcv-collapse-prune",
+    .title = "receive buffers are so full that segments are copied or dropped",
+    .explanation =
+        "A receive buffer counts the memory that segments take, not the bytes in them. Many tiny segments, or a reader "
+        "that does not keep up, fill it; then the kernel spends time on copying them together, and drops what finds no "
+        "room. PruneCalled alone is normal.",
+    .thresholds = kThresholds,
+    .references = kReferences,
+    .explained_by = kExplainedBy,
+    .judge = judge_receive_prunes,
+};
+
+}  // namespace rules
+}  // namespace tcpadvisor
