@@ -30,6 +30,7 @@
   rule(tw_bucket_overflow) \
   rule(connects_fail) \
   rule(rst_on_close_unread) \
+  rule(reset_attribution) \
   rule(rcvbuf_locked_by_app) \
   rule(sndbuf_locked_by_app) \
   rule(rcvbuf_autotune_cap) \
