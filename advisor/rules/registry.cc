@@ -24,6 +24,7 @@
   rule(syn_drops_not_overflow) \
   rule(syn_flood_vs_overflow) \
   rule(abort_on_overflow_set) \
+  rule(defer_fastopen_lint) \
   rule(reuseport_unbalanced) \
   rule(listener_never_accepts) \
   rule(port_exhaustion) \
