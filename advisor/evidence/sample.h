@@ -421,6 +421,7 @@ struct Sample {
   std::vector<SocketRow> sockets;      ///< the ones that matter or are shown; see self.partial
   std::vector<UserQueue> user_queues;  ///< verified ones only, by (netns, local, remote); kept for a while once ended
   std::uint64_t rows_suppressed = 0;   ///< mattered, but over the limit of rows (still in the totals)
+  bool quiet_unlisted = false;  ///< connections without a row were looked at in turn, and carried nothing just then
   std::vector<OwnerTotals> owners;
   std::vector<CgroupTotals> cgroups;
   GroupNames group_names;  ///< of the containers and pods that owners and cgroups are in

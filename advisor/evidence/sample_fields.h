@@ -377,6 +377,7 @@ void describe(auto& a, Is<Sample> auto& v) {
   FIELD(sockets);
   FIELD(user_queues);
   FIELD(rows_suppressed);
+  FIELD(quiet_unlisted);
   FIELD(owners);
   FIELD(cgroups);
   FIELD(group_names);

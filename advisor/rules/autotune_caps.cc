@@ -363,7 +363,7 @@ extern const Rule rcvbuf_autotune_cap = {
         "round trip one window arrives, and the path would carry more.",
     .thresholds = kReceiveThresholds,
     .references = kReceiveReferences,
-    .covers = {.each = EachOf::connections},
+    .covers = {.each = EachOf::flows},
     .judge = judge_receive,
 };
 
@@ -375,7 +375,7 @@ extern const Rule sndbuf_autotune_cap = {
         "waits for room while the peer and the path would take more.",
     .thresholds = kSendThresholds,
     .references = kSendReferences,
-    .covers = {.each = EachOf::connections},
+    .covers = {.each = EachOf::flows},
     .judge = judge_send,
 };
 

@@ -154,7 +154,7 @@ bool somebody_asks(const Sample& now) {
 void without_effect(const Evidence& in, const NetnsSample& netns, std::vector<Finding>& out) {
   const Sample& now = in.now();
   if (!netns.is_host || now.rows_suppressed > 0 || now.sockets.empty() || somebody_asks(now)) return;
-  if (unlisted_connections(now) > 0) return;  // whether those have asked nobody knows
+  if (unlisted_connections(now).count > 0) return;  // whether those have asked nobody knows
   for (auto [knob, tcp] :
        {std::pair("net.core.rmem_max", "net.ipv4.tcp_rmem"), std::pair("net.core.wmem_max", "net.ipv4.tcp_wmem")}) {
     auto most = sysctl_value(now, netns.id, knob), used = sysctl_value(now, netns.id, tcp, 2);

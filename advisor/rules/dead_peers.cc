@@ -330,7 +330,7 @@ extern const Rule send_queue_dead_peers = {
     .thresholds = kThresholds,
     .references = kReferences,
     .explained_by = kExplainedBy,
-    .covers = {.each = EachOf::connections},
+    .covers = {.each = EachOf::senders},
     .judge = judge,
 };
 

@@ -220,7 +220,7 @@ extern const Rule mtu_blackhole = {
         "pass, the first full segment does not: the connection stands still until the kernel gives up.",
     .thresholds = kThresholds,
     .references = kReferences,
-    .covers = {.each = EachOf::connections},
+    .covers = {.each = EachOf::senders},
     .judge = judge,
 };
 

@@ -187,7 +187,7 @@ extern const Rule nagle_delack_stall = {
         "of milliseconds on any path. No setting helps; one write for each message does, or TCP_NODELAY.",
     .thresholds = kThresholds,
     .references = kReferences,
-    .covers = {.each = EachOf::connections},
+    .covers = {.each = EachOf::flows},
     .judge = judge,
 };
 

@@ -140,7 +140,7 @@ extern const Rule ooo_queue_pressure = {
         "receiving host.",
     .thresholds = kThresholds,
     .references = kReferences,
-    .covers = {.each = EachOf::connections},
+    .covers = {.each = EachOf::flows},
     .judge = judge,
 };
 

@@ -188,7 +188,7 @@ extern const Rule peer_window_limited = {
         "although the path's queue is empty: a larger receive buffer at the other end would make it faster.",
     .thresholds = kThresholds,
     .references = kReferences,
-    .covers = {.each = EachOf::connections},
+    .covers = {.each = EachOf::flows},
     .judge = judge_peer_window,
 };
 

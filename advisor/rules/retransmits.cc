@@ -367,7 +367,7 @@ extern const Rule retrans_cc_qdisc = {
         "them have a cure at this end.",
     .thresholds = kThresholds,
     .references = kReferences,
-    .covers = {.each = EachOf::connections},
+    .covers = {.each = EachOf::flows},
     .judge = judge,
 };
 

@@ -49,7 +49,8 @@ enum class EachOf : std::uint8_t {
   none,        ///< totals tell it enough
   what_waits,  ///< those that have a row on a host of any size, while there is room (kernel::matters): their queues,
                ///< windows or states say that something waits
-  connections,  ///< all that are established, quiet ones too: on a large host only the busiest have rows
+  flows,       ///< connections that carry data: on a large host those that carry the most have rows
+  senders,     ///< connections with anything in Send-Q, however little
 };
 
 /// What a rule looks at. It may say "fine" only where all of that was seen: the verdict holds every rule to it.

@@ -202,7 +202,7 @@ extern const Rule send_queue_delay = {
     .thresholds = kThresholds,
     .references = kReferences,
     .explained_by = kExplained,
-    .covers = {.each = EachOf::connections},
+    .covers = {.each = EachOf::flows},
     .judge = judge_send_queue_delay,
 };
 

@@ -222,7 +222,7 @@ extern const Rule slow_start_after_idle = {
         "time. bbr does not do so.",
     .thresholds = kThresholds,
     .references = kReferences,
-    .covers = {.each = EachOf::connections},
+    .covers = {.each = EachOf::flows},
     .judge = judge,
 };
 

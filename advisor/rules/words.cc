@@ -43,13 +43,21 @@ std::string snapshot_problem(const Sample& sample) {
   return "no source lists the sockets of this host" + why;
 }
 
-std::uint64_t unlisted_connections(const Sample& sample) {
-  std::uint64_t all = 0;
+StateTotals unlisted_connections(const Sample& sample) {
+  StateTotals all, listed;
   for (const NetnsSample& netns : sample.netns) {
-    all = add_sat(all, netns.states[index_of(TcpState::established)].count);
+    const StateTotals& here = netns.states[index_of(TcpState::established)];
+    all.count = add_sat(all.count, here.count);
+    all.send_q = add_sat(all.send_q, here.send_q);
   }
-  auto listed = std::ranges::count(sample.sockets, TcpState::established, &SocketRow::state);
-  return all - std::min(all, static_cast<std::uint64_t>(listed));
+  for (const SocketRow& row : sample.sockets) {
+    if (row.state != TcpState::established) continue;
+    ++listed.count;
+    listed.send_q = add_sat(listed.send_q, row.send_q);
+  }
+  all.count -= std::min(all.count, listed.count);
+  all.send_q -= std::min(all.send_q, listed.send_q);
+  return all;
 }
 
 std::string too_few_samples(const Window& window, std::size_t needed) {

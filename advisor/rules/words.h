@@ -27,8 +27,9 @@ Measurement measured(const Window& window, std::string metric, std::string sourc
 
 /// Why the sockets of this host are not known; empty when they are.
 std::string snapshot_problem(const Sample& sample);
-/// Established connections that no row tells of: on a large host only the busiest have rows.
-std::uint64_t unlisted_connections(const Sample& sample);
+/// Established connections that no row tells of, and what they have in Send-Q: on a large host only the busiest have
+/// rows.
+StateTotals unlisted_connections(const Sample& sample);
 /// "this needs 3 samples, 1 was taken: observe for longer"
 std::string too_few_samples(const Window& window, std::size_t needed);
 bool owners_known(const Sample& sample);

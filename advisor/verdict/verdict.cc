@@ -78,15 +78,17 @@ Unread unread_namespaces(const Sample& sample) {
 }
 
 /// Which sockets the rule should have judged one by one and could not; empty if it has seen all of them.
-std::string unseen_sockets(const Rule& rule, const Sample& sample) {
-  if (rule.covers.each == EachOf::none) return "";
+std::string unseen_sockets(const Rule& rule, const Sample& sample, const StateTotals& unlisted) {
+  const EachOf each = rule.covers.each;
+  if (each == EachOf::none) return "";
   if (sample.rows_suppressed > 0) {
     return fmt::format("{} over the limit of rows", counted(sample.rows_suppressed, "socket"));
   }
-  std::uint64_t unlisted = rule.covers.each == EachOf::connections ? unlisted_connections(sample) : 0;
-  if (unlisted == 0) return "";
-  return fmt::format("{} that carry less than those listed were not looked at one by one",
-                     counted(unlisted, "connection"));
+  const bool some = (each == EachOf::flows && !sample.quiet_unlisted && unlisted.count > 0) ||
+                    (each == EachOf::senders && unlisted.send_q > 0);
+  if (!some) return "";
+  return fmt::format("{} without a row of their own: this host has too many to list others than the busiest",
+                     counted(unlisted.count, "connection"));
 }
 
 /// A rule that found nothing to report: is it fine, where, or not known?
@@ -134,11 +136,13 @@ Verdict judge(const Window& window, const Policy& policy) {
   }
   const Evidence whole(window, policy);
   const Unread unread = unread_namespaces(window.latest());
+  const StateTotals unlisted = unlisted_connections(window.latest());
   verdict.could_see = unread.chosen == 0 || !unread.all();
   for (const Rule& rule : all_rules()) {
     Policy own = policy.of(rule.id);
     Outcome outcome = rule.judge(Evidence(whole, own));
-    if (std::string why = unseen_sockets(rule, window.latest()); outcome.not_assessed.empty() && !why.empty()) {
+    if (std::string why = unseen_sockets(rule, window.latest(), unlisted);
+        outcome.not_assessed.empty() && !why.empty()) {
       outcome.not_assessed = std::move(why);
       outcome.fine_metric.clear();
     }

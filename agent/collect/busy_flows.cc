@@ -23,9 +23,11 @@ const kernel::Look& BusyFlows::next(std::uint64_t sockets) {
   // The kernel shows sockets in the same order every time: more new ones in use than there is room for would hide the
   // others for ever. Then the part becomes smaller, until they fit.
   constexpr std::uint64_t kMostParts = 1u << 14;
+  const std::uint64_t parts_before = parts_;
   if (new_ >= kNew) parts_ = std::min(parts_ * 2, kMostParts);
   if (new_ < kNew / 4) parts_ /= 2;
   parts_ = std::max(parts_, std::bit_ceil(std::clamp<std::uint64_t>(sockets / kLookedAt, 1, kMostParts)));
+  if (parts_ != parts_before) walks_with_room_ = 0;
   look_ = {.mask = static_cast<std::uint32_t>(parts_ - 1),
            .turn = static_cast<std::uint32_t>(walks_ & (parts_ - 1)),
            .max_rows = kFollowed + 2 * kNew};
@@ -57,6 +59,7 @@ void BusyFlows::end_walk() {
     flow.seen = false;
     if (flow.moved) measured.emplace_back(*flow.moved, cookie);
   }
+  walks_with_room_ = new_ < kNew && measured.size() <= kFollowed ? walks_with_room_ + 1 : 0;
   if (measured.size() <= kFollowed) return;
   auto end_of_kept = measured.begin() + kFollowed;
   std::ranges::nth_element(measured, end_of_kept, std::greater<>());

@@ -30,6 +30,9 @@ class BusyFlows {
   void end_walk();
 
   std::size_t followed() const { return flows_.size(); }
+  /// Every socket has had its turn lately, and there was room for all that were in use: no other one carried anything
+  /// when its turn came.
+  bool lists_all_in_use() const { return walks_with_room_ >= parts_; }
 
  private:
   struct Flow {
@@ -42,6 +45,7 @@ class BusyFlows {
   kernel::Look look_;
   std::uint64_t parts_ = 1;  ///< a power of two
   std::uint32_t walks_ = 0;
+  std::uint64_t walks_with_room_ = 0;  ///< one after the other, with parts of this size
   std::size_t new_ = 0;
   std::unordered_map<std::uint64_t, Flow> flows_;  ///< by cookie
 };

@@ -121,6 +121,7 @@ Result<SamplePtr> HostCollector::tick_here() {
   }
   hear_user_queues(*sample);
   sample->rows_suppressed = picture.rows_suppressed;
+  sample->quiet_unlisted = picture.quiet_unlisted;
   sample->ports = picture.ports;
   sample->port_use = picture.port_use;
   sample->failed_connects = failed_connects();

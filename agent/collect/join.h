@@ -31,6 +31,7 @@ struct Picture {
   std::vector<PortUse> port_use;
   TcpMemory memory;
   std::uint64_t walked = 0, rows_suppressed = 0, owners_suppressed = 0, unaggregated = 0, undecodable = 0;
+  bool quiet_unlisted = false;  ///< connections without a row carried nothing when they were looked at
   std::uint64_t dumps_interrupted = 0, destinations_uncounted = 0;
   std::map<NetnsId, std::string> failed;  ///< namespaces whose walk failed, and why
   StandStills without_descriptor;         ///< sockets with a file that no process was seen to hold

@@ -251,6 +251,8 @@ void Snapshot::take_picture(std::uint64_t now_ms, Walked& walked, std::optional<
   evidence.totals = std::move(walked.owner_totals);
   picture_ = join(walked.readings, std::move(walked.rows), std::move(evidence), filter_);
   picture_.rows_suppressed += walked.rows_suppressed;
+  // /proc/net/tcp does not say who carries anything.
+  picture_.quiet_unlisted = looks_ && busy_.lists_all_in_use() && sockets_.best(now_ms) != SourceKind::proc_net_tcp;
   cgroups_.name(picture_, now_ms);
   processes_.complete(picture_.owners, root_, now_ms);
   keep_chosen_owners();

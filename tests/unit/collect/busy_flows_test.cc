@@ -49,6 +49,19 @@ TEST(BusyFlows, EachSocketHasItsTurnAndThoseThatCarryTheMostStay) {
   EXPECT_EQ(host.walk(flows).size(), 20u) << "all of them in every walk from then on";
 }
 
+TEST(BusyFlows, AllInUseAreListedOnceEachHadItsTurnAndThereWasRoom) {
+  Host host(200'000);
+  for (std::uint32_t i = 0; i < 20; ++i) host.busy(i * 9'973, 1'000'000);
+  BusyFlows flows;
+  host.walk(flows);
+  EXPECT_FALSE(flows.lists_all_in_use()) << "the others have had no turn yet";
+  for (int i = 0; i < 31; ++i) host.walk(flows);
+  EXPECT_TRUE(flows.lists_all_in_use());
+  for (std::uint32_t i = 0; i < 2'000; ++i) host.busy(i * 97, 1'000);
+  for (int i = 0; i < 64; ++i) host.walk(flows);
+  EXPECT_FALSE(flows.lists_all_in_use()) << "more in use than are followed";
+}
+
 TEST(BusyFlows, OnlyTheBusiestAreFollowedWhenThereAreMany) {
   Host host(20'000);
   for (std::uint32_t i = 0; i < 20'000; ++i) host.busy(i, 100 + (i % 100 == 7 ? 1'000'000 : i % 50));

@@ -42,31 +42,46 @@ bool is_fine(const Verdict& verdict, std::string_view id) {
   return std::ranges::find(verdict.checked_and_fine, id, &CheckedAndFine::id) != verdict.checked_and_fine.end();
 }
 
-TEST(Coverage, who_judges_connections_one_by_one_is_not_fine_where_some_have_no_row) {
+/// Those rules of one kind that are fine where all is seen, and whether they are on this host.
+void expect_of(EachOf kind, const Verdict& verdict, bool fine, std::size_t at_least) {
   const Verdict all_seen = judged(healthy);
-  const Verdict large = judged([](SampleBuilder& sample, std::size_t i) {
-    healthy(sample, i);
-    sample.count(TcpState::established, 24'000);
-  });
-  std::size_t fine_before = 0;
+  std::size_t rules = 0;
   for (const Rule& rule : all_rules()) {
-    if (!is_fine(all_seen, rule.id)) continue;
-    if (rule.covers.each != EachOf::connections) {
-      EXPECT_THAT(why_not(large, rule.id), Not(HasSubstr("one by one"))) << rule.id;
-      continue;
+    if (rule.covers.each != kind || !is_fine(all_seen, rule.id)) continue;
+    ++rules;
+    EXPECT_EQ(is_fine(verdict, rule.id), fine) << rule.id;
+    if (!fine) {
+      EXPECT_THAT(why_not(verdict, rule.id), HasSubstr("23,999 connections without a row")) << rule.id;
     }
-    ++fine_before;
-    EXPECT_FALSE(is_fine(large, rule.id)) << rule.id;
-    EXPECT_THAT(why_not(large, rule.id), HasSubstr("23,999 connections that carry less")) << rule.id;
   }
-  EXPECT_GE(fine_before, 8u) << "they must have been fine where all was seen";
+  EXPECT_GE(rules, at_least);
+}
+
+void large(SampleBuilder& sample, std::size_t i) {
+  healthy(sample, i);
+  sample.count(TcpState::established, 24'000);
+}
+
+TEST(Coverage, who_judges_flows_is_fine_only_where_all_that_carry_data_have_a_row) {
+  expect_of(EachOf::flows, judged(large), false, 8);
+  expect_of(EachOf::flows, judged([](SampleBuilder& sample, std::size_t i) {
+              large(sample, i);
+              sample.set([](Sample& s) { s.quiet_unlisted = true; });
+            }),
+            true, 8);
+}
+
+TEST(Coverage, who_judges_senders_is_fine_only_where_nothing_waits_in_others) {
+  expect_of(EachOf::senders, judged(large), true, 2);
+  expect_of(EachOf::senders, judged([](SampleBuilder& sample, std::size_t i) {
+              large(sample, i);
+              sample.host_ns().states[index_of(TcpState::established)].send_q = 200;
+            }),
+            false, 2);
 }
 
 TEST(Coverage, who_judges_what_waits_is_fine_on_a_large_host_but_not_over_the_limit_of_rows) {
-  const Verdict large = judged([](SampleBuilder& sample, std::size_t i) {
-    healthy(sample, i);
-    sample.count(TcpState::established, 24'000);
-  });
+  const Verdict on_large = judged(large);
   const Verdict too_many = judged([](SampleBuilder& sample, std::size_t i) {
     healthy(sample, i);
     sample.set([](Sample& s) { s.rows_suppressed = 10; });
@@ -74,11 +89,11 @@ TEST(Coverage, who_judges_what_waits_is_fine_on_a_large_host_but_not_over_the_li
   std::size_t fine_before = 0;
   for (const Rule& rule : all_rules()) {
     if (rule.covers.each == EachOf::none) {
-      EXPECT_EQ(is_fine(large, rule.id), is_fine(judged(healthy), rule.id)) << rule.id;
+      EXPECT_EQ(is_fine(on_large, rule.id), is_fine(judged(healthy), rule.id)) << rule.id;
       continue;
     }
     EXPECT_FALSE(is_fine(too_many, rule.id)) << rule.id;
-    if (rule.covers.each != EachOf::what_waits || !is_fine(large, rule.id)) continue;
+    if (rule.covers.each != EachOf::what_waits || !is_fine(on_large, rule.id)) continue;
     ++fine_before;
     EXPECT_THAT(why_not(too_many, rule.id), HasSubstr("10 sockets over the limit of rows")) << rule.id;
   }
