@@ -36,12 +36,18 @@ constexpr double kMuchOfBuffer = 0.5;  // in use, for a socket to be what this i
 
 enum class Why : std::uint8_t { unknown, memory, group, tiny, slow };
 
+/// A socket when its buffer was fullest: a reader that catches up now and then empties it in between.
+struct Peak {
+  const SocketRow* row = nullptr;
+  double memory = 0, limit = 0, unread = 0;  ///< bytes
+  double memory_per_byte() const { return memory / unread; }
+};
+
 /// What is behind it in one namespace, and the socket with the fullest buffer there.
 struct Story {
   Prunes prunes;
   Why why = Why::unknown;
-  const SocketRow* row = nullptr;
-  double memory_per_byte = 0;  ///< of its unread bytes
+  std::optional<Peak> peak;
 };
 
 double refusals_since(const Window& window, std::uint64_t BufferRefusals::* kind) {
@@ -56,27 +62,33 @@ bool whole_host_is_short(const Window& window) {
          refusals_since(window, &BufferRefusals::host_recv) > 0;
 }
 
-const SocketRow* fullest(const Sample& now, NetnsId netns) {
-  const SocketRow* out = nullptr;
-  for (const SocketRow& row : now.sockets) {
-    if (row.netns != netns || row.state == TcpState::listen || row.recv_q == 0 || row.rcvbuf.value_or(0) == 0) continue;
-    if (static_cast<double>(row.rmem_alloc.value_or(0)) < kMuchOfBuffer * static_cast<double>(*row.rcvbuf)) continue;
-    if (out == nullptr || *row.rmem_alloc > *out->rmem_alloc) out = &row;
+void add_peak(const SocketRow& row, const auto& then, std::optional<Peak>& peak) {
+  if (then.recv_q == 0 || !then.rcvbuf || !then.rmem_alloc) return;
+  const auto memory = static_cast<double>(*then.rmem_alloc), limit = static_cast<double>(*then.rcvbuf);
+  if (limit <= 0 || memory < kMuchOfBuffer * limit || (peak && memory <= peak->memory)) return;
+  peak = Peak{.row = &row, .memory = memory, .limit = limit, .unread = static_cast<double>(then.recv_q)};
+}
+
+std::optional<Peak> fullest(const Window& window, NetnsId netns) {
+  std::optional<Peak> out;
+  for (const SocketRow& row : window.latest().sockets) {
+    if (row.netns != netns || row.state == TcpState::listen) continue;
+    add_peak(row, row, out);
+    for (const PastRow* then : window.history(row)) {
+      if (then != nullptr) add_peak(row, *then, out);
+    }
   }
   return out;
 }
 
 Story story_of(const Evidence& in, NetnsId netns, const Prunes& prunes) {
-  Story out{.prunes = prunes, .row = fullest(in.now(), netns)};
-  if (out.row != nullptr) {
-    out.memory_per_byte = static_cast<double>(*out.row->rmem_alloc) / static_cast<double>(out.row->recv_q);
-  }
+  Story out{.prunes = prunes, .peak = fullest(in.window, netns)};
   if (whole_host_is_short(in.window)) {
     out.why = Why::memory;
   } else if (refusals_since(in.window, &BufferRefusals::cgroup_recv) > 0) {
     out.why = Why::group;
-  } else if (out.row != nullptr) {
-    out.why = out.memory_per_byte > kTinyRatio ? Why::tiny : Why::slow;
+  } else if (out.peak) {
+    out.why = out.peak->memory_per_byte() > kTinyRatio ? Why::tiny : Why::slow;
   }
   return out;
 }
@@ -89,13 +101,13 @@ std::string what_it_is(const Story& story) {
       return "a memory cgroup refused buffers at that time; which one, the counters do not tell";
     case Why::tiny:
       return fmt::format("each unread byte takes {:.0f} bytes of memory: they came in tiny segments",
-                         story.memory_per_byte);
+                         story.peak->memory_per_byte());
     case Why::slow:
-      return "the buffer is full of data that is not read";
+      return "its buffer is full, now and then at least, of data that is not read";
     case Why::unknown:
       break;
   }
-  return "no socket that is listed has a full buffer now";
+  return "no socket that is listed had a full buffer when we looked";
 }
 
 void recommend(const Evidence& in, const NetnsSample& netns, const Story& story, Finding& finding) {
@@ -143,11 +155,12 @@ Finding finding_for(const Evidence& in, const NetnsSample& netns, const Story& s
       story.why == Why::memory || story.why == Why::group ? FindingClass::memory : FindingClass::application;
   const bool named = story.why == Why::tiny || story.why == Why::slow;
   if (named) {
-    const std::array rows = {story.row};
+    const SocketRow& row = *story.peak->row;
+    const std::array rows = {&row};
     name_holder(finding.scope, rows);
-    finding.scope.cgroup = story.row->cgroup;
-    finding.scope.local = story.row->local.text();
-    finding.scope.remote = story.row->remote.text();
+    finding.scope.cgroup = row.cgroup;
+    finding.scope.local = row.local.text();
+    finding.scope.remote = row.remote.text();
     finding.scope.count = 1;
   }
   finding.title = (drops ? fmt::format("{} dropped because receive buffers were full",
@@ -165,10 +178,10 @@ Finding finding_for(const Evidence& in, const NetnsSample& netns, const Story& s
   say("dropped", "TcpExt.RcvPruned, TcpExt.TCPRcvQDrop", prunes.dropped(), "segments", in.policy.value(kMinDrops));
   say("collapsed", "TcpExt.TCPRcvCollapsed", prunes.collapsed_per_s, "per_s", in.policy.value(kManyCollapses));
   say("prune_called", "TcpExt.PruneCalled", prunes.called, "count", std::nullopt);
-  if (story.row != nullptr) {
-    say("memory_per_unread_byte", source_of(in.now(), FactId::snapshot), story.memory_per_byte, "bytes", kTinyRatio);
-    say("receive_buffer_in_use", source_of(in.now(), FactId::snapshot), static_cast<double>(*story.row->rmem_alloc),
-        "bytes", static_cast<double>(*story.row->rcvbuf));
+  if (story.peak) {
+    const std::string seen = source_of(in.now(), FactId::snapshot);
+    say("memory_per_unread_byte", seen, story.peak->memory_per_byte(), "bytes", kTinyRatio);
+    say("receive_buffer_in_use", seen, story.peak->memory, "bytes", story.peak->limit);
   }
   finding.meaning =
       "When a receive buffer is full the kernel copies small segments together to make room, for milliseconds at a "

@@ -58,6 +58,17 @@ TEST(ReceivePrunes, attempts_alone_are_normal) {
   EXPECT_TRUE(judged("do-nothing", each_second(1'001, 0), Policy{}).findings.empty()) << "not both";
 }
 
+TEST(ReceivePrunes, a_reader_that_has_just_caught_up_is_known_by_its_past) {
+  auto now_and_then = [](SampleBuilder& sample, std::size_t i) {
+    bool full = i == 4;
+    sample.add(a_socket().pid(7, "reader").recv_q(full ? 40'000 : 0).rcvbuf(1 << 20, full ? 900'000 : 0));
+  };
+  auto finding = only_finding(judged(kId, each_second(4'000, 0, now_and_then), Policy{}));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->scope.pid, 7u);
+  EXPECT_EQ(value_of(*finding, "receive_buffer_in_use"), 900'000);
+}
+
 TEST(ReceivePrunes, nobody_is_accused_without_a_full_buffer) {
   auto finding = only_finding(judged(kId, each_second(4'000, 0, reader_with(4'000, 90'000)), Policy{}));
   ASSERT_TRUE(finding);
