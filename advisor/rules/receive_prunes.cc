@@ -88,7 +88,10 @@ Story story_of(const Evidence& in, NetnsId netns, const Prunes& prunes) {
   } else if (refusals_since(in.window, &BufferRefusals::cgroup_recv) > 0) {
     out.why = Why::group;
   } else if (out.peak) {
-    out.why = out.peak->memory_per_byte() > kTinyRatio ? Why::tiny : Why::slow;
+    // What has been copied together no longer looks tiny.
+    const bool tiny =
+        out.peak->memory_per_byte() > kTinyRatio || prunes.collapsed_per_s > in.policy.value(kManyCollapses);
+    out.why = tiny ? Why::tiny : Why::slow;
   }
   return out;
 }
@@ -100,6 +103,8 @@ std::string what_it_is(const Story& story) {
     case Why::group:
       return "a memory cgroup refused buffers at that time; which one, the counters do not tell";
     case Why::tiny:
+      if (story.peak->memory_per_byte() <= kTinyRatio)
+        return "it comes in segments so small that they are copied together";
       return fmt::format("each unread byte takes {:.0f} bytes of memory: they came in tiny segments",
                          story.peak->memory_per_byte());
     case Why::slow:

@@ -38,7 +38,11 @@ TEST(ReceivePrunes, tiny_segments_are_told_from_a_reader_that_does_not_read) {
   EXPECT_THAT(tiny->recommendation.text, HasSubstr("write more at a time"));
   EXPECT_THAT(tiny->title, HasSubstr("4,000 segments a second are copied"));
 
-  auto slow = only_finding(judged(kId, each_second(4'000, 0, reader_with(600'000, 900'000)), Policy{}));
+  auto packed = only_finding(judged(kId, each_second(4'000, 0, reader_with(600'000, 900'000)), Policy{}));
+  ASSERT_TRUE(packed);
+  EXPECT_THAT(packed->recommendation.text, HasSubstr("write more at a time")) << "what is copied together was tiny";
+
+  auto slow = only_finding(judged(kId, each_second(10, 1, reader_with(600'000, 900'000)), Policy{}));
   ASSERT_TRUE(slow);
   EXPECT_THAT(slow->recommendation.text, HasSubstr("read as fast"));
 }
