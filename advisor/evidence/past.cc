@@ -110,6 +110,7 @@ std::vector<PastGroup> groups_of(const Sample& sample) {
     if (std::optional<Group> group = group_of(row)) ++counts[group_key(*group, row.state)];
   }
   std::vector<PastGroup> out;
+  out.reserve(counts.size());
   for (const auto& [key, count] : counts) out.push_back({key, count});
   return out;
 }

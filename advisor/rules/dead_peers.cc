@@ -67,6 +67,7 @@ void add(const Unanswered& one, Dead& dead) {
 std::string peers_text(const Dead& dead) {
   if (!dead.scope.remote.empty()) return dead.scope.remote;
   std::vector<std::string> addresses;
+  addresses.reserve(dead.rows.size());
   for (const SocketRow* row : dead.rows) addresses.push_back(row->remote.ip_text());
   return most_frequent(addresses);
 }
@@ -296,6 +297,7 @@ Outcome judge(const Evidence& in) {
   if (in.window.samples() < 2) return Outcome::unknown(too_few_samples(in.window, 2));
   const Found found = dead_peers(in);
   std::vector<Finding> findings;
+  findings.reserve(found.groups.size());
   for (const Dead& dead : found.groups) findings.push_back(finding_for(in, dead));
   std::string not_assessed;
   if (found.blind > 0) {

@@ -25,7 +25,7 @@ constexpr Threshold kIdleShare = ratio_threshold("idle_share", 0.8);
 constexpr Threshold kSameRemote = ratio_threshold("same_remote", 0.8);  // of the new sockets
 constexpr std::size_t kParts = 4;
 constexpr std::size_t kFewestSamples = 2 * kParts;
-constexpr double kShortest_s = 5;  // a pool fills within moments
+constexpr double kShortestS = 5;  // a pool fills within moments
 
 /// The ESTABLISHED sockets of one process that grow in every part of the time looked at, and never become fewer.
 struct Growing {
@@ -291,12 +291,12 @@ Outcome judge(const Evidence& in) {
     }
     all.push_back(std::move(*one));
   }
-  bool too_short = window.samples() < kFewestSamples || look_s < std::min(kShortest_s, in.policy.value(kGrowsFor));
+  bool too_short = window.samples() < kFewestSamples || look_s < std::min(kShortestS, in.policy.value(kGrowsFor));
   if (too_short) {
     if (most < in.policy.min_count) return Outcome::fine("ESTABLISHED sockets of one process", with_commas(most));
     if (window.samples() < kFewestSamples) return Outcome::unknown(too_few_samples(window, kFewestSamples));
     return Outcome::unknown(fmt::format("observed for {}: observe for {} or longer", seconds_text(window.span_s()),
-                                        seconds_text(kShortest_s)));
+                                        seconds_text(kShortestS)));
   }
   std::vector<Finding> findings;
   for (const Growing& one : all) {

@@ -236,6 +236,7 @@ Outcome judge(const Evidence& in) {
     }
   }
   std::vector<Finding> findings;
+  findings.reserve(uses.size());
   for (const auto& [pid, use] : uses) findings.push_back(finding_for(in, use));
   std::string why;
   if (unknown > 0) {

@@ -76,6 +76,7 @@ std::vector<FlowGroup> FlowGroups::take() {
 std::string peers_text(const FlowGroup& group) {
   if (!group.scope.remote.empty()) return group.scope.remote;
   std::vector<std::string> peers;
+  peers.reserve(group.rows.size());
   for (const SocketRow* row : group.rows) peers.push_back(row->remote.ip_text());
   return most_frequent(peers);
 }

@@ -198,7 +198,7 @@ Outcome judge(const Evidence& in) {
       group.hears = group.hears || one.hears;
       if (group.passes == nullptr) group.passes = passes[address_of(*row)];
     }
-    findings.push_back(finding_for(in, past, group));
+    if (group.worst.row != nullptr) findings.push_back(finding_for(in, past, group));
   }
   return Outcome::of(std::move(findings), "", "connections whose full segments never arrive",
                      fmt::format("0 of {} that send", with_commas(looked)));

@@ -106,6 +106,7 @@ Outcome judge(const Evidence& in) {
   if (in.window.samples() < 2) return Outcome::unknown(too_few_samples(in.window, 2));
   StuckSenders stuck = stuck_senders(in);
   std::vector<Finding> findings;
+  findings.reserve(stuck.senders.size());
   for (const StuckSender& sender : stuck.senders) findings.push_back(finding_for(in, sender));
   return Outcome::of(std::move(findings), std::move(stuck.not_assessed),
                      "sockets with a full Send-Q whose peers take nothing",

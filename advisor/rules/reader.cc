@@ -347,6 +347,7 @@ Outcome judge_reader_too_slow(const Evidence& in) {
     reader.rate += found->rate;
   }
   std::vector<Finding> findings;
+  findings.reserve(readers.size());
   for (auto& [key, reader] : readers) findings.push_back(finding_for(in, windows, reader));
   return Outcome::of(std::move(findings), too_early ? windows.why : blind_spot(in),
                      "fullest receive buffer with unread data", fmt::format("{:.0f} %", fullest * 100));

@@ -197,7 +197,7 @@ Outcome judge(const Evidence& in) {
       bursts += static_cast<double>(one.lost_rounds.size());
       if (worst == nullptr || one.lost_ms() > worst->lost_ms()) worst = &one;
     }
-    findings.push_back(finding_for(in, past, flows, *worst, bursts));
+    if (worst != nullptr) findings.push_back(finding_for(in, past, flows, *worst, bursts));
   }
   std::string hidden;
   if (unread > 0) hidden = fmt::format("{} is not known where {} begin slowly", kKnob, counted(unread, "connection"));

@@ -54,14 +54,15 @@ struct QueueView {
   /// them.
   template <typename Predicate>
   bool in_every_part(const QueueStory& story, double share, Predicate holds) const {
-    return !parts.empty() && std::ranges::all_of(parts, [&](const Part& part) {
+    auto in_part = [&](const Part& part) {
       std::size_t hits = 0;
       for (std::size_t i = part.first; i <= part.last; ++i) {
         if (story.then[i] == nullptr) return false;
         hits += holds(*story.then[i]) ? 1 : 0;
       }
       return static_cast<double>(hits) >= share * static_cast<double>(part.last - part.first + 1);
-    });
+    };
+    return !parts.empty() && std::ranges::all_of(parts, in_part);
   }
 };
 
