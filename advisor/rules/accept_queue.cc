@@ -27,7 +27,9 @@ QueueHistory history_of(const Window& window, const SocketRow& listener, const N
     if (rows[i] == nullptr) continue;
     const PastRow& row = *rows[i];
     if (row.drops) drops.add(window.seconds_at(i), static_cast<double>(*row.drops));
-    if (!row.accept_queue || !row.accept_limit) continue;
+    if (!row.accept_queue) continue;
+    out.waiting.add(window.seconds_at(i), static_cast<double>(*row.accept_queue));
+    if (!row.accept_limit) continue;
     double limit = std::max(*row.accept_limit, 1u);  // listen(0) still holds one
     out.fill.add(window.seconds_at(i), static_cast<double>(*row.accept_queue) / limit);
   }

@@ -13,6 +13,7 @@ namespace tcpadvisor {
 /// What the samples of the window say about one listener.
 struct QueueHistory {
   const SocketRow* listener = nullptr;
+  Series waiting;               ///< connections in the queue
   Series fill;                  ///< queue / limit
   std::optional<double> drops;  ///< of this listener alone, else of its namespace
   double worst_drops = 0;       ///< in one step between two samples

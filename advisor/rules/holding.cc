@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "advisor/base/saturate.h"
+#include "advisor/base/sort.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/words.h"
 
@@ -23,16 +24,16 @@ Series count_rows(const Window& window, const Group& group, TcpState state) {
 }
 
 /// Bytes came or were acknowledged lately, in this state: a half-closed connection that still serves its purpose. What
-/// moved before, while the connection was whole or longer ago than Policy::age, speaks for nothing.
+/// moved before, while the connection was whole or longer ago than Policy::age, speaks for nothing. These counters only
+/// grow, so that the first look and the row itself tell what came between.
 bool moves(const Window& window, const Policy& policy, const SocketRow& row) {
   const double since_s = window.span_s() - static_cast<double>(policy.age.count()) / 1000;
-  const std::vector<const PastRow*> history = window.history(row);
-  const PastRow* first = nullptr;
-  for (std::size_t i = 0; i < history.size(); ++i) {
-    const PastRow* then = history[i];
-    if (then == nullptr || then->state != row.state || window.seconds_at(i) < since_s) continue;
-    if (first == nullptr) first = then;
-    if (first->bytes_acked != then->bytes_acked || first->bytes_received != then->bytes_received) return true;
+  for (std::size_t i = 0; i < window.samples(); ++i) {
+    if (window.seconds_at(i) < since_s) continue;
+    const PastRow* then = window.at(i).find(row);
+    if (then == nullptr || then->state != row.state) continue;
+    return then->bytes_acked != Maybe<std::uint64_t>(row.bytes_acked) ||
+           then->bytes_received != Maybe<std::uint64_t>(row.bytes_received);
   }
   return false;
 }
@@ -153,7 +154,7 @@ std::vector<Holding> holdings(const Window& window, const Policy& policy, TcpSta
     scope.count = holding.count;
     out.push_back(std::move(holding));
   }
-  std::ranges::stable_sort(out, std::greater(), &Holding::count);
+  sort_by_key(out, [](const Holding& holding) { return ~holding.count; });  // largest first
   return out;
 }
 
@@ -205,6 +206,7 @@ std::vector<Measurement> leak_evidence(const Window& window, const Policy& polic
   auto age_s = [](Age age) { return static_cast<double>(age.value.count()) / 1000; };
   auto policy_s = static_cast<double>(policy.age.count()) / 1000;
   std::vector<Measurement> out;
+  out.reserve(6);
   out.push_back(measured(window, prefix + "_sockets", counter, static_cast<double>(holding.count), "sockets",
                          static_cast<double>(threshold)));
   out.push_back(measured(window, prefix + "_sockets_over_age", counter, static_cast<double>(holding.old), "sockets",

@@ -40,14 +40,6 @@ Series lately(const Window& window, const Series& all, double look_s) {
   return out;
 }
 
-Series queue_lately(const Window& window, const SocketRow& listener, double look_s) {
-  Series queue = window.socket_series(listener, [](const PastRow& then) -> std::optional<double> {
-    if (!then.accept_queue) return std::nullopt;
-    return static_cast<double>(*then.accept_queue);
-  });
-  return lately(window, queue, look_s);
-}
-
 /// The queue held somebody for the last `look_s`, and never became shorter. What was before does not clear it.
 std::optional<Waiting> waiting_at(const SocketRow& listener, const Series& queue) {
   if (queue.size() < kFewestSamples || queue.falls() > 0 || queue.min() < 1) return std::nullopt;
@@ -156,7 +148,7 @@ Outcome judge_never_accepts(const Evidence& in) {
   std::vector<Waiting> found;
   std::map<NetnsId, Arrivals> arrivals;
   for (const QueueHistory& queue : queues) {
-    const Series lengths = queue_lately(window, *queue.listener, look_s);
+    const Series lengths = lately(window, queue.waiting, look_s);
     if (lengths.empty()) continue;
     arrivals[queue.listener->netns].joined += lengths.last() - lengths.first();
     std::optional<Waiting> waiting = waiting_at(*queue.listener, lengths);

@@ -38,10 +38,7 @@ struct Member {
 
 Member member_of(const Evidence& in, const QueueHistory& queue) {
   Member out{.queue = &queue};
-  Series waiting = in.window.socket_series(*queue.listener, [](const PastRow& row) -> std::optional<double> {
-    if (!row.accept_queue) return std::nullopt;
-    return static_cast<double>(*row.accept_queue);
-  });
+  const Series& waiting = queue.waiting;
   out.least = waiting.min();
   out.full = queue.full_share() >= kFullInHalf;
   out.drops = queue.drops_are_exact && queue.drops.value_or(0) > 0 && queue.overflowed();

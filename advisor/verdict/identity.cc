@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -45,12 +46,18 @@ std::string identity_of(const Connections& connections, const Finding& finding) 
 }  // namespace
 
 void set_instances(const Connections& connections, std::vector<Finding>& findings) {
-  std::map<std::string, std::vector<Finding*>> equal;
-  for (Finding& finding : findings) equal[identity_of(connections, finding)].push_back(&finding);
-  for (auto& [identity, same] : equal) {
+  // By hash first: thousands of long texts begin alike.
+  std::map<std::pair<std::uint64_t, std::string>, std::vector<Finding*>> equal;
+  for (Finding& finding : findings) {
+    std::string identity = identity_of(connections, finding);
+    const std::uint64_t hash = stable_hash(identity);
+    equal[{hash, std::move(identity)}].push_back(&finding);
+  }
+  for (auto& [key, same] : equal) {
+    const auto& [hash, identity] = key;
     std::ranges::stable_sort(same, {}, [](const Finding* finding) { return finding->scope.pid.value_or(0); });
     for (std::size_t i = 0; i < same.size(); ++i) {
-      same[i]->instance = hex64(stable_hash(i == 0 ? identity : fmt::format("{}\nnumber={}", identity, i + 1)));
+      same[i]->instance = hex64(i == 0 ? hash : stable_hash(fmt::format("{}\nnumber={}", identity, i + 1)));
     }
   }
 }

@@ -22,10 +22,18 @@ std::uint64_t count_in(const auto& counts, const auto& key) {
   return found == counts.end() ? 0 : found->second;
 }
 
-const std::vector<Finding*>& list_in(const auto& lists, const auto& key) {
-  static const std::vector<Finding*> kNone;
-  auto found = lists.find(key);
-  return found == lists.end() ? kNone : found->second;
+const std::vector<Finding*> kNoFindings;
+
+/// Those of `findings` that have this key. `lists` is made when somebody asks; its keys refer to the findings' scopes.
+template <typename Key, typename KeyOf>
+const std::vector<Finding*>& list_in(std::optional<std::map<Key, std::vector<Finding*>>>& lists,
+                                     const std::vector<Finding*>& findings, const Key& key, KeyOf key_of) {
+  if (!lists) {
+    lists.emplace();
+    for (Finding* finding : findings) (*lists)[key_of(finding->scope)].push_back(finding);
+  }
+  auto found = lists->find(key);
+  return found == lists->end() ? kNoFindings : found->second;
 }
 
 bool most(std::uint64_t part, std::uint64_t all) {
@@ -84,23 +92,17 @@ struct Links::Index {
   }
 };
 
-Causes::Causes(std::vector<Finding*> findings) : all_(std::move(findings)) {
-  for (Finding* finding : all_) {
-    const Scope& scope = finding->scope;
-    by_holder_[holder_of(scope)].push_back(finding);
-    if (!scope.local.empty()) by_listener_[{scope.netns, scope.local, scope.pid}].push_back(finding);
-    by_flow_[{scope.pid, scope.remote}].push_back(finding);
-  }
-}
-
 const std::vector<Finding*>& Causes::of_holder(const Group& holder) const {
-  return list_in(by_holder_, holder);
+  return list_in(by_holder_, all_, holder, holder_of);
 }
 const std::vector<Finding*>& Causes::of_listener(const Scope& scope) const {
-  return list_in(by_listener_, std::tuple(scope.netns, scope.local, scope.pid));
+  if (scope.local.empty()) return kNoFindings;
+  auto key_of = [](const Scope& of) { return Listener(of.netns, of.pid, of.local); };
+  return list_in(by_listener_, all_, key_of(scope), key_of);
 }
 const std::vector<Finding*>& Causes::of_flow(const Scope& scope) const {
-  return list_in(by_flow_, std::pair(scope.pid, scope.remote));
+  auto key_of = [](const Scope& of) { return Flow(of.pid, of.remote); };
+  return list_in(by_flow_, all_, key_of(scope), key_of);
 }
 
 Links::Links(const Window& window) : sample_(window.latest()), connections_(window.connections()) {}

@@ -7,7 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -19,10 +19,10 @@
 
 namespace tcpadvisor {
 
-/// The findings of one rule, by what a link may look for.
+/// The findings of one rule, by what a link may look for: put in order when a link first asks.
 class Causes {
  public:
-  explicit Causes(std::vector<Finding*> findings);
+  explicit Causes(std::vector<Finding*> findings) : all_(std::move(findings)) {}
   const std::vector<Finding*>& all() const { return all_; }
   const std::vector<Finding*>& of_holder(const Group& holder) const;
   const std::vector<Finding*>& of_listener(const Scope& scope) const;
@@ -30,10 +30,12 @@ class Causes {
 
  private:
   std::vector<Finding*> all_;
-  std::map<Group, std::vector<Finding*>> by_holder_;
   /// Several processes may listen on one address and port (SO_REUSEPORT).
-  std::map<std::tuple<NetnsId, std::string, std::optional<Pid>>, std::vector<Finding*>> by_listener_;
-  std::map<std::pair<std::optional<Pid>, std::string>, std::vector<Finding*>> by_flow_;
+  using Listener = std::tuple<NetnsId, std::optional<Pid>, std::string_view>;
+  using Flow = std::pair<std::optional<Pid>, std::string_view>;
+  mutable std::optional<std::map<Group, std::vector<Finding*>>> by_holder_;
+  mutable std::optional<std::map<Listener, std::vector<Finding*>>> by_listener_;
+  mutable std::optional<std::map<Flow, std::vector<Finding*>>> by_flow_;
 };
 
 /// The latest sample of a window, asked for links; counted when the first link asks.

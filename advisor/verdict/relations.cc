@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -63,42 +65,54 @@ void tell_here(const Finding& story, const std::vector<Finding*>& readers, const
 }
 
 /// A finding that has a cause already, or that was none to act on, explains nothing.
-struct Candidates {
-  std::map<std::string_view, std::vector<Finding*>> by_rule;
-  std::map<const Finding*, Severity> first_severity;
-
+class Candidates {
+ public:
   explicit Candidates(std::vector<Finding>& findings) {
+    std::map<std::string_view, std::vector<Finding*>> by_rule;
     for (Finding& finding : findings) {
       by_rule[finding.id].push_back(&finding);
-      first_severity[&finding] = finding.severity;
+      if (finding.severity == Severity::info) info_.insert(&finding);
     }
+    for (auto& [rule, of_rule] : by_rule) by_rule_.emplace(rule, std::move(of_rule));
   }
-  std::vector<Finding*> of(std::string_view rule) const {
-    auto found = by_rule.find(rule);
-    return found == by_rule.end() ? std::vector<Finding*>() : found->second;
+  const Causes& of(std::string_view rule) const {
+    static const Causes kNone({});
+    auto found = by_rule_.find(rule);
+    return found == by_rule_.end() ? kNone : found->second;
   }
   /// Memory is freed by mending a fault, not by what another finding explains.
   std::vector<Finding*> faults(std::string_view rule) const {
-    std::vector<Finding*> out = of(rule);
-    std::erase_if(out, [&](const Finding* finding) { return was_info(finding) || !finding->cause.empty(); });
+    std::vector<Finding*> out = to_act_on(rule);
+    std::erase_if(out, [&](const Finding* finding) { return !finding->cause.empty(); });
     return out;
   }
-  bool was_info(const Finding* finding) const { return first_severity.find(finding)->second == Severity::info; }
+  std::vector<Finding*> to_act_on(std::string_view rule) const {
+    std::vector<Finding*> out = of(rule).all();
+    std::erase_if(out, [&](const Finding* finding) { return info_.contains(finding); });
+    return out;
+  }
+
+ private:
+  std::map<std::string_view, Causes> by_rule_;
+  std::unordered_set<const Finding*> info_;  ///< before any finding was lowered
 };
 
 /// Of each finding that is explained, the one that explains it.
-using Explained = std::map<const Finding*, const Finding*>;
+using Explained = std::unordered_map<const Finding*, const Finding*>;
 
 /// Applies one declared relation to all findings of its rule; what goes without saying is put into `removed`.
 void apply(const ExplainedBy& relation, std::string_view rule, const Candidates& all, const Links& links,
-           Explained& explained, std::set<const Finding*>& removed) {
-  std::vector<Finding*> candidates =
-      relation.link == Link::most_memory ? all.faults(relation.rule) : all.of(relation.rule);
+           Explained& explained, std::unordered_set<const Finding*>& removed) {
   const bool yields = relation.then == Then::yield;
-  if (yields) std::erase_if(candidates, [&](const Finding* cause) { return all.was_info(cause); });
-  const Causes causes(std::move(candidates));
+  std::optional<Causes> some;
+  if (relation.link == Link::most_memory) {
+    some.emplace(all.faults(relation.rule));
+  } else if (yields) {
+    some.emplace(all.to_act_on(relation.rule));
+  }
+  const Causes& causes = some ? *some : all.of(relation.rule);
   if (causes.all().empty()) return;
-  for (Finding* effect : all.of(rule)) {
+  for (Finding* effect : all.of(rule).all()) {
     bool lower = relation.then == Then::lower;
     if (lower && (!effect->cause.empty() || effect->severity == Severity::critical)) continue;
     if (yields && !effect->cause.empty()) continue;
@@ -144,7 +158,7 @@ class Ends {
 
  private:
   const Explained& explained_;
-  std::map<const Finding*, const Finding*> ends_;
+  std::unordered_map<const Finding*, const Finding*> ends_;
 };
 
 /// All of a chain is linked to the fault at its end: the steps between are effects themselves.
@@ -171,16 +185,13 @@ void relate(const Window& window, std::vector<Finding>& findings) {
   const Links links(window);
   const Candidates all(findings);
   Explained explained;
-  std::set<const Finding*> removed;
+  std::unordered_set<const Finding*> removed;
   for (const Rule& rule : all_rules()) {
     for (const ExplainedBy& relation : rule.explained_by) apply(relation, rule.id, all, links, explained, removed);
   }
   link_to_the_end(findings, explained);
-  std::vector<Finding> kept;
-  for (Finding& finding : findings) {
-    if (!removed.contains(&finding)) kept.push_back(std::move(finding));
-  }
-  findings = std::move(kept);
+  // Each is asked about where it stands, before it moves up.
+  std::erase_if(findings, [&](const Finding& finding) { return removed.contains(&finding); });
 }
 
 void merge_knobs(std::vector<Finding>& findings) {

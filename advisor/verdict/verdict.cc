@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
+#include "advisor/base/sort.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/holder.h"
 #include "advisor/rules/registry.h"
@@ -42,8 +44,8 @@ int precedence(FindingClass finding_class) {
 }
 
 void sort_findings(std::vector<Finding>& findings) {
-  using Rank = std::tuple<int, int, std::uint64_t, const std::string&, const std::string&>;
-  std::ranges::stable_sort(findings, {}, [](const Finding& finding) -> Rank {
+  using Rank = std::tuple<int, int, std::uint64_t, std::string_view, std::string_view>;
+  sort_by_key(findings, [](const Finding& finding) {
     return Rank(-static_cast<int>(finding.severity), precedence(finding.finding_class), ~finding.scope.count,
                 finding.id, finding.instance);
   });
