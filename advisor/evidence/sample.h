@@ -289,6 +289,35 @@ struct Sysctl {
 };
 using Sysctls = std::map<std::string, Sysctl>;  ///< by full name, "net.ipv4.tcp_rmem"
 
+/// What gives a setting its value from a file.
+enum class SettingWriter : std::uint8_t {
+  command_line,  ///< of the kernel: sysctl.net.core.somaxconn=1024
+  sysctl_conf,   ///< /etc/sysctl.conf, by hand: `sysctl -p`, or `sysctl --system`, which applies it last; not at boot
+  sysctl_d,      ///< what is applied at boot: sysctl.d(5), or where there is no systemd sysctl.conf too, as the last
+  tuned,         ///< the active profile
+};
+
+/// One line of a file that gives one of knobs() a value, in the namespace and on the host where pid 1 is.
+struct SettingLine {
+  std::string knob;   ///< by full name, also where the line has a pattern
+  std::string value;  ///< as written, printable, shortened where it is very long
+  std::string file;
+  std::uint32_t line = 0;  ///< from 1; 0 if it has no lines
+  SettingWriter writer = SettingWriter::sysctl_d;
+  auto operator<=>(const SettingLine&) const = default;
+};
+
+/// Who sets settings on this host, as far as that is visible.
+struct SettingFiles {
+  std::vector<SettingLine> lines;   ///< of each knob in the order of applying; those of sysctl_conf first
+  std::string tuned_profile;        ///< the active one, empty if there is none
+  bool tuned_is_last = false;       ///< it does not apply sysctl.d again after its own profile
+  std::vector<std::string> tuners;  ///< services that run and change settings: "bpftune", "tuned"
+  bool of_container = false;        ///< the files are those of a container that has no init to apply them
+  std::uint64_t unreadable = 0;     ///< files
+  auto operator<=>(const SettingFiles&) const = default;
+};
+
 struct Sockstat {
   std::uint64_t tcp_inuse = 0, tw = 0;  ///< of this namespace (IPv4 + IPv6); tw also counts orphan FIN_WAIT_2
   std::uint64_t orphan = 0, alloc = 0, mem_pages = 0;  ///< of the whole host
@@ -432,6 +461,7 @@ struct Sample {
   std::optional<LifecycleTotals> lifecycle;
   std::optional<Softnet> softnet;
   std::optional<HostPressure> host_pressure;
+  std::optional<SettingFiles> setting_files;  ///< read now and then
   std::vector<FactCoverage> coverage;
   SelfCost self;
 

@@ -273,6 +273,23 @@ void describe(auto& a, Is<Softnet> auto& v) {
   FIELD(time_squeeze);
 }
 
+void describe(auto& a, Is<SettingLine> auto& v) {
+  FIELD(knob);
+  FIELD(value);
+  FIELD(file);
+  FIELD(line);
+  FIELD(writer);
+}
+
+void describe(auto& a, Is<SettingFiles> auto& v) {
+  FIELD(lines);
+  FIELD(tuned_profile);
+  FIELD(tuned_is_last);
+  FIELD(tuners);
+  FIELD(of_container);
+  FIELD(unreadable);
+}
+
 void describe(auto& a, Is<HostPressure> auto& v) {
   FIELD(memory_some_60);
   FIELD(memory_full_60);
@@ -388,6 +405,7 @@ void describe(auto& a, Is<Sample> auto& v) {
   FIELD(lifecycle);
   FIELD(softnet);
   FIELD(host_pressure);
+  FIELD(setting_files);
   FIELD(coverage);
   FIELD(self);
 }

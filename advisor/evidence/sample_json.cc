@@ -29,6 +29,8 @@ constexpr std::array<std::string_view, 6> kConnectEndNames = {"refused",  "timed
                                                               "given_up", "no_port",   "other"};
 constexpr std::array<std::string_view, 5> kTimerNames = {"none", "retransmit", "keepalive", "timewait", "persist"};
 
+constexpr std::array<std::string_view, 4> kSettingWriterNames = {"command_line", "sysctl_conf", "sysctl_d", "tuned"};
+
 template <typename T>
 std::span<const std::string_view> names_of() {
   if constexpr (std::same_as<T, TcpState>) return kStateNames;
@@ -39,6 +41,7 @@ std::span<const std::string_view> names_of() {
   if constexpr (std::same_as<T, Timer>) return kTimerNames;
   if constexpr (std::same_as<T, FactId>) return kFactNames;
   if constexpr (std::same_as<T, SourceKind>) return kSourceKindNames;
+  if constexpr (std::same_as<T, SettingWriter>) return kSettingWriterNames;
   if constexpr (std::same_as<T, AttemptOutcome>) return kAttemptOutcomeNames;
 }
 

@@ -12,6 +12,8 @@ namespace {
 
 /// Programs that come and go must not fill the memory of a long observation.
 constexpr std::size_t kMostLastWords = 4096;
+/// Namespaces that come and go neither.
+constexpr std::size_t kMostSettingChanges = 1024;
 
 std::uint64_t from_to(std::uint64_t from_ms, std::uint64_t to_ms) {
   return to_ms > from_ms ? to_ms - from_ms : 0;
@@ -25,7 +27,10 @@ Window::Window(const std::vector<SamplePtr>& samples) {
 
 void Window::push(SamplePtr sample, const Keep& keep) {
   ticks_.push_back(std::make_shared<const PastTick>(past_of(*sample, empty() ? nullptr : &last())));
-  if (latest_ != nullptr) hear_last_words(*sample);
+  if (latest_ != nullptr) {
+    hear_last_words(*sample);
+    see_setting_changes(*sample);
+  }
   latest_ = std::move(sample);
   connections_ = std::make_shared<const Connections>(*latest_);
   thin(keep);
@@ -57,6 +62,41 @@ void Window::hear_last_words(const Sample& next) {
 const std::vector<UserQueue>& Window::last_words() const {
   static const std::vector<UserQueue> kNone;
   return last_words_ == nullptr ? kNone : last_words_->queues;
+}
+
+void Window::see_setting_changes(const Sample& next) {
+  std::vector<SettingChange> changes;
+  auto add = [&](NetnsId netns, const std::string& knob, const Sysctl& then) {
+    if (changes.empty() && setting_changes_ != nullptr) changes = *setting_changes_;
+    auto known = std::ranges::find_if(
+        changes, [&](const SettingChange& change) { return change.netns == netns && change.knob == knob; });
+    if (known == changes.end()) {
+      if (changes.size() >= kMostSettingChanges) return;
+      std::string from = then.values.empty() ? then.text : "";
+      for (std::int64_t value : then.values) from += (from.empty() ? "" : " ") + std::to_string(value);
+      known = changes.insert(changes.end(), {.netns = netns, .knob = knob, .from = std::move(from)});
+    }
+    known->at_ms = next.mono_ms;
+    ++known->times;
+  };
+  std::size_t at = 0;  // both list the namespaces in the same order, but for those that come and go
+  for (const NetnsSample& netns : next.netns) {
+    const bool in_step = at < latest_->netns.size() && latest_->netns[at].id == netns.id;
+    const NetnsSample* before = in_step ? &latest_->netns[at] : latest_->find_netns(netns.id);
+    if (before == nullptr) continue;
+    at = static_cast<std::size_t>(before - latest_->netns.data()) + 1;
+    for (auto then = before->sysctls.begin(); const auto& [knob, now] : netns.sysctls) {  // both in order of names
+      while (then != before->sysctls.end() && then->first < knob) ++then;
+      if (then == before->sysctls.end()) break;
+      if (then->first == knob && then->second != now) add(netns.id, knob, then->second);
+    }
+  }
+  if (!changes.empty()) setting_changes_ = std::make_shared<const std::vector<SettingChange>>(std::move(changes));
+}
+
+const std::vector<SettingChange>& Window::setting_changes() const {
+  static const std::vector<SettingChange> kNone;
+  return setting_changes_ == nullptr ? kNone : *setting_changes_;
 }
 
 void Window::thin(const Keep& keep) {

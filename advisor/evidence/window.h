@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -21,6 +22,15 @@ namespace tcpadvisor {
 struct Age {
   std::chrono::milliseconds value{0};
   bool lower_bound = true;  ///< nobody saw the transition: it is at least this old
+};
+
+/// A setting whose value was another one in an earlier sample of the window.
+struct SettingChange {
+  NetnsId netns = 0;
+  std::string knob;         ///< by full name
+  std::string from;         ///< the value before the first change, as read
+  std::uint64_t at_ms = 0;  ///< Sample::mono_ms of the first sample with the latest value
+  std::uint64_t times = 0;
 };
 
 /// Ticks in time order, as the past keeps them. Copies share the ticks.
@@ -109,6 +119,9 @@ class Window : public Past {
   /// The queues of programs that spoke in one of the ticks but not in the latest: their last words.
   const std::vector<UserQueue>& last_words() const;
 
+  /// Settings that somebody has changed since the window began.
+  const std::vector<SettingChange>& setting_changes() const;
+
   /// For a row of latest(): the age that the source reports, or how long we have seen it in this state, whichever is
   /// more.
   Age age(const SocketRow& row) const;
@@ -127,13 +140,15 @@ class Window : public Past {
     std::vector<std::uint64_t> numbers;  ///< of the tick in which each spoke last
   };
   void hear_last_words(const Sample& next);
+  void see_setting_changes(const Sample& next);
   void thin(const Keep& keep);
   std::size_t nearest(double mono_ms) const;
 
   SamplePtr latest_;
   std::shared_ptr<const Connections> connections_;  ///< of latest_
   std::shared_ptr<const LastWords> last_words_;
-  std::uint64_t older_apart_ms_ = 0;  ///< the older ticks are at least so far apart
+  std::shared_ptr<const std::vector<SettingChange>> setting_changes_;  ///< null: none
+  std::uint64_t older_apart_ms_ = 0;                                   ///< the older ticks are at least so far apart
 };
 
 }  // namespace tcpadvisor
