@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "advisor/evidence/sample.h"
+#include "advisor/knobs/keeping.h"
 
 namespace tcpadvisor {
 
@@ -20,6 +21,7 @@ struct Change {
   std::string netns_name;
   bool host_netns = true;  ///< `netns` is the host's own
   std::vector<std::int64_t> current, lower, target, upper;
+  Keeping keeping;  ///< where to write it so that it stays
 
   /// A change in this namespace, still without values.
   static Change in(const Sample& sample, NetnsId netns, std::string_view knob);

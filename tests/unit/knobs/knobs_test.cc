@@ -60,7 +60,7 @@ TEST(Change, of_the_host_stays_in_its_files) {
   ChangeText text = text_of(backlog_in(1));
   EXPECT_EQ(text.scope, "netns host");
   EXPECT_EQ(text.apply, "sysctl -w net.core.somaxconn=1024");
-  EXPECT_EQ(text.persist, "net.core.somaxconn = 1024 in /etc/sysctl.d/");
+  EXPECT_EQ(text.persist, "net.core.somaxconn = 1024 in /etc/sysctl.d/99-tcpadvisor.conf");
   EXPECT_EQ(text.rollback, "sysctl -w net.core.somaxconn=16");
 }
 
@@ -93,7 +93,7 @@ TEST(Change, of_a_setting_of_the_whole_host_is_made_there) {
   ChangeText text = text_of(change);
   EXPECT_EQ(text.scope, "host");
   EXPECT_EQ(text.apply, "sysctl -w net.ipv4.tcp_mem=\"4 5 9223372036854775807\"");
-  EXPECT_EQ(text.persist, "net.ipv4.tcp_mem = 4 5 9223372036854775807 in /etc/sysctl.d/");
+  EXPECT_EQ(text.persist, "net.ipv4.tcp_mem = 4 5 9223372036854775807 in /etc/sysctl.d/99-tcpadvisor.conf");
   EXPECT_EQ(text.rollback, "sysctl -w net.ipv4.tcp_mem=\"1 2 3\"");
 }
 
