@@ -7,6 +7,7 @@
 #include "agent/collect/netns_book.h"
 #include "agent/collect/probe.h"
 #include "agent/collect/self_measure.h"
+#include "agent/collect/setting_book.h"
 #include "agent/collect/snapshot.h"
 #include "agent/sources/host_facts.h"
 
@@ -17,6 +18,7 @@ class HostCollector final : public Collector {
  public:
   explicit HostCollector(Parts parts)
       : parts_(std::move(parts)),
+        settings_(parts_.root),
         snapshot_(parts_.options, parts_.root, *parts_.clock, *parts_.tracer),
         self_(parts_.options, parts_.root, *parts_.clock, *parts_.tracer) {
     if (parts_.user_queues) {
@@ -45,6 +47,7 @@ class HostCollector final : public Collector {
   void refresh_coverage();
 
   Parts parts_;
+  SettingBook settings_;
   Snapshot snapshot_;
   SelfMeasure self_;
   NetnsBook netns_;
@@ -129,6 +132,7 @@ Result<SamplePtr> HostCollector::tick_here() {
   sample->group_names = picture.group_names;
   sample->refusals = parts_.tracer->refusals();
   sample->lifecycle = parts_.tracer->lifecycle();
+  sample->setting_files = settings_.files(now_ms);
   self_.describe(picture, sample->self);
   count_losses(sample->self.lost);
   sample->sockets = snapshot_.hand_over_rows();

@@ -116,6 +116,11 @@ Result<std::uint64_t> ProcRoot::inode(std::string_view absolute) const {
   return static_cast<std::uint64_t>(info.st_ino);
 }
 
+bool ProcRoot::is_file(std::string_view absolute) const {
+  struct stat info{};
+  return stat(path(absolute).c_str(), &info) == 0 && S_ISREG(info.st_mode);
+}
+
 Result<std::vector<std::string>> ProcRoot::list(std::string_view absolute) const {
   std::string full = path(absolute);
   std::unique_ptr<DIR, CloseDir> dir(opendir(full.c_str()));

@@ -29,6 +29,8 @@ class ProcRoot {
   Result<std::string> read_link(std::string_view absolute) const;
   /// Inode number of what the path leads to.
   Result<std::uint64_t> inode(std::string_view absolute) const;
+  /// The path leads to a regular file, over any links. Opening another kind of file could wait for ever.
+  bool is_file(std::string_view absolute) const;
   /// Names in a directory, without "." and "..", sorted.
   Result<std::vector<std::string>> list(std::string_view absolute) const;
   /// How many names a directory holds, but not more than `most`: it looks at no more.
