@@ -107,6 +107,17 @@ json evidence_json(const Measurement& evidence) {
   return out;
 }
 
+json set_by_json(const SetBy& by) {
+  json out = {{"knob", by.knob}, {"source", name_of(by.source)}, {"value", by.value}, {"text", by.text}};
+  put(out, "file", by.file);
+  if (by.line != 0) out["line"] = by.line;
+  if (by.at_boot) {
+    out["at_boot"] = {{"file", by.at_boot->file}, {"value", by.at_boot->value}};
+    if (by.at_boot->line != 0) out["at_boot"]["line"] = by.at_boot->line;
+  }
+  return out;
+}
+
 json recommendation_json(const Recommendation& cure) {
   json out = {{"kind", name_of(cure.kind)}, {"text", cure.text}, {"steps", cure.steps}};
   put(out, "formula", cure.formula);
@@ -117,6 +128,8 @@ json recommendation_json(const Recommendation& cure) {
                               {"to", number(cure.expected_effect->to)}};
   }
   if (cure.worst_case_memory_bytes) out["worst_case_memory_bytes"] = *cure.worst_case_memory_bytes;
+  if (cure.set_by) out["set_by"] = set_by_json(*cure.set_by);
+  for (const SetBy& by : cure.set_by_also) out["set_by_also"].push_back(set_by_json(by));
   if (!cure.change) return out;
   const Change& change = *cure.change;
   ChangeText text = text_of(change);
@@ -128,7 +141,7 @@ json recommendation_json(const Recommendation& cure) {
   put(out, "upper", values_text(change.upper));
   if (const Knob* knob = find_knob(change.knob)) {
     put(out, "kernel_default", std::string(knob->kernel_default));
-    put(out, "unit", std::string(knob->unit));
+    out["unit"] = knob->unit;  // empty for a switch
     out["risk"] = knob->risk;
     out["takes_effect"] = name_of(knob->takes_effect);
   }

@@ -113,6 +113,18 @@ std::string not_useful_text(const Finding& finding) {
   return out;
 }
 
+/// The setting by its name where the finding changes none, or measures several.
+std::string set_by_text(const Recommendation& cure) {
+  std::string out;
+  auto add = [&](const SetBy& by, bool named) {
+    out += fmt::format("{}{}{}", out.empty() ? "" : "; ", named ? by.knob + ": " : "", by.text);
+  };
+  if (cure.set_by) add(*cure.set_by, !cure.change || !cure.set_by_also.empty());
+  for (const SetBy& by : cure.set_by_also) add(by, true);
+  if (out.empty() || !cure.change || cure.change->keeping.where != Keeping::Where::file) return out;
+  return fmt::format("{}; to keep another: {}", out, cure.change->keeping.file);
+}
+
 /// cli.md's order, in at most kMaxLines lines unless all is wanted. Each part first gets what it needs at least; what
 /// is left goes to the parts that help most to act.
 std::vector<std::string> finding_lines(const Finding& finding, const ReportStyle& style) {
@@ -122,9 +134,13 @@ std::vector<std::string> finding_lines(const Finding& finding, const ReportStyle
     std::size_t lines;  ///< to print
   };
   const Recommendation& cure = finding.recommendation;
-  std::vector<Part> parts = {{"Scope", who_text(finding), 1}, {"Evidence", evidence_text(finding.evidence), 2},
-                             {"Means", finding.meaning, 1},   {"Do", do_text(cure), 2},
-                             {"Formula", cure.formula, 1},    {"Not useful", not_useful_text(finding), 1},
+  std::vector<Part> parts = {{"Scope", who_text(finding), 1},
+                             {"Evidence", evidence_text(finding.evidence), 2},
+                             {"Means", finding.meaning, 1},
+                             {"Do", do_text(cure), 2},
+                             {"Set by", set_by_text(cure), 1},
+                             {"Formula", cure.formula, 1},
+                             {"Not useful", not_useful_text(finding), 1},
                              {"Verify", cure.verify, 1}};
   std::erase_if(parts, [](const Part& part) { return part.text.empty(); });
   auto wanted = [](const Part& part) { return wrapped(part.text, kTextWidth).size(); };
@@ -134,7 +150,7 @@ std::vector<std::string> finding_lines(const Finding& finding, const ReportStyle
     if (style.whole) part.lines = wanted(part);
   }
   for (std::string_view label :
-       {"Means", "Do", "Formula", "Means", "Means", "Evidence", "Scope", "Not useful", "Verify", "Do"}) {
+       {"Means", "Do", "Formula", "Means", "Means", "Set by", "Evidence", "Scope", "Not useful", "Verify", "Do"}) {
     auto part = std::ranges::find(parts, label, &Part::label);
     if (part == parts.end()) continue;
     std::size_t more = wanted(*part) > part->lines ? std::min<std::size_t>(left, 1) : 0;

@@ -10,6 +10,7 @@
 
 #include "advisor/evidence/sample.h"
 #include "advisor/knobs/change.h"
+#include "advisor/knobs/set_by.h"
 
 namespace tcpadvisor {
 
@@ -56,7 +57,9 @@ struct Recommendation {
   std::vector<std::string> steps;
   std::optional<Change> change;
   Applicability applicability = Applicability::manual;  ///< of `change`
-  std::string formula;                                  ///< how the numbers of the advice come about
+  std::optional<SetBy> set_by;                          ///< of the setting that it is about; set by the verdict
+  std::vector<SetBy> set_by_also;  ///< of others that the finding measures, if it is about settings
+  std::string formula;             ///< how the numbers of the advice come about
   struct Effect {
     std::string metric;
     double from = 0, to = 0;

@@ -4,12 +4,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <string_view>
 #include <tuple>
 #include <utility>
 
 #include "advisor/base/sort.h"
 #include "advisor/base/text.h"
+#include "advisor/knobs/knobs.h"
+#include "advisor/knobs/set_by.h"
 #include "advisor/rules/holder.h"
 #include "advisor/rules/registry.h"
 #include "advisor/rules/words.h"
@@ -116,6 +119,31 @@ void say_who(const Window& window, std::vector<Finding>& findings) {
   }
 }
 
+/// The setting that a finding is about: the one that it changes, or the one whose value it measures.
+std::string_view setting_of(const Finding& finding) {
+  if (finding.recommendation.change) return finding.recommendation.change->knob;
+  bool about_one = finding.finding_class == FindingClass::kernel_config && !finding.evidence.empty();
+  const Knob* knob = about_one ? find_knob(finding.evidence.front().source) : nullptr;
+  return knob == nullptr ? std::string_view() : knob->name;
+}
+
+void say_who_set_it(const Window& window, std::vector<Finding>& findings) {
+  for (Finding& finding : findings) {
+    std::string_view knob = setting_of(finding);
+    if (knob.empty()) continue;
+    Recommendation& cure = finding.recommendation;
+    const NetnsId netns = cure.change ? cure.change->netns : finding.scope.netns;
+    cure.set_by = who_set(window, netns, knob);
+    if (finding.finding_class != FindingClass::kernel_config) continue;
+    std::set<std::string_view> told = {knob};
+    for (const Measurement& part : finding.evidence) {
+      const Knob* other = find_knob(part.source);
+      if (other == nullptr || !told.insert(other->name).second) continue;
+      if (auto by = who_set(window, netns, other->name)) cure.set_by_also.push_back(std::move(*by));
+    }
+  }
+}
+
 Status known_ids(const std::vector<std::string>& ids, std::string_view option) {
   for (const std::string& id : ids) {
     if (find_rule(id) != nullptr) continue;
@@ -167,6 +195,7 @@ Verdict judge(const Window& window, const Policy& policy) {
   set_instances(window.connections(), verdict.findings);
   relate(window, verdict.findings);
   merge_knobs(verdict.findings);
+  say_who_set_it(window, verdict.findings);
   sort_findings(verdict.findings);
   verdict.not_recommended = folk_advice(window.latest());
   return verdict;

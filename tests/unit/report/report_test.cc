@@ -66,6 +66,35 @@ Window mixed_window() {
   });
 }
 
+/// Who set the backlog, the buffers and the switch: a file, somebody just now, the namespace of a pod.
+Window settings_window() {
+  return a_window(9, [](SampleBuilder& sample, std::size_t i) {
+    sample.add(a_socket().listen(8443, 0, 16).pid(4242, "payments").drops(i < 5 ? 0 : 347));
+    sample.counter("TcpExt.ListenOverflows", i < 5 ? 0 : 347);
+    sample.count(TcpState::listen, 1).sysctl("net.core.somaxconn", {16});
+    sample.sysctl("net.ipv4.tcp_rmem", {4096, 131'072, i < 4 ? 6'291'456 : 65'536});
+    sample.sysctl("net.ipv4.tcp_window_scaling", {0}).set([](Sample& s) {
+      NetnsSample pod;
+      pod.id = 7;
+      pod.name = "pid:5151";
+      pod.sysctls["net.ipv4.tcp_moderate_rcvbuf"].values = {0};
+      s.netns.push_back(pod);
+      OwnerTotals owner;
+      owner.pid = 5151;
+      owner.comm = "web";
+      owner.netns = 7;
+      owner.cgroup = "/kubepods/pod11111111-2222-3333-4444-555555555555";
+      s.owners.push_back(owner);
+      auto line = [](std::string knob, std::string value, std::string file, std::uint32_t number) {
+        return SettingLine{.knob = std::move(knob), .value = std::move(value), .file = std::move(file), .line = number};
+      };
+      s.setting_files.emplace().lines = {
+          line("net.core.somaxconn", "16", "/etc/sysctl.d/99-tuning.conf", 3),
+          line("net.ipv4.tcp_rmem", "4096 131072 6291456", "/usr/lib/sysctl.d/50-vendor.conf", 8)};
+    });
+  });
+}
+
 /// Two findings that take the most words: a small machine under pressure, orphans of many peers.
 Window pressed_window(const std::string& comm) {
   return a_window(9, [&](SampleBuilder& sample, std::size_t i) {
@@ -111,6 +140,7 @@ struct Case {
 const Case kCases[] = {{"quiet", quiet_window},
                        {"mixed", mixed_window},
                        {"pressed", pressed_window},
+                       {"settings", settings_window},
                        {"s1-pending", [] { return build::s1_pending_window(); }},
                        {"s1-dropped", build::s1_dropped_window},
                        {"s2", build::s2_window},
