@@ -35,11 +35,15 @@ enum class FactId : std::uint8_t {
   cgroups,
   namespaces,
   user_queues,
+  conntrack,
+  softnet,
+  host_pressure,
 };
-inline constexpr std::array<std::string_view, 21> kFactNames = {
-    "state-changes", "close",    "calls",    "waiting",      "resets",       "refusals",      "pressure",
-    "accept-peak",   "connects", "snapshot", "accept-queue", "buffer-locks", "socket-memory", "tcp-info",
-    "owners",        "counters", "settings", "memory",       "cgroups",      "namespaces",    "user-queues"};
+inline constexpr std::array<std::string_view, 24> kFactNames = {
+    "state-changes", "close",       "calls",       "waiting",   "resets",       "refusals",
+    "pressure",      "accept-peak", "connects",    "snapshot",  "accept-queue", "buffer-locks",
+    "socket-memory", "tcp-info",    "owners",      "counters",  "settings",     "memory",
+    "cgroups",       "namespaces",  "user-queues", "conntrack", "softnet",      "host-pressure"};
 
 enum class SourceKind : std::uint8_t {
   none,            ///< no source, or one that nobody asks about

@@ -121,7 +121,8 @@ bool same_names(const PastNetns* other, const Counters& counters) {
 }
 
 PastNetns past_netns(const NetnsSample& netns, const PastNetns* before, const PastNetns* neighbour) {
-  PastNetns out{.id = netns.id, .names = {}, .values = {}};
+  PastNetns out{.id = netns.id, .names = {}, .values = {}, .conntrack = {}};
+  if (netns.conntrack) out.conntrack = netns.conntrack->count;
   if (same_names(before, netns.counters)) {
     out.names = before->names;
   } else if (same_names(neighbour, netns.counters)) {
@@ -163,6 +164,10 @@ std::uint64_t past_key(const OwnerTotals& owner) {
 
 std::uint64_t past_key(const UserQueue& queue) {
   return mix(mix(mix(mix(4, queue.pid), queue.netns), queue.local), queue.remote);
+}
+
+std::uint64_t past_key(const CgroupTotals& cgroup) {
+  return mix(mix(6, cgroup.id), cgroup.path);
 }
 
 std::optional<Group> group_of(const SocketRow& row) {
@@ -226,20 +231,34 @@ PastTick past_of(const Sample& sample, const PastTick* before) {
   queues.reserve(sample.user_queues.size());
   for (const UserQueue& queue : sample.user_queues) queues.push_back(past_queue(queue));
   out.queues = {queues, then.queues};
+  std::vector<PastCgroup> cgroups;
+  for (const CgroupTotals& cgroup : sample.cgroups) {
+    if (!cgroup.sock_bytes && !cgroup.memory_current && !cgroup.events_max) continue;  // nothing was read about it
+    cgroups.push_back({.key = past_key(cgroup),
+                       .sock_bytes = cgroup.sock_bytes,
+                       .memory_current = cgroup.memory_current,
+                       .events_max = cgroup.events_max,
+                       .events_high = cgroup.events_high});
+  }
+  out.cgroups = {cgroups, then.cgroups};
+  out.softnet = sample.softnet;
+  out.host_pressure = sample.host_pressure;
   return out;
 }
 
 std::size_t bytes_beside(const PastTick& tick, const PastTick* before) {
   static const PastTick kNone;
   const PastTick& then = before == nullptr ? kNone : *before;
-  std::size_t bytes = sizeof(PastTick) + tick.netns.capacity() * sizeof(PastNetns);
+  std::size_t bytes =
+      sizeof(PastTick) + tick.netns.capacity() * sizeof(PastNetns) + tick.softnet.capacity() * sizeof(Softnet);
   for (const PastNetns& netns : tick.netns) {
     const PastNetns* same = then.find_netns(netns.id);
     if (same == nullptr || same->values != netns.values) bytes += netns.values->capacity() * sizeof(std::uint64_t);
     if (same == nullptr || same->names != netns.names) bytes += netns.names->capacity() * sizeof(std::string);
   }
   return bytes + tick.rows.bytes_beside(then.rows) + tick.groups.bytes_beside(then.groups) +
-         tick.owners.bytes_beside(then.owners) + tick.queues.bytes_beside(then.queues);
+         tick.owners.bytes_beside(then.owners) + tick.queues.bytes_beside(then.queues) +
+         tick.cgroups.bytes_beside(then.cgroups);
 }
 
 }  // namespace tcpadvisor

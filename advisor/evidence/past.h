@@ -18,10 +18,11 @@
 namespace tcpadvisor {
 
 /// Sockets are known by their cookie, those without one by addresses and inode; processes by pid and name, because pids
-/// are used again; a program's queue by speaker and connection.
+/// are used again; a program's queue by speaker and connection, a cgroup by its path.
 std::uint64_t past_key(const SocketRow& row);
 std::uint64_t past_key(const OwnerTotals& owner);
 std::uint64_t past_key(const UserQueue& queue);
+std::uint64_t past_key(const CgroupTotals& cgroup);
 
 /// Units as in SocketRow. The kernel keeps these sizes in 32 bits; what is larger counts as the largest.
 struct PastRow {
@@ -72,11 +73,18 @@ struct PastGroup {
   bool operator==(const PastGroup&) const = default;
 };
 
+struct PastCgroup {
+  std::uint64_t key = 0;
+  Maybe<std::uint64_t> sock_bytes, memory_current, events_max, events_high;
+  bool operator==(const PastCgroup&) const = default;
+};
+
 /// Counters of one namespace; ticks and namespaces with the same names share them, ticks with the same values those.
 struct PastNetns {
   NetnsId id = 0;
   std::shared_ptr<const std::vector<std::string>> names;  ///< sorted
   std::shared_ptr<const std::vector<std::uint64_t>> values;
+  Maybe<std::uint64_t> conntrack;  ///< entries
   std::optional<std::uint64_t> counter(std::string_view name) const;
 };
 
@@ -102,10 +110,14 @@ struct PastTick {
   SharedTable<PastGroup> groups;
   SharedTable<PastOwner> owners;
   SharedTable<PastQueue> queues;
+  SharedTable<PastCgroup> cgroups;
+  std::vector<Softnet> softnet;
+  std::optional<HostPressure> host_pressure;
 
   const PastNetns* find_netns(NetnsId id) const;
   const PastRow* find(const SocketRow& row) const { return rows.find(past_key(row)); }
   const PastOwner* find(const OwnerTotals& owner) const { return owners.find(past_key(owner)); }
+  const PastCgroup* find(const CgroupTotals& cgroup) const { return cgroups.find(past_key(cgroup)); }
   /// Rows that a process of the group holds in `state`, which is neither ESTABLISHED nor LISTEN.
   std::uint64_t count_of(const Group& group, TcpState state) const;
 };

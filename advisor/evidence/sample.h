@@ -228,8 +228,9 @@ struct CgroupTotals {
   std::uint64_t id = 0;
   std::string path;
   std::uint64_t sockets = 0, recv_q = 0, send_q = 0, rmem = 0, wmem = 0;
-  std::optional<std::uint64_t> sock_bytes, memory_current, memory_max,
-      events_max;  ///< memory cgroup v2, or kmem.tcp of v1
+  std::optional<std::uint64_t> sock_bytes, memory_current, memory_max;  ///< memory cgroup v2, or kmem.tcp of v1
+  std::optional<std::uint64_t> memory_high;                             ///< v2: tasks are slowed down above it
+  std::optional<std::uint64_t> events_max, events_high;                 ///< v2: times that its use met that limit
   auto operator<=>(const CgroupTotals&) const = default;
 };
 
@@ -277,7 +278,8 @@ struct FailedConnects {
 };
 
 /// "TcpExt.ListenDrops", "Tcp.RetransSegs", "IpExt.InOctets" … from /proc/net/{netstat,snmp} of one namespace, and
-/// "Device.NAME.dropped": packets that a device of it, or the queueing discipline in front, did not send.
+/// "Device.NAME.dropped": packets that a device of it, or the queueing discipline in front, did not send;
+/// "Conntrack.drop" and others from /proc/net/stat/nf_conntrack, all processors added up.
 using Counters = std::map<std::string, std::uint64_t>;
 
 /// A setting as the kernel holds it. Triples such as tcp_rmem have three values.
@@ -334,20 +336,35 @@ struct Device {
   auto operator<=>(const Device&) const = default;
 };
 
+/// The table of connections that the packet filter tracks. What it drops is in the counters: "Conntrack.drop" …
 struct Conntrack {
-  std::uint64_t count = 0, max = 0;
+  std::uint64_t count = 0;           ///< entries of this namespace
+  std::optional<std::uint64_t> max;  ///< how many a namespace may have, most kernels know one limit for all; 0: any
   auto operator<=>(const Conntrack&) const = default;
 };
 
-/// The queues of packets in front of TCP, all processors added up, since boot: /proc/net/softnet_stat. Host-wide.
+/// The queue of packets in front of TCP of one processor, since boot: /proc/net/softnet_stat. The kernel counts in 32
+/// bits and begins again at 0.
 struct Softnet {
-  std::uint64_t processed = 0, dropped = 0, time_squeeze = 0;
+  std::uint32_t cpu = 0;
+  std::uint32_t processed = 0, dropped = 0, time_squeeze = 0;
+  std::uint32_t steered = 0;       ///< times that another processor gave it packets to do (RPS)
+  std::uint32_t flow_limited = 0;  ///< of the dropped: because one flow had too much of a queue (flow_limit_cpu_bitmap)
   auto operator<=>(const Softnet&) const = default;
 };
 
-/// Pressure stall information: percent of the last 60 s (10 s) in which some (all) tasks waited. Host-wide.
+/// How much time was lost by waiting for one resource (pressure stall information).
+struct Stall {
+  double percent_10 = 0, percent_60 = 0;  ///< of the last 10 and 60 s
+  std::uint64_t total_us = 0;             ///< since boot
+  auto operator<=>(const Stall&) const = default;
+};
+
+/// What tasks of the whole host wait for. "some": one at least did, "full": all that had anything to do.
 struct HostPressure {
-  std::optional<double> memory_some_60, memory_full_60, cpu_some_60, cpu_some_10;
+  std::optional<Stall> memory_some, memory_full, cpu_some, io_some, io_full;
+  std::optional<std::uint64_t> allocation_stalls;  ///< times that a task had to free memory itself before it got some
+  std::optional<std::uint64_t> oom_kills;          ///< both since boot
   auto operator<=>(const HostPressure&) const = default;
 };
 
@@ -459,7 +476,7 @@ struct Sample {
   std::vector<FailedConnects> failed_connects;
   std::optional<BufferRefusals> refusals;
   std::optional<LifecycleTotals> lifecycle;
-  std::optional<Softnet> softnet;
+  std::vector<Softnet> softnet;  ///< by processor; empty: not known
   std::optional<HostPressure> host_pressure;
   std::optional<SettingFiles> setting_files;  ///< read now and then
   std::vector<FactCoverage> coverage;

@@ -205,7 +205,9 @@ void describe(auto& a, Is<CgroupTotals> auto& v) {
   FIELD(sock_bytes);
   FIELD(memory_current);
   FIELD(memory_max);
+  FIELD(memory_high);
   FIELD(events_max);
+  FIELD(events_high);
 }
 
 void describe(auto& a, Is<PortTotals> auto& v) {
@@ -268,9 +270,18 @@ void describe(auto& a, Is<Conntrack> auto& v) {
 }
 
 void describe(auto& a, Is<Softnet> auto& v) {
+  FIELD(cpu);
   FIELD(processed);
   FIELD(dropped);
   FIELD(time_squeeze);
+  FIELD(steered);
+  FIELD(flow_limited);
+}
+
+void describe(auto& a, Is<Stall> auto& v) {
+  FIELD(percent_10);
+  FIELD(percent_60);
+  FIELD(total_us);
 }
 
 void describe(auto& a, Is<SettingLine> auto& v) {
@@ -291,10 +302,13 @@ void describe(auto& a, Is<SettingFiles> auto& v) {
 }
 
 void describe(auto& a, Is<HostPressure> auto& v) {
-  FIELD(memory_some_60);
-  FIELD(memory_full_60);
-  FIELD(cpu_some_60);
-  FIELD(cpu_some_10);
+  FIELD(memory_some);
+  FIELD(memory_full);
+  FIELD(cpu_some);
+  FIELD(io_some);
+  FIELD(io_full);
+  FIELD(allocation_stalls);
+  FIELD(oom_kills);
 }
 
 void describe(auto& a, Is<NetnsSample> auto& v) {

@@ -72,8 +72,10 @@ std::string why_not(const Evidence& in) {
   if (memory.under_pressure.value_or(false)) return "TCP is under memory pressure now";
   if (in.window.increase("TcpExt.TCPMemoryPressures").value_or(0) > 0)
     return "TCP came under memory pressure while we looked";
-  if (now.host_pressure && now.host_pressure->memory_some_60.value_or(0) > kMemoryStalls) {
-    return fmt::format("programs waited for memory {:.0f} % of the last minute", *now.host_pressure->memory_some_60);
+  if (now.host_pressure && now.host_pressure->memory_some &&
+      now.host_pressure->memory_some->percent_60 > kMemoryStalls) {
+    return fmt::format("programs waited for memory {:.0f} % of the last minute",
+                       now.host_pressure->memory_some->percent_60);
   }
   return "";
 }

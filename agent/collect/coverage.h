@@ -12,13 +12,13 @@ namespace tcpadvisor::collect {
 
 /// What the collector knows about its own facts. Attempts are listed best first.
 struct OwnFacts {
-  std::vector<Attempt> snapshot, owners, namespaces, cgroups, user_queues;
+  std::vector<Attempt> snapshot, owners, namespaces, cgroups, user_queues, conntrack, softnet, host_pressure;
   std::uint64_t unreadable_processes = 0;
   std::string hooks_not_measured;                                  ///< why; empty: they can be
   std::string counters_problem, settings_problem, memory_problem;  ///< empty: read
   std::string devices_problem;                                     ///< empty: read, with the counters
   bool counters_read = true, settings_read = true, memory_read = true;
-  std::string namespaces_remark, cgroups_remark, user_queues_remark;
+  std::string namespaces_remark, cgroups_remark, user_queues_remark, conntrack_remark, host_pressure_remark;
 };
 
 /// Null if none works.

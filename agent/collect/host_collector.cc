@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "agent/collect/host_load.h"
 #include "agent/collect/netns_book.h"
 #include "agent/collect/probe.h"
 #include "agent/collect/self_measure.h"
@@ -119,6 +120,7 @@ Result<SamplePtr> HostCollector::tick_here() {
   const Picture& picture = snapshot_.picture();
   netns_.describe(readings, picture, snapshot_.netns(), *sample, own_facts_);
   describe_memory(readings, picture.memory, *sample, own_facts_);
+  describe_load(parts_.root, *sample, own_facts_);
   if (netns_.not_entered() == readings.size() && host_errors.size() >= 4) {
     return fail(ErrorCode::failed, "nothing could be read: " + host_errors.front().message);
   }

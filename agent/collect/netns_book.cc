@@ -5,10 +5,36 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "agent/sources/devices.h"
 
 namespace tcpadvisor::collect {
+namespace {
+
+/// What is said about tracked connections: of any namespace that has them, else of the host's, which is first.
+void say_conntrack(const std::vector<NetnsReading>& readings, OwnFacts& own) {
+  static constexpr const char* kFile = "/proc/sys/net/netfilter/nf_conntrack_count";
+  own.conntrack = {works_not(kFile, "no namespace was read")};
+  own.conntrack_remark.clear();
+  bool any = false;
+  const Error* first = nullptr;
+  for (const NetnsReading& reading : readings) {
+    any = any || reading.conntrack.has_value();
+    if (reading.conntrack_failed && first == nullptr) first = &*reading.conntrack_failed;
+    if (!reading.conntrack || !reading.conntrack->counters_error || !own.conntrack_remark.empty()) continue;
+    own.conntrack_remark = "not what was dropped: " + reading.conntrack->counters_error->message;
+  }
+  if (any) {
+    own.conntrack = {works(kFile, SourceKind::proc_file)};
+  } else if (first != nullptr) {
+    own.conntrack = {first->code == ErrorCode::not_found
+                         ? works_not(kFile, "connections are not tracked here: nf_conntrack is not loaded", "", ENOENT)
+                         : works_not(kFile, *first, "")};
+  }
+}
+
+}  // namespace
 
 void NetnsBook::describe(const std::vector<NetnsReading>& readings, const Picture& picture, const os::NetnsList& list,
                          Sample& sample, OwnFacts& own) {
@@ -41,6 +67,10 @@ void NetnsBook::describe(const std::vector<NetnsReading>& readings, const Pictur
     } else if (reading.devices_failed && own.devices_problem.empty()) {
       own.devices_problem = reading.devices_failed->message;
     }
+    if (reading.conntrack) {
+      netns.conntrack = reading.conntrack->table;
+      for (const auto& [name, value] : reading.conntrack->counters) netns.counters[name] = value;
+    }
     bad_texts_ += reading.files.errors.size();
     for (const Error& error : reading.files.errors) {
       if (netns.error.empty()) netns.error = error.message;
@@ -53,6 +83,7 @@ void NetnsBook::describe(const std::vector<NetnsReading>& readings, const Pictur
   std::erase_if(sysctls_, [&](const auto& entry) { return sample.find_netns(entry.first) == nullptr; });
   own.counters_read = any_counters;
   own.settings_read = any_settings;
+  say_conntrack(readings, own);
 
   own.namespaces_remark =
       fmt::format("{} of {} read", readings.size() - not_entered_, readings.size() + list.over_limit);

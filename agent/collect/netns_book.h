@@ -14,7 +14,7 @@ namespace tcpadvisor::collect {
 
 class NetnsBook {
  public:
-  /// Fills sample.netns, and in `own` what is said about counters, settings and namespaces.
+  /// Fills sample.netns, and in `own` what is said about counters, tracked connections, settings and namespaces.
   void describe(const std::vector<NetnsReading>& readings, const Picture& picture, const os::NetnsList& list,
                 Sample& sample, OwnFacts& own);
 

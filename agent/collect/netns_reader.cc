@@ -85,6 +85,9 @@ NetnsReading read_netns(const os::NetnsRef& ref, const NetnsOrder& order, const 
     if (devices) reading.devices = std::move(*devices);
     if (!devices) reading.devices_failed = devices.error();
   }
+  auto conntrack = sources::read_conntrack(root);
+  if (conntrack) reading.conntrack = std::move(*conntrack);
+  if (!conntrack) reading.conntrack_failed = conntrack.error();
   if (order.sysctls) {
     auto settings = sources::read_sysctls(root);
     if (settings) reading.sysctls = std::move(*settings);

@@ -8,6 +8,7 @@
 #include "agent/collect/tally.h"
 #include "agent/kernel/tracer.h"
 #include "agent/os/netns.h"
+#include "agent/sources/conntrack.h"
 #include "agent/sources/net_counters.h"
 #include "agent/sources/sysctls.h"
 
@@ -24,6 +25,8 @@ struct NetnsReading {
   sources::NetFiles files;
   std::optional<std::vector<Device>> devices;  ///< nothing if they could not be read
   std::optional<Error> devices_failed;
+  std::optional<sources::ConntrackFiles> conntrack;  ///< nothing if it is not tracked here, or could not be read
+  std::optional<Error> conntrack_failed;
   std::optional<Sysctls> sysctls;  ///< nothing if not asked for, or failed
   std::optional<Error> sysctls_failed;
 };

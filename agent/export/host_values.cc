@@ -65,6 +65,73 @@ constexpr Value<Sample> kMemory[] = {
     {"under_pressure_since", gauge, "s", "when that began, as unix time", under_pressure_since},
 };
 
+template <std::uint32_t Softnet::* member>
+json of_all_cpus(const Sample& now) {
+  if (now.softnet.empty()) return {};
+  std::uint64_t sum = 0;
+  for (const Softnet& cpu : now.softnet) sum += cpu.*member;
+  return sum;
+}
+
+constexpr Value<Sample> kPackets[] = {
+    {"processed", counter, "", "packets that the processors took from their queues or devices",
+     of_all_cpus<&Softnet::processed>},
+    {"dropped", counter, "", "packets that found a processor's queue full", of_all_cpus<&Softnet::dropped>},
+    {"time_squeezes", counter, "", "times that a run ended at its budget with packets left",
+     of_all_cpus<&Softnet::time_squeeze>},
+    {"steered", counter, "", "times that a processor was given packets by another (RPS)",
+     of_all_cpus<&Softnet::steered>},
+    {"flow_limited", counter, "", "of the dropped: because one flow had too much of a queue",
+     of_all_cpus<&Softnet::flow_limited>},
+};
+
+template <std::optional<Stall> HostPressure::* member>
+json percent_of(const Sample& now) {
+  if (!now.host_pressure || !(*now.host_pressure.*member)) return {};
+  return (*now.host_pressure.*member)->percent_60;
+}
+
+template <std::optional<std::uint64_t> HostPressure::* member>
+json times_of(const Sample& now) {
+  return now.host_pressure ? or_null(*now.host_pressure.*member) : json();
+}
+
+constexpr Value<Sample> kStalls[] = {
+    {"memory_some_percent", gauge, "percent", "of the last 60 s in which some task waited for memory",
+     percent_of<&HostPressure::memory_some>},
+    {"memory_full_percent", gauge, "percent", "the same, all that had anything to do",
+     percent_of<&HostPressure::memory_full>},
+    {"cpu_some_percent", gauge, "percent", "of the last 60 s in which some task waited for a processor",
+     percent_of<&HostPressure::cpu_some>},
+    {"io_some_percent", gauge, "percent", "of the last 60 s in which some task waited for storage",
+     percent_of<&HostPressure::io_some>},
+    {"io_full_percent", gauge, "percent", "the same, all that had anything to do", percent_of<&HostPressure::io_full>},
+    {"allocation_stalls", counter, "", "times that a task had to free memory before it got some",
+     times_of<&HostPressure::allocation_stalls>},
+    {"oom_kills", counter, "", "processes that the kernel killed for want of memory",
+     times_of<&HostPressure::oom_kills>},
+};
+
+json tracked_counter(const NetnsSample& netns, std::string_view name) {
+  auto found = netns.counters.find(std::string(name));
+  return found == netns.counters.end() ? json() : json(found->second);
+}
+
+/// Of a namespace that has a table of tracked connections.
+constexpr Value<NetnsSample> kConntrack[] = {
+    {"netns", text, "", "the namespace", [](const NetnsSample& netns) { return json(netns.name); }},
+    {"entries", gauge, "", "connections that are tracked",
+     [](const NetnsSample& netns) { return json(netns.conntrack->count); }},
+    {"max", gauge, "", "how many may be; 0: any number",
+     [](const NetnsSample& netns) { return or_null(netns.conntrack->max); }},
+    {"dropped", counter, "", "packets that found no room, or lost a race",
+     [](const NetnsSample& netns) { return tracked_counter(netns, "Conntrack.drop"); }},
+    {"insert_failed", counter, "", "of these: lost a race",
+     [](const NetnsSample& netns) { return tracked_counter(netns, "Conntrack.insert_failed"); }},
+    {"early_dropped", counter, "", "entries that had to make room for others",
+     [](const NetnsSample& netns) { return tracked_counter(netns, "Conntrack.early_drop"); }},
+};
+
 /// A kernel counter as its increase since the tick before.
 struct Rate {
   std::string_view name, counter, help;
@@ -115,6 +182,22 @@ json memory_json(const Sample& now) {
   return object_of(kMemory, now);
 }
 
+json packets_json(const Sample& now) {
+  return object_of(kPackets, now);
+}
+
+json stalls_json(const Sample& now) {
+  return object_of(kStalls, now);
+}
+
+json conntrack_json(const Sample& now) {
+  json tables = json::array();
+  for (const NetnsSample& netns : now.netns) {
+    if (netns.conntrack) tables.push_back(object_of(kConntrack, netns));
+  }
+  return tables;
+}
+
 json states_json(const Observation& seen) {
   auto counts = observe::state_counts(seen.window.last());
   json states = json::object();
@@ -140,6 +223,9 @@ void describe_host(std::vector<Description>& all) {
   add_descriptions(all, "host.", kHost);
   add_descriptions(all, "self.", kSelf);
   add_descriptions(all, "memory.", kMemory);
+  add_descriptions(all, "packets.", kPackets);
+  add_descriptions(all, "stalls.", kStalls);
+  add_descriptions(all, "conntrack[].", kConntrack);
   for (std::size_t state = 1; state < kStateCount; ++state) {
     if (is_listed(state))
       all.push_back({"states." + std::string(kStateNames[state]), gauge, "", "sockets in this state"});

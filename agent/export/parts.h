@@ -19,6 +19,9 @@ using observe::Observation;
 nlohmann::json host_json(const Sample& now);
 nlohmann::json self_json(const Sample& now);
 nlohmann::json memory_json(const Sample& now);
+nlohmann::json packets_json(const Sample& now);
+nlohmann::json stalls_json(const Sample& now);
+nlohmann::json conntrack_json(const Sample& now);
 nlohmann::json states_json(const Observation& seen);
 nlohmann::json rates_json(const Observation& seen);  ///< empty when there is no tick before
 void describe_host(std::vector<Description>& all);

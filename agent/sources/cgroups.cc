@@ -105,7 +105,11 @@ void read_memory_v2(const os::ProcRoot& root, const std::string& mount, CgroupTo
   totals.sock_bytes = read_keyed(root, dir + "memory.stat", "sock");
   totals.memory_current = read_number(root, dir + "memory.current");
   totals.memory_max = read_number(root, dir + "memory.max");
-  totals.events_max = read_keyed(root, dir + "memory.events", "max");
+  totals.memory_high = read_number(root, dir + "memory.high");
+  if (auto events = root.read(dir + "memory.events")) {
+    totals.events_max = parse_flat_keyed(*events, "max");
+    totals.events_high = parse_flat_keyed(*events, "high");
+  }
 }
 
 void read_memory_v1(const os::ProcRoot& root, const std::string& mount, CgroupTotals& totals) {

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Text of /proc and of the cgroup file systems. The first byte chooses the table.
 #include "agent/sources/cgroups.h"
+#include "agent/sources/conntrack.h"
 #include "agent/sources/host_facts.h"
+#include "agent/sources/host_pressure.h"
 #include "agent/sources/net_counters.h"
 #include "agent/sources/pod_names.h"
 #include "agent/sources/proc_net_tcp.h"
 #include "agent/sources/processes.h"
+#include "agent/sources/softnet.h"
 #include "agent/sources/sysctls.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -15,7 +18,7 @@ TCPADVISOR_FUZZ(bytes) {
   if (bytes.empty()) return;
   std::string_view text = fuzz::text(bytes.subspan(1));
   std::size_t half = text.size() / 2;
-  switch (bytes.front() % 10) {
+  switch (bytes.front() % 13) {
     case 0: {
       Counters counters;
       auto parsed = parse_counters(text, "/proc/net/netstat", counters);
@@ -55,6 +58,20 @@ TCPADVISOR_FUZZ(bytes) {
       (void)parse_meminfo(text);
       (void)parse_uptime(text);
       return;
+    case 10:
+      if (auto cpus = parse_softnet(text)) fuzz::require(!cpus->empty() && cpus->size() <= text.size());
+      return;
+    case 11: {
+      Counters counters;
+      if (!parse_conntrack_stat(text, counters)) fuzz::require(counters.empty());
+      return;
+    }
+    case 12: {
+      auto stalls = parse_pressure(text, "memory");
+      if (stalls) fuzz::require(stalls->some->percent_10 >= 0 && stalls->some->percent_60 <= 101);
+      (void)parse_vmstat(text);
+      return;
+    }
     default:
       (void)parse_flat_keyed(text, "sock");
       (void)parse_pod_log(text);

@@ -277,7 +277,7 @@ class SampleBuilder {
                      .sysctls = {},
                      .sockstat = Sockstat{},
                      .devices = {},
-                     .conntrack = {}};
+                     .conntrack = Conntrack{.count = 0, .max = 262'144}};
     for (const char* name : {"TcpExt.ListenDrops",
                              "TcpExt.ListenOverflows",
                              "TcpExt.TCPToZeroWindowAdv",
@@ -306,6 +306,14 @@ class SampleBuilder {
       host.counters[name] = 0;
     }
     sample_.netns.push_back(std::move(host));
+    sample_.softnet = {Softnet{.cpu = 0}, Softnet{.cpu = 1}};
+    sample_.host_pressure = HostPressure{.memory_some = Stall{},
+                                         .memory_full = Stall{},
+                                         .cpu_some = Stall{},
+                                         .io_some = Stall{},
+                                         .io_full = Stall{},
+                                         .allocation_stalls = 0,
+                                         .oom_kills = 0};
     sysctl("net.core.somaxconn", {4096});
     sysctl("net.ipv4.tcp_fin_timeout", {60});
     sysctl("net.ipv4.tcp_max_tw_buckets", {131'072});
@@ -329,6 +337,8 @@ class SampleBuilder {
     cover("snapshot", "iter/tcp");
     cover("owners", "iter/task_file");
     cover("connects", "hook");
+    cover("cgroups", "cgroup v2");
+    sample_.refusals = BufferRefusals{};
   }
   SampleBuilder& at(milliseconds since_start) {
     sample_.mono_ms = kStartMs + static_cast<std::uint64_t>(since_start.count());

@@ -409,7 +409,9 @@ TEST(Join, several_namespaces_are_added_up_and_failures_are_told) {
                                              .sock_bytes = {},
                                              .memory_current = {},
                                              .memory_max = {},
-                                             .events_max = {}});
+                                             .memory_high = {},
+                                             .events_max = {},
+                                             .events_high = {}});
   }
   NetnsReading broken;
   broken.ref.id = 3;
@@ -505,7 +507,7 @@ TEST(Coverage, every_fact_of_ours_is_listed_and_the_tracers_are_kept) {
   for (const FactCoverage& one : all) names.emplace_back(name_of(one.fact));
   EXPECT_EQ(names, (std::vector<std::string>{"calls", "snapshot", "owners", "accept-queue", "buffer-locks",
                                              "socket-memory", "tcp-info", "counters", "settings", "memory", "cgroups",
-                                             "namespaces", "user-queues"}));
+                                             "namespaces", "user-queues", "conntrack", "softnet", "host-pressure"}));
 }
 
 TEST(Coverage, what_the_tracer_cannot_get_comes_from_the_snapshot_as_far_as_it_goes) {

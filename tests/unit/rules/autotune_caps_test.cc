@@ -119,7 +119,7 @@ TEST(RcvbufCap, memory_comes_first) {
   expect_not_raised(host([](Sample& x) { x.memory.under_pressure = true; }), "under memory pressure now");
   expect_not_raised(host([](Sample& x) { x.memory.limits_pages = {{2'000'000, 3'000'000, 4'000'000}}; }),
                     "more than 25 % of 24 GiB of RAM");
-  expect_not_raised(host([](Sample& x) { x.host_pressure = HostPressure{.memory_some_60 = 12}; }),
+  expect_not_raised(host([](Sample& x) { x.host_pressure->memory_some->percent_60 = 12; }),
                     "programs waited for memory 12 %");
   expect_not_raised(host([](Sample& x) { x.memory.limits_pages.reset(); }), "could not be read");
   expect_not_raised(host([](Sample& x) { x.memory.limits_pages = {{5'000, 8'000, 12'000}}; }),

@@ -220,6 +220,9 @@ inline watch::Picture busy_host() {
       s.port_use = {{build::kHostNetns, here, Endpoint::v4(10, 0, 0, 5, 5432), 28'230, 28'100},
                     {build::kHostNetns, here, Endpoint::v4(10, 0, 0, 7, 443), 23'500, 120},
                     {build::kHostNetns, here, v6(5, 9001), 41, 0}};
+      s.netns.front().conntrack->count = 1'200;
+      for (const char* name : {"Conntrack.drop", "Conntrack.insert_failed", "Conntrack.early_drop"})
+        s.netns.front().counters[name] = 3;
       s.failed_connects = {
           {build::kHostNetns, 4711, "api", Endpoint::v4(10, 0, 0, 5, 5432), ConnectEnd::no_port, 18, 40, 0},
           {build::kHostNetns, 0, "", Endpoint::v4(10, 0, 0, 8, 80), ConnectEnd::refused, 7, 900, 1}};
