@@ -73,6 +73,9 @@ Scene make_syn_flood(Stage& stage, const Request& request);
 Scene make_defer_accept(Stage& stage, const Request& request);
 Scene make_stray_segments(Stage& stage, const Request& request);
 
+// A table of the packet filter (conntrack_faults.cc).
+Scene make_conntrack_entries(Stage& stage, const Request& request);
+
 // Connections that do not come about, and ports that only look scarce (connect_faults.cc).
 Scene make_connect_refused(Stage& stage, const Request& request);
 Scene make_connect_no_answer(Stage& stage, const Request& request);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Settings of a namespace that harm, or would if something went wrong.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -58,6 +60,35 @@ TEST(Settings, EachIsNamedInItsOwnNamespaceAndNowhereElse) {
     EXPECT_EQ(cure.value("knob", ""), wanted.knob) << finding.dump(2);
     EXPECT_TRUE(cure.value("scope", "").starts_with("netns ")) << finding.dump(2);
   }
+}
+
+/// A table cannot be filled without a change of the host's limit, so the policy says that an 80th of it is full.
+TEST(Settings, ATableOfTrackedConnectionsIsFullWhereThePolicySaysSo) {
+  if (const std::string why = why_not_root(); !why.empty()) {
+    GTEST_SKIP() << why;
+  }
+  const Fault fault({"conntrack-entries", "--own-netns"});
+  if (!fault.skipped().empty()) GTEST_SKIP() << fault.skipped();
+  ASSERT_TRUE(fault.stands()) << fault.error();
+  std::string policy = testing::TempDir() + "conntrack-policy-XXXXXX";
+  os::UniqueFd file(mkstemp(policy.data()));
+  const std::string text = "windows = 2\nwindow = \"1s\"\n[rule.conntrack-full]\nfull_share = 0.0125\n";
+  ASSERT_EQ(write(file.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  auto about_it = [&](const json& said) {
+    std::vector<json> found;
+    for (const json& finding : said.value("findings", json::array())) {
+      if (finding.value("id", "") == "conntrack-full" && concerns(finding, fault.subject())) found.push_back(finding);
+    }
+    return found;
+  };
+  const std::vector<json> found = about_it(report({"--policy", policy, "--for", "4s"}));
+  unlink(policy.c_str());
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found.front().value("severity", ""), "warning") << found.front().dump(2);
+  EXPECT_EQ(found.front()["recommendation"].value("knob", ""), "net.netfilter.nf_conntrack_max")
+      << found.front().dump(2);
+  EXPECT_EQ(found.front()["recommendation"].value("scope", ""), "host") << found.front().dump(2);
+  EXPECT_TRUE(about_it(report({"--policy", "default", "--for", "4s"})).empty()) << "there is room for 79 times as many";
 }
 
 }  // namespace

@@ -101,6 +101,8 @@ const std::vector<FaultKind>& fault_kinds() {
        make_time_wait_overflow},
       {"abort-on-overflow", "a full queue of COUNT places answers with resets", 32, 1'000, make_abort_on_overflow},
       {"recovery-settings", "nothing happens, but tcp_sack is off and tcp_retries2 is 3", 1, 1, make_recovery_settings},
+      {"conntrack-entries", "one tracked connection for every 80 that may be, and COUNT more", 10, 1'000,
+       make_conntrack_entries},
       {"rcvbuf-locked", "bulk over 30 ms into SO_RCVBUF 65536", 1, 1, make_rcvbuf_locked},
       {"sndbuf-locked", "bulk over 30 ms out of SO_SNDBUF 65536", 1, 1, make_sndbuf_locked},
       {"sndbuf-enough", "nothing wrong: SO_SNDBUF 524288 and a path of 20 Mbit/s whose queue is full", 1, 1,
