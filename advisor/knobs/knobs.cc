@@ -80,6 +80,7 @@ constexpr auto kKnobs = std::to_array<Knob>({
     {"net.core.netdev_budget_usecs", kHost, "us", "two timer ticks", 0, kInt, kNow, 1},
     {"net.core.optmem_max", kHost, "bytes", "20480, 131072 since 6.9", 0, kInt, kNow, 1},
     {"net.core.mem_pcpu_rsv", kHost, "pages", "256", 256, kInt, kNow, 1},
+    {"net.netfilter.nf_conntrack_max", kHost, "entries", "as many as buckets, by the memory at boot", 0, kInt, kNow, 1},
     {"fs.file-max", kHost, "files", "a tenth of the memory at boot, 1 KiB a file", 0, kLong, kNow, 1},
     {"fs.nr_open", kHost, "files", "1048576", 64, kInt, kNow, 1},
 });

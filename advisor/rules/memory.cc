@@ -214,6 +214,7 @@ constexpr std::array<std::string_view, 2> kTcpMemPressureGlobalReferences = {
 // Memory that a faulty process holds is freed by the fix: no limit is raised for it.
 constexpr std::string_view kFixFirst = "Fix {who} first ({rule}): it holds {held} of {total}.";
 constexpr std::array kTcpMemPressureGlobalExplainedBy = {
+    ExplainedBy{"page-alloc-pressure", Link::whole_host, Then::remove},  // it is not about tcp_mem then
     ExplainedBy{"close-wait-leak", Link::most_memory, Then::keep, "", kFixFirst},
     ExplainedBy{"closed-socket-fd-leak", Link::most_memory, Then::keep, "", kFixFirst},
     ExplainedBy{"fin-wait2-app-held", Link::most_memory, Then::keep, "", kFixFirst},

@@ -32,6 +32,8 @@
   rule(connects_fail) \
   rule(rst_on_close_unread) \
   rule(reset_attribution) \
+  rule(conntrack_full) \
+  rule(softnet_drop) \
   rule(rcvbuf_locked_by_app) \
   rule(sndbuf_locked_by_app) \
   rule(rcvbuf_autotune_cap) \
@@ -51,6 +53,8 @@
   rule(message_queue_holds_senders) \
   rule(user_queue_watermark) \
   rule(tcp_mem_pressure_global) \
+  rule(page_alloc_pressure) \
+  rule(memcg_socket_pressure) \
   rule(recovery_settings) \
   rule(do_nothing)
 // clang-format on

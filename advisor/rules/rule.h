@@ -73,6 +73,7 @@ enum class Link : std::uint8_t {
   same_process,        ///< both are about one process
   waits_for,           ///< most of its sockets that wait for their peers have these in the process of the cause
   most_fds,            ///< the sockets of the cause are most of the descriptors of the process that both are about
+  whole_host,          ///< both are about the host as a whole
   listener_at_remote,  ///< the cause is about the listener of this host to which its connections go
 };
 

@@ -211,6 +211,11 @@ std::vector<Finding*> Links::causes_of(Link link, const Finding& effect, const C
         if (listens_at(cause->scope, effect.scope)) out.push_back(cause);
       }
       break;
+    case Link::whole_host:
+      for (Finding* cause : causes.all()) {
+        if (cause->scope.kind == ScopeKind::host && effect.scope.kind == ScopeKind::host) out.push_back(cause);
+      }
+      break;
     case Link::same_flow:
       add(causes.of_flow(effect.scope));
       break;

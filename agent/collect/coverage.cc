@@ -211,13 +211,13 @@ std::vector<FactCoverage> cover(const std::vector<FactCoverage>& of_tracer, cons
   all.back().remark = own.cgroups_remark;
   all.push_back(fact_from(FactId::namespaces, own.namespaces));
   all.back().remark = own.namespaces_remark;
-  all.push_back(fact_from(FactId::user_queues, own.user_queues));
-  all.back().remark = own.user_queues_remark;
   all.push_back(fact_from(FactId::conntrack, own.conntrack));
   all.back().remark = own.conntrack_remark;
   all.push_back(fact_from(FactId::softnet, own.softnet));
   all.push_back(fact_from(FactId::host_pressure, own.host_pressure));
   all.back().remark = own.host_pressure_remark;
+  all.push_back(fact_from(FactId::user_queues, own.user_queues));
+  all.back().remark = own.user_queues_remark;
   return all;
 }
 

@@ -66,6 +66,9 @@ Status HostCollector::prepare() {
   own_facts_.cgroups = snapshot_.cgroups().attempts();
   own_facts_.cgroups_remark = snapshot_.cgroups().remark();
   say_who_listens();
+  probe_conntrack(parts_.root, own_facts_);
+  Sample first;
+  describe_load(parts_.root, first, own_facts_);
   if (auto status = guard(); !status) return status;
   as_looker([this] { self_.open(); });  // with what is left of them
   if (parts_.user_queues) parts_.user_queues->start();

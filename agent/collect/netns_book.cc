@@ -94,6 +94,14 @@ void NetnsBook::describe(const std::vector<NetnsReading>& readings, const Pictur
   if (list.over_limit > 0) own.namespaces_remark += fmt::format("; {} over the limit", list.over_limit);
 }
 
+void probe_conntrack(const os::ProcRoot& root, OwnFacts& own) {
+  std::vector<NetnsReading> readings(1);
+  auto conntrack = sources::read_conntrack(root);
+  if (conntrack) readings.front().conntrack = std::move(*conntrack);
+  if (!conntrack) readings.front().conntrack_failed = conntrack.error();
+  say_conntrack(readings, own);
+}
+
 void describe_memory(const std::vector<NetnsReading>& readings, const TcpMemory& walked, Sample& sample,
                      OwnFacts& own) {
   sample.memory = walked;  // the kernel's walk also knows since when pressure lasts

@@ -26,6 +26,9 @@ class NetnsBook {
   std::uint64_t not_entered_ = 0, bad_texts_ = 0;
 };
 
+/// What is said about tracked connections before the first tick: by those of our own namespace.
+void probe_conntrack(const os::ProcRoot& root, OwnFacts& own);
+
 /// TCP's memory and the sockets of the whole host. After NetnsBook::describe().
 void describe_memory(const std::vector<NetnsReading>& readings, const TcpMemory& walked, Sample& sample, OwnFacts& own);
 

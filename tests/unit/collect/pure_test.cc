@@ -507,7 +507,7 @@ TEST(Coverage, every_fact_of_ours_is_listed_and_the_tracers_are_kept) {
   for (const FactCoverage& one : all) names.emplace_back(name_of(one.fact));
   EXPECT_EQ(names, (std::vector<std::string>{"calls", "snapshot", "owners", "accept-queue", "buffer-locks",
                                              "socket-memory", "tcp-info", "counters", "settings", "memory", "cgroups",
-                                             "namespaces", "user-queues", "conntrack", "softnet", "host-pressure"}));
+                                             "namespaces", "conntrack", "softnet", "host-pressure", "user-queues"}));
 }
 
 TEST(Coverage, what_the_tracer_cannot_get_comes_from_the_snapshot_as_far_as_it_goes) {
