@@ -85,7 +85,8 @@ Finding finding_for(const Evidence& in, const NetnsSample& netns, const Closes& 
   Finding finding = finding_of_netns(now, netns, "rst-on-close-unread");
   const SocketRow* server = only_server(in, netns.id);
   const bool steady = closes.unread.steps_with() >= kSteps && closes.unread.per_min() >= in.policy.value(kMinRate);
-  const bool harms = steady && closes.ends != Ends::clients;
+  // A client that hangs up without reading the last answer harms nobody: who may be one is not warned about.
+  const bool harms = steady && closes.ends == Ends::servers;
   finding.severity = harms ? Severity::warning : Severity::info;
   finding.finding_class = FindingClass::application;
   const bool named = closes.ends == Ends::servers && server != nullptr;

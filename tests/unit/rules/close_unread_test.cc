@@ -70,7 +70,7 @@ TEST(CloseUnread, a_server_that_nobody_can_see_is_not_guessed) {
 TEST(CloseUnread, both_ends_here_blame_nobody) {
   auto finding = only_finding(judged(kId, seconds_of({.unread = 5, .accepted = 20, .begun = 20}), Policy{}));
   ASSERT_TRUE(finding);
-  EXPECT_EQ(finding->severity, Severity::warning);
+  EXPECT_EQ(finding->severity, Severity::info);
   EXPECT_EQ(finding->confidence, Confidence::low);
   EXPECT_FALSE(finding->scope.pid);
   EXPECT_THAT(finding->recommendation.steps, testing::Contains(HasSubstr("web[31], the only program that listens")));
