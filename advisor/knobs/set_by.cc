@@ -97,10 +97,10 @@ void take(const SettingLine& line, const Sample& now, SetBy& out) {
 }
 
 /// A file that somebody edits is named rather than the link to it in sysctl.d.
-const SettingLine& edited(const SettingLine& line, const std::vector<const SettingLine*>& lines) {
+const SettingLine* edited(const SettingLine* line, const std::vector<const SettingLine*>& lines) {
   for (const SettingLine* other : lines) {
-    bool same = other->line == line.line && other->value == line.value;
-    if (line.file == kLinked && other->writer == SettingWriter::sysctl_conf && same) return *other;
+    bool same = other->line == line->line && other->value == line->value;
+    if (line->file == kLinked && other->writer == SettingWriter::sysctl_conf && same) return other;
   }
   return line;
 }
@@ -174,7 +174,7 @@ void say_at_boot(const Question& asked, const std::vector<const SettingLine*>& l
     return;
   }
   if (says(stands->value, asked.setting)) return;
-  out.at_boot = edited(*stands, lines);
+  out.at_boot = *edited(stands, lines);
   out.text += fmt::format("; after a boot {} makes it {}", place_text(*out.at_boot), stands->value);
 }
 
@@ -223,7 +223,7 @@ std::optional<SetBy> who_set(const Window& window, NetnsId netns, std::string_vi
   std::vector<const SettingLine*> lines = asked.by_files ? lines_about(now, name) : std::vector<const SettingLine*>();
   auto said = std::ranges::find_if(lines.rbegin(), lines.rend(),
                                    [&](const SettingLine* line) { return says(line->value, setting->second); });
-  if (said != lines.rend()) take(edited(**said, lines), now, out);
+  if (said != lines.rend()) take(*edited(*said, lines), now, out);
   if (change != nullptr) {
     say_changed(asked, *change, out);
   } else if (out.file.empty()) {
