@@ -80,7 +80,7 @@ const std::vector<Row>& rows() {
        .batch = "closes",
        .wanted = {{"tcp-backlog-drop", Who::culprit, false, false}},
        .never = {"retrans-cc-qdisc", "rcvbuf-locked-by-app"},
-       .says = {"SO_RCVBUF"}},
+       .says = {"recv() and send() short"}},  // and that SO_RCVBUF is small, if a look falls into that time
       {.name = "workers-stopped",
        .batch = "processes",
        .wanted = {{"process-stopped", Who::culprit, false, false}},
