@@ -197,6 +197,7 @@ Outcome judge_memcg(const Evidence& in) {
         *refusals));
   }
   std::vector<Finding> findings;
+  findings.reserve(all.size());
   for (const Limited& one : all) findings.push_back(finding_for(in, all, one, refusals, drops));
   return Outcome::of(std::move(findings), "", "", "");
 }

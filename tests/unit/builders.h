@@ -355,7 +355,7 @@ class SampleBuilder {
   }
   SampleBuilder& add(PortUse use) {
     if (use.netns == 0) use.netns = kHostNetns;
-    sample_.port_use.push_back(std::move(use));
+    sample_.port_use.push_back(use);
     return *this;
   }
   SampleBuilder& add(FailedConnects failed) {
@@ -405,7 +405,7 @@ class SampleBuilder {
     return *this;
   }
   template <typename Change>
-  SampleBuilder& set(Change change) {
+  SampleBuilder& set(const Change& change) {
     change(sample_);
     return *this;
   }
