@@ -217,6 +217,7 @@ TEST_F(KernelTest, BothSidesAgreeOnWhichSocketsMatter) {
 TEST_F(KernelTest, ALookGivesRowsToThoseInUseAndTheirOwners) {
   auto listener = traffic::listen_on_loopback(8);
   std::vector<traffic::Pair> pairs;
+  pairs.reserve(40);
   for (int i = 0; i < 40; ++i) pairs.push_back(traffic::make_pair(listener));
   for (int i = 0; i < 10; ++i) {
     traffic::send_exactly(pairs[i].client.get(), 100);
@@ -346,6 +347,7 @@ TEST_F(KernelTest, TcpInfoIsAsTheKernelTellsIt) {
 TEST_F(KernelTest, NothingIsCountedTwiceWhenRowsFillTheBuffer) {
   auto listener = traffic::listen_on_loopback(400);
   std::vector<traffic::Pair> pairs;
+  pairs.reserve(300);
   for (int i = 0; i < 300; ++i) pairs.push_back(traffic::make_pair(listener));
   auto with_rows = walk();
   RowFilter none;
@@ -423,6 +425,7 @@ TEST_F(KernelTest, MoreRowsThanTheLimitAreCounted) {
   auto small = Tracer::open(options);
   auto listener = traffic::listen_on_loopback(64);
   std::vector<traffic::Pair> pairs;
+  pairs.reserve(30);
   for (int i = 0; i < 30; ++i) pairs.push_back(traffic::make_pair(listener));
   auto seen = walk_with(*small);
   ASSERT_TRUE(seen);

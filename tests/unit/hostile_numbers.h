@@ -37,11 +37,8 @@ class Spoiler {
     static constexpr std::array<std::string_view, 7> kIdentities = {"netns", "id",        "pid",    "cookie",
                                                                     "inode", "cgroup_id", "mono_ms"};
     bool identity = std::ranges::find(kIdentities, name) != kIdentities.end();
-    if constexpr (!std::is_integral_v<T>) {
-      spoil(value);
-    } else if (!identity || identities_) {
-      spoil(value);
-    }
+    if (std::is_integral_v<T> && identity && !identities_) return;
+    spoil(value);
   }
 
  private:
