@@ -52,14 +52,14 @@ void BusyFlows::saw(const SocketRow& row, kernel::Spot spot) {
   flow.seen = true;
 }
 
-void BusyFlows::end_walk() {
+void BusyFlows::end_walk(bool whole) {
   std::erase_if(flows_, [](const auto& entry) { return !entry.second.seen; });
   std::vector<std::pair<std::uint64_t, std::uint64_t>> measured;  // bytes, cookie
   for (auto& [cookie, flow] : flows_) {
     flow.seen = false;
     if (flow.moved) measured.emplace_back(*flow.moved, cookie);
   }
-  walks_with_room_ = new_ < kNew && measured.size() <= kFollowed ? walks_with_room_ + 1 : 0;
+  walks_with_room_ = whole && new_ < kNew && measured.size() <= kFollowed ? walks_with_room_ + 1 : 0;
   if (measured.size() <= kFollowed) return;
   auto end_of_kept = measured.begin() + kFollowed;
   std::ranges::nth_element(measured, end_of_kept, std::greater<>());

@@ -26,8 +26,8 @@ class BusyFlows {
   const kernel::Look& look() const { return look_; }  ///< as next() said last
   /// A row of that walk that came by the look.
   void saw(const SocketRow& row, kernel::Spot spot);
-  /// The walk is over.
-  void end_walk();
+  /// The walk is over; `whole` if it came to its end everywhere, and tells who has carried anything.
+  void end_walk(bool whole = true);
 
   std::size_t followed() const { return flows_.size(); }
   /// Every socket has had its turn lately, and there was room for all that were in use: no other one carried anything

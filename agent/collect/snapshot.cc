@@ -142,7 +142,12 @@ Snapshot::Walked Snapshot::read_all(std::uint64_t now_ms, SourceKind sockets, co
   }
   if (sockets != SourceKind::none) {
     ages_.end_walk();
-    if (looks_) busy_.end_walk();
+    // /proc/net/tcp does not say who carries anything; what failed has shown nobody.
+    const bool whole =
+        sockets != SourceKind::proc_net_tcp && std::ranges::none_of(walked.readings, [](const NetnsReading& reading) {
+          return reading.walk_failed.has_value();
+        });
+    if (looks_) busy_.end_walk(whole);
   }
   walked.rows = keeper.take();
   walked.rows_suppressed = keeper.suppressed();
@@ -187,6 +192,7 @@ std::vector<NetnsReading> Snapshot::read(std::uint64_t now_ms) {
   // those that carry the most.
   filter_.all = options_.show_all && host_sockets_ <= options_.max_rows;
   looks_ = options_.show_all && !filter_.all;
+  if (!looks_) busy_ = BusyFlows();  // whose turn it was long ago proves nothing
   if (walk) tracer_.look_at(looks_ ? &busy_.next(host_sockets_) : nullptr);
   bool one = options_.netns.kind != NetnsChoice::Kind::all && netns_.found.size() == 1;
   filter_.netns = one ? netns_.found.front().id : 0;
@@ -251,8 +257,7 @@ void Snapshot::take_picture(std::uint64_t now_ms, Walked& walked, std::optional<
   evidence.totals = std::move(walked.owner_totals);
   picture_ = join(walked.readings, std::move(walked.rows), std::move(evidence), filter_);
   picture_.rows_suppressed += walked.rows_suppressed;
-  // /proc/net/tcp does not say who carries anything.
-  picture_.quiet_unlisted = looks_ && busy_.lists_all_in_use() && sockets_.best(now_ms) != SourceKind::proc_net_tcp;
+  picture_.quiet_unlisted = looks_ && busy_.lists_all_in_use();
   cgroups_.name(picture_, now_ms);
   processes_.complete(picture_.owners, root_, now_ms);
   keep_chosen_owners();

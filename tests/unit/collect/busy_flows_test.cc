@@ -62,6 +62,15 @@ TEST(BusyFlows, AllInUseAreListedOnceEachHadItsTurnAndThereWasRoom) {
   EXPECT_FALSE(flows.lists_all_in_use()) << "more in use than are followed";
 }
 
+TEST(BusyFlows, AWalkThatFailedSomewhereProvesNothing) {
+  BusyFlows flows;
+  flows.next(1'000);
+  flows.end_walk(false);
+  EXPECT_FALSE(flows.lists_all_in_use());
+  flows.end_walk(true);  // the next best source, in the same tick
+  EXPECT_TRUE(flows.lists_all_in_use());
+}
+
 TEST(BusyFlows, OnlyTheBusiestAreFollowedWhenThereAreMany) {
   Host host(20'000);
   for (std::uint32_t i = 0; i < 20'000; ++i) host.busy(i, 100 + (i % 100 == 7 ? 1'000'000 : i % 50));
