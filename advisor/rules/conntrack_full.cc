@@ -13,6 +13,7 @@
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
+#include "advisor/rules/netns_counters.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
 
@@ -307,9 +308,7 @@ Outcome judge_conntrack(const Evidence& in) {
     if (kind != Kind::fine) {
       findings.push_back(finding_for(in, table, kind));
     } else if (!table.dropped && not_assessed.empty()) {
-      not_assessed = in.window.samples() < 2
-                         ? too_few_samples(in.window, 2)
-                         : fmt::format("{} of namespace {} was not read twice", kDrop, netns_name(now, netns.id));
+      not_assessed = not_read_twice(in.window, netns.id, kDrop);
     }
   }
   if (!any) return without_table(now);

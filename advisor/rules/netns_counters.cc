@@ -32,6 +32,11 @@ std::optional<Counted> counted_in(const Window& window, NetnsId netns, std::stri
   return out;
 }
 
+std::string not_read_twice(const Window& window, NetnsId netns, std::string_view counter) {
+  if (window.samples() < 2) return too_few_samples(window, 2);
+  return fmt::format("{} of namespace {} was not read twice", counter, netns_name(window.latest(), netns));
+}
+
 Outcome judge_counter(const Evidence& in, std::string_view counter, std::string metric,
                       const std::function<std::optional<Finding>(const NetnsSample&, const Counted&)>& judge) {
   std::vector<Finding> findings;
@@ -42,9 +47,7 @@ Outcome judge_counter(const Evidence& in, std::string_view counter, std::string 
     auto here = counted_in(in.window, netns.id, counter);
     if (!here) {
       if (!not_assessed.empty()) continue;
-      not_assessed = in.window.samples() < 2 ? too_few_samples(in.window, 2)
-                                             : fmt::format("{} of namespace {} was not read twice", counter,
-                                                           netns_name(in.now(), netns.id));
+      not_assessed = not_read_twice(in.window, netns.id, counter);
       continue;
     }
     most = std::max(most, here->times);

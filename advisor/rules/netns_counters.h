@@ -27,6 +27,9 @@ struct Counted {
 };
 std::optional<Counted> counted_in(const Window& window, NetnsId netns, std::string_view counter);
 
+/// Why nothing is known of a counter that was not read twice: too few samples, or it was missing there.
+std::string not_read_twice(const Window& window, NetnsId netns, std::string_view counter);
+
 /// Asks `judge` about each namespace in which `counter` was read twice; where it was not, that is told. Nothing to
 /// report: fine, with the largest increase of a namespace.
 Outcome judge_counter(const Evidence& in, std::string_view counter, std::string metric,

@@ -203,9 +203,7 @@ Outcome judge_receive_prunes(const Evidence& in) {
     if (!netns.error.empty()) continue;
     auto prunes = prunes_of(in.window, netns.id);
     if (!prunes) {
-      not_assessed = in.window.samples() < 2 ? too_few_samples(in.window, 2)
-                                             : fmt::format("TcpExt.RcvPruned of namespace {} was not read twice",
-                                                           netns_name(in.now(), netns.id));
+      not_assessed = not_read_twice(in.window, netns.id, "TcpExt.RcvPruned");
       continue;
     }
     most = std::max(most, prunes->collapsed_per_s);

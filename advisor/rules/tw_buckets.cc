@@ -12,6 +12,7 @@
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
+#include "advisor/rules/netns_counters.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
 
@@ -163,9 +164,7 @@ Outcome judge_tw_buckets(const Evidence& in) {
         buckets->share() >= in.policy.value(kBucketShare)) {
       findings.push_back(finding_for(in, netns, *buckets));
     } else if (!buckets->turned_away && not_assessed.empty()) {
-      not_assessed = in.window.samples() < 2 ? too_few_samples(in.window, 2)
-                                             : fmt::format("{} of namespace {} was not read twice", kCounter,
-                                                           netns_name(in.now(), netns.id));
+      not_assessed = not_read_twice(in.window, netns.id, kCounter);
     }
   }
   std::string value =
