@@ -44,7 +44,7 @@ struct ta_config {
   ta_u32 in_hash;     /* 1: per-socket state lives in the hash `flows`, because socket storage is not to be had */
   ta_u32 max_rows;    /* rows per walk */
   ta_u32 max_tw_rows; /* of those, at most so many mini-sockets (peers of orphan FIN_WAIT_2) */
-  ta_u32 pad;
+  ta_u32 read_ahead;  /* the kernel has bpf_rdonly_cast(): the walks may read ahead of themselves */
 };
 TA_ASSERT_SIZE(struct ta_config, 16);
 

@@ -3,6 +3,7 @@
  * Both add up in the kernel and write a record only for sockets that matter. A record that does not fit into the
  * reader's buffer makes the kernel show the same socket again, so nothing is added up before its record is written. */
 #include "bpf/vmlinux/flavors.h"
+#include "bpf/ahead.h"
 #include "bpf/matters.h"
 #include "bpf/store.h"
 
@@ -270,6 +271,7 @@ int walk_tcp(struct bpf_iter__tcp *ctx) {
     walk.pid_level = pid_level_of_reader();
     return 0;
   }
+  read_buckets_ahead(skc);
   u8 state = skc->skc_state;
   if (state == TCP_TIME_WAIT) return walk_timewait(ctx, skc);
   if (state == TCP_NEW_SYN_RECV) return walk_request(skc);
@@ -498,7 +500,9 @@ int walk_files(struct bpf_iter__task_file *ctx) {
     files.pid_level = pid_level_of_reader();
     begin_owner(task);
   }
+  read_files_ahead(task, ctx->fd);
   struct socket *socket = bpf_sock_from_file(file);
+  if (socket && !socket_operations) socket_operations = file->f_op;
   struct sock *sk = socket ? socket->sk : NULL;
   if (sk && files.netns && files.netns != BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum)) {
     files.files++;

@@ -2,6 +2,7 @@
 #include "agent/kernel/loader.h"
 
 #include <fmt/format.h>
+#include <linux/btf.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -136,6 +137,10 @@ class Planner {
     config.in_hash = in_hash;
     config.max_rows = options_.max_rows;
     config.max_tw_rows = 64;
+    config.read_ahead = types_.id_of("bpf_rdonly_cast", BTF_KIND_FUNC).has_value();
+    auto object = Object::load(programs, config, options_.max_flows);
+    if (object || config.read_ahead == 0) return object;
+    config.read_ahead = 0;  // only makes a walk faster: no reason to be without it
     return Object::load(programs, config, options_.max_flows);
   }
 

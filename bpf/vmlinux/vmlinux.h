@@ -71,8 +71,29 @@ struct in6_addr {
 struct ns_common {
   unsigned int inum;
 };
+struct hlist_node {
+  struct hlist_node *next, **pprev;
+};
+struct hlist_nulls_node {
+  struct hlist_nulls_node *next, **pprev;
+};
+struct rb_node {
+  unsigned long __rb_parent_color;
+};
+struct inet_ehash_bucket; /* one pointer: to the first node, or an odd number */
+struct inet_hashinfo {
+  struct inet_ehash_bucket *ehash;
+  unsigned int ehash_mask;
+};
+struct inet_timewait_death_row {
+  struct inet_hashinfo *hashinfo;
+};
+struct netns_ipv4 {
+  struct inet_timewait_death_row tcp_death_row;
+};
 struct net {
   struct ns_common ns;
+  struct netns_ipv4 ipv4;
 };
 typedef struct {
   struct net *net;
@@ -90,7 +111,16 @@ struct inode {
   unsigned long i_ino;
 };
 struct file {
+  const void *f_op;
+  void *private_data;
   struct inode *f_inode;
+};
+struct fdtable {
+  unsigned int max_fds;
+  struct file **fd;
+};
+struct files_struct {
+  struct fdtable *fdt;
 };
 typedef enum { SS_FREE = 0, SS_UNCONNECTED, SS_CONNECTING, SS_CONNECTED, SS_DISCONNECTING } socket_state;
 struct socket {
@@ -102,9 +132,6 @@ struct socket {
 struct socket_alloc { /* what a socket is allocated as; include/net/sock.h, SOCK_INODE() */
   struct socket socket;
   struct inode vfs_inode;
-};
-struct hlist_node {
-  struct hlist_node *next, **pprev;
 };
 struct timer_list {
   struct hlist_node entry;
@@ -129,6 +156,8 @@ struct sock_common {
   struct in6_addr skc_v6_rcv_saddr;
   atomic64_t skc_cookie;
   unsigned long skc_flags;
+  struct hlist_nulls_node skc_nulls_node;
+  refcount_t skc_refcnt;
 };
 struct sock {
   struct sock_common __sk_common;
@@ -271,7 +300,7 @@ struct task_struct {
   char comm[16];
   struct task_struct *real_parent, *group_leader;
   struct pid *thread_pid;
-  void *files;
+  struct files_struct *files;
   struct nsproxy *nsproxy;
   struct signal_struct *signal;
   struct css_set *cgroups;
