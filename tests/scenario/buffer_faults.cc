@@ -261,6 +261,10 @@ Scene make_moderate_off(Stage& stage, const Request& request) {
                          .value = "0"});
 }
 
+Scene make_bulk_far(Stage& stage, const Request& request) {
+  return make_long_flow(stage, request, "bulk-far", {.receiver_is_here = true, .rate_bits_per_s = kCappedRate});
+}
+
 Scene make_rmem_enough(Stage& stage, const Request& request) {
   // The buffer has come to its end here, too, but its window is more than the path holds: the rest waits in a queue.
   return make_long_flow(stage, by_loss(request), "rmem-enough",

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <thread>
 #include <vector>
 
 #include "tests/scenario/delaylink.h"
@@ -186,6 +187,42 @@ Scene make_lossy_path(Stage& stage, const Request& request) {
                                   .rate_bits_per_s = 100'000'000,
                                   .mtu_bytes = kEthernetMtu,
                                   .lost_per_million = 10'000}});
+}
+
+Scene make_full_path(Stage& stage, const Request& request) {
+  // Several flows at once, so that losses are many enough to be counted in seconds.
+  constexpr std::uint64_t kRate = 20'000'000, kQueueBytes = 100'000;
+  const char* control = has_control("cubic") ? "cubic" : "reno";
+  const FarSide sides = add_far_side(stage, request.private_netns,
+                                     {.one_way_delay = std::chrono::milliseconds(10),
+                                      .rate_bits_per_s = kRate,
+                                      .queue_bytes = kQueueBytes,
+                                      .mtu_bytes = kEthernetMtu});
+  const Actor receiver = stage.start(
+      "tcpfault-recv",
+      [=](const Channel& channel) {
+        const Listening listening = listen_on({.address = kLinkAddressB, .port = request.port});
+        channel.say(listening.port);
+        for (;;) {
+          std::thread(read_all, accept_one(listening.fd)).detach();
+        }
+      },
+      sides.there);
+  const auto port = static_cast<std::uint16_t>(receiver.channel.hear());
+  const Actor sender = stage.start(
+      "tcpfault-send",
+      [=](const Channel& channel) {
+        for (int i = 0; i < request.count; ++i) {
+          const int fd = connect_to(port, kLinkAddressB);
+          set_congestion_control(fd, control);
+          std::thread(write_for_ever, fd).detach();
+        }
+        channel.say(1);
+      },
+      sides.here);
+  sender.channel.hear();
+  sleep_for(Millis{2'500});  // slow start is another story
+  return {{"full-path", sender.pid, receiver.pid, port, request.count, netns_inode(sides.there)}};
 }
 
 Scene make_reordering(Stage& stage, const Request& request) {

@@ -109,6 +109,8 @@ const std::vector<FaultKind>& fault_kinds() {
        make_sndbuf_enough},
       {"rmem-capped", "bulk over 30 ms into a namespace whose tcp_rmem ends at 128 KiB", 1, 1, make_rmem_capped},
       {"moderate-off", "bulk over 30 ms into a namespace where tcp_moderate_rcvbuf is 0", 1, 1, make_moderate_off},
+      {"bulk-far", "nothing wrong: bulk over 30 ms and 100 Mbit/s, and the kernel sizes the buffers", 1, 1,
+       make_bulk_far},
       {"rmem-enough", "nothing wrong: tcp_rmem ends at 1 MiB, which is more than the path holds", 1, 1,
        make_rmem_enough},
       {"wmem-capped", "bulk over 30 ms out of a namespace whose tcp_wmem ends at 128 KiB", 1, 1, make_wmem_capped},
@@ -120,6 +122,8 @@ const std::vector<FaultKind>& fault_kinds() {
       {"one-write", "nothing wrong: one write for each request, without TCP_NODELAY, to a server that takes 60 ms", 2,
        100, make_one_write},
       {"lossy-path", "bulk by cubic over 40 ms and 100 Mbit/s; one packet in 100 is lost", 1, 1, make_lossy_path},
+      {"full-path", "COUNT bulk flows by cubic over 20 ms and 20 Mbit/s, and the queue of the path overflows", 8, 100,
+       make_full_path},
       {"reordering", "nothing wrong: bulk over 20 ms, and one packet in 100 is overtaken by those behind it", 1, 1,
        make_reordering},
       {"slow-bursts", "1 MB by cubic over 60 ms, then a pause, again and again", 1, 1, make_slow_bursts},
@@ -207,7 +211,7 @@ int run(const FaultKind& kind, Request request, bool own_netns, Millis time, con
   if (own_netns) {
     enter_new_netns();
   }
-  request.private_netns = own_netns || in_private_netns();
+  request.private_netns = request.private_netns || own_netns || in_private_netns();
   Stage stage;
   const Scene scene = kind.make(stage, request);
   nlohmann::json line{{"ready", true}};
@@ -261,6 +265,8 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(0, kMaxReadBytes));
   app.add_option("--congestion-control", request.congestion_control, "of the bulk senders");
   app.add_flag("--own-netns", own_netns, "make the fault in a network namespace of its own");
+  app.add_flag("--in-test-netns", request.private_netns,
+               "this network namespace was made for tests: its settings and interfaces may be changed");
   app.add_flag("--i-am-a-guest", request.is_guest, "this machine exists for the test only: mem-pressure is allowed");
   std::string list = "Faults:\n";
   for (const FaultKind& kind : fault_kinds()) {
