@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2034  # what is not used here is used in ./dev
+# The levels of tests: how each of them is run and its cases are counted. Sourced by ./dev, with its names.
+
+total_passed=0 total_failed=0 total_skipped=0
+reasons=() unsteady=()
+results=$build_dir/results
+
+# tally TITLE LOG SECONDS STATUS [AGAIN…]: counts the log's test cases, prints failures and one line for the whole. With
+# AGAIN, the cases that failed get a second look: the command AGAIN… NAMES LOG runs them alone. Whoever passes then counts as
+# passed, and is named at the end as unsteady: on a shared machine that is no reason to throw a change away, but a defect.
+tally() {
+  local title=$1 log=$2 seconds=$3 status=$4 start=$SECONDS summary passed failed skipped line again=0 names=() first=()
+  shift 4
+  summary=$(awk -f tests/tally.awk "$log")
+  read -r _ passed failed skipped <<<"${summary##*$'\n'}"
+  if ((status != 0 && failed == 0)); then
+    tail -n 40 "$log" >&2
+    say "$title: ended with exit code $status"
+    failed=1
+  elif ((passed + failed + skipped == 0)); then
+    say "$title: ran no test"
+    failed=1
+  fi
+  while IFS= read -r line; do
+    case $line in
+      'skip: '*) reasons+=("$title: ${line#skip: }") ;;
+      'failed: '*) names+=("${line#failed: }") ;;
+      'count: '*) ;;
+      *) echo "$line" >&2 ;;
+    esac
+  done <<<"$summary"
+  if (($# && failed > 0 && failed == ${#names[@]})); then
+    say "$title: a second look at ${names[*]}"
+    first=("${names[@]}") names=()
+    "$@" "$(IFS=:; echo "${first[*]}")" "$log.again" || true
+    while IFS= read -r line; do
+      case $line in
+        'skip: '*) ;;
+        'failed: '*) names+=("${line#failed: }") ;;
+        'count: '*) read -r _ again _ <<<"$line" ;;  # how many passed
+        *) echo "$line" >&2 ;;
+      esac
+    done < <(awk -f tests/tally.awk "$log.again")
+    if ((again + ${#names[@]} == failed)); then  # each of them has run again to its end
+      passed=$((passed + again)) failed=${#names[@]}
+      for line in "${first[@]}"; do
+        [[ " ${names[*]} " == *" $line "* ]] || unsteady+=("$title: $line")
+      done
+    fi
+    seconds=$((seconds + SECONDS - start))
+  fi
+  say "$title: $passed passed, $failed failed, $skipped skipped ($seconds s)"
+  total_passed=$((total_passed + passed))
+  total_failed=$((total_failed + failed))
+  total_skipped=$((total_skipped + skipped))
+}
+
+# host_again LEVEL NAMES LOG: these cases of a level (a:b:c) once more, one after the other.
+host_again() {
+  local program
+  {
+    for program in "$build_dir/tests/$1"/*_test; do
+      [[ ! -x $program ]] || GTEST_FILTER=$2 timeout 600 "$program" || true
+    done
+    ctest --test-dir "$build_dir" -L "^$1\$" -R "^(${2//:/|})\$" --timeout 900 -V
+  } >"$3" 2>&1 </dev/null
+}
+
+# guest_again SERIES HOOKS LEVELS NAMES LOG: the same on another kernel.
+guest_again() {
+  guest_level "$1" "$2" "$3" "$4"
+  mv "$results/guest-$1-$2-again.log" "$5"
+}
+
+# skip_level TITLE REASON [may]: a level that did not run. With TCPADVISOR_CI=1 that is a failure, unless it may be missing.
+skip_level() {
+  reasons+=("$1: $2")
+  if [[ ${TCPADVISOR_CI-} == 1 && ${3-} != may ]]; then
+    say "$1: not run: $2; that is a failure here, because TCPADVISOR_CI=1"
+    total_failed=$((total_failed + 1))
+  else
+    say "$1: skipped: $2"
+    total_skipped=$((total_skipped + 1))
+  fi
+}
+
+# host_level TITLE LABELS JOBS [ENV…]: the ctest programs with one of these labels ("unit|golden").
+host_level() {
+  local title=$1 labels="^($2)\$" jobs=$3 log=$results/${1// /-}.log status=0 start=$SECONDS again=()
+  shift 3
+  [[ ! $title =~ ^(kernel|scenario|port|e2e)$ ]] || again=(host_again "$title")
+  if [[ $(ctest --test-dir "$build_dir" -N -L "$labels" | sed -n 's/^Total Tests: //p') == 0 ]]; then
+    skip_level "$title" "the build has no tests of this level"
+    return 0
+  fi
+  env "$@" ctest --test-dir "$build_dir" -L "$labels" -j "$jobs" --timeout 900 -V </dev/null 2>&1 | tee "$log" |
+    { grep --line-buffered -E '^ *[0-9]+/[0-9]+ Test +#' >&2 || true; } || status=$?
+  tally "$title" "$log" $((SECONDS - start)) "$status" "${again[@]}"
+}
+
+# guest_level SERIES HOOKS LEVELS [NAMES]: the programs of these levels ("kernel,scenario") on another kernel, with one kind of hook
+# (auto: the best that works). Runs in the background; writes NAME.log, NAME.err, and NAME.status (exit code and seconds) or
+# NAME.skip (the reason) for the tally afterwards. With NAMES (a:b:c) only those cases, and "-again" in the files' names.
+guest_level() {
+  local options kernel program level status=0 start=$SECONDS base="$results/guest-$1-$2${4:+-again}"
+  local command='failed=0; cd /tmp'
+  : >"$base.log"
+  echo "1 0" >"$base.status"  # unless it says otherwise below
+  kernel=$(tests/vm/fetch-kernel.sh "$1" 2>"$base.err") || status=$?
+  if ((status == 3)); then  # the registry does not serve it
+    tail -n1 "$base.err" >"$base.skip"
+    return 0
+  fi
+  if ((status == 0)); then
+    for level in ${3//,/ }; do
+      for program in "$PWD/$build_dir/tests/$level"/*_test; do
+        [[ -x $program ]] && command+="; $program || failed=1"
+      done
+    done
+    options=(--kernel "$kernel" --timeout 900 --with "$binary" --with "$demo_binary"
+             --env TCPADVISOR_BIN="$binary" --env TCPFAULT_BIN="$demo_binary")
+    [[ $2 == auto ]] || options+=(--env TCPADVISOR_TEST_HOOKS="$2")
+    [[ ! ${4-} ]] || options+=(--env GTEST_FILTER="$4")
+    tests/vm/guest.sh "${options[@]}" -- "$command; exit \$failed" >"$base.log" 2>"$base.err" </dev/null || status=$?
+  fi
+  echo "$status $((SECONDS - start))" >"$base.status"
+}
+
+# guests SERIES:HOOKS:LEVELS…: all of them, as many at a time as there are processors.
+guests() {
+  local one series hooks levels status seconds may base title ended
+  rm -f "$results"/guest-*
+  local running=()
+  for one; do
+    IFS=: read -r series hooks levels <<<"$one"
+    if ((${#running[@]} >= $(nproc))); then
+      wait -n -p ended "${running[@]}" || true
+      mapfile -t running < <(printf '%s\n' "${running[@]}" | grep -vx "$ended")
+    fi
+    say "guest $series ($hooks: $levels) starts"
+    guest_level "$series" "$hooks" "$levels" &
+    running+=("$!")
+  done
+  wait "${running[@]}" || true
+  for one; do
+    IFS=: read -r series hooks levels <<<"$one"
+    base=$results/guest-$series-$hooks title="guest $series ($hooks)"
+    if [[ -f $base.skip ]]; then
+      may=may
+      [[ $series == 6.* ]] && may=
+      skip_level "$title" "$(<"$base.skip")" "$may"
+    else
+      read -r status seconds <"$base.status"
+      tally "$title" "$base.log" "$seconds" "$status" guest_again "$series" "$hooks" "$levels"
+      ((status == 0)) || cat "$base.err" >&2
+    fi
+  done
+}
+
+# sanitized PRESET: the tests that need nothing but a processor, under a sanitizer.
+sanitized() {
+  say "building for $1"
+  compile "$1" unit_tests
+  local build_dir=build/$1 results=build/$1/results
+  mkdir -p "$results"
+  host_level "unit, golden, contract ($1)" 'unit|golden|contract' "$(nproc)"
+}
+
+# fuzz_level SECONDS [TARGET…]: every fuzz target counts as one test.
+fuzz_level() {
+  local log=build/asan/fuzz.log status=0 start=$SECONDS passed failed
+  tests/fuzz/run.sh build/asan "$@" >"$log" || status=$?
+  cat "$log" >&2
+  ((status != 2)) || exit 2
+  passed=$(grep -c ' executions$' "$log") || true
+  failed=$(grep -c ': broken' "$log") || true  # grep -c that counts none ends with 1
+  ((status == 0 || failed > 0)) || failed=1
+  say "fuzz: $passed passed, $failed failed, 0 skipped ($((SECONDS - start)) s)"
+  total_passed=$((total_passed + passed)) total_failed=$((total_failed + failed))
+}
+
+# changed_files BASE: sources that differ from the commit BASE.
+changed_files() {
+  { git diff --name-only "$1"; git ls-files -o --exclude-standard; } 2>/dev/null | grep -xFf <(sources) || true
+}
+
+# database FILE: the compile commands of a build for clang-tidy: each source once (some are compiled twice), and without
+# precompiled headers, which it would read anew for each source.
+database() {
+  awk 'BEGIN { RS = "\n},?\n?"; print "[" }
+       match($0, /"file": "[^"]*"/) && !seen[substr($0, RSTART, RLENGTH)]++ {
+         sub(/^\[?\n?/, ""); gsub(/ -Winvalid-pch -include [^ ]*/, ""); printf "%s%s\n}", n++ ? ",\n" : "", $0 }
+       END { print "\n]" }' "$build_dir/compile_commands.json" >"$1"
+}
+
+# tidy SECONDS FILE…: clang-tidy on these files; none is begun once the time is over.
+tidy() {
+  local until=$((SECONDS + $1)) file failed=0 running=0 late=0
+  mkdir -p "$build_dir/tidy"
+  database "$build_dir/tidy/compile_commands.json"
+  shift
+  for file; do
+    if ((SECONDS >= until)); then
+      late=$((late + 1))
+      continue
+    fi
+    if ((running >= $(nproc))); then
+      wait -n || failed=1
+      running=$((running - 1))
+    fi
+    clang-tidy-19 -p "$build_dir/tidy" --quiet --warnings-as-errors='*' "$file" 2>/dev/null &
+    running=$((running + 1))
+  done
+  while ((running-- > 0)); do wait -n || failed=1; done
+  ((late == 0)) || say "lint: no time left for $late of $# files"
+  return "$failed"
+}
+
+# check_sources SECONDS FILE…: formatting and shell syntax of everything, clang-tidy on these files for about so long.
+# Says what it finds.
+check_sources() {
+  local file failed=0
+  while read -r file; do
+    clang-format-19 "$file" | cmp -s - "$file" || { say "$file is not formatted; ./dev fmt does it"; failed=1; }
+  done < <(sources)
+  while read -r file; do
+    bash -n "$file" || failed=1
+  done < <(git ls-files -co --exclude-standard -- dev .ci/run '*.sh')
+  (($# == 1)) || tidy "$@" || failed=1
+  return "$failed"
+}
+
+# recent_files: sources that are not committed or that one of the last commits changed, latest first. A clone has no
+# branch to compare with.
+recent_files() {
+  { git diff --name-only HEAD; git log -n 20 --name-only --pretty=format:; } 2>/dev/null | awk '!seen[$0]++' |
+    grep -xFf <(sources) || true
+}
+
+# lint_level: counts as one test. clang-tidy looks at what was changed last, for less than a minute.
+lint_level() {
+  local files status=0 start=$SECONDS
+  mapfile -t files < <(recent_files | grep -m 12 '\.cc$' || true)
+  check_sources 40 "${files[@]}" >&2 || status=1
+  say "lint: $((1 - status)) passed, $status failed, 0 skipped ($((SECONDS - start)) s)"
+  total_passed=$((total_passed + 1 - status)) total_failed=$((total_failed + status))
+}
