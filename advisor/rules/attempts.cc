@@ -24,7 +24,39 @@ void add_pid(Attempts& attempts, Pid pid) {
   if (pid != 0 && (at == attempts.pids.end() || *at != pid)) attempts.pids.insert(at, pid);
 }
 
-/// Attempts that began before the hooks did belong to nobody; if one program alone tries the same, they are its own.
+/// Processes of one name that try to connect just now.
+struct Trying {
+  std::string comm;
+  std::vector<Pid> pids;
+  bool alone = true;  ///< no other name
+};
+using TryingByPlace = std::map<std::pair<NetnsId, Endpoint>, Trying>;
+
+void add_trying(TryingByPlace& all, const SocketRow& row) {
+  if (!row.owner) return;
+  auto [it, fresh] = all.try_emplace({row.netns, row.remote}, Trying{.comm = row.owner->comm, .pids = {}});
+  it->second.alone = it->second.alone && it->second.comm == row.owner->comm;
+  it->second.pids.push_back(row.owner->pid);
+}
+
+/// Attempts that began before the hooks did belong to nobody. If one program alone is at it again, they are its own.
+void name_who_tries_again(ByName& all, const TryingByPlace& trying) {
+  std::vector<Attempts> named;
+  std::erase_if(all, [&](const auto& entry) {
+    const Attempts& nobodys = entry.second;
+    auto again = trying.find({nobodys.netns, nobodys.destination});
+    if (!nobodys.pids.empty() || !nobodys.comm.empty() || again == trying.end() || !again->second.alone) return false;
+    const Trying& who = again->second;
+    if (all.contains({nobodys.netns, who.comm, nobodys.destination})) return false;  // others have failed as well
+    Attempts& theirs = named.emplace_back(nobodys);
+    theirs.comm = who.comm;
+    for (Pid pid : who.pids) add_pid(theirs, pid);
+    return true;
+  });
+  for (Attempts& attempts : named) all[{attempts.netns, attempts.comm, attempts.destination}] = std::move(attempts);
+}
+
+/// The same, where one program alone was seen to fail.
 void give_to_the_only_one(ByName& all) {
   std::map<std::pair<NetnsId, Endpoint>, std::vector<Attempts*>> same;
   for (auto& [key, attempts] : all) {
@@ -100,7 +132,9 @@ std::vector<Attempts> attempts_of(const Window& window, std::uint64_t waits_ms, 
     attempts.failed[end] = add_sat(attempts.failed[end], failed.count);
     attempts.waited_ms[end] = std::max(attempts.waited_ms[end], failed.waited_ms);
   }
+  TryingByPlace trying;
   for (const SocketRow* row : window.connections().in_state(TcpState::syn_sent)) {
+    add_trying(trying, *row);
     auto age_ms = static_cast<std::uint64_t>(window.age(*row).value.count());
     if (age_ms < waits_ms) continue;
     Attempts& attempts =
@@ -109,6 +143,7 @@ std::vector<Attempts> attempts_of(const Window& window, std::uint64_t waits_ms, 
     attempts.oldest_ms = std::max(attempts.oldest_ms, age_ms);
   }
   give_to_the_only_one(all);
+  name_who_tries_again(all, trying);
   std::vector<Attempts> out;
   out.reserve(all.size());
   for (auto& [key, attempts] : all) {

@@ -341,6 +341,31 @@ TEST(ConnectsFail, attempts_from_before_the_hooks_belong_to_the_only_one_who_tri
       << "of two nobody knows whose they were";
 }
 
+TEST(ConnectsFail, attempts_from_before_the_hooks_belong_to_the_only_one_who_is_at_it_again) {
+  using namespace std::chrono_literals;
+  FailedConnects nobodys = failed(ConnectEnd::timed_out, 8, 3'000);
+  nobodys.pid = 0, nobodys.comm = "";
+  auto trying = [&](std::vector<std::pair<Pid, std::string>> who) {
+    return only_finding(judged("connects-fail", with([&](SampleBuilder& s) {
+                                 s.add(nobodys);
+                                 for (const auto& [pid, comm] : who) {
+                                   s.add(a_socket().state(TcpState::syn_sent).age(500ms).pid(pid, comm));
+                                 }
+                                 s.set([](Sample& sample) {
+                                   for (SocketRow& row : sample.sockets) row.remote = kBackend;
+                                 });
+                               }),
+                               Policy{}));
+  };
+  auto finding = trying({{9, "backup"}});
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->scope.pid, 9u);
+  EXPECT_EQ(finding->scope.count, 8u) << "the new ones have not failed yet";
+  EXPECT_THAT(finding->title, HasSubstr("backup[9] cannot connect"));
+  EXPECT_FALSE(trying({{9, "backup"}, {10, "other"}})->scope.pid) << "of two nobody knows whose they were";
+  EXPECT_FALSE(trying({})->scope.pid);
+}
+
 TEST(ConnectsFail, without_hooks_only_the_counter_knows_and_it_is_said) {
   Window window = a_window(
       5, [](SampleBuilder& s, std::size_t i) { s.cover("connects", "derived").counter("Tcp.AttemptFails", 10 * i); });
