@@ -183,8 +183,9 @@ struct ta_destination {
   struct ta_pair pair;
   ta_u32 walk; /* that filled it; of an earlier one it is free */
   ta_u32 used, timewait;
+  ta_u32 bound, bound_timewait; /* of those, ports that bind() chose: nobody else of that address has them */
 };
-TA_ASSERT_SIZE(struct ta_destination, 48);
+TA_ASSERT_SIZE(struct ta_destination, 56);
 
 /* Local ports in use towards each destination; as ta_walk, but not emptied for each walk. */
 struct ta_towards {

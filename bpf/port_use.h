@@ -47,9 +47,16 @@ static __always_inline u32 hash_of(const struct ta_pair *pair) {
   return hash >> 32;
 }
 
+/* bind() chose the port, before connect(): a bucket of connect() alone has -1 (net/ipv4/inet_hashtables.c). */
+static __always_inline bool chosen_by_bind(const struct sock_common *skc, bool timewait) {
+  struct inet_bind_bucket *bucket = timewait ? BPF_CORE_READ((struct inet_timewait_sock *)skc, tw_tb)
+                                             : BPF_CORE_READ((struct inet_connection_sock *)skc, icsk_bind_hash);
+  return bucket && BPF_CORE_READ(bucket, fastreuse) >= 0;
+}
+
 /* A connection that arrived at a port on which we listen needs no port of its own, and connect() chooses none outside
  * of the range. Slots of earlier walks are free. */
-static __always_inline void add_port_use(const struct sock_common *skc, u8 state) {
+static __always_inline void add_port_use(const struct sock_common *skc, u8 state, bool timewait) {
   u16 port = skc->skc_num;
   if (port < towards.low || port > towards.high || walk.port_slot[port]) return;
   if (state == TCP_LISTEN || state == TCP_CLOSE || state == TCP_NEW_SYN_RECV) return;
@@ -63,7 +70,7 @@ static __always_inline void add_port_use(const struct sock_common *skc, u8 state
       struct ta_destination *slot = &towards.slot[at & (TA_DESTINATIONS - 1)];
       if (slot->walk != towards.walk) {
         slot->pair = pair;
-        slot->used = slot->timewait = 0;
+        slot->used = slot->timewait = slot->bound = slot->bound_timewait = 0;
         slot->walk = towards.walk;
         towards.filled[towards.count++ & (TA_DESTINATIONS - 1)] = at;
       }
@@ -80,6 +87,10 @@ static __always_inline void add_port_use(const struct sock_common *skc, u8 state
   struct ta_destination *slot = &towards.slot[at & (TA_DESTINATIONS - 1)];
   slot->used++;
   if (state == TCP_TIME_WAIT) slot->timewait++;
+  if (chosen_by_bind(skc, timewait)) {
+    slot->bound++;
+    if (state == TCP_TIME_WAIT) slot->bound_timewait++;
+  }
 }
 
 #endif

@@ -195,7 +195,7 @@ static __always_inline int walk_timewait(struct bpf_iter__tcp *ctx, struct sock_
   walk.walked++;
   walk.states[state].count++;
   add_port(state, skc->skc_num, false, &none);
-  add_port_use(skc, state);
+  add_port_use(skc, state, true);
   return 0;
 }
 
@@ -353,7 +353,7 @@ int walk_tcp(struct bpf_iter__tcp *ctx) {
   walk.walked++;
   add_sums(&walk.states[state], &q, rmem, wmem);
   add_port(state, skc->skc_num, holder == TA_HOLDER_UNACCEPTED, &q);
-  add_port_use(skc, state);
+  add_port_use(skc, state, false);
   add_cgroup(cgroup_id, &q, rmem, wmem);
   return 0;
 }

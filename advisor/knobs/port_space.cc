@@ -62,11 +62,20 @@ std::optional<PortSpace> port_space(const Sample& sample, NetnsId netns) {
   return space;
 }
 
+bool chosen_by_bind(const PortUse& use) {
+  return use.destination == Endpoint{};
+}
+
+std::string destination_text(const PortUse& use) {
+  return chosen_by_bind(use) ? "* (bind)" : use.destination.text();
+}
+
 bool takes_time_wait_again(const Sample& sample, const PortUse& use) {
   auto value = [&](const char* name) -> std::int64_t {
     const Sysctl* found = setting(sample, use.netns, name);
     return found == nullptr || found->values.empty() ? 0 : found->values.front();
   };
+  if (chosen_by_bind(use)) return false;  // connect() does, bind() does not
   std::int64_t reuse = value("net.ipv4.tcp_tw_reuse");
   bool loopback = use.source.is_loopback() || use.destination.is_loopback();
   return (reuse == 1 || (reuse == 2 && loopback)) && value("net.ipv4.tcp_timestamps") != 0;

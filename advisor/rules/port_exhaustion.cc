@@ -42,7 +42,7 @@ Scope scope_of(const Evidence& in, const PortUse& use, const FailedConnects* fai
   scope.netns = use.netns;
   scope.netns_name = netns_name(in.now(), use.netns);
   scope.local = use.source.ip_text();
-  scope.remote = use.destination.text();
+  if (!chosen_by_bind(use)) scope.remote = use.destination.text();
   scope.count = use.used;
   if (failed != nullptr && failed->pid != 0) {
     scope.pid = failed->pid;
@@ -51,7 +51,9 @@ Scope scope_of(const Evidence& in, const PortUse& use, const FailedConnects* fai
   }
   std::map<std::pair<Pid, std::string>, std::uint64_t> holders;
   for (const SocketRow* row : in.window.connections().by_ends()) {
-    bool there = row->netns == use.netns && row->remote == use.destination && row->local.ip == use.source.ip;
+    bool towards = chosen_by_bind(use) ? in.window.connections().listeners(row->netns, row->local.port).empty()
+                                       : row->remote == use.destination;
+    bool there = row->netns == use.netns && towards && row->local.ip == use.source.ip;
     if (there && row->owner) ++holders[{row->owner->pid, row->owner->comm}];
   }
   auto most = std::ranges::max_element(holders, {}, [](const auto& entry) { return entry.second; });
@@ -163,6 +165,61 @@ void recommend(const Evidence& in, const PortShare& share, bool mostly_timewait,
                   with_commas(to_u64(in.policy.value(kPortShare) * static_cast<double>(share.space.available()))));
 }
 
+/// bind() has chosen a port for each connection, and finds no more.
+Finding finding_for_bind(const Evidence& in, const PortShare& share) {
+  const Window& window = in.window;
+  const PortUse& use = *share.use;
+  const bool used_up = share.share >= kUsedUp;
+  const double available = static_cast<double>(share.space.available());
+  const std::string address = use.source.ip_text();
+  Finding finding;
+  finding.id = "port-exhaustion";
+  finding.topic = "bind";
+  finding.severity = used_up ? Severity::critical : Severity::warning;
+  finding.finding_class = FindingClass::application;
+  finding.scope = scope_of(in, use, nullptr);
+  finding.title =
+      fmt::format("{} local ports of {} are {} by bind() before connect(): {} of {}, {} of them in TIME_WAIT",
+                  used_up ? "The" : "Most", address, used_up ? "used up" : "taken", with_commas(use.used),
+                  with_commas(share.space.available()), with_commas(use.timewait));
+  finding.confidence_why = "every socket of the namespace was counted, and bind() chose the ports of these";
+  std::string source = source_of(in.now(), FactId::snapshot);
+  finding.evidence.push_back(measured(window, "ports_used", source, static_cast<double>(use.used), "ports",
+                                      in.policy.value(kPortShare) * available));
+  finding.evidence.push_back(measured(window, "ports_available",
+                                      fmt::format("{} {} {}", kRange, share.space.low, share.space.high), available,
+                                      "ports"));
+  finding.evidence.push_back(
+      measured(window, "ports_in_time_wait", source, static_cast<double>(use.timewait), "ports"));
+  finding.meaning = fmt::format(
+      "bind() to {} with port 0 takes a port for that address alone, because it cannot know the destination yet: all "
+      "destinations together have {} of them, and TIME_WAIT keeps one for 60 s. {} bind() {} with EADDRINUSE, before "
+      "connect() is called.",
+      address, with_commas(share.space.available()), used_up ? "There is none left:" : "When there is none left,",
+      used_up ? "fails" : "will fail");
+  Recommendation& cure = finding.recommendation;
+  cure.kind = RecommendationKind::application;
+  cure.text =
+      "Set IP_BIND_ADDRESS_NO_PORT before bind(): connect() then chooses the port, and every destination has the whole "
+      "range to itself.";
+  cure.steps = {
+      "in the program: setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1), also for IPv6; then bind() to the "
+      "address "
+      "with port 0, then connect()",
+      "where the source address does not matter: no bind() at all",
+      "reuse connections; more source addresses, or a wider ip_local_port_range, only gain time",
+  };
+  cure.verify = fmt::format("{}ss -tan src {} | wc -l may exceed {}, and bind() no longer fails with EADDRINUSE",
+                            in_netns(in.now(), use.netns), address, with_commas(share.space.available()));
+  finding.not_useful = {
+      {std::string(kReuse), "lets connect() take a port in TIME_WAIT again; bind() does not ask it"},
+      {"net.ipv4.tcp_fin_timeout", "TIME_WAIT is a fixed 60 s in the kernel"},
+      {"SO_REUSEADDR", "shares a port that the program names; for port 0 bind() looks for one that nobody has"},
+      {"SO_LINGER 0", "avoids TIME_WAIT by a reset: the peer may lose the last data"},
+  };
+  return finding;
+}
+
 Finding finding_for(const Evidence& in, const PortShare& share) {
   const Window& window = in.window;
   const PortUse& use = *share.use;
@@ -212,6 +269,32 @@ Finding finding_for(const Evidence& in, const PortShare& share) {
   return finding;
 }
 
+/// A finding about bind() tells of this destination, too: its ports are among those.
+bool told_of_bind(const std::vector<PortShare>& shares, const PortShare& one, double share) {
+  return std::ranges::any_of(shares, [&](const PortShare& other) {
+    return chosen_by_bind(*other.use) && !chosen_by_bind(*one.use) && other.share >= share &&
+           other.use->netns == one.use->netns && other.use->source == one.use->source &&
+           2 * other.use->used >= one.use->used;
+  });
+}
+
+/// Connections from one address to several destinations are as many as there are ports, and no source tells whether
+/// bind() chose theirs: only the walk in the kernel does.
+std::string unknown_choice(const Sample& now, const std::vector<PortShare>& shares, double share) {
+  if (now.source(FactId::snapshot) == SourceKind::iter_tcp) return "";
+  std::map<std::pair<NetnsId, std::string>, double> in_use;
+  for (const PortShare& one : shares) {
+    double& all = in_use[{one.use->netns, one.use->source.ip_text()}];
+    all += one.in_use;
+    if (all < share || one.in_use == all) continue;
+    return fmt::format(
+        "the connections from {} are as many as its local ports, and {} does not show whether bind() "
+        "chose them",
+        one.use->source.ip_text(), source_of(now, FactId::snapshot));
+  }
+  return "";
+}
+
 Outcome judge_port_exhaustion(const Evidence& in) {
   const Sample& now = in.now();
   std::string not_assessed = snapshot_problem(now);
@@ -227,15 +310,21 @@ Outcome judge_port_exhaustion(const Evidence& in) {
   std::vector<Finding> findings;
   std::vector<PortShare> shares = port_shares(now);
   for (const PortShare& share : shares) {
+    if (chosen_by_bind(*share.use)) {
+      if (share.share >= in.policy.value(kPortShare)) findings.push_back(finding_for_bind(in, share));
+      continue;
+    }
+    if (told_of_bind(shares, share, in.policy.value(kPortShare))) continue;
     std::uint64_t failures = 0;
     turned_away(now, *share.use, failures);
     bool fails = failures >= kSomeFail && share.in_use >= in.policy.value(kPortShare);
     if (fails || share.share >= in.policy.value(kPortShare)) findings.push_back(finding_for(in, share));
   }
+  if (not_assessed.empty()) not_assessed = unknown_choice(now, shares, in.policy.value(kPortShare));
   std::string fullest = shares.empty() ? "none in use"
                                        : fmt::format("{} of {} towards {}", with_commas(shares.front().use->used),
                                                      with_commas(shares.front().space.available()),
-                                                     shares.front().use->destination.text());
+                                                     destination_text(*shares.front().use));
   return Outcome::of(std::move(findings), std::move(not_assessed), "local ports in use towards one destination",
                      std::move(fullest));
 }
@@ -255,7 +344,10 @@ extern const Rule port_exhaustion = {
     .explanation =
         "Each connection from one address to one address and port needs a local port of its own, from "
         "ip_local_port_range. Connections in TIME_WAIT keep theirs for 60 s. When all are taken, connect() fails with "
-        "EADDRNOTAVAIL, whatever number of TIME_WAIT entries the whole host has.",
+        "EADDRNOTAVAIL, whatever number of TIME_WAIT entries the whole host has. A program that calls bind() first, "
+        "without "
+        "IP_BIND_ADDRESS_NO_PORT, takes each port for all destinations: then bind() fails with EADDRINUSE much "
+        "earlier.",
     .thresholds = kThresholds,
     .references = kReferences,
     .judge = judge_port_exhaustion,

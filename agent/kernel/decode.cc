@@ -8,6 +8,8 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <map>
+#include <span>
 
 #include "advisor/base/managers.h"
 #include "advisor/base/saturate.h"
@@ -264,10 +266,40 @@ PortUse decode_destination(const abi::ta_destination& destination) {
   return out;
 }
 
+namespace {
+
+/// Whether the ports were chosen by bind() before connect(). Those that were accepted on a port whose listener has gone
+/// have that one port, and their peers have ports of their own, one each.
+bool leads_to_a_service(const abi::ta_towards& towards, const abi::ta_destination& slot) {
+  constexpr std::uint32_t kSeveral = 8;
+  return slot.bound >= kSeveral || slot.pair.port < towards.low || slot.pair.port > towards.high;
+}
+
+/// Ports that bind() chose, per address: each is that address' only one, towards whatever destination.
+std::vector<PortUse> bound_ports(const abi::ta_towards& towards, std::span<const abi::ta_destination* const> slots) {
+  std::map<Endpoint, PortUse> of_source;
+  for (const abi::ta_destination* slot : slots) {
+    if (slot->bound == 0 || !leads_to_a_service(towards, *slot)) continue;
+    PortUse& use = of_source[endpoint(slot->pair.source, 0)];
+    use.used += slot->bound;
+    use.timewait += std::min(slot->bound_timewait, slot->bound);
+  }
+  std::vector<PortUse> out;
+  for (auto& [source, use] : of_source) {
+    use.source = source;
+    out.push_back(use);
+  }
+  return out;
+}
+
+}  // namespace
+
 std::vector<PortUse> decode_towards(const abi::ta_towards& towards, std::size_t most) {
   std::vector<const abi::ta_destination*> slots;
   for (std::size_t i = 0; i < std::min<std::size_t>(towards.count, abi::TA_DESTINATIONS); ++i)
     slots.push_back(&towards.slot[towards.filled[i] % abi::TA_DESTINATIONS]);
+  std::vector<PortUse> bound = bound_ports(towards, slots);
+  const std::size_t room = most;
   most = std::min(most, slots.size());
   auto more = [](const abi::ta_destination* a, const abi::ta_destination* b) {
     return a->used != b->used ? a->used > b->used : std::memcmp(&a->pair, &b->pair, sizeof a->pair) < 0;
@@ -275,6 +307,9 @@ std::vector<PortUse> decode_towards(const abi::ta_towards& towards, std::size_t 
   std::ranges::partial_sort(slots, slots.begin() + static_cast<std::ptrdiff_t>(most), more);
   std::vector<PortUse> out;
   for (const abi::ta_destination* slot : std::span(slots).first(most)) out.push_back(decode_destination(*slot));
+  out.insert(out.end(), bound.begin(), bound.end());
+  std::ranges::sort(out, [](const PortUse& a, const PortUse& b) { return a.used != b.used ? a.used > b.used : a < b; });
+  out.resize(std::min(out.size(), room));
   return out;
 }
 

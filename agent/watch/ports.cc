@@ -28,18 +28,20 @@ struct Use {
 
 Traits traits_of(const Use& use, const Picture& picture) {
   Traits traits;
-  traits.add_port(use.ports->destination);
-  traits.add_peer(use.ports->destination);
+  if (!chosen_by_bind(*use.ports)) {
+    traits.add_port(use.ports->destination);
+    traits.add_peer(use.ports->destination);
+  }
   traits.netns = {netns_text(picture.now(), use.ports->netns)};
   traits.words =
-      fmt::format("{} {} {}", use.ports->destination.text(), use.ports->source.ip_text(), traits.netns.front());
+      fmt::format("{} {} {}", destination_text(*use.ports), use.ports->source.ip_text(), traits.netns.front());
   return traits;
 }
 
 std::vector<Line> lines_of(const Use& use, const Picture& picture, const View& view) {
   double share = use.share.value_or(0);
   Attr attr = share >= 0.99 ? Attr::critical : share >= 0.8 ? Attr::warning : Attr::normal;
-  std::array<Span, kColumns.size()> cells = {{{use.ports->destination.text()},
+  std::array<Span, kColumns.size()> cells = {{{destination_text(*use.ports)},
                                               {use.ports->source.ip_text()},
                                               {with_commas(use.ports->used), attr},
                                               {use.space ? with_commas(use.space->available()) : "-"},
@@ -51,7 +53,7 @@ std::vector<Line> lines_of(const Use& use, const Picture& picture, const View& v
 
 std::vector<Line> details_of(const Use& use, const Picture& picture) {
   const PortUse& ports = *use.ports;
-  std::vector<Line> lines = {detail("from", ports.source.ip_text()), detail("to", ports.destination.text()),
+  std::vector<Line> lines = {detail("from", ports.source.ip_text()), detail("to", destination_text(ports)),
                              detail("namespace", netns_text(picture.now(), ports.netns)),
                              detail("ports in use", with_commas(ports.used)),
                              detail("in TIME_WAIT", with_commas(ports.timewait))};
@@ -78,7 +80,7 @@ Table ports_table(const Picture& picture, const View& view) {
                  {"used", [](Row a, Row b) { return a.ports->used > b.ports->used; }},
                  {"TIME_WAIT", [](Row a, Row b) { return a.ports->timewait > b.ports->timewait; }}};
   spec.key = [](Row row) {
-    return fmt::format("p{}/{}/{}", row.ports->netns, row.ports->source.ip_text(), row.ports->destination.text());
+    return fmt::format("p{}/{}/{}", row.ports->netns, row.ports->source.ip_text(), destination_text(*row.ports));
   };
   spec.traits = [&](Row row) { return traits_of(row, picture); };
   spec.fields = {Field::port, Field::peer, Field::netns};

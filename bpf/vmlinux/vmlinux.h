@@ -189,8 +189,12 @@ struct inet_sock {
 struct tcp_congestion_ops {
   char name[16];
 };
+struct inet_bind_bucket {
+  signed char fastreuse;
+};
 struct inet_connection_sock {
   struct inet_sock icsk_inet;
+  struct inet_bind_bucket *icsk_bind_hash;
   const struct tcp_congestion_ops *icsk_ca_ops;
   __u8 icsk_pending;
   __u8 icsk_backoff;
@@ -234,6 +238,7 @@ struct tcp_sock {
 struct inet_timewait_sock {
   struct sock_common __tw_common;
   volatile unsigned char tw_substate;
+  struct inet_bind_bucket *tw_tb;
 };
 struct tcp_timewait_sock {
   struct inet_timewait_sock tw_sk;

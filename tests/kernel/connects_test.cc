@@ -2,6 +2,7 @@
 // Connections that we open: how many local ports they take, and how attempts end that fail.
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,6 +13,8 @@
 
 namespace tcpadvisor::kernel {
 namespace {
+
+constexpr int kOn = 1;
 
 TEST_F(KernelTest, LocalPortsAreCountedTowardsEachDestination) {
   constexpr std::uint64_t kOpen = 30, kTimeWait = 20;
@@ -42,6 +45,32 @@ TEST_F(KernelTest, LocalPortsAreCountedTowardsEachDestination) {
   std::uint16_t only = traffic::local_port(single.client.get());
   EXPECT_EQ(towards(another.port, {only, only}).used, 1u);
   EXPECT_EQ(towards(listener.port, {only, only}).used, 0u) << "none of theirs is of the range";
+}
+
+TEST_F(KernelTest, PortsThatBindChoseAreCountedForTheirAddress) {
+  auto listener = traffic::listen_on_loopback(64), another = traffic::listen_on_loopback(64);
+  auto open = [&](std::uint16_t port, bool bind_first) {
+    os::UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in to = {};
+    to.sin_family = AF_INET;
+    inet_pton(AF_INET, "127.0.0.77", &to.sin_addr);
+    if (!bind_first) EXPECT_EQ(setsockopt(fd.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &kOn, sizeof kOn), 0);
+    EXPECT_EQ(bind(fd.get(), reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
+    inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
+    to.sin_port = htons(port);
+    EXPECT_EQ(connect(fd.get(), reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
+    return fd;
+  };
+  std::vector<os::UniqueFd> fds;
+  for (int i = 0; i < 20; ++i) fds.push_back(open(i % 2 == 0 ? listener.port : another.port, i < 16));
+  RowFilter filter = every_socket();
+  filter.ports = {1, 65'535};
+  Seen seen = walk(filter);
+  auto bound = std::ranges::find_if(seen.port_use, [](const PortUse& one) {
+    return one.source.ip_text() == "127.0.0.77" && one.destination == Endpoint{};
+  });
+  ASSERT_NE(bound, seen.port_use.end());
+  EXPECT_EQ(bound->used, 16u) << "connect() chose the others";
 }
 
 void try_to_connect(const char* address, std::uint16_t port) {

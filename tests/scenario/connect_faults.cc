@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <optional>
+#include <vector>
 
 #include "tests/scenario/faults.h"
 #include "tests/scenario/netns.h"
@@ -154,6 +155,53 @@ Scene make_connect_no_port(Stage& stage, const Request& request) {
   });
   client.channel.hear();
   return {{"connect-no-port", client.pid, server.pid, port, request.count}};
+}
+
+/// bind() to the source address chooses each port, for all destinations together.
+Scene make_connect_no_bind_port(Stage& stage, const Request& request) {
+  need_own_netns(request);
+  constexpr std::uint16_t kServices = 4;
+  set_sysctl("net/ipv4/ip_local_port_range", "20000 " + std::to_string(19'999 + request.count));
+  std::uint16_t first = request.port != 0 ? request.port : 8'080;
+  const Actor server = stage.start("tcpfault-server", [=](const Channel& channel) {
+    need_descriptors(static_cast<std::size_t>(request.count) + 64);
+    std::vector<pollfd> listening;
+    for (std::uint16_t i = 0; i < kServices; ++i) {
+      const int fd = listen_on({.port = static_cast<std::uint16_t>(first + i)}).fd;
+      listening.push_back({.fd = fd, .events = POLLIN, .revents = 0});
+    }
+    channel.say(1);
+    for (;;) {
+      check(poll(listening.data(), listening.size(), -1), "poll");
+      for (const pollfd& one : listening) {
+        if (one.revents != 0) accept_one(one.fd);  // and keeps it
+      }
+    }
+  });
+  server.channel.hear();
+  const Actor client = stage.start("tcpfault-client", [=](const Channel& channel) {
+    need_descriptors(static_cast<std::size_t>(request.count) + 64);
+    sockaddr_in from{}, to{};
+    from.sin_family = to.sin_family = AF_INET;
+    inet_pton(AF_INET, kLoopback, &from.sin_addr);
+    to.sin_addr = from.sin_addr;
+    bool said = false;
+    for (int i = 0;; ++i) {
+      const int fd = check(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
+      to.sin_port = htons(static_cast<std::uint16_t>(first + i % kServices));
+      if (bind(fd, reinterpret_cast<const sockaddr*>(&from), sizeof from) == 0) {
+        check(connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to), "connect");
+        continue;
+      }
+      if (errno != EADDRINUSE) fail_errno("bind");
+      close(fd);
+      if (!said) channel.say(1);
+      said = true;
+      sleep_for(Millis{20});
+    }
+  });
+  client.channel.hear();
+  return {{"connect-no-bind-port", client.pid, server.pid, first, request.count}};
 }
 
 Scene make_connect_listener_full(Stage& stage, const Request& request) {

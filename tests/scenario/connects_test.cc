@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Six ways in which connect() fails, and six answers; and hosts with many ports in use that have enough of them.
+// Seven ways in which connect() fails, and seven answers; and hosts with many ports in use that have enough of them.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -27,6 +27,7 @@ const std::vector<Way>& ways() {
       {"connect-no-route", "connects-fail", "unreachable", "network-path", ""},
       {"connect-given-up", "connects-fail", "given up by the program after 1", "network-path", ""},
       {"connect-no-port", "port-exhaustion", "are used up", "capacity", "net.ipv4.ip_local_port_range"},
+      {"connect-no-bind-port", "port-exhaustion", "are used up by bind() before connect()", "application", ""},
   };
   return all;
 }

@@ -184,6 +184,35 @@ TEST(DecodeFiles, AProcessWithSeveralTablesIsOneOwner) {
   EXPECT_TRUE(walk->kin.at(100).manager) << "the init of its pid namespace";
 }
 
+/// One destination of 10.0.0.1.
+void fill_slot(abi::ta_towards& towards, unsigned host, unsigned port, unsigned used, unsigned bound) {
+  abi::ta_destination& slot = towards.slot[towards.count];
+  slot.pair = {};
+  slot.pair.source[2] = slot.pair.destination[2] = __builtin_bswap32(0xffff);
+  slot.pair.source[3] = __builtin_bswap32(0x0a000001), slot.pair.destination[3] = __builtin_bswap32(host);
+  slot.pair.port = port;
+  slot.used = used, slot.bound = bound, slot.bound_timewait = bound / 2, slot.timewait = bound / 2;
+  towards.filled[towards.count] = static_cast<abi::ta_u16>(towards.count);
+  ++towards.count;
+}
+
+TEST(DecodeTowards, PortsThatBindChoseAreAddedUpOverAllDestinations) {
+  auto towards = std::make_unique<abi::ta_towards>();
+  towards->low = 32'768, towards->high = 60'999;
+  for (unsigned host = 1; host <= 300; ++host) fill_slot(*towards, host, 443, 3, 2);
+  fill_slot(*towards, 900, 8'080, 50, 0);      // connect() chose these
+  fill_slot(*towards, 901, 40'000, 1, 1);      // came to a port on which nobody listens any more
+  fill_slot(*towards, 902, 50'000, 100, 100);  // a service with a high port
+  std::vector<PortUse> uses = decode_towards(*towards, 3);
+  ASSERT_EQ(uses.size(), 3u);
+  EXPECT_EQ(uses[0].destination, Endpoint{});
+  EXPECT_EQ(uses[0].source.text(), "10.0.0.1:0");
+  EXPECT_EQ(uses[0].used, 700u);
+  EXPECT_EQ(uses[0].timewait, 350u);
+  EXPECT_EQ(uses[1].used, 100u);
+  EXPECT_EQ(uses[2].destination.port, 8'080);
+}
+
 TEST(DecodeFiles, GarbageIsAnErrorNotACrash) {
   std::vector<std::byte> bytes(64, std::byte{0x5a});
   EXPECT_FALSE(decode_files(bytes));

@@ -50,6 +50,43 @@ TEST(PortExhaustion, fires_when_all_are_taken_and_says_what_to_do_in_which_order
   EXPECT_EQ(values_text(finding->recommendation.change->target), "15000 60999");
 }
 
+/// Of the ports of kHere, bind() chose so many; some destination has a part of them.
+Window bound(std::uint64_t used, std::uint64_t timewait = 0) {
+  return with([=](SampleBuilder& s) {
+    s.add(PortUse{0, kHere, Endpoint{}, used, timewait}).add(PortUse{0, kHere, kBackend, used * 9 / 10, timewait});
+    SocketRow row = a_socket().pid(12, "crawler");
+    row.local = kHere;
+    row.local.port = 40'000;
+    row.remote = kBackend;
+    s.add(row);
+  });
+}
+
+TEST(PortExhaustion, ports_that_bind_chose_are_used_up_for_all_destinations_together) {
+  auto finding = only_finding(judged("port-exhaustion", bound(kPorts), Policy{}));  // and not once more for the backend
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::critical);
+  EXPECT_EQ(finding->finding_class, FindingClass::application);
+  EXPECT_EQ(finding->scope.pid, 12u);
+  EXPECT_EQ(finding->scope.local, "10.0.0.1");
+  EXPECT_EQ(finding->scope.remote, "");
+  EXPECT_EQ(finding->scope.count, kPorts);
+  EXPECT_EQ(finding->recommendation.kind, RecommendationKind::application);
+  EXPECT_THAT(finding->recommendation.text, testing::StartsWith("Set IP_BIND_ADDRESS_NO_PORT"));
+  EXPECT_THAT(finding->meaning, HasSubstr("EADDRINUSE"));
+  auto near = only_finding(judged("port-exhaustion", bound(kPorts * 85 / 100), Policy{}));
+  ASSERT_TRUE(near);
+  EXPECT_EQ(near->severity, Severity::warning);
+  expect_fine(judged("port-exhaustion", bound(kPorts * 7 / 10), Policy{}));
+}
+
+TEST(PortExhaustion, bind_takes_no_port_in_time_wait_again) {
+  Window window = with([](SampleBuilder& s) {
+    s.sysctl("net.ipv4.tcp_tw_reuse", {1}).add(PortUse{0, kHere, Endpoint{}, kPorts, kPorts});
+  });
+  EXPECT_TRUE(only_finding(judged("port-exhaustion", window, Policy{})));
+}
+
 TEST(PortExhaustion, warns_from_the_share_on_and_not_before) {
   auto at = [](double share) { return static_cast<std::uint64_t>(share * static_cast<double>(kPorts)); };
   auto finding = only_finding(judged("port-exhaustion", ports_in_use(at(0.81), at(0.7)), Policy{}));
