@@ -23,6 +23,8 @@ constexpr Threshold kGrowsFor = time_threshold("grows_for", 30);  // or all the 
 constexpr Threshold kIdleFor = time_threshold("idle_for", 10);    // or a third of it
 constexpr Threshold kIdleShare = ratio_threshold("idle_share", 0.8);
 constexpr Threshold kSameRemote = ratio_threshold("same_remote", 0.8);  // of the new sockets
+constexpr Threshold kFillsFor = time_threshold("fills_for", 30);        // or twice the age, if that is less
+constexpr double kAsBefore = 0.5;  // of the rate now, at least, before we looked: then it has been going on
 constexpr std::size_t kParts = 4;
 constexpr std::size_t kFewestSamples = 2 * kParts;
 constexpr double kShortestS = 5;  // a pool fills within moments
@@ -34,7 +36,10 @@ struct Growing {
   std::vector<const SocketRow*> rows = {};
   std::uint64_t idle = 0;  ///< of those that are old enough to tell
   std::uint64_t old_enough = 0;
+  std::uint64_t used_again = 0;  ///< a good while after they were opened
   std::uint64_t kept_for_others = 0;
+  double lasts_s = 0;       ///< since when they grow, as far as is known
+  bool lasted = false;      ///< for longer than it takes to fill a pool
   bool complete = false;    ///< each socket has a row
   bool accepts = false;     ///< most came to a listener of this host
   std::string remote = {};  ///< most new ones lead there; empty: to several, or not known
@@ -79,6 +84,41 @@ bool idle_for(const SocketRow& row, double idle_ms) {
   return row.send_q == 0 && since(row.last_data_sent_ms) && since(row.last_data_recv_ms);
 }
 
+/// Data came or went a good while after it was opened: that is how a standing connection is used.
+bool used_again(const Window& window, const SocketRow& row, double quiet_ms) {
+  const PastRow* seen = window.at(window.samples() - 1).find(row);
+  if (seen == nullptr) return false;
+  auto later = [&](const std::optional<std::uint32_t>& ms) {
+    return ms && static_cast<double>(sub_sat(window.latest().mono_ms, std::uint64_t{*ms})) >=
+                     static_cast<double>(seen->since_ms) + quiet_ms;
+  };
+  return later(row.last_data_sent_ms) || later(row.last_data_recv_ms);
+}
+
+/// How long ago something came or went on it, in seconds.
+double rests_s(const SocketRow& row) {
+  return std::min(row.last_data_sent_ms.value_or(0), row.last_data_recv_ms.value_or(0)) / 1000.0;
+}
+
+/// A pool that is filled, or the connections that a client opens when it starts, look like a leak, but are all there
+/// soon. What rests for longer than we looked tells whether as many were opened before.
+void see_how_long(const Evidence& in, Growing& growing) {
+  const double age_s = static_cast<double>(in.policy.age.count()) / 1000;
+  const double span_s = growing.counts.span_s(), fills_s = std::min(in.policy.value(kFillsFor), 2 * age_s);
+  growing.lasts_s = span_s;
+  growing.lasted = span_s >= fills_s;
+  if (growing.lasted || span_s <= 0) return;
+  std::uint64_t before = 0;
+  for (const SocketRow* row : growing.rows) {
+    const double rests = rests_s(*row);
+    if (rests <= span_s || rests > fills_s) continue;
+    ++before;
+    growing.lasts_s = std::max(growing.lasts_s, rests);
+  }
+  const double as_many = kAsBefore * growing.by() / span_s * (fills_s - span_s);
+  growing.lasted = before > 0 && static_cast<double>(before) >= as_many;
+}
+
 std::uint64_t most_common(const std::map<std::string, std::uint64_t>& counts, std::string& name) {
   auto most = std::ranges::max_element(counts, {}, [](const auto& entry) { return entry.second; });
   if (most == counts.end()) return 0;
@@ -108,7 +148,9 @@ void look_at_rows(const Evidence& in, double look_s, Growing& growing) {
   std::size_t begin = 0;
   while (begin + 1 < window.samples() && window.seconds_at(begin) < growing.counts.points().front().t_s) ++begin;
   for (const SocketRow* row : growing.rows) {
-    if (idle_for(*row, idle_s * 1000)) ++growing.idle;
+    const bool again = used_again(window, *row, idle_s * 1000);
+    if (again) ++growing.used_again;
+    if (!again && idle_for(*row, idle_s * 1000)) ++growing.idle;
     bool came = !connections.listeners(row->netns, row->local.port).empty();
     if (came) ++accepted;
     if (window.at(begin).find(*row) != nullptr) continue;
@@ -116,6 +158,7 @@ void look_at_rows(const Evidence& in, double look_s, Growing& growing) {
     ++remotes[came ? row->remote.ip_text() : row->remote.text()];
   }
   growing.accepts = 2 * accepted > growing.rows.size();
+  see_how_long(in, growing);
   std::string remote;
   std::uint64_t there = most_common(remotes, remote);
   if (fresh > 0 && static_cast<double>(there) >= in.policy.value(kSameRemote) * static_cast<double>(fresh)) {
@@ -173,22 +216,26 @@ Finding finding_for(const Evidence& in, const Growing& growing) {
   scope.local = common_local(growing.rows);
   scope.remote = growing.remote;
   scope.count = owner.sockets[index_of(TcpState::established)];
-  const bool proved = growing.complete && !growing.accepts;
+  const bool proved = growing.complete && !growing.accepts && growing.lasted;
+  const bool young = growing.complete && !growing.lasted;
   finding.severity = proved ? Severity::warning : Severity::info;
   finding.confidence = proved ? Confidence::medium : Confidence::low;
   const std::string who = process_text(scope), rate = fmt::format("{:.0f} per minute", growing.counts.per_minute());
   const std::string where = growing.remote.empty() ? "" : (growing.accepts ? " from " : " to ") + growing.remote;
-  finding.title =
-      growing.accepts
-          ? fmt::format("Connections{} stay open at {} and grow by {}: nobody closes them", where, who, rate)
-          : fmt::format("{} opens connections{} and closes none: {} more {}", who, where,
-                        with_commas(to_u64(growing.by())), "in " + seconds_text(growing.counts.span_s()));
-  finding.confidence_why = growing.complete
-                               ? fmt::format(
-                                     "the number rises all the time and never falls, and {} carry nothing any more; a "
-                                     "pool that is still being filled looks the same",
-                                     with_commas(growing.idle))
-                               : "the number rises all the time and never falls; whether they are idle was not seen";
+  finding.title = growing.accepts ? fmt::format("Connections{} stay open at {} and grow by {}: nobody closes them{}",
+                                                where, who, rate, young ? " so far" : "")
+                                  : fmt::format("{} opens connections{} and {} none: {} more {}", who, where,
+                                                young ? "has closed" : "closes", with_commas(to_u64(growing.by())),
+                                                "in " + seconds_text(growing.counts.span_s()));
+  finding.confidence_why =
+      growing.complete ? fmt::format("the number rises all the time and never falls, and {} carry nothing any more{}",
+                                     with_commas(growing.idle),
+                                     young ? fmt::format("; but as far as is known only for {}: a pool that is being "
+                                                         "filled, or standing connections opened at the start, look "
+                                                         "the same",
+                                                         seconds_text(growing.lasts_s))
+                                           : "; a pool that is still being filled looks the same")
+                       : "the number rises all the time and never falls; whether they are idle was not seen";
   std::string source = source_of(in.now(), FactId::owners), snapshot = source_of(in.now(), FactId::snapshot);
   auto add = [&](const char* metric, const std::string& from, double value, const char* unit,
                  std::optional<double> threshold = std::nullopt) {
@@ -211,6 +258,12 @@ Finding finding_for(const Evidence& in, const Growing& growing) {
            : "Each of these connections was used once, at most, and is kept. Both kernels keep it open for ever: no "
              "timer ends an idle connection whose peer answers.") +
       end_text(in, growing);
+  if (young) {
+    finding.meaning =
+        "It has only begun: a leak looks so, and so do a pool that is being filled, a load that starts, and clients "
+        "that come back after a restart. If it goes on for longer than that takes, nobody closes them." +
+        end_text(in, growing);
+  }
   Recommendation& cure = finding.recommendation;
   cure.kind = growing.accepts ? RecommendationKind::peer : RecommendationKind::application;
   cure.text = growing.accepts
@@ -219,6 +272,9 @@ Finding finding_for(const Evidence& in, const Growing& growing) {
                   : "Fix the application: close each connection when its answer has been read, on every path, or reuse "
                     "it (read an HTTP body to its end and close it; one client for all requests, with limits on what "
                     "is kept idle).";
+  if (young) {
+    cure.text = "Look again in a minute: if the number stands then, all is well. If it still grows: " + cure.text;
+  }
   if (!growing.remote.empty()) {
     cure.steps.push_back(growing.accepts ? "they come from " + growing.remote
                                          : "look at the code that talks to " + growing.remote);
@@ -309,7 +365,7 @@ Outcome judge(const Evidence& in) {
                                  busy > 0 ? fmt::format(" ({} grow and are in use)", busy) : ""));
 }
 
-constexpr std::array kThresholds = {kMinCount, kGrowsFor, kIdleFor, kIdleShare, kSameRemote};
+constexpr std::array kThresholds = {kMinCount, kGrowsFor, kIdleFor, kIdleShare, kSameRemote, kFillsFor};
 constexpr std::array<std::string_view, 1> kReferences = {"RFC 9293 section 3.6 (closing a connection)"};
 
 }  // namespace

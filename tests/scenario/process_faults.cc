@@ -172,9 +172,10 @@ Scene make_established_growth(Stage& stage, const Request& request) {
     for (int i = 0; i < request.count; ++i) {
       ask_and_keep(port);
     }
-    channel.say(1);
     const double per_s = request.grow_per_s > 0 ? request.grow_per_s : kUsualRate;
+    constexpr double kGoesOnFor = 3.5;  // s, before anybody looks: longer than it takes to fill a pool
     for (int i = 0; i < kMaxGrown; ++i) {
+      if (i == static_cast<int>(kGoesOnFor * per_s)) channel.say(1);
       sleep_for(Millis(static_cast<int>(1'000 / per_s)));
       ask_and_keep(port);
     }

@@ -301,11 +301,14 @@ TEST(FdLimitReached, unknown_is_not_fine_and_no_limit_is_none) {
 struct Growth {
   std::uint32_t first = 20, step = 5;
   bool idle = true, server = false, rows = true;
+  std::uint32_t used_again_after = 0;  ///< looks after its opening, each once; 0: never
+  std::size_t looks = 12;
+  std::uint32_t before = 0;  ///< seconds that the first ones have rested when we begin to look, one more for each
 };
 
 /// A client (or a server) whose connections to one peer grow by `step` a look.
 Window connections(const Growth& growth) {
-  return a_window(12, [growth](SampleBuilder& sample, std::size_t i) {
+  return a_window(growth.looks, [growth](SampleBuilder& sample, std::size_t i) {
     std::uint32_t count = growth.first + growth.step * static_cast<std::uint32_t>(i);
     sample.add(a_process(7, "app").sockets(TcpState::established, count).fds(count + 10, 1024));
     if (growth.server) sample.add(a_socket().listen(8443, 0, 128).pid(7, "app").drops(0).cookie(9'999));
@@ -315,6 +318,9 @@ Window connections(const Growth& growth) {
       row.remote = Endpoint::v4(10, 0, 0, 2, growth.server ? static_cast<std::uint16_t>(40'000 + k) : 443);
       std::uint32_t born = k < growth.first || growth.step == 0 ? 0 : (k - growth.first) / growth.step + 1;
       auto age_ms = static_cast<std::uint32_t>((i - born) * 1000);
+      if (k < growth.first && growth.before > 0) age_ms += (k % growth.before) * 1000;
+      const std::uint32_t again_ms = growth.used_again_after * 1000;
+      if (again_ms > 0 && age_ms >= again_ms) age_ms -= again_ms;
       row.last_data_sent_ms = row.last_data_recv_ms = growth.idle ? age_ms : 5;
       sample.add(row);
     }
@@ -338,6 +344,32 @@ TEST(EstablishedGrowth, a_server_says_that_its_clients_do_not_close) {
   EXPECT_EQ(finding->severity, Severity::info);
   EXPECT_EQ(finding->recommendation.kind, RecommendationKind::peer);
   EXPECT_EQ(finding->scope.remote, "10.0.0.2");
+}
+
+TEST(EstablishedGrowth, what_has_only_begun_may_be_a_pool_that_is_filled_and_is_only_told) {
+  auto finding = only_finding(judged("established-growth", connections({.looks = 9}), lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::info);
+  EXPECT_EQ(finding->confidence, Confidence::low);
+  EXPECT_THAT(finding->title, HasSubstr("has closed none"));
+  EXPECT_THAT(finding->recommendation.text, HasSubstr("Look again in a minute"));
+}
+
+TEST(EstablishedGrowth, what_rests_for_longer_than_we_looked_tells_that_it_has_been_going_on) {
+  auto finding = only_finding(judged("established-growth", connections({.looks = 9, .before = 5}), lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::warning);
+  // A pool of long ago is not what grows now.
+  auto pool = only_finding(judged("established-growth", connections({.first = 4, .looks = 9, .before = 4}), lab()));
+  ASSERT_TRUE(pool);
+  EXPECT_EQ(pool->severity, Severity::info);
+}
+
+TEST(EstablishedGrowth, connections_that_are_used_now_and_then_are_fine) {
+  expect_fine(judged("established-growth", connections({.used_again_after = 4}), lab()));
+  expect_fine(judged("established-growth", connections({.server = true, .used_again_after = 4}), lab()));
+  // An answer that comes at once is part of its opening.
+  EXPECT_TRUE(only_finding(judged("established-growth", connections({.used_again_after = 1}), lab())));
 }
 
 TEST(EstablishedGrowth, without_rows_it_is_less_sure) {
