@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "advisor/base/saturate.h"
 #include "advisor/rules/receive_fill.h"
 
 namespace tcpadvisor {
@@ -29,6 +30,22 @@ bool sends_in_vain(const Window& window, const SocketRow& row) {
 
 bool leaves_unread(const SocketRow& row) {
   return row.state == TcpState::established && row.recv_q > 0 && fill_of(row).value_or(0) >= kFull;
+}
+
+bool has_read(const SocketRow& row) {
+  return !row.bytes_received || *row.bytes_received > row.recv_q;
+}
+
+NeitherReads neither_reads(const Window& window, const std::vector<const SocketRow*>& rows) {
+  NeitherReads out;
+  for (const SocketRow* row : rows) {
+    const SocketRow* far = window.connections().other_end(*row);
+    if (far == nullptr || !far->owner || !leaves_unread(*far) || !sends_in_vain(window, *far)) return {};
+    if (out.far != nullptr && out.far->owner->pid != far->owner->pid) return {};
+    out.far = far;
+    out.unread = add_sat(out.unread, far->recv_q);
+  }
+  return out;
 }
 
 }  // namespace tcpadvisor

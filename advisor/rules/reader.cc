@@ -11,6 +11,7 @@
 #include "advisor/rules/both_write.h"
 #include "advisor/rules/explained.h"
 #include "advisor/rules/holding.h"
+#include "advisor/rules/reading_pace.h"
 #include "advisor/rules/receive_fill.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
@@ -87,6 +88,7 @@ struct Stuck {
   double full_s = 0;  ///< the last stretch without a break, until now
   double fill = 0;    ///< now
   double rate = 0;    ///< bytes read per second
+  bool steady = false;
 };
 
 /// What the program has taken up to each look, where that is known.
@@ -154,6 +156,7 @@ std::optional<Stuck> stuck(const Evidence& in, const PolicyWindows& windows, con
   out.fill = fills.last();
   double windows_s = static_cast<double>(in.policy.window.count()) * in.policy.windows / 1000;
   out.rate = rate_lately(taken, std::max(out.full_s, windows_s));
+  out.steady = reads_at_a_steady_pace(taken);
   return out;
 }
 
@@ -178,6 +181,7 @@ struct Reader {
   std::uint64_t unread = 0;
   std::uint64_t in_vain = 0;  ///< bytes of its own that the same peers do not read
   bool holds_back = false;    ///< it answers, and its answers are not read
+  bool on_purpose = true;     ///< it fetches all of this itself, and at a steady pace
 };
 
 /// It was asked, and its answers are not read: whoever asks has to read them first.
@@ -205,14 +209,32 @@ void say_holds_back(const Connections& connections, const Reader& reader, Findin
   cure.steps = {"in this program: a time-out for writes ends such connections"};
 }
 
-/// It asked, and does not read the answers: then the other end cannot go on either.
-void say_both_write(const Reader& reader, Finding& finding) {
+/// It writes, and does not read: then the other end cannot go on either, whoever began.
+void say_both_write(const Window& window, const Reader& reader, Finding& finding) {
   finding.meaning += fmt::format(
       " It writes as well: {} wait in Send-Q, because its peer does not go on before it is read. Each of the two waits "
       "for the other.",
       human_bytes(reader.in_vain));
-  finding.recommendation.text =
-      "Fix the application: read the answers while it sends, or limit what it asks for before it reads.";
+  Recommendation& cure = finding.recommendation;
+  cure.text = "Fix the application: read the answers while it sends, or limit what it asks for before it reads.";
+  const NeitherReads both = neither_reads(window, reader.rows);
+  if (both.far == nullptr) return;
+  const std::string who = process_text(finding.scope);
+  const std::string far = fmt::format("{}[{}]", both.far->owner->comm, both.far->owner->pid);
+  finding.title =
+      fmt::format("{} and {} both write and neither reads: {} and {} unread on {}", who, far,
+                  human_bytes(reader.unread), human_bytes(both.unread), counted(reader.rows.size(), "connection"));
+  if (accepted_here(window.connections(), *both.far) && has_read(*both.far)) {
+    finding.meaning += fmt::format(
+        " If {0} answers what {1} asks, {1} has to read first; if each writes of its own accord, both owe the read.",
+        far, who);
+  } else {
+    finding.meaning += fmt::format(" {} owes the read as much as {}.", far, who);
+  }
+  cure.text = fmt::format(
+      "Fix both applications, {} and {}: read while there is something to send (another thread, or poll for both), or "
+      "agree on who writes how much before it reads. One of them is enough to end this stall.",
+      who, far);
 }
 
 Finding finding_for(const Evidence& in, const PolicyWindows& windows, Reader& reader) {
@@ -265,10 +287,15 @@ Finding finding_for(const Evidence& in, const PolicyWindows& windows, Reader& re
         fmt::format("see what it does instead: cat /proc/{0}/wchan; top -H -p {0}", *finding.scope.pid));
   }
   if (!reader.scope.remote.empty()) cure.steps.push_back("senders that wait: " + reader.scope.remote);
+  if (reader.on_purpose && reader.in_vain == 0) {
+    finding.severity = Severity::info;
+    finding.confidence_why +=
+        "; but it fetches this itself, and at a steady pace, as a download does that limits its rate";
+  }
   if (reader.holds_back) {
     say_holds_back(window.connections(), reader, finding);
   } else if (reader.in_vain > 0) {
-    say_both_write(reader, finding);
+    say_both_write(window, reader, finding);
   }
   cure.verify =
       fmt::format("tcpadvisor report --only reader-too-slow: receive buffers below {:.0f} %", full_share * 100);
@@ -330,7 +357,8 @@ Outcome judge_reader_too_slow(const Evidence& in) {
       too_early |= windows.parts.empty() && full(fill);
       continue;
     }
-    const bool in_vain = sends_in_vain(window, row), holds_back = in_vain && accepted_here(window.connections(), row);
+    const bool in_vain = sends_in_vain(window, row);
+    const bool holds_back = in_vain && accepted_here(window.connections(), row) && has_read(row);
     Reader& reader = readers[{row.owner ? row.owner->pid : 0, row.netns, holds_back}];
     if (reader.rows.empty()) {
       reader.scope.netns = row.netns;
@@ -343,6 +371,7 @@ Outcome judge_reader_too_slow(const Evidence& in) {
     reader.unread = add_sat(reader.unread, row.recv_q);
     reader.holds_back = holds_back;
     if (in_vain) reader.in_vain = add_sat(reader.in_vain, row.send_q);
+    reader.on_purpose &= found->steady && !accepted_here(window.connections(), row);
     reader.fill = std::min(reader.fill, found->fill);
     reader.rate += found->rate;
   }

@@ -117,6 +117,35 @@ Scene make_relay_stuck(Stage& stage, const Request& request) {
   return {{"relay-stuck", backend.pid, proxy.pid, port, request.count}};
 }
 
+Scene make_both_write(Stage& stage, const Request& request) {
+  const auto write_only = [](const std::vector<int>& fds) {
+    std::vector<std::thread> writers;
+    for (const int fd : fds) {
+      writers.emplace_back([fd] { write_for_ever(fd); });
+    }
+    for (std::thread& one : writers) {
+      one.join();
+    }
+  };
+  const Actor left = stage.start("tcpfault-left", [=](const Channel& channel) {
+    const Listening listening = listen_on({.port = request.port});
+    channel.say(listening.port);
+    write_only(accept_all(listening.fd, request.count));
+  });
+  const auto port = static_cast<std::uint16_t>(left.channel.hear());
+  const Actor right = stage.start("tcpfault-right", [=](const Channel& channel) {
+    std::vector<int> held;
+    for (int i = 0; i < request.count; ++i) {
+      held.push_back(connect_to(port));
+    }
+    channel.say(1);
+    write_only(held);
+  });
+  right.channel.hear();
+  sleep_for(Millis{1'000});  // until the buffers are full
+  return {{"both-write", right.pid, left.pid, port, request.count}};
+}
+
 Scene make_idle_pool(Stage& stage, const Request& request) {
   const Actor server = stage.start("tcpfault-server", [=](const Channel& channel) {
     const Listening listening = listen_on({.port = request.port});

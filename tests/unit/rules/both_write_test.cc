@@ -53,6 +53,46 @@ TEST(BothWrite, who_asks_and_does_not_read_is) {
   EXPECT_THAT(sender->confidence_why, HasSubstr("does not read what the peer answers"));
 }
 
+/// Both ends on this host; `read` bytes were read by the end that was connected to.
+Window both_here(std::uint64_t read) {
+  return a_window(8, [read](SampleBuilder& sample, std::size_t) {
+    SocketRow left = stuck_both_ways(9, "left");
+    left.bytes_received = left.recv_q + read;
+    SocketRow right = stuck_both_ways(8, "right");
+    right.cookie = 2;
+    right.local = left.remote;
+    right.remote = left.local;
+    right.bytes_received = right.recv_q + 1;
+    sample.add(a_process(9, "left")).add(a_process(8, "right")).add(left).add(right);
+    sample.add(a_socket().cookie(77).listen(8443, 0, 128).pid(9, "left").drops(0));
+  });
+}
+
+TEST(BothWrite, if_neither_has_ever_read_both_owe_the_read) {
+  Outcome outcome = judged("reader-too-slow", both_here(0), lab());
+  ASSERT_EQ(outcome.findings.size(), 2u);
+  for (const Finding& finding : outcome.findings) {
+    EXPECT_EQ(finding.severity, Severity::warning);
+    EXPECT_THAT(finding.title, HasSubstr("both write and neither reads"));
+    for (const char* who : {"left[9]", "right[8]"}) {
+      EXPECT_THAT(finding.title, HasSubstr(who));
+      EXPECT_THAT(finding.recommendation.text, HasSubstr(who));
+    }
+    EXPECT_THAT(finding.meaning, HasSubstr("owes the read as much"));
+  }
+}
+
+TEST(BothWrite, a_server_that_has_read_may_be_answering_and_both_are_named) {
+  Outcome outcome = judged("reader-too-slow", both_here(20), lab());
+  ASSERT_EQ(outcome.findings.size(), 2u);
+  const Finding& right = outcome.findings[0];
+  EXPECT_EQ(right.severity, Severity::warning);
+  EXPECT_EQ(right.scope.pid, 8u);
+  EXPECT_THAT(right.title, HasSubstr("right[8] and left[9] both write"));
+  EXPECT_THAT(right.meaning, HasSubstr("If left[9] answers what right[8] asks"));
+  EXPECT_EQ(outcome.findings[1].severity, Severity::info);
+}
+
 TEST(BothWrite, a_server_that_does_not_read_and_can_send_is_accused) {
   auto with = [](std::uint64_t send_q, std::uint32_t peer_window) {
     return a_window(8, [=](SampleBuilder& sample, std::size_t) {

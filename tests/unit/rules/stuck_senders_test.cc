@@ -201,6 +201,26 @@ TEST(ReaderTooSlow, says_how_fast_it_reads_if_it_reads) {
   EXPECT_THAT(none->title, HasSubstr("slow[5] does not read"));
 }
 
+TEST(ReaderTooSlow, a_client_with_a_steady_pace_limits_itself) {
+  auto reading = [](bool steady, bool accepted) {
+    return a_window(8, [=](SampleBuilder& sample, std::size_t i) {
+      SocketRow row = a_socket().recv_q(90'000).rcvbuf(131'072, 131'072).pid(5, "wget");
+      row.bytes_received = 200'000 + 200'000 * i + (steady ? 20'000 * (i % 2) : 150'000 * (i % 2));
+      sample.add(row);
+      if (accepted) sample.add(a_socket().cookie(77).listen(row.local.port, 0, 128).pid(5, "wget").drops(0));
+    });
+  };
+  auto finding = only_finding(judged("reader-too-slow", reading(true, false), lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::info);
+  EXPECT_THAT(finding->confidence_why, HasSubstr("at a steady pace"));
+  for (const Window& window : {reading(false, false), reading(true, true)}) {
+    auto slow = only_finding(judged("reader-too-slow", window, lab()));
+    ASSERT_TRUE(slow);
+    EXPECT_EQ(slow->severity, Severity::warning);
+  }
+}
+
 TEST(ReaderTooSlow, a_process_that_has_shut_down_its_half_still_has_to_read) {
   auto half_closed = [](Holder holder) {
     return a_window(8, [holder](SampleBuilder& sample, std::size_t) {
