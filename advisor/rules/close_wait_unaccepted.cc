@@ -107,6 +107,7 @@ Outcome judge_close_wait_unaccepted(const Evidence& in) {
     cure.kind = RecommendationKind::application;
     cure.text = "Fix the application: its accept loop is blocked, dead, or was never started.";
     if (listener != nullptr) cure.steps.push_back(step_to_see_why(*listener));
+    if (listener != nullptr && service_is_missing(*listener)) say_service_is_missing(now, *listener, finding);
     cure.steps.push_back("clients come from " + most_frequent(port.remotes));
     cure.verify = fmt::format("{}ss -ltn 'sport = :{}': Recv-Q goes to 0", in_netns(now, key.first), key.second.port);
     finding.not_useful = {

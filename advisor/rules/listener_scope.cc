@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "advisor/base/managers.h"
 #include "advisor/rules/safe_steps.h"
 #include "advisor/rules/words.h"
 
@@ -33,6 +34,30 @@ std::string step_to_see_why(const SocketRow& listener) {
     return fmt::format("several may hold it, see which one should accept: ss -ltnp 'sport = :{}'", listener.local.port);
   }
   return step_to_see_what_it_does(StepTarget::of(*listener.owner));
+}
+
+bool service_is_missing(const SocketRow& listener) {
+  if (!listener.owner || listener.owner->holders != 1) return false;
+  // By its name alone: process 1 of a container is the program itself. An inetd accepts for its services.
+  return is_manager(0, listener.owner->comm) && !listener.owner->comm.ends_with("inetd");
+}
+
+void say_service_is_missing(const Sample& sample, const SocketRow& listener, Finding& finding) {
+  const std::string port = port_text(listener), manager = process_text(finding.scope);
+  finding.title =
+      fmt::format("The service of {} does not run: {} holds the listener for it, and nobody accepts", port, manager);
+  finding.meaning += fmt::format(
+      " {} opened the listener (socket activation) and starts the service when somebody "
+      "comes; the service ended at once, or is not started any more.",
+      manager);
+  Recommendation& cure = finding.recommendation;
+  cure.text =
+      "Start the service that belongs to this listener, and find out why it does not stay. Leave the manager alone.";
+  cure.steps = {
+      fmt::format("which one it is: systemctl list-sockets | grep {}", listener.local.port),
+      "why it ended: systemctl status UNIT; journalctl -u UNIT; after too many starts: systemctl reset-failed UNIT",
+      fmt::format("who holds the listener: {}ss -ltnp 'sport = :{}'", in_netns(sample, listener.netns),
+                  listener.local.port)};
 }
 
 Scope scope_of_listener(const Sample& sample, const SocketRow& listener) {

@@ -18,6 +18,10 @@ const SocketRow* listener_of(const Connections& connections, NetnsId netns, cons
 std::string port_text(const SocketRow& listener);  ///< "port 8443"
 /// How to see what the process does that should accept. Never a debugger on an init or on one of several holders.
 std::string step_to_see_why(const SocketRow& listener);
+/// Only a service manager holds it, by socket activation: the service that should accept does not run.
+bool service_is_missing(const SocketRow& listener);
+/// What that makes of a finding about the listener's queue.
+void say_service_is_missing(const Sample& sample, const SocketRow& listener, Finding& finding);
 Scope scope_of_listener(const Sample& sample, const SocketRow& listener);
 
 /// Workers that a parent has started share its listener, and the parent only looks after them. Those of which

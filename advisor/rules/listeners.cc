@@ -83,7 +83,9 @@ Outcome judge_accept_queue_app_slow(const Evidence& in) {
       say_busy(pool, finding);
     } else {
       cure.steps.push_back(step_to_see_why(listener));
+      say_own_limit(window.latest(), listener, finding);
     }
+    if (service_is_missing(listener)) say_service_is_missing(window.latest(), listener, finding);
     cure.steps.push_back("keep the backlog below what it accepts in one second: a longer queue only adds waiting");
     cure.verify = fmt::format("{}ss -ltn 'sport = :{}': Recv-Q below half of Send-Q, no new drops",
                               in_netns(window.latest(), listener.netns), listener.local.port);

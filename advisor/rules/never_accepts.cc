@@ -73,9 +73,32 @@ bool may_have_accepted(const Sample& now, const SocketRow& listener) {
   return arrived > listener.accept_queue.value_or(0);
 }
 
+/// Those that wait now and waited when we began to look: the queue is first in, first out, so that what is missing of
+/// those was accepted (or has gone). Nothing where not every one has a row, or another listener has the same port.
+std::optional<double> accepted_from(const Window& window, const Waiting& waiting, double queued_then, double look_s) {
+  const SocketRow& listener = *waiting.listener;
+  const Connections& connections = window.connections();
+  if (connections.listeners(listener.netns, listener.local.port).size() != 1) return std::nullopt;
+  std::size_t begin = 0;
+  while (begin + 1 < window.samples() && window.seconds_at(begin) < window.span_s() - look_s) ++begin;
+  double rows = 0, still = 0;
+  for (TcpState state : {TcpState::established, TcpState::close_wait, TcpState::fin_wait_1, TcpState::fin_wait_2}) {
+    for (const SocketRow* row : connections.in_state(state)) {
+      bool here = row->holder == Holder::unaccepted && row->netns == listener.netns;
+      if (!here || row->local.port != listener.local.port) continue;
+      ++rows;
+      if (window.at(begin).find(*row) != nullptr) ++still;
+    }
+  }
+  if (rows < waiting.last) return std::nullopt;
+  return std::max(0.0, queued_then - still);
+}
+
 /// A program that serves so many at a time lets the others wait on purpose. Its queue may be as long at each look, and
 /// moves all the same: what came and is in no queue was accepted, and nobody else can have accepted it.
-bool moves(const Window& window, const Waiting& waiting, const Arrivals& arrivals) {
+bool moves(const Window& window, const Waiting& waiting, const Arrivals& arrivals, double look_s) {
+  const std::optional<double> taken = accepted_from(window, waiting, waiting.last - waiting.joined, look_s);
+  if (taken.value_or(0) >= kSomeAccepted) return true;
   if (arrivals.accepted() < kSomeAccepted) return false;
   return std::ranges::none_of(window.connections().in_state(TcpState::listen), [&](const SocketRow* other) {
     return other != waiting.listener && other->netns == waiting.listener->netns &&
@@ -121,8 +144,11 @@ Finding finding_for(const Evidence& in, const Waiting& waiting, bool none_accept
     say_busy(pool, finding);
   } else {
     cure.steps.push_back(step_to_see_why(listener));
+    say_own_limit(in.now(), listener, finding);
   }
-  if (took_none(window.connections(), listener)) {
+  if (service_is_missing(listener)) {
+    say_service_is_missing(in.now(), listener, finding);
+  } else if (took_none(window.connections(), listener)) {
     cure.steps.push_back(fmt::format(
         "it has taken none so far: if {} is not meant to serve {}, it inherited the listener from whoever started it; "
         "end it, and let that program open its listeners with SOCK_CLOEXEC",
@@ -161,7 +187,8 @@ Outcome judge_never_accepts(const Evidence& in) {
   std::vector<Finding> findings;
   for (const Waiting& waiting : found) {
     const Arrivals& here = arrivals[waiting.listener->netns];
-    if (!moves(window, waiting, here)) findings.push_back(finding_for(in, waiting, here.came && here.accepted() <= 0));
+    if (!moves(window, waiting, here, look_s))
+      findings.push_back(finding_for(in, waiting, here.came && here.accepted() <= 0));
   }
   return Outcome::of(std::move(findings), std::move(not_assessed),
                      "listeners whose queue held connections all the time",

@@ -264,6 +264,62 @@ Scene make_few_at_a_time(Stage& stage, const Request& request) {
   return {{"few-at-a-time", server.pid, client.pid, port, request.count}};
 }
 
+/// A limit of its own, and more who want to be served: at each look as many wait, and each time others.
+Scene make_own_limit(Stage& stage, const Request& request) {
+  const Actor server = stage.start("tcpfault-server", [=](const Channel& channel) {
+    const Listening listening = listen_on({.port = request.port});
+    channel.say(listening.port);
+    for (int i = 1; i < request.count; ++i) {
+      std::thread([=] { serve_one_after_another(listening.fd, Millis{700}); }).detach();
+    }
+    serve_one_after_another(listening.fd, Millis{700});
+  });
+  const auto port = static_cast<std::uint16_t>(server.channel.hear());
+  const Actor other = stage.start("tcpfault-other", [=](const Channel& channel) {
+    const Listening listening = listen_on({});
+    channel.say(listening.port);
+    serve_one_after_another(listening.fd);
+  });
+  const auto quick = static_cast<std::uint16_t>(other.channel.hear());
+  const Actor client = stage.start("tcpfault-client", [=](const Channel& channel) {
+    constexpr int kThatWait = 10;
+    for (int i = 0; i < request.count + kThatWait; ++i) {
+      std::thread([port] {
+        for (;;) {
+          const int fd = connect_to(port);
+          ask(fd);
+          close(fd);
+        }
+      }).detach();
+    }
+    visit_for_ever(channel, quick, 50);
+  });
+  client.channel.hear();
+  return {{"own-limit", server.pid, client.pid, port, request.count}};
+}
+
+/// As a load client does, a proxy that fills its pool, or everybody after a broker has been restarted.
+Scene make_fills_up(Stage& stage, const Request& request) {
+  const Actor server = stage.start("tcpfault-broker", [=](const Channel& channel) {
+    need_descriptors(static_cast<std::size_t>(request.count) + kSpareDescriptors);
+    const Listening listening = listen_on({.port = request.port});
+    channel.say(listening.port);
+    serve_by_poll(listening.fd);
+  });
+  const auto port = static_cast<std::uint16_t>(server.channel.hear());
+  const Actor client = stage.start("tcpfault-client", [=](const Channel& channel) {
+    constexpr int kPerS = 30;
+    need_descriptors(static_cast<std::size_t>(request.count) + kSpareDescriptors);
+    for (int i = 0; i < request.count; ++i) {
+      ask(connect_to(port));  // and keeps it
+      if (i == 0) channel.say(1);
+      sleep_for(Millis{1'000 / kPerS});
+    }
+  });
+  client.channel.hear();
+  return {{"fills-up", server.pid, client.pid, port, request.count}};
+}
+
 Scene make_ipv6_first(Stage& stage, const Request& request) {
   const Actor server = stage.start("tcpfault-server", [=](const Channel& channel) {
     const Listening listening = listen_on({.port = request.port});  // 127.0.0.1 alone

@@ -22,9 +22,9 @@ struct Control {
 
 const std::vector<Control>& controls() {
   static const std::vector<Control> all{
-      {"half-close"}, {"pool"},           {"idle-pool", false},  {"busy-server"},    {"prefork"},
-      {"healthy"},    {"reuseport-even"}, {"many-listeners"},    {"fast-open"},      {"defer-accept"},
-      {"keepalive"},  {"few-at-a-time"},  {"ipv6-first", false}, {"stray-segments"},
+      {"half-close"}, {"pool"},           {"idle-pool", false}, {"busy-server"},       {"prefork"},
+      {"healthy"},    {"reuseport-even"}, {"many-listeners"},   {"fast-open"},         {"defer-accept"},
+      {"keepalive"},  {"few-at-a-time"},  {"own-limit"},        {"ipv6-first", false}, {"stray-segments"},
   };
   return all;
 }
@@ -57,6 +57,16 @@ TEST_P(HealthyControls, AskForNothing) {
     }
   }
   if (GetParam() == "default") standing.clear();  // the last of both
+}
+
+/// They grow for as long as we look: that is told, and nobody is accused.
+TEST(HealthyStart, ConnectionsThatAreOpenedAtTheStartAreNoLeak) {
+  if (const std::string why = why_not_root(); !why.empty()) {
+    GTEST_SKIP() << why;
+  }
+  const Fault fault({"fills-up", "--own-netns"});
+  ASSERT_TRUE(fault.stands()) << fault.skipped() << fault.error();
+  expect_alarms(report(), fault.subject(), {});
 }
 
 INSTANTIATE_TEST_SUITE_P(Policies, HealthyControls, testing::Values("lab", "default"),

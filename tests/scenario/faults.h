@@ -62,6 +62,7 @@ Scene make_reuseport_stuck(Stage& stage, const Request& request);
 
 // Programs between others, and counts that look like a leak or hide one (chain_faults.cc).
 Scene make_relay(Stage& stage, const Request& request);
+Scene make_both_write(Stage& stage, const Request& request);
 Scene make_relay_stuck(Stage& stage, const Request& request);
 Scene make_idle_pool(Stage& stage, const Request& request);
 Scene make_swept_leak(Stage& stage, const Request& request);
@@ -82,6 +83,7 @@ Scene make_connect_no_answer(Stage& stage, const Request& request);
 Scene make_connect_no_route(Stage& stage, const Request& request);
 Scene make_connect_given_up(Stage& stage, const Request& request);
 Scene make_connect_no_port(Stage& stage, const Request& request);
+Scene make_connect_no_bind_port(Stage& stage, const Request& request);
 Scene make_connect_listener_full(Stage& stage, const Request& request);
 Scene make_many_listeners(Stage& stage, const Request& request);
 Scene make_server_time_wait(Stage& stage, const Request& request);
@@ -142,6 +144,8 @@ Scene make_reuseport_even(Stage& stage, const Request& request);
 Scene make_fast_open(Stage& stage, const Request& request);
 Scene make_keepalive(Stage& stage, const Request& request);
 Scene make_few_at_a_time(Stage& stage, const Request& request);
+Scene make_own_limit(Stage& stage, const Request& request);
+Scene make_fills_up(Stage& stage, const Request& request);
 Scene make_ipv6_first(Stage& stage, const Request& request);
 Scene make_closes_late(Stage& stage, const Request& request);
 

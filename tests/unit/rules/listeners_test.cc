@@ -291,6 +291,37 @@ TEST(ListenerNeverAccepts, a_server_that_takes_only_so_many_at_a_time_lets_the_o
   expect_fine(judged("listener-never-accepts", beside_another({arrived_at(22, 0, 0)}), Policy{}));
 }
 
+/// Five wait at each look, and the oldest `taken` of them are others than at the look before; another listener of the
+/// namespace accepts as well.
+Window moving_queue(std::size_t taken, bool rows = true) {
+  return a_window(8, [=](SampleBuilder& sample, std::size_t i) {
+    listener(sample, 5, 64, 0);
+    sample.add(a_socket().cookie(22).listen(22, 0, 128).pid(22, "sshd"));
+    sample.counter("Tcp.PassiveOpens", 30 * i);
+    sample.set([&](Sample& s) { s.ports = {arrived_at(22, 1, 30), arrived_at(80, 25, 9)}; });
+    for (std::size_t k = 0; rows && k < 5; ++k) {
+      SocketRow row = a_socket().cookie(1'000 + i * taken + k);
+      row.owner.reset();
+      row.holder = Holder::unaccepted;
+      row.local = Endpoint::v4(10, 0, 0, 1, 80);
+      row.remote.port = static_cast<std::uint16_t>(30'000 + i * taken + k);
+      sample.add(row);
+    }
+  });
+}
+
+TEST(ListenerNeverAccepts, a_queue_in_which_others_wait_each_time_moves_beside_whatever_listener) {
+  expect_fine(judged("listener-never-accepts", moving_queue(1), Policy{}));
+  expect_fine(judged("listener-never-accepts", moving_queue(5), Policy{}));
+  for (const Window& window : {moving_queue(0), moving_queue(5, false)}) {
+    auto finding = only_finding(judged("listener-never-accepts", window, Policy{}));
+    ASSERT_TRUE(finding);
+    std::string steps;
+    for (const std::string& step : finding->recommendation.steps) steps += step + "\n";
+    EXPECT_THAT(steps, HasSubstr("it has 20 connections open that it took before")) << "a limit of its own";
+  }
+}
+
 TEST(ListenerNeverAccepts, what_was_accepted_before_it_hung_does_not_clear_it) {
   std::vector<std::uint32_t> lengths(40, 6);
   lengths.front() = 0;
@@ -327,6 +358,32 @@ TEST(ListenerNeverAccepts, a_program_that_has_taken_none_may_have_inherited_the_
   EXPECT_THAT(steps_of(judged("listener-never-accepts", with(0), Policy{})), HasSubstr("inherited the listener"));
   EXPECT_THAT(steps_of(judged("listener-never-accepts", with(3), Policy{})),
               testing::Not(HasSubstr("inherited the listener")));
+}
+
+TEST(ListenerNeverAccepts, a_manager_alone_holds_it_for_a_service_that_does_not_run) {
+  auto held_by = [](Pid pid, const char* comm) {
+    return only_finding(judged("listener-never-accepts",
+                               a_window(8,
+                                        [=](SampleBuilder& sample, std::size_t) {
+                                          sample.add(build::a_process(pid, comm).sockets(TcpState::listen, 1));
+                                          sample.add(a_socket().listen(8'101, 10, 128).pid(pid, comm));
+                                        }),
+                               Policy{}));
+  };
+  auto finding = held_by(1, "systemd");
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::warning);
+  EXPECT_THAT(finding->title, HasSubstr("The service of port 8101 does not run"));
+  std::string said = finding->recommendation.text;
+  for (const std::string& step : finding->recommendation.steps) said += "\n" + step;
+  EXPECT_THAT(said, HasSubstr("systemctl list-sockets"));
+  EXPECT_THAT(said, testing::Not(HasSubstr("end it")));
+  // Process 1 of a container is the program itself, and an inetd accepts.
+  for (auto [pid, comm] : {std::pair{1, "nginx"}, {77, "xinetd"}}) {
+    auto own = held_by(static_cast<Pid>(pid), comm);
+    ASSERT_TRUE(own);
+    EXPECT_THAT(own->title, HasSubstr("does not accept on port 8101"));
+  }
 }
 
 TEST(ListenerNeverAccepts, four_looks_are_too_few) {
