@@ -68,6 +68,14 @@ constexpr auto kKnobs = std::to_array<Knob>({
     {"net.ipv4.tcp_congestion_control", kNetns, "", "cubic", 0, 0, kNew, 2},
     {"net.ipv4.tcp_available_congestion_control", kNetns, "", "the modules that are loaded", 0, 0, kNow, 0},
     {"net.ipv4.tcp_ecn", kNetns, "", "2", 0, 5, kNew, 1},
+    // what kernels do not use any more; those that are gone cannot be read, and only files still name them
+    {"net.ipv4.tcp_low_latency", kHost, "", "0; not used since 4.14", 0, 1, kNow, 0},
+    {"net.ipv4.tcp_fack", kNetns, "", "0; not used since 4.15", 0, 1, kNow, 0},
+    {"net.ipv4.tcp_tw_recycle", kNetns, "", "0; gone since 4.12", 0, 1, kNow, 0},
+    {"net.ipv4.tcp_thin_dupack", kNetns, "", "0; gone since 4.11", 0, 1, kNow, 0},
+    {"net.ipv4.tcp_frto_response", kHost, "", "0; gone since 3.10", 0, 2, kNow, 0},
+    {"net.ipv4.tcp_max_ssthresh", kHost, "", "0; gone since 3.9", 0, kInt, kNow, 0},
+    {"net.ipv4.tcp_abc", kHost, "", "0; gone since 3.9", 0, 2, kNow, 0},
     // net.core and fs
     {"net.core.somaxconn", kNetns, "connections", "4096", 0, kInt, kListen, 1},
     {"net.core.rmem_max", kHost, "bytes", "212992, 4194304 in newer kernels", 2'304, kInt, kNew, 2},

@@ -9,6 +9,7 @@
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
+#include "advisor/knobs/kernel_version.h"
 #include "advisor/rules/flow_limits.h"
 #include "advisor/rules/holding.h"
 #include "advisor/rules/memory_gate.h"
@@ -106,14 +107,7 @@ std::optional<Capped> capped(const Evidence& in, const PolicyWindows& windows, c
 
 /// What this kernel starts with: net/ipv4/tcp.c, tcp_init(); tcp_rmem[2] since 6.16 is 32 MiB.
 std::uint64_t boots_with(const HostFacts& host, Side side) {
-  std::uint64_t major = 0, minor = 0;
-  std::string_view version = host.kernel;
-  if (std::size_t dot = version.find('.'); dot != std::string_view::npos) {
-    std::string_view rest = version.substr(dot + 1);
-    major = parse_u64(version.substr(0, dot)).value_or(0);
-    minor = parse_u64(rest.substr(0, rest.find_first_not_of("0123456789"))).value_or(0);
-  }
-  bool large = major > 6 || (major == 6 && minor >= 16);
+  const bool large = kernel_version(host.kernel).value_or(KernelVersion{}) >= KernelVersion{.major = 6, .minor = 16};
   std::uint64_t receive = large ? 32ull << 20 : 6ull << 20;
   return std::min<std::uint64_t>(side == Side::receive ? receive : 4ull << 20, host.mem_bytes / 128);
 }

