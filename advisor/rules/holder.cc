@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <set>
+#include <vector>
 
 #include "advisor/evidence/names.h"
 #include "advisor/rules/words.h"
@@ -60,6 +61,15 @@ void name_holder(Scope& scope, std::span<const SocketRow* const> rows) {
   }
   scope.holder = holder_of(rows);
   scope.last_users = last_users_of(rows, scope.holder);
+}
+
+std::string last_users_text(std::span<const SocketRow* const> rows) {
+  std::vector<std::string> names;
+  for (const SocketRow* row : rows) {
+    if (row->last_user && !row->last_user->comm.empty()) names.push_back(last_user_text(*row->last_user));
+  }
+  const bool one = !names.empty() && std::ranges::count(names, names.front()) == std::ssize(names);
+  return one ? names.front() : most_frequent(names);
 }
 
 std::string process_text(const Scope& scope) {

@@ -15,6 +15,10 @@ namespace tcpadvisor {
 /// the listener's, and where it is.
 void name_holder(Scope& scope, std::span<const SocketRow* const> rows);
 
+/// Who used these sockets last, where that was seen, most frequent first: "web[77]", "web[77] (20), api[8] (3)". Empty
+/// if nobody was.
+std::string last_users_text(std::span<const SocketRow* const> rows);
+
 /// "nginx[812]", "nginx[812]+3" where several share a listener or a fault; else "broker[12], which has no descriptor
 /// left,", "nginx, outside this container,", "a process that we cannot see".
 std::string process_text(const Scope& scope);

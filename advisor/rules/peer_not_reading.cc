@@ -121,6 +121,7 @@ constexpr std::array kExplainedBy = {
     ExplainedBy{"pending-shutdown-data", Link::same_flow, Then::remove},
     ExplainedBy{"user-queue-unbounded", Link::same_flow, Then::remove},
     ExplainedBy{"user-queue-watermark", Link::same_flow, Then::remove},
+    ExplainedBy{"so-linger-misuse", Link::same_flow, Then::lower, "close() waits for it, see {rule}"},
     kProcessStopped,
     kPeerStopped,
     ExplainedBy{"reader-too-slow", Link::relayed, Then::lower,

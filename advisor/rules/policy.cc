@@ -155,7 +155,12 @@ Result<Policy> Policy::named(std::string_view name) {
   if (name == "default") return Policy{};
   if (name == "lab") {
     using std::chrono::seconds;
-    return Policy{.name = "lab", .window = seconds(1), .windows = 2, .age = seconds(5), .min_count = 10};
+    return Policy{.name = "lab",
+                  .window = seconds(1),
+                  .windows = 2,
+                  .age = seconds(5),
+                  .min_count = 10,
+                  .rules = {{"established-dead-peer-leak", {{"idle_for", 5}}}}};  // a trial does not last for an hour
   }
   return fail(
       ErrorCode::bad_input,

@@ -15,9 +15,12 @@
   rule(fin_wait2_app_held) \
   rule(fin_wait2_orphan_buildup) \
   rule(established_growth) \
+  rule(established_dead_peer_leak) \
   rule(reader_too_slow) \
+  rule(unread_forgotten) \
   rule(peer_not_reading) \
   rule(send_queue_dead_peers) \
+  rule(orphan_buildup) \
   rule(hidden_user_queue) \
   rule(accept_queue_app_slow) \
   rule(backlog_too_small) \
@@ -29,8 +32,10 @@
   rule(listener_never_accepts) \
   rule(port_exhaustion) \
   rule(tw_bucket_overflow) \
+  rule(connection_per_request) \
   rule(connects_fail) \
   rule(rst_on_close_unread) \
+  rule(so_linger_misuse) \
   rule(reset_attribution) \
   rule(conntrack_full) \
   rule(softnet_drop) \
@@ -53,9 +58,11 @@
   rule(message_queue_holds_senders) \
   rule(user_queue_watermark) \
   rule(tcp_mem_pressure_global) \
+  rule(high_connection_memory_budget) \
   rule(page_alloc_pressure) \
   rule(memcg_socket_pressure) \
   rule(recovery_settings) \
+  rule(stale_settings) \
   rule(do_nothing)
 // clang-format on
 

@@ -47,9 +47,9 @@ constexpr std::array<std::string_view, 6> kOfListeners = {"accept-queue-app-slow
                                                           "listener-never-accepts", "syn-flood-vs-overflow"};
 constexpr std::array<std::string_view, 1> kOfAttempts = {"connects-fail"};
 constexpr std::array<std::string_view, 2> kOfHandshakes = {"syn-flood-vs-overflow", "accept-queue-app-slow"};
-constexpr std::array<std::string_view, 3> kOfIdle = {"established-growth", "port-exhaustion",
-                                                     "rcvbuf-bdp-autotune-cap"};
-constexpr std::array<std::string_view, 3> kOfReaders = {"reader-too-slow", "rcvbuf-locked-by-app",
+constexpr std::array<std::string_view, 4> kOfIdle = {"established-growth", "established-dead-peer-leak",
+                                                     "port-exhaustion", "rcvbuf-bdp-autotune-cap"};
+constexpr std::array<std::string_view, 4> kOfReaders = {"reader-too-slow", "unread-forgotten", "rcvbuf-locked-by-app",
                                                         "rcvbuf-bdp-autotune-cap"};
 constexpr std::array<std::string_view, 6> kOfSenders = {"peer-not-reading",     "send-queue-dead-peers",
                                                         "sndbuf-locked-by-app", "sndbuf-bdp-autotune-cap",
@@ -61,6 +61,7 @@ constexpr std::array<std::string_view, 2> kOfStuck = {"peer-not-reading", "send-
 constexpr std::array<std::string_view, 1> kOfReader = {"reader-too-slow"};
 constexpr std::array<std::string_view, 1> kOfHeld = {"fin-wait2-app-held"};
 constexpr std::array<std::string_view, 1> kOfOrphans = {"fin-wait2-orphan-buildup"};
+constexpr std::array<std::string_view, 1> kOfClosedUnsent = {"orphan-buildup"};
 constexpr std::array<std::string_view, 3> kOfTimeWait = {"port-exhaustion", "tw-bucket-overflow", "do-nothing"};
 constexpr std::array<std::string_view, 1> kOfDead = {"closed-socket-fd-leak"};
 
@@ -89,6 +90,7 @@ constexpr auto kWatched = std::to_array<Watched>({
     {kCloseWait, kOnlyUnread, kKernel, Ids(), kUs},
     {kCloseWait, kAllWaits, kUnaccepted, kOfGoneUnserved},
     {kFinWait1, kUnsent, kAllHolders, kOfStuck},
+    {kFinWait1, kUnsent, kOrphan, kOfClosedUnsent},
     {kFinWait1, kNothing, kAllHolders, Ids(), kTimers},
     {kFinWait1, kOnlyUnread, kPrograms, kOfReader},
     {kFinWait1, kOnlyUnread, kAllHolders, Ids(), "passes to FIN_WAIT_2 with the peer's acknowledgement"},
@@ -99,6 +101,7 @@ constexpr auto kWatched = std::to_array<Watched>({
     {kFinWait2, kNotUnsent, kOrphan, kOfOrphans},
     {kFinWait2, kNotUnsent, kUnaccepted, Ids(), kClosed},
     {kLastStates, kUnsent, kAllHolders, kOfStuck},
+    {kLastStates, kUnsent, kOrphan, kOfClosedUnsent},
     {kLastStates, kNothing, kAllHolders, Ids(), kTimers},
     {kLastAck, kOnlyUnread, kAllHolders, Ids(), kReset},
     {kClosing, kOnlyUnread, kAllHolders, Ids(), kTimers},

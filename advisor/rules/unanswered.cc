@@ -14,23 +14,6 @@ constexpr std::uint64_t kRtoDoubles = 60;  // no doubling goes on for longer
 constexpr std::uint64_t kOrphanRetries = 8;
 constexpr std::size_t kFewestLooks = 3;
 
-/// Since when no byte was acknowledged, as far as the window goes; 0 if that cannot be told.
-double standing_s(const Window& window, const SocketRow& row) {
-  const std::vector<const PastRow*> history = window.history(row);
-  const PastRow* next = nullptr;
-  std::size_t looks = 0;
-  double since_s = 0;
-  for (std::size_t i = history.size(); i-- > 0;) {
-    const PastRow* then = history[i];
-    if (then == nullptr || then->send_q == 0) break;
-    if (next != nullptr && (next->bytes_acked != then->bytes_acked || next->send_q < then->send_q)) break;
-    next = then;
-    since_s = window.span_s() - window.seconds_at(i);
-    ++looks;
-  }
-  return looks >= kFewestLooks ? since_s : 0;
-}
-
 double rto_max_s(const Sample& now, NetnsId netns) {
   return static_cast<double>(sysctl_value(now, netns, "net.ipv4.tcp_rto_max_ms").value_or(120'000)) / 1000;
 }
@@ -56,6 +39,22 @@ std::optional<double> patience_of(const Sample& now, const SocketRow& row, doubl
 }
 
 }  // namespace
+
+double standing_s(const Window& window, const SocketRow& row) {
+  const std::vector<const PastRow*> history = window.history(row);
+  const PastRow* next = nullptr;
+  std::size_t looks = 0;
+  double since_s = 0;
+  for (std::size_t i = history.size(); i-- > 0;) {
+    const PastRow* then = history[i];
+    if (then == nullptr || then->send_q == 0) break;
+    if (next != nullptr && (next->bytes_acked != then->bytes_acked || next->send_q < then->send_q)) break;
+    next = then;
+    since_s = window.span_s() - window.seconds_at(i);
+    ++looks;
+  }
+  return looks >= kFewestLooks ? since_s : 0;
+}
 
 bool may_send(const SocketRow& row) {
   switch (row.state) {

@@ -31,6 +31,9 @@ enum class Answers : std::uint8_t { yes, no, unknown };
 /// What is known of a row that may send. `out` is filled in where the answer is no.
 Answers answers(const Window& window, const Policy& policy, const SocketRow& row, Unanswered* out = nullptr);
 
+/// Since when no byte of a row's Send-Q was acknowledged, as far as the window goes; 0 if that cannot be told. Seconds.
+double standing_s(const Window& window, const SocketRow& row);
+
 /// How long the kernel goes on after the first time-out: net/ipv4/tcp_timer.c, tcp_model_timeout(). Seconds.
 double patience_s(std::uint64_t retries, double rto_max_s = 120);
 

@@ -295,6 +295,7 @@ class SampleBuilder {
                              "TcpExt.TCPReqQFullDrop",
                              "TcpExt.TCPSynRetrans",
                              "TcpExt.TCPAbortOnClose",
+                             "TcpExt.TCPAbortOnData",
                              "TcpExt.TCPBacklogDrop",
                              "TcpExt.TCPDeferAcceptDrop",
                              "TcpExt.TCPFastOpenListenOverflow",

@@ -88,6 +88,8 @@ TEST(Coverage, who_judges_what_waits_is_fine_on_a_large_host_but_not_over_the_li
   });
   std::size_t fine_before = 0;
   for (const Rule& rule : all_rules()) {
+    // Idle connections have no rows there, and are all that it is about.
+    if (rule.id == "established-dead-peer-leak") continue;
     if (rule.covers.each == EachOf::none) {
       EXPECT_EQ(is_fine(on_large, rule.id), is_fine(judged(healthy), rule.id)) << rule.id;
       continue;

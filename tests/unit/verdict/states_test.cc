@@ -84,14 +84,15 @@ enum class Story : std::uint8_t {
   uneven,        ///< listeners: another one at the same place has room
   many_at_once,  ///< mini-sockets in great number, that need nothing
   unanswered,    ///< what waits is sent again and again, and nothing comes back
+  gone,          ///< without keepalive, and the client has come again
   locked,        ///< a fixed buffer that limits who uses it
   capped,        ///< a buffer that has grown to the kernel's maximum
   peer_window,   ///< the peer's window limits the flow
   messages,      ///< messages wait behind what was written before
 };
-constexpr Story kStories[] = {Story::stuck,  Story::dropping,     Story::bursts,     Story::refusing,
-                              Story::uneven, Story::many_at_once, Story::unanswered, Story::locked,
-                              Story::capped, Story::peer_window,  Story::messages};
+constexpr Story kStories[] = {Story::stuck,  Story::dropping,     Story::bursts,      Story::refusing,
+                              Story::uneven, Story::many_at_once, Story::unanswered,  Story::gone,
+                              Story::locked, Story::capped,       Story::peer_window, Story::messages};
 
 /// What the counters and totals say beside the rows.
 void add_totals(SampleBuilder& sample, const SocketForm& form, Story story, std::uint32_t count, std::size_t look) {
@@ -170,6 +171,17 @@ void let_grow(Story story, SocketRow& row, std::size_t look) {
   }
 }
 
+/// A server that never asks whether its clients still live, and one of them that does.
+void add_gone(SampleBuilder& sample, SocketRow& row) {
+  row.keepalive = false;
+  SocketRow again = row;
+  again.cookie = again.inode = 5;
+  again.remote.port = 50'000;
+  again.last_data_recv_ms = 100;
+  SocketRow server = a_socket().cookie(7).pid(kProgram, "program").local(kServer);
+  sample.add(again).add(listener_in(Story::gone, server, 0, 0));
+}
+
 Window many_of(const SocketForm& form, Story story) {
   SocketRow one = socket_of(form);
   return a_window(kLooks, [&](SampleBuilder& sample, std::size_t look) {
@@ -184,6 +196,7 @@ Window many_of(const SocketForm& form, Story story) {
       return;
     }
     if (story == Story::unanswered && unsent(form)) stay_unanswered(one);
+    if (story == Story::gone) add_gone(sample, one);
     if (story == Story::locked) lock_buffers(one, look);
     if (story > Story::locked) let_grow(story, one, look);
     sample.add(count, one);

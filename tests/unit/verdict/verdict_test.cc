@@ -87,7 +87,7 @@ TEST(Verdict, a_finding_names_the_group_of_its_process) {
 TEST(Verdict, a_quiet_host_has_no_finding_and_a_list_of_what_is_fine) {
   auto quiet = [](SampleBuilder& sample, std::size_t) {
     listener(sample);
-    sample.add(build::a_user_queue());
+    sample.add(build::a_user_queue()).set([](Sample& s) { s.setting_files.emplace(); });
   };
   Verdict verdict = judge(a_window(8, quiet), lab());
   EXPECT_TRUE(verdict.findings.empty());
