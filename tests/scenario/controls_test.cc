@@ -22,9 +22,14 @@ struct Control {
 
 const std::vector<Control>& controls() {
   static const std::vector<Control> all{
-      {"half-close"}, {"pool"},           {"idle-pool", false}, {"busy-server"},       {"prefork"},
-      {"healthy"},    {"reuseport-even"}, {"many-listeners"},   {"fast-open"},         {"defer-accept"},
-      {"keepalive"},  {"few-at-a-time"},  {"own-limit"},        {"ipv6-first", false}, {"stray-segments"},
+      {"half-close"},       {"pool"},
+      {"idle-pool", false}, {"busy-server"},
+      {"prefork"},          {"healthy"},
+      {"reuseport-even"},   {"many-listeners"},
+      {"fast-open"},        {"defer-accept"},
+      {"keepalive"},        {"few-at-a-time"},
+      {"own-limit"},        {"ipv6-first", false},
+      {"stray-segments"},   {"linger-aborts", false},
   };
   return all;
 }

@@ -130,6 +130,15 @@ Scene make_hidden_user_queue(Stage& stage, const Request& request);
 // Calls that hold the lock of their socket (lock_faults.cc).
 Scene make_backlog_drops(Stage& stage, const Request& request);
 
+// Connections that end badly, or that nobody ends (end_faults.cc).
+Scene make_orphans(Stage& stage, const Request& request);
+Scene make_linger_close(Stage& stage, const Request& request);
+Scene make_linger_loses(Stage& stage, const Request& request);
+Scene make_linger_aborts(Stage& stage, const Request& request);
+Scene make_vanished_clients(Stage& stage, const Request& request);
+Scene make_unread_forgotten(Stage& stage, const Request& request);
+Scene make_connection_per_request(Stage& stage, const Request& request);
+
 // Nothing wrong at all (healthy.cc, process_faults.cc).
 Scene make_pool(Stage& stage, const Request& request);
 Scene make_healthy(Stage& stage, const Request& request);
