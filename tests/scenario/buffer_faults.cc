@@ -25,7 +25,7 @@ constexpr std::uint64_t kCappedRate = 100'000'000;  // over 30 ms: 375,000 bytes
 volatile std::sig_atomic_t connect_again = 0;
 
 /// A sender with all that it needs; writes for ever, and connects again at SIGHUP.
-void send_bulk(const Request& request, std::uint16_t port, const char* address, int sndbuf_bytes) {
+void send_bulk(const Request& request, std::uint16_t port, const char* address, int sndbuf_bytes, Millis pause) {
   struct sigaction again{};
   again.sa_handler = [](int) { connect_again = 1; };  // without SA_RESTART: send() returns
   sigaction(SIGHUP, &again, nullptr);
@@ -43,6 +43,9 @@ void send_bulk(const Request& request, std::uint16_t port, const char* address, 
       set_congestion_control(fd, request.congestion_control);
     }
     while (connect_again == 0 && send(fd, buffer.data(), buffer.size(), MSG_NOSIGNAL) > 0) {
+      if (pause.count() > 0) {
+        sleep_for(pause);
+      }
     }
     if (connect_again == 0) {
       throw std::runtime_error("the bulk receiver went away");
@@ -63,6 +66,7 @@ struct LongFlow {
   int rcvbuf_bytes = 0, sndbuf_bytes = 0;  ///< 0: left to the kernel
   std::uint64_t rate_bits_per_s = 200'000'000;
   Millis pause{0};                                 ///< of the receiver, after each 64 KiB
+  Millis sender_pause{0};                          ///< of the sender, after each 64 KiB
   const char *sysctl = nullptr, *value = nullptr;  ///< of the culprit's namespace
 };
 
@@ -111,7 +115,7 @@ Scene make_long_flow(Stage& stage, const Request& request, const char* name, con
       "tcpfault-send",
       [=](const Channel&) {
         run_at_once();
-        send_bulk(request, port, receiver_address, flow.sndbuf_bytes);
+        send_bulk(request, port, receiver_address, flow.sndbuf_bytes, flow.sender_pause);
       },
       flow.receiver_is_here ? sides.there : sides.here);
   receiver.channel.hear();
@@ -259,6 +263,10 @@ Scene make_moderate_off(Stage& stage, const Request& request) {
                          .rate_bits_per_s = kCappedRate,
                          .sysctl = "net/ipv4/tcp_moderate_rcvbuf",
                          .value = "0"});
+}
+
+Scene make_writes_slowly(Stage& stage, const Request& request) {
+  return make_long_flow(stage, request, "writes-slowly", {.rate_bits_per_s = kCappedRate, .sender_pause = Millis{50}});
 }
 
 Scene make_bulk_far(Stage& stage, const Request& request) {

@@ -71,6 +71,7 @@ Scene make_swept_leak(Stage& stage, const Request& request);
 Scene make_md5_missing(Stage& stage, const Request& request);
 Scene make_socket_filter(Stage& stage, const Request& request);
 Scene make_syn_flood(Stage& stage, const Request& request);
+Scene make_defer_silent(Stage& stage, const Request& request);
 Scene make_defer_accept(Stage& stage, const Request& request);
 Scene make_stray_segments(Stage& stage, const Request& request);
 
@@ -99,6 +100,7 @@ Scene make_rcvbuf_locked(Stage& stage, const Request& request);
 Scene make_sndbuf_locked(Stage& stage, const Request& request);
 Scene make_rmem_capped(Stage& stage, const Request& request);
 Scene make_moderate_off(Stage& stage, const Request& request);
+Scene make_writes_slowly(Stage& stage, const Request& request);
 Scene make_bulk_far(Stage& stage, const Request& request);
 Scene make_rmem_enough(Stage& stage, const Request& request);
 Scene make_wmem_capped(Stage& stage, const Request& request);
@@ -106,6 +108,10 @@ Scene make_sndbuf_enough(Stage& stage, const Request& request);
 Scene make_messages_wait(Stage& stage, const Request& request);
 Scene make_slow_reader_far(Stage& stage, const Request& request);
 Scene make_mem_pressure(Stage& stage, const Request& request);
+
+// What arrives and is not taken (receive_faults.cc).
+Scene make_tiny_segments(Stage& stage, const Request& request);
+Scene make_orphans_unsent(Stage& stage, const Request& request);
 
 // Senders that stand in their own way, and paths that lose what they carry (path_faults.cc).
 Scene make_nagle_stall(Stage& stage, const Request& request);

@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <deque>
 #include <functional>
 
 #include "tests/scenario/faults.h"
@@ -139,6 +140,33 @@ Scene make_socket_filter(Stage& stage, const Request& request) {
   });
   client.channel.hear();
   return {{"socket-filter", server.pid, client.pid, port, 1}};
+}
+
+Scene make_defer_silent(Stage& stage, const Request& request) {
+  const Actor server = stage.start("tcpfault-server", [=](const Channel& channel) {
+    const Listening listening = listen_on({.port = request.port});
+    set_option(listening.fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, 30, "TCP_DEFER_ACCEPT");
+    channel.say(listening.port);
+    serve_all(listening.fd);
+  });
+  const auto port = static_cast<std::uint16_t>(server.channel.hear());
+  const Actor client = stage.start("tcpfault-client", [=](const Channel& channel) {
+    constexpr Millis kPatience{4'000};  // each waits so long for the server to greet it
+    std::deque<int> waiting;
+    for (int i = 0;; ++i) {
+      waiting.push_back(connect_to(port));
+      sleep_for(kPatience / request.count);
+      if (i >= request.count) {
+        close(waiting.front());
+        waiting.pop_front();
+      }
+      if (i == request.count) {
+        channel.say(1);
+      }
+    }
+  });
+  client.channel.hear();
+  return {{"defer-silent", server.pid, client.pid, port, request.count}};
 }
 
 Scene make_defer_accept(Stage& stage, const Request& request) {

@@ -39,6 +39,8 @@ const std::vector<Row>& control_rows() {
             {"rcvbuf-locked-by-app", "rcvbuf-bdp-autotune-cap", "sndbuf-locked-by-app", "sndbuf-bdp-autotune-cap",
              "peer-window-limited"},
             true),
+        row("writes-slowly", "R41", all_of({carries(3, 30), grows(kClients, "bytes_acked", 5e6)}),
+            {"sndbuf-locked-by-app", "sndbuf-bdp-autotune-cap", "peer-window-limited", "slow-start-after-idle"}, true),
         row("rmem-enough", "E30", all_of({carries(80, 120), has(kServers, "skmem.rb", 1e6, 0.8)}),
             {"rcvbuf-bdp-autotune-cap", "rcvbuf-locked-by-app"}, true),
         row("sndbuf-enough", "E03-cubic", all_of({carries(15, 25), has_at_most(kClients, "skmem.tb", 262'144)}),
@@ -73,11 +75,26 @@ const std::vector<Row>& control_rows() {
         row("stray-segments", "R47", grows({.state = "LISTEN"}, "skmem.d", 0),
             {"syn-drops-not-overflow", "backlog-too-small", "syn-flood-vs-overflow"}),
     };
+    Row reordered_peer;
     for (Row& one : rows) {
+      if (one.name == "server-time-wait") {
+        one.parts.front().wanted = {{"do-nothing", Who::anybody, Severity::info}};
+      }
+      if (one.name == "idle-pool") {
+        one.parts.front().wanted = {{"close-wait-leak", Who::culprit, Severity::info}};
+      }
+      if (one.name == "reordering") {
+        reordered_peer = one;
+      }
       if (one.name.starts_with("bulk") || one.name.ends_with("-enough")) {
         one.limiter = Class::none;
       }
     }
+    // What the sender cannot know, its receiver does.
+    reordered_peer.name = "reordering-peer";
+    reordered_peer.asked = End::far;
+    reordered_peer.parts.front().wanted = {{"ooo-queue-pressure", Who::anybody, Severity::info}};
+    rows.push_back(std::move(reordered_peer));
     return rows;
   }();
   return all;

@@ -88,6 +88,9 @@ std::vector<Row> listeners() {
       row("socket-filter", "C.0a R47", {{"syn-drops-not-overflow"}},
           all_of({grows(kListener, "skmem.d", 5), rises_at_most("TcpExt.ListenOverflows", 0)}),
           {"backlog-too-small", "accept-queue-app-slow"}),
+      row("defer-silent", "R19", {{"defer-fastopen-lint", Who::anybody, Severity::info}},
+          all_of({rises("TcpExt.TCPDeferAcceptDrop", 40), stand({.state = "SYN-RECV", .port = Port::local}, 15, 0.9)}),
+          {"syn-flood-vs-overflow", "backlog-too-small", "syn-drops-not-overflow"}),
       row("syn-flood", "E05x R17", {{"syn-flood-vs-overflow"}},
           all_of({rises("TcpExt.SyncookiesSent", 500), rises_at_most("TcpExt.SyncookiesRecv", 5)}),
           {"backlog-too-small", "accept-queue-app-slow", "syn-drops-not-overflow"}),
@@ -102,6 +105,14 @@ std::vector<Row> processes() {
       row("slow-reader", "E11 R07", {{"reader-too-slow"}},
           all_of({has(kReader, "recv_q", 65'536), stays(kReader, "bytes_received"), has_timer(kClients, "persist")}),
           {"rcvbuf-locked-by-app", "sndbuf-locked-by-app", "tcp-mem-pressure-global"}),
+      row("orphans-unsent", "E09 R07", {{"reader-too-slow"}},
+          all_of({stand({.state = "FIN-WAIT-1", .port = Port::remote, .held = Held::by_nobody}),
+                  rises("TcpExt.TCPWinProbe", 20)}),
+          {"close-wait-leak", "fin-wait2-orphan-buildup"}),
+      row("tiny-segments", "E12b R08", {{"rcv-collapse-prune", Who::culprit, Severity::info}},
+          all_of({rises("TcpExt.PruneCalled", 1), rises("TcpExt.TCPRcvCollapsed", 50),
+                  has(kReader, "recv_q", 65'536, 0.6)}),
+          {"rcvbuf-bdp-autotune-cap"}),
       row("fork-server", "R07", {{"reader-too-slow"}},
           all_of({has(kReader, "recv_q", 16'384), has_timer(kClients, "persist")}), {"close-wait-leak"}),
       row("relay-stuck", "R52", {{"reader-too-slow"}},
@@ -132,7 +143,8 @@ std::vector<Row> processes() {
 std::vector<Row> connects() {
   constexpr Which kTrying{.state = "SYN-SENT", .port = Port::remote};
   return {
-      row("connect-refused", "R42", {{"connects-fail"}}, all_of({nobody_listens(), rises("Tcp.AttemptFails", 50)})),
+      row("connect-refused", "R42", {{"connects-fail"}, {"reset-attribution", Who::anybody, Severity::info}},
+          all_of({nobody_listens(), rises("Tcp.AttemptFails", 50)})),
       row("connect-no-answer", "R42", {{"connects-fail"}},
           all_of({stand(kTrying, 8, 0.6), rises("TcpExt.TCPSynRetrans", 8)})),
       row("connect-no-route", "R42", {{"connects-fail"}}, rises("Ip.OutNoRoutes", 50)),
@@ -239,6 +251,9 @@ const std::vector<Row>& fault_rows() {
     std::vector<Row> out;
     for (std::vector<Row> (*group)() : {not_closed, listeners, processes, connects, paths}) {
       for (Row& one : group()) {
+        if (one.name == "tiny-segments") {
+          one.parts.front().beside = {"reader-too-slow"};  // as it is, for a second at a time
+        }
         if (const auto limiter = limiters.find(one.name); limiter != limiters.end()) {
           one.limiter = limiter->second;
         }

@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <mutex>
 #include <thread>
 
@@ -37,7 +38,7 @@ struct Options {
   std::vector<std::string> only;
   int repeat = 1, jobs = 4;
   bool list = false, verbose = false;
-  std::string advisor;
+  std::string advisor, keep;
 };
 
 bool is_chosen(const Row& row, const Group& group, const std::vector<std::string>& only) {
@@ -134,6 +135,7 @@ class Exam {
 
   void run() {
     std::vector<std::jthread> workers;
+    workers.reserve(static_cast<std::size_t>(options_.jobs));
     for (int i = 0; i < options_.jobs; ++i) {
       workers.emplace_back([this] { work(); });
     }
@@ -191,6 +193,11 @@ class Exam {
       room_.give(cost);
       const std::lock_guard lock(mutex_);
       print(*task);
+      if (!options_.keep.empty() && task->result.report.is_object()) {
+        std::ofstream(fmt::format("{}/{}-{}.json", options_.keep, task->row->name, task - tasks_.data()))
+            << task->result.report.dump(2) << '\n';
+      }
+      task->result.report = nullptr;
     }
   }
 
@@ -271,6 +278,8 @@ int run(int argc, char** argv) {
   app.add_option("--jobs", options.jobs, "rows at the same time (4)")->check(CLI::Range(1, 6));
   app.add_option("--advisor", options.advisor,
                  "another program to examine: it is started with pid:N and prints what docs/ground-truth.md says");
+  app.add_option("--keep", options.keep, "write each report to this folder, as ROW-N.json")
+      ->check(CLI::ExistingDirectory);
   app.add_flag("--list", options.list, "show the rows and what has to be said about them");
   app.add_flag("--verbose", options.verbose, "print all that was said");
   try {

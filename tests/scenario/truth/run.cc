@@ -157,13 +157,13 @@ Result run_row(const Row& row, const Tools& tools) {
   Result out;
   try {
     Scene scene(row, tools);
-    const json report = ask(row, tools, scene);
+    out.report = ask(row, tools, scene);
     for (std::size_t i = 0; i < row.parts.size(); ++i) {
       if (const std::string missing = row.parts[i].proof(scene.testimony(i)); !missing.empty()) {
         throw Stopped{State::invalid, std::string(row.parts[i].fault) + ": " + missing};
       }
     }
-    out.said = findings_in(report);
+    out.said = findings_in(out.report);
     out.judged = judge(expectation(row, scene), out.said);
   } catch (const Stopped& stopped) {
     out.state = stopped.state;

@@ -25,6 +25,7 @@ struct Result {
   std::string why;  ///< if it was not judged
   Judged judged;
   std::vector<Said> said;
+  nlohmann::json report;
   double seconds = 0;
 
   bool is_right() const { return state == State::judged && judged.missed.empty() && judged.too_much.empty(); }
