@@ -20,7 +20,7 @@ namespace {
 
 constexpr int kExitWrong = 1, kExitUsage = 2, kExitNoRight = 4;
 constexpr int kTriesIfInvalid = 3;  // a busy machine is no fault of the advisor's; what it said is never asked again
-constexpr int kCostMeasured = 2;
+constexpr int kCostMeasured = 3;    // of four places: one of them at a time, and one other
 
 struct Group {
   std::string_view name, what;
@@ -60,7 +60,7 @@ std::string unknown_word(const std::vector<std::string>& only) {
   return "";
 }
 
-/// Lets rows begin while there is room on the machine. Rows in which rates are measured need twice as much.
+/// Lets rows begin while there is room on the machine. Rows in which rates are measured need more.
 class Room {
  public:
   explicit Room(int places) : free_(places), places_(places) {}
