@@ -133,7 +133,7 @@ Finding finding_for(const Evidence& in, const Forgotten& here) {
                               human_bytes(here.unread), many, seconds_text(here.shortest_s));
   finding.confidence_why = fmt::format(
       "nothing of it was read since it came, and {} of the same process {} read meanwhile; a program that does one "
-      "request after the other on a connection leaves the next one as well",
+      "request after the other on a connection leaves the next one as well, and so does one that holds back on purpose",
       counted(here.read_elsewhere, "connection"), here.read_elsewhere == 1 ? "was" : "were");
   if (!here.calls_seen) finding.confidence_why += "; whether it tried to read was not seen";
   if (here.answers_wait) finding.confidence_why += "; it has answers that peers do not take, and may hold back";
