@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <string>
@@ -23,7 +24,8 @@ constexpr Threshold kGrowsFor = time_threshold("grows_for", 30);  // or all the 
 constexpr Threshold kIdleFor = time_threshold("idle_for", 10);    // or a third of it
 constexpr Threshold kIdleShare = ratio_threshold("idle_share", 0.8);
 constexpr Threshold kSameRemote = ratio_threshold("same_remote", 0.8);  // of the new sockets
-constexpr Threshold kFillsFor = time_threshold("fills_for", 30);        // or twice the age, if that is less
+constexpr Threshold kFillsFor = time_threshold("fills_for", 30);        // or kAges times the age, if that is less
+constexpr double kAges = 2.5;
 constexpr double kAsBefore = 0.5;  // of the rate now, at least, before we looked: then it has been going on
 constexpr std::size_t kParts = 4;
 constexpr std::size_t kFewestSamples = 2 * kParts;
@@ -104,7 +106,7 @@ double rests_s(const SocketRow& row) {
 /// soon. What rests for longer than we looked tells whether as many were opened before.
 void see_how_long(const Evidence& in, Growing& growing) {
   const double age_s = static_cast<double>(in.policy.age.count()) / 1000;
-  const double span_s = growing.counts.span_s(), fills_s = std::min(in.policy.value(kFillsFor), 2 * age_s);
+  const double span_s = growing.counts.span_s(), fills_s = std::min(in.policy.value(kFillsFor), kAges * age_s);
   growing.lasts_s = span_s;
   growing.lasted = span_s >= fills_s;
   if (growing.lasted || span_s <= 0) return;
@@ -136,7 +138,10 @@ void look_at_rows(const Evidence& in, double look_s, Growing& growing) {
     auto is_this = [&](const HoldingProcess& other) { return other.pid == growing.owner->pid; };
     if (std::ranges::any_of(row->others, is_this)) ++growing.kept_for_others;
   }
-  growing.complete = growing.rows.size() >= growing.owner->sockets[index_of(TcpState::established)];
+  // Descriptors are counted a moment after the sockets were: what came in between has no row yet.
+  const double a_look = std::ceil(growing.by() / static_cast<double>(growing.counts.size() - 1));
+  growing.complete =
+      static_cast<double>(growing.rows.size()) + a_look >= growing.owner->sockets[index_of(TcpState::established)];
   const double idle_s = std::min(in.policy.value(kIdleFor), look_s / 3);
   // One that was opened a moment ago is not idle yet: those count that were there before.
   double then_s = window.span_s() - idle_s;

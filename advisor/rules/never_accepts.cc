@@ -29,6 +29,7 @@ constexpr double kSomeAccepted = 2;  // connections; one may be the distance bet
 struct Waiting {
   const SocketRow* listener = nullptr;
   double least = 0, last = 0, joined = 0;  ///< connections; `joined` in the time looked at
+  std::optional<double> taken = {};        ///< of those that waited when we began to look; nothing if it is not known
 };
 
 /// What a series said in the last `look_s` of the window.
@@ -96,9 +97,8 @@ std::optional<double> accepted_from(const Window& window, const Waiting& waiting
 
 /// A program that serves so many at a time lets the others wait on purpose. Its queue may be as long at each look, and
 /// moves all the same: what came and is in no queue was accepted, and nobody else can have accepted it.
-bool moves(const Window& window, const Waiting& waiting, const Arrivals& arrivals, double look_s) {
-  const std::optional<double> taken = accepted_from(window, waiting, waiting.last - waiting.joined, look_s);
-  if (taken.value_or(0) >= kSomeAccepted) return true;
+bool moves(const Window& window, const Waiting& waiting, const Arrivals& arrivals) {
+  if (waiting.taken) return *waiting.taken >= kSomeAccepted;
   if (arrivals.accepted() < kSomeAccepted) return false;
   return std::ranges::none_of(window.connections().in_state(TcpState::listen), [&](const SocketRow* other) {
     return other != waiting.listener && other->netns == waiting.listener->netns &&
@@ -120,10 +120,13 @@ Finding finding_for(const Evidence& in, const Waiting& waiting, bool none_accept
       fmt::format("{} does not accept on {}: {} for {} and more", process_text(finding.scope), port_text(listener),
                   counted(to_u64(waiting.least), "connection") + (waiting.least == 1 ? " waits" : " wait"),
                   seconds_text(std::min(window.span_s(), in.policy.value(kWaitsFor))));
-  finding.confidence = none_accepted ? Confidence::high : Confidence::medium;
+  const bool the_same = waiting.taken.value_or(1) <= 0;
+  finding.confidence = none_accepted || the_same ? Confidence::high : Confidence::medium;
   finding.confidence_why =
-      none_accepted ? "all connections that came to this namespace meanwhile are still in accept queues"
-                    : "the queue never became shorter; somebody in this namespace accepts, which may be this listener";
+      the_same ? "those that waited when we began to look wait still, one by one"
+      : none_accepted
+          ? "all connections that came to this namespace meanwhile are still in accept queues"
+          : "the queue never became shorter; somebody in this namespace accepts, which may be this listener";
   std::string source = source_of(in.now(), FactId::snapshot);
   std::optional<double> limit;
   if (listener.accept_limit) limit = *listener.accept_limit;
@@ -185,10 +188,10 @@ Outcome judge_never_accepts(const Evidence& in) {
     if (came.size() >= 2) here.came = came.increase();
   }
   std::vector<Finding> findings;
-  for (const Waiting& waiting : found) {
+  for (Waiting& waiting : found) {
+    waiting.taken = accepted_from(window, waiting, waiting.last - waiting.joined, look_s);
     const Arrivals& here = arrivals[waiting.listener->netns];
-    if (!moves(window, waiting, here, look_s))
-      findings.push_back(finding_for(in, waiting, here.came && here.accepted() <= 0));
+    if (!moves(window, waiting, here)) findings.push_back(finding_for(in, waiting, here.came && here.accepted() <= 0));
   }
   return Outcome::of(std::move(findings), std::move(not_assessed),
                      "listeners whose queue held connections all the time",

@@ -98,11 +98,14 @@ void say_busy(const WorkerPool& pool, Finding& finding) {
 void say_own_limit(const Sample& sample, const SocketRow& listener, Finding& finding) {
   const std::uint64_t open = accepted_at(sample, listener);
   if (open == 0 || open == ~std::uint64_t{0}) return;
+  finding.meaning += fmt::format(
+      " It has {} open that it took before: if that is a limit of its own (maxconn, a pool of threads, a semaphore), "
+      "it "
+      "lets the others wait on purpose.",
+      counted(open, "connection"));
   finding.recommendation.steps.push_back(
-      fmt::format("it has {} open that it took before: if that is a limit of its own (maxconn, a pool of threads, a "
-                  "semaphore), it lets the others wait on purpose; raise that limit, or end connections that say "
-                  "nothing",
-                  counted(open, "connection")));
+      fmt::format("at a limit of its own: raise it, or end those of the {} that say nothing (an idle time-out)",
+                  counted(open, "open connection")));
 }
 
 void name_worker(const WorkerPool& pool, Scope& scope) {

@@ -302,7 +302,7 @@ struct Growth {
   std::uint32_t first = 20, step = 5;
   bool idle = true, server = false, rows = true;
   std::uint32_t used_again_after = 0;  ///< looks after its opening, each once; 0: never
-  std::size_t looks = 12;
+  std::size_t looks = 14;
   std::uint32_t before = 0;  ///< seconds that the first ones have rested when we begin to look, one more for each
 };
 
@@ -334,7 +334,7 @@ TEST(EstablishedGrowth, names_the_client_that_forgets_to_close) {
   EXPECT_EQ(finding->scope.pid, 7u);
   EXPECT_EQ(finding->scope.remote, "10.0.0.2:443");
   EXPECT_EQ(finding->recommendation.kind, RecommendationKind::application);
-  EXPECT_EQ(value_of(*finding, "established_growth"), 55);
+  EXPECT_EQ(value_of(*finding, "established_growth"), 65);
   EXPECT_THAT(finding->meaning, HasSubstr("its descriptors end in 3m"));
 }
 
@@ -370,6 +370,24 @@ TEST(EstablishedGrowth, connections_that_are_used_now_and_then_are_fine) {
   expect_fine(judged("established-growth", connections({.server = true, .used_again_after = 4}), lab()));
   // An answer that comes at once is part of its opening.
   EXPECT_TRUE(only_finding(judged("established-growth", connections({.used_again_after = 1}), lab())));
+}
+
+TEST(EstablishedGrowth, one_that_came_while_descriptors_were_counted_may_have_no_row) {
+  auto with = [](std::uint32_t more) {
+    return a_window(14, [more](SampleBuilder& sample, std::size_t i) {
+      auto count = static_cast<std::uint32_t>(20 + 5 * i);
+      sample.add(a_process(7, "app").sockets(TcpState::established, count + more).fds(200, 1024));
+      for (std::uint32_t k = 0; k < count; ++k) {
+        SocketRow row = a_socket().cookie(100 + k).pid(7, "app");
+        row.remote = Endpoint::v4(10, 0, 0, 2, 443);
+        std::uint32_t born = k < 20 ? 0 : (k - 20) / 5 + 1;
+        row.last_data_sent_ms = row.last_data_recv_ms = static_cast<std::uint32_t>((i - born) * 1000);
+        sample.add(row);
+      }
+    });
+  };
+  EXPECT_EQ(only_finding(judged("established-growth", with(3), lab()))->severity, Severity::warning);
+  EXPECT_EQ(only_finding(judged("established-growth", with(30), lab()))->severity, Severity::info);
 }
 
 TEST(EstablishedGrowth, without_rows_it_is_less_sure) {
