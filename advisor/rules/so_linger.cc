@@ -24,6 +24,7 @@ namespace {
 constexpr Threshold kHangsFor = time_threshold("hangs_for", 1);
 constexpr Threshold kMinResets = count_threshold("min_resets", 10, "connections");
 constexpr Threshold kMinLost = count_threshold("min_lost", 10, "connections");  // with data that nobody got
+constexpr double kOurShare = 1.25;  // resets of the whole host, of those of one namespace: more are of others as well
 constexpr const char* kId = "so-linger-misuse";
 constexpr std::string_view kCounter = "TcpExt.TCPAbortOnData";
 constexpr std::string_view kReason = "TCP_STATE";  // of a connection that ends without a FIN: tcp_disconnect()
@@ -125,8 +126,13 @@ std::optional<Resets> resets_of(const Evidence& in, const NetnsSample& netns, co
   if (const auto& life = in.now().lifecycle) {
     if (auto found = life->resets_sent.find(std::string(kReason)); found != life->resets_sent.end())
       out.by_reason = found->second;
-    out.lost = life->unsent_at_close;
-    out.lost_bytes = life->unsent_bytes_at_close;
+    // What the whole host counts is this namespace's only where nobody else ends connections this way.
+    if (!out.by_reason || static_cast<double>(*out.by_reason) <= kOurShare * counted.times) {
+      out.lost = life->unsent_at_close;
+      out.lost_bytes = life->unsent_bytes_at_close;
+    } else if (out.rows.empty()) {
+      return std::nullopt;
+    }
   }
   if (out.rows.empty() && static_cast<double>(out.by_reason.value_or(0)) < counted.times / 2) return std::nullopt;
   return out;

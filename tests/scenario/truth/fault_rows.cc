@@ -68,6 +68,27 @@ std::vector<Row> not_closed() {
   };
 }
 
+std::vector<Row> ends() {
+  constexpr Which kOrphans{.state = "FIN-WAIT-1", .port = Port::remote, .held = Held::by_nobody};
+  return {
+      row("orphans", "E09 R27", {{"orphan-buildup", Who::anybody, Severity::info}},
+          all_of({stand(kOrphans), has_timer(kOrphans, "persist"), stays(kOrphans, "bytes_acked")}),
+          {"fin-wait2-orphan-buildup", "close-wait-leak"}),
+      row("linger-close", "E23 R30", {{"so-linger-misuse", Who::anybody}},
+          all_of({stand({.state = "FIN-WAIT-1", .port = Port::remote}), process_is('S')}), {"reader-too-slow"}),
+      row("linger-loses", "E10 R30", {{"so-linger-misuse", Who::anybody}}, rises("TcpExt.TCPAbortOnData", 20),
+          {"rst-on-close-unread"}),
+      row("vanished-clients", "E19 R28", {{"established-dead-peer-leak"}},
+          all_of({stand(kReader), stays(kReader, "bytes_received"), none_stand(kClients)}),
+          {"established-growth", "close-wait-leak"}),
+      row("unread-forgotten", "E09 S2", {{"unread-forgotten"}},
+          all_of({stand(kReader), has(kReader, "recv_q", 20), stays(kReader, "recv_q")}),
+          {"rcvbuf-locked-by-app", "close-wait-leak"}),
+      row("connection-per-request", "R24", {{"connection-per-request", Who::anybody, Severity::info}},
+          rises("Tcp.ActiveOpens", 150), {"port-exhaustion", "connects-fail"}),
+  };
+}
+
 std::vector<Row> listeners() {
   return {
       row("accept-slow", "E04 R15", {{"accept-queue-app-slow"}},
@@ -260,7 +281,7 @@ const std::vector<Row>& fault_rows() {
   };
   static const std::vector<Row> all = [] {
     std::vector<Row> out;
-    for (std::vector<Row> (*group)() : {not_closed, listeners, processes, connects, paths}) {
+    for (std::vector<Row> (*group)() : {not_closed, ends, listeners, processes, connects, paths}) {
       for (Row& one : group()) {
         if (one.name == "tiny-segments") {
           one.parts.front().beside = {"reader-too-slow"};  // as it is, for a second at a time

@@ -186,6 +186,15 @@ Proof stand(Which which, double at_least, double share) {
   };
 }
 
+Proof none_stand(Which which) {
+  return [=](const Testimony& seen) {
+    return in_looks(
+        seen, 1, "no " + text_of(which),
+        [&](const Look& look) { return static_cast<double>(find(which, seen, look).size()); },
+        [](double number) { return number == 0; });
+  };
+}
+
 Proof nobody_listens() {
   return [](const Testimony& seen) {
     return in_looks(

@@ -28,6 +28,7 @@ Proof rises_at_most(std::string_view counter, double at_most);
 /// At each look (or at one in `share` of them) there are so many such sockets; `at_least` 0: as many as the story
 /// counts.
 Proof stand(Which which, double at_least = 0, double share = 1);
+Proof none_stand(Which which);
 Proof nobody_listens();
 /// Such sockets have this timer, at each look.
 Proof has_timer(Which which, std::string_view timer);

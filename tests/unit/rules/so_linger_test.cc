@@ -97,6 +97,14 @@ TEST(SoLinger, data_that_comes_after_close_counts_in_the_same_counter_and_is_ano
   EXPECT_FALSE(finding->scope.pid);
 }
 
+TEST(SoLinger, what_others_on_this_host_do_is_not_this_namespaces_doing) {
+  expect_fine(judged(kId, ending({.lost = 60, .open = 0, .by_reason = 400}), lab()));
+  auto finding = only_finding(judged(kId, ending({.lost = 60, .by_reason = 400}), lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::info) << "whose data it was nobody knows";
+  EXPECT_EQ(only_finding(judged(kId, ending({.lost = 60, .by_reason = 110}), lab()))->severity, Severity::warning);
+}
+
 TEST(SoLinger, few_resets_are_none) {
   expect_fine(judged(kId, ending({.per_look = 1}), lab()));
   expect_fine(judged(kId, ending({.per_look = 0}), lab()));
