@@ -60,7 +60,7 @@ const std::vector<Row>& control_rows() {
         row("closes-late", "R20", stand({.state = "CLOSE-WAIT", .port = Port::local}, 50), {"closed-socket-fd-leak"}),
         row("close-read", "E10", all_of({rises("Tcp.PassiveOpens", 200), rises_at_most("TcpExt.TCPAbortOnClose", 0)}),
             {"rst-on-close-unread"}),
-        row("linger-aborts", "E10", rises("Tcp.OutRsts", 100), {"so-linger-misuse"}),
+        row("linger-aborts", "E10", rises("Tcp.OutRsts", 100), {"rst-on-close-unread"}),  // aborts are told as info
         row("prefork", "R15", rises("Tcp.PassiveOpens", 200), {"accept-queue-app-slow", "process-stopped"}),
         row("reuseport-even", "R48", all_of({stand({.state = "LISTEN"}), rises("Tcp.PassiveOpens", 200)}),
             {"reuseport-unbalanced"}),
