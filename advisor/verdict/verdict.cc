@@ -46,6 +46,19 @@ int precedence(FindingClass finding_class) {
   return 7;
 }
 
+/// Findings are large and may be many: each is moved once, to where it stays.
+std::vector<Finding> join(std::vector<std::vector<Finding>> parts) {
+  std::vector<Finding> all;
+  std::size_t count = 0;
+  for (const auto& part : parts) count += part.size();
+  all.reserve(count);
+  for (auto& part : parts) {
+    all.insert(all.end(), std::move_iterator(part.begin()), std::move_iterator(part.end()));
+    part = {};
+  }
+  return all;
+}
+
 void sort_findings(std::vector<Finding>& findings) {
   using Rank = std::tuple<int, int, std::uint64_t, std::string_view, std::string_view>;
   sort_by_key(findings, [](const Finding& finding) {
@@ -168,6 +181,7 @@ Verdict judge(const Window& window, const Policy& policy) {
   const Unread unread = unread_namespaces(window.latest());
   const StateTotals unlisted = unlisted_connections(window.latest());
   verdict.could_see = unread.chosen == 0 || !unread.all();
+  std::vector<std::vector<Finding>> found;
   for (const Rule& rule : all_rules()) {
     Policy own = policy.of(rule.id);
     Outcome outcome = rule.judge(Evidence(whole, own));
@@ -178,13 +192,14 @@ Verdict judge(const Window& window, const Policy& policy) {
     }
     for (Finding& finding : outcome.findings) {
       if (finding.references.empty()) finding.references.assign(rule.references.begin(), rule.references.end());
-      verdict.findings.push_back(std::move(finding));
     }
+    found.push_back(std::move(outcome.findings));
     if (!outcome.fine_metric.empty()) add_fine(rule, outcome, unread, verdict);
     if (!outcome.not_assessed.empty()) {
       verdict.not_assessed.push_back({std::string(rule.id), std::move(outcome.not_assessed), !outcome.nothing_there});
     }
   }
+  verdict.findings = join(std::move(found));
   if (std::string why = unseen_namespaces(window.latest()); !why.empty()) {
     verdict.not_assessed.push_back({"netns:others", std::move(why)});
   }
