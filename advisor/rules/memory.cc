@@ -61,12 +61,13 @@ void recommend_limits(const Window& window, double p99_pages, Finding& finding) 
   Recommendation& cure = finding.recommendation;
   std::string gate = fmt::format("gate: tcp_mem[2] x {} B <= 25 % of {} = {} pages", memory.page_size,
                                  human_bytes(now.host.mem_bytes), with_commas(ceiling));
-  if (x <= limits[1]) {
+  const std::uint64_t used = memory.pages.value_or(0);  // a mark below it would begin with pressure
+  if (x <= limits[1] || x <= used) {
     cure.kind = RecommendationKind::capacity;
     cure.text = fmt::format(
-        "Do not raise tcp_mem: {} would not be more than now. Lower tcp_rmem[2] and tcp_wmem[2], use fewer busy "
+        "Do not raise tcp_mem: {} would not be more than {}. Lower tcp_rmem[2] and tcp_wmem[2], use fewer busy "
         "connections, or add memory.",
-        capped ? "what a quarter of the RAM allows" : "1.5 x the use");
+        capped ? "what a quarter of the RAM allows" : "1.5 x the use", x <= limits[1] ? "now" : "is in use now");
     cure.formula = gate;
     return;
   }

@@ -47,6 +47,14 @@ TEST(TcpMemPressure, a_small_machine_is_not_given_more_than_a_quarter) {
   EXPECT_THAT(finding->recommendation.text, HasSubstr("Do not raise tcp_mem"));
 }
 
+TEST(TcpMemPressure, a_mark_below_what_is_in_use_would_begin_with_pressure) {
+  Window window = a_window(5, [](SampleBuilder& sample, std::size_t) { in_use(sample, 3'900'000, true); });
+  auto finding = only_finding(judged("tcp-mem-pressure-global", window, lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_FALSE(finding->recommendation.change);
+  EXPECT_THAT(finding->recommendation.text, HasSubstr("would not be more than is in use now"));
+}
+
 TEST(TcpMemPressure, names_the_process_that_does_not_read) {
   Window window = a_window(5, [](SampleBuilder& sample, std::size_t) {
     in_use(sample, 400'000, true);
