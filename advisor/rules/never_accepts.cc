@@ -74,25 +74,36 @@ bool may_have_accepted(const Sample& now, const SocketRow& listener) {
   return arrived > listener.accept_queue.value_or(0);
 }
 
-/// Those that wait now and waited when we began to look: the queue is first in, first out, so that what is missing of
-/// those was accepted (or has gone). Nothing where not every one has a row, or another listener has the same port.
-std::optional<double> accepted_from(const Window& window, const Waiting& waiting, double queued_then, double look_s) {
-  const SocketRow& listener = *waiting.listener;
-  const Connections& connections = window.connections();
-  if (connections.listeners(listener.netns, listener.local.port).size() != 1) return std::nullopt;
+/// Connections that wait for accept() now, at one port.
+struct Unaccepted {
+  double rows = 0, from_before = 0;  ///< of those, the ones that waited when we began to look, too
+};
+using UnacceptedAt = std::map<std::pair<NetnsId, std::uint16_t>, Unaccepted>;
+
+UnacceptedAt unaccepted(const Window& window, double look_s) {
   std::size_t begin = 0;
   while (begin + 1 < window.samples() && window.seconds_at(begin) < window.span_s() - look_s) ++begin;
-  double rows = 0, still = 0;
+  UnacceptedAt out;
   for (TcpState state : {TcpState::established, TcpState::close_wait, TcpState::fin_wait_1, TcpState::fin_wait_2}) {
-    for (const SocketRow* row : connections.in_state(state)) {
-      bool here = row->holder == Holder::unaccepted && row->netns == listener.netns;
-      if (!here || row->local.port != listener.local.port) continue;
-      ++rows;
-      if (window.at(begin).find(*row) != nullptr) ++still;
+    for (const SocketRow* row : window.connections().in_state(state)) {
+      if (row->holder != Holder::unaccepted) continue;
+      Unaccepted& here = out[{row->netns, row->local.port}];
+      ++here.rows;
+      if (window.at(begin).find(*row) != nullptr) ++here.from_before;
     }
   }
-  if (rows < waiting.last) return std::nullopt;
-  return std::max(0.0, queued_then - still);
+  return out;
+}
+
+/// The queue is first in, first out: what is missing of those that waited when we began to look was accepted (or has
+/// gone). Nothing where not every one has a row, or another listener has the same port.
+std::optional<double> accepted_from(const Window& window, const Waiting& waiting, const UnacceptedAt& all) {
+  const SocketRow& listener = *waiting.listener;
+  if (window.connections().listeners(listener.netns, listener.local.port).size() != 1) return std::nullopt;
+  auto found = all.find({listener.netns, listener.local.port});
+  const Unaccepted here = found == all.end() ? Unaccepted{} : found->second;
+  if (here.rows < waiting.last) return std::nullopt;
+  return std::max(0.0, waiting.last - waiting.joined - here.from_before);
 }
 
 /// A program that serves so many at a time lets the others wait on purpose. Its queue may be as long at each look, and
@@ -188,8 +199,9 @@ Outcome judge_never_accepts(const Evidence& in) {
     if (came.size() >= 2) here.came = came.increase();
   }
   std::vector<Finding> findings;
+  const UnacceptedAt waiting_now = found.empty() ? UnacceptedAt{} : unaccepted(window, look_s);
   for (Waiting& waiting : found) {
-    waiting.taken = accepted_from(window, waiting, waiting.last - waiting.joined, look_s);
+    waiting.taken = accepted_from(window, waiting, waiting_now);
     const Arrivals& here = arrivals[waiting.listener->netns];
     if (!moves(window, waiting, here)) findings.push_back(finding_for(in, waiting, here.came && here.accepted() <= 0));
   }
