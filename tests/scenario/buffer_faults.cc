@@ -188,9 +188,9 @@ Scene make_slow_reader(Stage& stage, const Request& request) {
   const Actor reader = stage.start("tcpfault-reader", [=](const Channel& channel) {
     const Listening listening = listen_on({.port = request.port});
     channel.say(listening.port);
-    std::vector<int> held;
-    for (int i = 0; i < request.count; ++i) {
-      held.push_back(accept_one(listening.fd));
+    std::vector<int> held(static_cast<std::size_t>(request.count));
+    for (int& fd : held) {
+      fd = accept_one(listening.fd);
     }
     std::array<char, kMaxReadBytes> buffer;
     // It begins as a good reader until its buffers have grown: on loopback, where a segment may have 64 KiB, the first
@@ -201,7 +201,8 @@ Scene make_slow_reader(Stage& stage, const Request& request) {
       }
     }
     const auto wanted = static_cast<std::size_t>(request.read_bytes);
-    while (wanted > 0) {
+    if (wanted == 0) return;
+    while (true) {
       sleep_for(kPause);
       for (const int fd : held) {
         check(static_cast<int>(recv(fd, buffer.data(), wanted, MSG_DONTWAIT)), "read a little");
@@ -210,9 +211,9 @@ Scene make_slow_reader(Stage& stage, const Request& request) {
   });
   const auto port = static_cast<std::uint16_t>(reader.channel.hear());
   const Actor sender = stage.start("tcpfault-sender", [=](const Channel& channel) {
-    std::vector<int> fds;
-    for (int i = 0; i < request.count; ++i) {
-      fds.push_back(connect_to(port));
+    std::vector<int> fds(static_cast<std::size_t>(request.count));
+    for (int& fd : fds) {
+      fd = connect_to(port);
     }
     const std::vector<char> buffer(64 * 1024, 'x');
     // Each time that there is room, fill it. The window is closed when nothing fits for a while.
@@ -347,7 +348,7 @@ Scene make_mem_pressure(Stage& stage, const Request& request) {
                                      std::to_string(used + kMaxPages));
 
   const Actor server = stage.start("tcpfault-server", [=](const Channel& channel) {
-    need_descriptors(static_cast<std::size_t>(request.count + 64));
+    need_descriptors(static_cast<std::size_t>(request.count) + 64);
     const Listening listening = listen_on({.port = request.port});
     channel.say(listening.port);
     for (std::vector<int> held;;) {
@@ -356,7 +357,7 @@ Scene make_mem_pressure(Stage& stage, const Request& request) {
   });
   const auto port = static_cast<std::uint16_t>(server.channel.hear());
   const Actor client = stage.start("tcpfault-client", [=](const Channel& channel) {
-    need_descriptors(static_cast<std::size_t>(request.count + 64));
+    need_descriptors(static_cast<std::size_t>(request.count) + 64);
     const std::vector<char> buffer(64 * 1024, 'x');
     const auto fill = [&](int fd) {
       while (send(fd, buffer.data(), buffer.size(), MSG_NOSIGNAL | MSG_DONTWAIT) > 0) {

@@ -81,11 +81,11 @@ int tcp_state(int fd) {
   return info.tcpi_state;
 }
 
-bool all_in_state(const std::vector<int>& fds, TcpState state) {
+bool all_in_state(const std::vector<int>& fds, int state) {
   return std::ranges::all_of(fds, [state](int fd) { return tcp_state(fd) == state; });
 }
 
-int count_in_state(std::uint16_t port, TcpState state) {
+int count_in_state(std::uint16_t port, int state) {
   std::ifstream table("/proc/self/net/tcp");
   int count = 0;
   for (std::string line; std::getline(table, line);) {

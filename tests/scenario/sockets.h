@@ -15,7 +15,7 @@ namespace tcpfault {
 inline constexpr const char* kLoopback = "127.0.0.1";
 
 /// TCP states as tcp_info and /proc/net/tcp number them.
-enum TcpState { kEstablished = 1, kFinWait2 = 5, kTimeWait = 6, kClose = 7, kCloseWait = 8 };
+inline constexpr int kEstablished = 1, kFinWait2 = 5, kTimeWait = 6, kClose = 7, kCloseWait = 8;
 
 struct ListenOptions {
   const char* address = kLoopback;
@@ -38,9 +38,9 @@ void set_option(int fd, int level, int option, int value, const char* what);
 void set_congestion_control(int fd, const std::string& name);
 
 int tcp_state(int fd);
-bool all_in_state(const std::vector<int>& fds, TcpState state);
+bool all_in_state(const std::vector<int>& fds, int state);
 /// Sockets of this network namespace in `state` whose local port is `port`, from /proc/self/net/tcp.
-int count_in_state(std::uint16_t port, TcpState state);
+int count_in_state(std::uint16_t port, int state);
 
 /// Raises the soft limit of descriptors to the hard one; throws if that is less than `needed`.
 void need_descriptors(std::size_t needed);

@@ -179,9 +179,9 @@ Scene make_defer_accept(Stage& stage, const Request& request) {
   const auto port = static_cast<std::uint16_t>(server.channel.hear());
   const Actor client = stage.start("tcpfault-client", [=](const Channel& channel) {
     for (int round = 0;; ++round) {
-      std::vector<int> opened;
-      for (int i = 0; i < request.count; ++i) {
-        opened.push_back(connect_to(port));
+      std::vector<int> opened(static_cast<std::size_t>(request.count));
+      for (int& fd : opened) {
+        fd = connect_to(port);
       }
       sleep_for(Millis{300});
       for (const int fd : opened) {

@@ -26,7 +26,7 @@ class RandomHost {
     std::vector<Sample> out;
     for (std::size_t i = 0; i < ticks_; ++i) {
       SampleBuilder sample;
-      sample.at(seconds(static_cast<std::int64_t>(i)));
+      sample.at(Seconds(static_cast<std::int64_t>(i)));
       for (const auto& [name, values] : settings_) sample.sysctl(name, values);
       sample.set([&](Sample& one) {
         mark_host_settings(one);
@@ -46,7 +46,7 @@ class RandomHost {
   }
 
  private:
-  using seconds = std::chrono::seconds;
+  using Seconds = std::chrono::seconds;
   static constexpr NetnsId kOther = 4026532001;
 
   std::uint64_t up_to(std::uint64_t least, std::uint64_t most) {
@@ -91,11 +91,10 @@ class RandomHost {
     for (const Knob& knob : knobs()) {
       if ((knob.least == 0 && knob.most == 0) || !one_in(6)) continue;
       const bool triple = knob.name.ends_with("mem"), pair = knob.name.ends_with("port_range");
-      std::vector<std::int64_t> values;
+      std::vector<std::int64_t> values(triple ? 3 : pair ? 2 : 1);
       const auto least = static_cast<std::uint64_t>(std::max<std::int64_t>(knob.least, 0));
       const auto most = static_cast<std::uint64_t>(std::min<std::int64_t>(knob.most, std::int64_t{1} << 34));
-      for (int i = 0; i < (triple ? 3 : pair ? 2 : 1); ++i)
-        values.push_back(static_cast<std::int64_t>(wide(least, most)));
+      for (std::int64_t& value : values) value = static_cast<std::int64_t>(wide(least, most));
       if (knob.name == "net.ipv4.tcp_mem" || !one_in(4)) std::ranges::sort(values);
       settings_.emplace_back(knob.name, values);
     }
@@ -131,12 +130,12 @@ class RandomHost {
     const bool held = !one_in(3);
     const auto count = static_cast<std::uint32_t>(wide(1, 60)), grows = static_cast<std::uint32_t>(up_to(0, 3));
     const auto pid = a_pid();
-    const auto age = seconds(wide(0, 4'000));
+    const auto age = Seconds(wide(0, 4'000));
     const std::uint64_t recv_q = one_in(2) ? wide(0, 4'000'000) : 0, send_q = one_in(2) ? wide(0, 4'000'000) : 0;
     const auto netns = a_netns();
     const std::uint64_t first = a_cookie();
     things_.push_back([=](SampleBuilder& sample, std::size_t i) {
-      SocketBuilder row = a_socket().state(state).netns(netns).age(age + seconds(i)).recv_q(recv_q).send_q(send_q);
+      SocketBuilder row = a_socket().state(state).netns(netns).age(age + Seconds(i)).recv_q(recv_q).send_q(send_q);
       if (held) {
         row.pid(pid, "worker");
       } else {
@@ -185,7 +184,7 @@ class RandomHost {
                      .send_q(queued)
                      .sndbuf(sndbuf, queued)
                      .locks(locked, false)
-                     .age(seconds(30 + i))
+                     .age(Seconds(30 + i))
                      .set([&](SocketRow& row) {
                        row.bytes_sent = row.bytes_acked = rate * i;
                        row.bytes_retrans = lost * i;
@@ -227,7 +226,7 @@ class RandomHost {
                      .recv_q(unread)
                      .rcvbuf(rcvbuf, used)
                      .locks(false, locked)
-                     .age(seconds(30 + i))
+                     .age(Seconds(30 + i))
                      .set([&](SocketRow& row) {
                        row.bytes_received = moves ? rate * i : 1'000;
                        row.rcv_wnd = window;

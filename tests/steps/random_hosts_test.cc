@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What holds for every verdict, on hosts made at random. TCPADVISOR_HOSTS sets how many (TCPADVISOR_HOSTS=200000
 // build/dev/tests/steps_test --gtest_filter='RandomHosts*' takes some minutes).
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -245,7 +245,7 @@ TEST(SynDropsNotOverflow, a_few_stray_segments_and_a_true_overflow_are_not_its_t
 
 // ---- listener-never-accepts ----
 
-Window with_queue(std::vector<std::uint32_t> lengths, std::uint64_t came = 0) {
+Window with_queue(const std::vector<std::uint32_t>& lengths, std::uint64_t came = 0) {
   return a_window(lengths.size(), [=](SampleBuilder& sample, std::size_t i) {
     listener(sample, lengths[i], 64, 0);
     sample.counter("Tcp.PassiveOpens", i == 0 ? 0 : came);
