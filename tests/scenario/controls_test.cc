@@ -64,7 +64,7 @@ TEST_P(HealthyControls, AskForNothing) {
   if (GetParam() == "default") standing.clear();  // the last of both
 }
 
-/// They grow for as long as we look: that is told, and nobody is accused.
+/// They grow for most of the time that we look, and then no more: nobody is accused.
 TEST(HealthyStart, ConnectionsThatAreOpenedAtTheStartAreNoLeak) {
   if (const std::string why = why_not_root(); !why.empty()) {
     GTEST_SKIP() << why;

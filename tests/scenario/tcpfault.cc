@@ -183,7 +183,7 @@ const std::vector<FaultKind>& fault_kinds() {
        make_few_at_a_time},
       {"own-limit", "nothing wrong: the same beside another server, with COUNT at a time and 10 that wait", 10, 50,
        make_own_limit},
-      {"fills-up", "nothing wrong: a client opens COUNT standing connections, 30 a second, and then no more", 270,
+      {"fills-up", "nothing wrong: a client opens COUNT standing connections, 30 a second, and then no more", 150,
        1'000, make_fills_up},
       {"ipv6-first", "nothing wrong: a client tries ::1 in vain, and goes on with 127.0.0.1", 20, 200, make_ipv6_first},
       {"closes-late", "nothing wrong: a server closes each connection 6 s after its client has", 100, 500,

@@ -347,7 +347,7 @@ TEST(EstablishedGrowth, a_server_says_that_its_clients_do_not_close) {
 }
 
 TEST(EstablishedGrowth, what_has_only_begun_may_be_a_pool_that_is_filled_and_is_only_told) {
-  auto finding = only_finding(judged("established-growth", connections({.looks = 9}), lab()));
+  auto finding = only_finding(judged("established-growth", connections({.looks = 8}), lab()));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->severity, Severity::info);
   EXPECT_EQ(finding->confidence, Confidence::low);
@@ -356,11 +356,11 @@ TEST(EstablishedGrowth, what_has_only_begun_may_be_a_pool_that_is_filled_and_is_
 }
 
 TEST(EstablishedGrowth, what_rests_for_longer_than_we_looked_tells_that_it_has_been_going_on) {
-  auto finding = only_finding(judged("established-growth", connections({.looks = 9, .before = 5}), lab()));
+  auto finding = only_finding(judged("established-growth", connections({.first = 80, .before = 20}), Policy{}));
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->severity, Severity::warning);
   // A pool of long ago is not what grows now.
-  auto pool = only_finding(judged("established-growth", connections({.first = 4, .looks = 9, .before = 4}), lab()));
+  auto pool = only_finding(judged("established-growth", connections({.first = 4, .before = 4}), Policy{}));
   ASSERT_TRUE(pool);
   EXPECT_EQ(pool->severity, Severity::info);
 }
