@@ -62,16 +62,45 @@ bool grows_in_each_part(const Series& counts) {
   return true;
 }
 
+/// What is counted in the time looked at.
+Series lately(const Window& window, const Series& all, double look_s) {
+  Series out;
+  for (const Series::Point& point : all.points()) {
+    if (point.t_s + window.interval_s() / 2 >= window.span_s() - look_s) out.add(point.t_s, point.value);
+  }
+  return out;
+}
+
+Series established_of(const Window& window, const OwnerTotals& owner) {
+  return window.owner_series(owner, [](const PastOwner& then) {
+    return std::optional<double>(then.sockets[index_of(TcpState::established)]);
+  });
+}
+
+/// Walks over very many sockets are made only now and then, and between them each look shows the walk before: then what
+/// grows all the time grows in steps.
+bool looks_repeat(const Window& window) {
+  constexpr double kCostlyMs = 20;
+  const SelfCost& self = window.latest().self;
+  return self.snapshot_ms >= kCostlyMs || self.snapshot_age_ms > 1.5 * 1000 * window.interval_s();
+}
+
+/// So it may be one that grows all the time, seen too seldom to tell.
+bool grows_in_steps(const Evidence& in, const OwnerTotals& owner, double look_s) {
+  const Series counts = lately(in.window, established_of(in.window, owner), look_s);
+  if (counts.size() < kFewestSamples || counts.falls() > 0) return false;
+  if (counts.last() - counts.first() < in.policy.min_count) return false;
+  std::size_t steps = 0;
+  for (std::size_t i = 1; i < counts.size(); ++i) steps += counts.points()[i].value > counts.points()[i - 1].value;
+  return steps < kFewestSamples;
+}
+
 std::optional<Growing> growing(const Evidence& in, const OwnerTotals& owner, double look_s) {
   constexpr std::size_t kEstablished = index_of(TcpState::established);
   const Window& window = in.window;
   if (owner.sockets[kEstablished] < in.policy.min_count) return std::nullopt;
   Growing out{.owner = &owner};
-  Series all = window.owner_series(
-      owner, [](const PastOwner& then) { return std::optional<double>(then.sockets[kEstablished]); });
-  for (const Series::Point& point : all.points()) {
-    if (point.t_s + window.interval_s() / 2 >= window.span_s() - look_s) out.counts.add(point.t_s, point.value);
-  }
+  out.counts = lately(window, established_of(window, owner), look_s);
   bool seen_all_along = out.counts.size() >= kFewestSamples && out.counts.span_s() + window.interval_s() >= look_s;
   if (!seen_all_along || out.counts.falls() > 0 || out.by() < in.policy.min_count) return std::nullopt;
   if (!grows_in_each_part(out.counts)) return std::nullopt;
@@ -314,10 +343,7 @@ std::string unseen_growth(const Evidence& in, double look_s) {
   const Series all = window.series([](const PastTick& tick) {
     return std::optional<double>(static_cast<double>(sub_sat(tick.states[kEstablished], tick.held[kEstablished])));
   });
-  Series unheld;
-  for (const Series::Point& point : all.points()) {
-    if (point.t_s + window.interval_s() / 2 >= window.span_s() - look_s) unheld.add(point.t_s, point.value);
-  }
+  const Series unheld = lately(window, all, look_s);
   if (unheld.size() < kFewestSamples || unheld.falls() > 0) return "";
   if (unheld.last() - unheld.first() < in.policy.min_count || !grows_in_each_part(unheld)) return "";
   // Those that wait for accept() are the listener's affair.
@@ -336,11 +362,15 @@ Outcome judge(const Evidence& in) {
   double windows_s = static_cast<double>(in.policy.window.count()) * in.policy.windows / 1000;
   double look_s = std::min(window.span_s(), std::max(windows_s, in.policy.value(kGrowsFor)));
   std::vector<Growing> all;
-  std::uint64_t busy = 0, most = 0;
+  const bool repeat = looks_repeat(window);
+  std::uint64_t busy = 0, most = 0, seldom = 0;
   for (const OwnerTotals& owner : now.owners) {
     most = std::max<std::uint64_t>(most, owner.sockets[index_of(TcpState::established)]);
     std::optional<Growing> one = growing(in, owner, look_s);
-    if (!one) continue;
+    if (!one) {
+      seldom += repeat && grows_in_steps(in, owner, look_s);
+      continue;
+    }
     look_at_rows(in, look_s, *one);
     if (one->kept_for_others > one->rows.size()) continue;
     if (!one->complete) one->accepts = accepts_by_totals(in, owner);
@@ -364,7 +394,15 @@ Outcome judge(const Evidence& in) {
     if (one.accepts && told_by_clients(in, one, all)) continue;
     findings.push_back(finding_for(in, one));
   }
-  return Outcome::of(std::move(findings), unseen_growth(in, look_s),
+  std::string unseen = unseen_growth(in, look_s);
+  if (unseen.empty() && seldom > 0) {
+    unseen = fmt::format(
+        "the connections of {} process{} grew, but with so many sockets each walk is too costly to be made at every "
+        "look; "
+        "observe for longer",
+        with_commas(seldom), seldom == 1 ? "" : "es");
+  }
+  return Outcome::of(std::move(findings), std::move(unseen),
                      "processes whose idle ESTABLISHED sockets grow all the time",
                      fmt::format("0 of {}{}", with_commas(now.owners.size()),
                                  busy > 0 ? fmt::format(" ({} grow and are in use)", busy) : ""));
