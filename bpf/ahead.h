@@ -83,8 +83,8 @@ static __always_inline void read_files_ahead(struct task_struct *task, u32 fd) {
   for (u32 i = fd; i < fd + TA_FILES_AHEAD; i++) touch_sock_of(word_at(table->fd, i + TA_FILES_AHEAD));
 }
 
-/* ---- the walk over sockets: the kernel goes through its table bucket by bucket; the first of each that comes next
- * ---- */
+/* ---- the walk over sockets: the kernel takes its table bucket by bucket; here the first of each that comes next ----
+ */
 
 static u32 buckets_read; /* which group of them */
 

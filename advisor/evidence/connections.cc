@@ -26,6 +26,10 @@ auto port_of(const SocketRow* row) {
   return std::tuple(row->netns, row->local.port);
 }
 
+auto totals_of(const PortTotals* port) {
+  return std::tuple(port->netns, port->port);
+}
+
 template <typename Key, typename Read>
 Rows matching(const std::vector<const SocketRow*>& sorted, const Key& key, Read read) {
   auto found = std::ranges::equal_range(sorted, key, std::ranges::less{}, read);
@@ -60,6 +64,10 @@ Connections::Connections(const Sample& sample) {
   std::ranges::stable_sort(queues_,
                            [](const UserQueue* a, const UserQueue* b) { return connection_of(a) < connection_of(b); });
   std::ranges::stable_sort(owners_, {}, &OwnerTotals::pid);
+  by_parent_ = owners_;
+  std::ranges::stable_sort(by_parent_, {}, &OwnerTotals::parent);
+  for (const PortTotals& port : sample.ports) ports_.push_back(&port);
+  std::ranges::stable_sort(ports_, {}, totals_of);
 }
 
 const SocketRow* Connections::other_end_of(NetnsId netns, const Endpoint& local, const Endpoint& remote) const {
@@ -97,6 +105,17 @@ const UserQueue* Connections::queue_of(const SocketRow& row) const {
 const OwnerTotals* Connections::owner(Pid pid) const {
   auto found = std::ranges::lower_bound(owners_, pid, {}, &OwnerTotals::pid);
   return found != owners_.end() && (*found)->pid == pid ? *found : nullptr;
+}
+
+std::span<const OwnerTotals* const> Connections::children(Pid parent) const {
+  auto [first, last] = std::ranges::equal_range(by_parent_, parent, {}, &OwnerTotals::parent);
+  return {first, last};
+}
+
+const PortTotals* Connections::port(NetnsId netns, std::uint16_t port) const {
+  const std::tuple wanted(netns, port);
+  auto found = std::ranges::lower_bound(ports_, wanted, std::ranges::less{}, totals_of);
+  return found != ports_.end() && totals_of(*found) == wanted ? *found : nullptr;
 }
 
 Rows Connections::held(const Group& group, TcpState state) const {

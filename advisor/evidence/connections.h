@@ -39,6 +39,9 @@ class Connections {
   Rows in_state(TcpState state) const { return by_state_[index_of(state)]; }  ///< in the sample's order
   /// The rows that a process, or the unseen processes of a namespace, hold in a state; in the sample's order.
   Rows held(const Group& group, TcpState state) const;
+  /// The processes that one has started, by pid.
+  std::span<const OwnerTotals* const> children(Pid parent) const;
+  const PortTotals* port(NetnsId netns, std::uint16_t port) const;  ///< null if it has no totals
   /// The listening sockets of a port in one namespace, in the sample's order.
   Rows listeners(NetnsId netns, std::uint16_t port) const;
 
@@ -51,7 +54,9 @@ class Connections {
   std::array<std::vector<Group>, kStateCount> groups_;               ///< of by_group_, beside it: quick to search
   std::vector<const SocketRow*> listeners_;                          ///< by namespace and port
   std::vector<const UserQueue*> queues_;
-  std::vector<const OwnerTotals*> owners_;  ///< by pid
+  std::vector<const OwnerTotals*> owners_;     ///< by pid
+  std::vector<const OwnerTotals*> by_parent_;  ///< by parent, then by pid
+  std::vector<const PortTotals*> ports_;       ///< by namespace and port
 };
 
 }  // namespace tcpadvisor

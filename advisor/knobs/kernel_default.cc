@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "advisor/base/fields.h"
+#include "advisor/base/saturate.h"
+#include "advisor/knobs/kernel_version.h"
 
 namespace tcpadvisor {
 namespace {
@@ -85,6 +87,24 @@ ByKernel by_kernel(const Knob& knob, const Sysctl& value, const Sysctls& others,
   if (!starts.empty()) return yes_or(std::ranges::find(starts, now) != starts.end(), ByKernel::no);
   bool words = now.empty() && !value.text.empty();
   return yes_or(words && value.text == knob.kernel_default, ByKernel::cannot_tell);
+}
+
+std::optional<std::int64_t> kernel_start(std::string_view knob, std::size_t at, const HostFacts& host) {
+  const KernelVersion release = kernel_version(host.kernel).value_or(KernelVersion{});
+  auto of_memory = [&](std::int64_t most) -> std::optional<std::int64_t> {
+    if (host.mem_bytes == 0) return std::nullopt;
+    return std::min(most, to_i64(static_cast<double>(host.mem_bytes) / 128 * 0.75));
+  };
+  if (knob == "net.ipv4.tcp_rmem" && at == 1) return 131'072;
+  if (knob == "net.ipv4.tcp_rmem" && at == 2) return of_memory(release >= KernelVersion{6, 16} ? 32 << 20 : 6 << 20);
+  if (knob == "net.ipv4.tcp_wmem" && at == 1) return 16'384;
+  if (knob == "net.ipv4.tcp_wmem" && at == 2) return of_memory(4 << 20);
+  if (at > 0) return std::nullopt;
+  if (knob == "net.core.somaxconn" && release >= KernelVersion{5, 4}) return 4'096;
+  if (knob == "net.core.netdev_max_backlog") return 1'000;
+  if (knob == "net.core.rmem_max" || knob == "net.core.wmem_max")
+    return release >= KernelVersion{6, 18} ? 4 << 20 : 212'992;
+  return std::nullopt;
 }
 
 bool copied_from_host(const Knob& knob) {

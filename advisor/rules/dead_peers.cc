@@ -126,10 +126,7 @@ Found dead_peers(const Evidence& in) {
   }
   const std::map<Host, std::uint64_t> heard = answering(now, silent);
   for (auto& [key, dead] : groups) {
-    name_holder(dead.scope, dead.rows);
-    dead.scope.local = common_local(dead.rows);
-    dead.scope.remote = common_remote(dead.rows);
-    dead.scope.count = dead.rows.size();
+    name_sockets(dead.scope, dead.rows);
     dead.peers = peers_text(dead);
     std::map<Host, std::uint64_t> hosts;
     for (const SocketRow* row : dead.rows) {

@@ -125,10 +125,7 @@ void name(const Sample& now, Silent& group) {
   group.scope.netns = first.netns;
   group.scope.netns_name = netns_name(now, first.netns);
   group.scope.cgroup = first.cgroup;
-  name_holder(group.scope, group.rows);
-  group.scope.local = common_local(group.rows);
-  group.scope.remote = common_remote(group.rows);
-  group.scope.count = group.rows.size();
+  name_sockets(group.scope, group.rows);
 }
 
 const OwnerTotals* owner_of(const Evidence& in, const Silent& group) {

@@ -202,14 +202,11 @@ void look_at_rows(const Evidence& in, double look_s, Growing& growing) {
 
 /// Without rows: most of its connections belong to ports on which it listens.
 bool accepts_by_totals(const Evidence& in, const OwnerTotals& owner) {
-  const Sample& now = in.now();
   std::uint64_t accepted = 0;
   for (const SocketRow* listener : in.window.connections().in_state(TcpState::listen)) {
     if (!listener->owner || listener->owner->pid != owner.pid) continue;
-    for (const PortTotals& port : now.ports) {
-      if (port.netns == listener->netns && port.port == listener->local.port)
-        accepted = add_sat(accepted, std::uint64_t{port.sockets[index_of(TcpState::established)]});
-    }
+    const PortTotals* port = in.window.connections().port(listener->netns, listener->local.port);
+    if (port != nullptr) accepted = add_sat(accepted, std::uint64_t{port->sockets[index_of(TcpState::established)]});
   }
   return 2 * accepted > owner.sockets[index_of(TcpState::established)];
 }

@@ -63,10 +63,7 @@ FlowGroup& FlowGroups::add(const Sample& now, const SocketRow& row, const std::s
 std::vector<FlowGroup> FlowGroups::take() {
   std::vector<FlowGroup> out;
   for (auto& [key, group] : groups_) {
-    name_holder(group.scope, group.rows);
-    group.scope.local = common_local(group.rows);
-    group.scope.remote = common_remote(group.rows);
-    group.scope.count = group.rows.size();
+    name_sockets(group.scope, group.rows);
     out.push_back(std::move(group));
   }
   groups_.clear();

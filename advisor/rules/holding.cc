@@ -106,6 +106,13 @@ std::string common_remote(const std::vector<const SocketRow*>& rows) {
   return common_end(ends);
 }
 
+void name_sockets(Scope& scope, const std::vector<const SocketRow*>& rows) {
+  name_holder(scope, rows);
+  scope.local = common_local(rows);
+  scope.remote = common_remote(rows);
+  scope.count = rows.size();
+}
+
 std::vector<Holding> holdings(const Window& window, const Policy& policy, TcpState state) {
   const Sample& now = window.latest();
   std::map<Group, Holding> groups;

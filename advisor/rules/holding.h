@@ -42,6 +42,9 @@ std::string common_local(const std::vector<const SocketRow*>& rows);
 std::string common_remote(const std::vector<const SocketRow*>& rows);
 std::string common_end(const std::vector<Endpoint>& ends);
 
+/// Who holds these sockets, what ends they share, and how many they are. There is at least one.
+void name_sockets(Scope& scope, const std::vector<const SocketRow*>& rows);
+
 /// Of the descriptor limit: from here on a leak is urgent.
 inline constexpr Threshold kFdUse = ratio_threshold("fd_use", 0.8);
 

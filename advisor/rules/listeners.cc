@@ -66,7 +66,7 @@ Outcome judge_accept_queue_app_slow(const Evidence& in) {
     finding.severity = Severity::critical;
     finding.finding_class = FindingClass::application;
     finding.scope = scope_of_listener(window.latest(), listener);
-    const WorkerPool pool = worker_pool(window.latest(), window.connections(), listener);
+    const WorkerPool pool = worker_pool(window.connections(), listener);
     if (pool.halted()) name_worker(pool, finding.scope);
     finding.title = fmt::format("{} accepts too slowly on {}: its queue is full and drops connections",
                                 process_text(finding.scope), port_text(listener));
@@ -83,7 +83,7 @@ Outcome judge_accept_queue_app_slow(const Evidence& in) {
       say_busy(pool, finding);
     } else {
       cure.steps.push_back(step_to_see_why(listener));
-      say_own_limit(window.latest(), listener, finding);
+      say_own_limit(window.connections(), listener, finding);
     }
     if (service_is_missing(listener)) say_service_is_missing(window.latest(), listener, finding);
     cure.steps.push_back("keep the backlog below what it accepts in one second: a longer queue only adds waiting");

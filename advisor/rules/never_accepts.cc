@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -62,16 +63,21 @@ struct Arrivals {
   double accepted() const { return came ? *came - joined : 0; }
 };
 
-/// Connections came to this port beside those in its queue, or nobody knows.
-bool may_have_accepted(const Sample& now, const SocketRow& listener) {
-  auto same = [&](const PortTotals& port) { return port.netns == listener.netns && port.port == listener.local.port; };
-  auto port = std::ranges::find_if(now.ports, same);
-  if (port == now.ports.end()) return true;
-  std::uint64_t arrived = 0;
-  for (std::size_t state = 1; state < kStateCount; ++state) {
-    if (state != index_of(TcpState::listen)) arrived += port->sockets[state];
+/// By namespace: listeners to whose port connections came beside those in its queue, or nobody knows.
+using MayHaveAccepted = std::map<NetnsId, std::set<const SocketRow*>>;
+
+MayHaveAccepted may_have_accepted(const Window& window) {
+  const Connections& connections = window.connections();
+  MayHaveAccepted out;
+  for (const SocketRow* listener : connections.in_state(TcpState::listen)) {
+    std::uint64_t arrived = 0;
+    const PortTotals* port = connections.port(listener->netns, listener->local.port);
+    for (std::size_t state = 1; port != nullptr && state < kStateCount; ++state) {
+      if (state != index_of(TcpState::listen)) arrived = add_sat(arrived, std::uint64_t{port->sockets[state]});
+    }
+    if (port == nullptr || arrived > listener->accept_queue.value_or(0)) out[listener->netns].insert(listener);
   }
-  return arrived > listener.accept_queue.value_or(0);
+  return out;
 }
 
 /// Connections that wait for accept() now, at one port.
@@ -108,13 +114,11 @@ std::optional<double> accepted_from(const Window& window, const Waiting& waiting
 
 /// A program that serves so many at a time lets the others wait on purpose. Its queue may be as long at each look, and
 /// moves all the same: what came and is in no queue was accepted, and nobody else can have accepted it.
-bool moves(const Window& window, const Waiting& waiting, const Arrivals& arrivals) {
+bool moves(const Waiting& waiting, const Arrivals& arrivals, const MayHaveAccepted& all) {
   if (waiting.taken) return *waiting.taken >= kSomeAccepted;
   if (arrivals.accepted() < kSomeAccepted) return false;
-  return std::ranges::none_of(window.connections().in_state(TcpState::listen), [&](const SocketRow* other) {
-    return other != waiting.listener && other->netns == waiting.listener->netns &&
-           may_have_accepted(window.latest(), *other);
-  });
+  auto here = all.find(waiting.listener->netns);
+  return here == all.end() || here->second.size() == (here->second.contains(waiting.listener) ? 1u : 0u);
 }
 
 Finding finding_for(const Evidence& in, const Waiting& waiting, bool none_accepted) {
@@ -125,7 +129,7 @@ Finding finding_for(const Evidence& in, const Waiting& waiting, bool none_accept
   finding.severity = Severity::warning;
   finding.finding_class = FindingClass::application;
   finding.scope = scope_of_listener(in.now(), listener);
-  const WorkerPool pool = worker_pool(in.now(), window.connections(), listener);
+  const WorkerPool pool = worker_pool(window.connections(), listener);
   if (pool.halted()) name_worker(pool, finding.scope);
   finding.title =
       fmt::format("{} does not accept on {}: {} for {} and more", process_text(finding.scope), port_text(listener),
@@ -158,7 +162,7 @@ Finding finding_for(const Evidence& in, const Waiting& waiting, bool none_accept
     say_busy(pool, finding);
   } else {
     cure.steps.push_back(step_to_see_why(listener));
-    say_own_limit(in.now(), listener, finding);
+    say_own_limit(window.connections(), listener, finding);
   }
   if (service_is_missing(listener)) {
     say_service_is_missing(in.now(), listener, finding);
@@ -200,10 +204,11 @@ Outcome judge_never_accepts(const Evidence& in) {
   }
   std::vector<Finding> findings;
   const UnacceptedAt waiting_now = found.empty() ? UnacceptedAt{} : unaccepted(window, look_s);
+  const MayHaveAccepted others = found.empty() ? MayHaveAccepted{} : may_have_accepted(window);
   for (Waiting& waiting : found) {
     waiting.taken = accepted_from(window, waiting, waiting_now);
     const Arrivals& here = arrivals[waiting.listener->netns];
-    if (!moves(window, waiting, here)) findings.push_back(finding_for(in, waiting, here.came && here.accepted() <= 0));
+    if (!moves(waiting, here, others)) findings.push_back(finding_for(in, waiting, here.came && here.accepted() <= 0));
   }
   return Outcome::of(std::move(findings), std::move(not_assessed),
                      "listeners whose queue held connections all the time",

@@ -95,10 +95,7 @@ Finding finding_for(const Evidence& in, const PolicyWindows& windows, const Held
   scope.netns = first.netns;
   scope.netns_name = netns_name(now, first.netns);
   scope.cgroup = first.cgroup;
-  name_holder(scope, flows.rows);
-  scope.local = common_local(flows.rows);
-  scope.remote = common_remote(flows.rows);
-  scope.count = flows.rows.size();
+  name_sockets(scope, flows.rows);
   const double rate_mbit = worst.rate * 8 / 1e6, rtt_ms = worst.rtt_us / 1000;
   finding.title =
       fmt::format("The other end's window of {} holds {} of {} to {:.3g} Mbit/s", human_bytes(to_u64(worst.window)),

@@ -81,10 +81,10 @@ bool nobody_else_runs(const SocketRow& row, const std::map<Pid, Halt>& halted) {
 }
 
 /// A listener that its workers share, and none of them runs: whoever opened it for them does not serve.
-bool add_pool(const Sample& now, const Connections& connections, const SocketRow& row,
-              const std::map<Pid, Halt>& halted, std::map<Pid, Waits>& waits) {
+bool add_pool(const Connections& connections, const SocketRow& row, const std::map<Pid, Halt>& halted,
+              std::map<Pid, Waits>& waits) {
   if (row.state != TcpState::listen || row.owner->holders < 2 || halted.empty()) return false;
-  WorkerPool pool = worker_pool(now, connections, row);
+  WorkerPool pool = worker_pool(connections, row);
   if (!pool.halted()) return false;
   Waits& here = waits[pool.workers.front()->pid];
   add(row, here);
@@ -122,7 +122,7 @@ void join_pools(std::map<Pid, Waits>& waits) {
 std::map<Pid, Waits> waits_of(const Sample& now, const Connections& connections, const std::map<Pid, Halt>& halted) {
   std::map<Pid, Waits> waits;
   for (const SocketRow& row : now.sockets) {
-    if (!row.owner || add_pool(now, connections, row, halted, waits)) continue;
+    if (!row.owner || add_pool(connections, row, halted, waits)) continue;
     if (!halted.contains(row.owner->pid)) {
       add_workers(now, row, halted, waits);
       continue;

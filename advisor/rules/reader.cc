@@ -245,10 +245,7 @@ Finding finding_for(const Evidence& in, const PolicyWindows& windows, Reader& re
   finding.id = "reader-too-slow";
   finding.severity = Severity::warning;
   finding.finding_class = FindingClass::application;
-  name_holder(reader.scope, reader.rows);
-  reader.scope.local = common_local(reader.rows);
-  reader.scope.remote = common_remote(reader.rows);
-  reader.scope.count = reader.rows.size();
+  name_sockets(reader.scope, reader.rows);
   finding.scope = reader.scope;
   const std::string unread =
       fmt::format("{} unread on {}", human_bytes(reader.unread), counted(reader.rows.size(), "socket"));

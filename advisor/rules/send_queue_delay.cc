@@ -87,10 +87,7 @@ Finding finding_for(const Evidence& in, const PolicyWindows& windows, const Wait
   scope.netns = first.netns;
   scope.netns_name = netns_name(now, first.netns);
   scope.cgroup = first.cgroup;
-  name_holder(scope, flows.rows);
-  scope.local = common_local(flows.rows);
-  scope.remote = common_remote(flows.rows);
-  scope.count = flows.rows.size();
+  name_sockets(scope, flows.rows);
   const double rate_mbit = worst.rate * 8 / 1e6, wait_ms = worst.wait_s() * 1000;
   finding.title =
       fmt::format("A message of {} waits {:.0f} ms in its own Send-Q before it leaves", process_text(scope), wait_ms);

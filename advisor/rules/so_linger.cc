@@ -66,13 +66,10 @@ Finding close_hangs(const Evidence& in, NetnsId netns, const Hanging& here) {
   Scope& scope = finding.scope;
   scope.netns = netns;
   scope.netns_name = netns_name(now, netns);
-  name_holder(scope, here.rows);
+  name_sockets(scope, here.rows);
   scope.holder = Holder::unknown;  // a thread in close() has them: they wait in no message
   scope.last_users.clear();
   scope.cgroup = here.rows.front()->cgroup;
-  scope.local = common_local(here.rows);
-  scope.remote = common_remote(here.rows);
-  scope.count = here.rows.size();
   const std::string users = last_users_text(here.rows), linger = seconds_text(here.linger_s);
   finding.title =
       fmt::format("close() stands still in {}: {} to {} with SO_LINGER {} and {} that the peer has not taken",

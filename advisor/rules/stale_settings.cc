@@ -14,6 +14,7 @@
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/knobs/keeping.h"
+#include "advisor/knobs/kernel_default.h"
 #include "advisor/knobs/kernel_version.h"
 #include "advisor/knobs/knobs.h"
 #include "advisor/knobs/set_by.h"
@@ -88,23 +89,6 @@ std::string why_unused(const Place& place, std::string_view knob) {
   return "";
 }
 
-/// What this kernel starts with on this host: tcp_init(), sock_init() and others. 0 where that is not known.
-std::int64_t starts_with(const Place& place, std::string_view knob, std::size_t at) {
-  const HostFacts& host = place.now().host;
-  const std::int64_t by_memory = to_i64(static_cast<double>(host.mem_bytes) / 128 * 0.75);  // it counts less of it
-  if (knob == kRmem && at == 1) return 131'072;
-  if (knob == kRmem && at == 2) {
-    const std::int64_t most = place.since({6, 16}) ? 32 << 20 : 6 << 20;
-    return host.mem_bytes == 0 ? 0 : std::min(most, by_memory);
-  }
-  if (knob == kWmem && at == 1) return 16'384;
-  if (knob == kWmem && at == 2) return host.mem_bytes == 0 ? 0 : std::min<std::int64_t>(4 << 20, by_memory);
-  if (knob == "net.core.somaxconn" && place.since({5, 4})) return 4'096;
-  if (knob == "net.core.netdev_max_backlog") return 1'000;
-  if (knob == "net.core.rmem_max" || knob == "net.core.wmem_max") return place.since({6, 18}) ? 4 << 20 : 212'992;
-  return 0;
-}
-
 /// Buffers of connections that have grown to the maximum, and that no program has fixed.
 std::uint64_t met(const Place& place, std::string_view knob, std::int64_t most) {
   const double limit = place.in.policy.value(kCapShare) * static_cast<double>(most);
@@ -122,8 +106,9 @@ std::optional<Stale> pinned(const Place& place, const SettingLine& line) {
   const Sysctl* setting = place.setting(line.knob);
   if (setting == nullptr || !says(line.value, *setting)) return std::nullopt;
   for (std::size_t at = setting->values.size(); at-- > 0;) {
-    const std::int64_t start = starts_with(place, line.knob, at), value = setting->values[at];
-    if (start == 0 || value < 0 || value >= start) continue;
+    const std::int64_t value = setting->values[at];
+    const std::int64_t start = kernel_start(line.knob, at, place.now().host).value_or(0);
+    if (value < 0 || value >= start) continue;
     Stale out{.line = &line,
               .reason = fmt::format("{} is less than the {} that this kernel starts with", with_commas(to_u64(value)),
                                     with_commas(to_u64(start))),

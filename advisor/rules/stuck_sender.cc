@@ -125,10 +125,7 @@ StuckSenders stuck_senders(const Evidence& in) {
     sender.closed_share = std::min(sender.closed_share, found.closed_share);
   }
   for (auto& [key, sender] : senders) {
-    name_holder(sender.scope, sender.rows);
-    sender.scope.local = common_local(sender.rows);
-    sender.scope.remote = common_remote(sender.rows);
-    sender.scope.count = sender.rows.size();
+    name_sockets(sender.scope, sender.rows);
     sender.peer = peer_text(window.connections(), sender);
     sender.asked = std::ranges::all_of(sender.rows, [&](const SocketRow* row) {
       return leaves_unread(*row) && !accepted_here(window.connections(), *row);

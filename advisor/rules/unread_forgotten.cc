@@ -113,10 +113,7 @@ void name(const Sample& now, Forgotten& here) {
   here.scope.netns = first.netns;
   here.scope.netns_name = netns_name(now, first.netns);
   here.scope.cgroup = first.cgroup;
-  name_holder(here.scope, here.rows);
-  here.scope.local = common_local(here.rows);
-  here.scope.remote = common_remote(here.rows);
-  here.scope.count = here.rows.size();
+  name_sockets(here.scope, here.rows);
 }
 
 Finding finding_for(const Evidence& in, const Forgotten& here) {

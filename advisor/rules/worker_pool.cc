@@ -24,11 +24,9 @@ std::uint64_t open_connections(const auto& sockets) {
 }
 
 /// Connections of the listener's port that somebody has accepted; more than there can be where that is not known.
-std::uint64_t accepted_at(const Sample& sample, const SocketRow& listener) {
-  auto port = std::ranges::find_if(sample.ports, [&](const PortTotals& one) {
-    return one.netns == listener.netns && one.port == listener.local.port;
-  });
-  if (port == sample.ports.end()) return ~std::uint64_t{0};
+std::uint64_t accepted_at(const Connections& connections, const SocketRow& listener) {
+  const PortTotals* port = connections.port(listener.netns, listener.local.port);
+  if (port == nullptr) return ~std::uint64_t{0};
   return sub_sat(open_connections(port->sockets), std::uint64_t{listener.accept_queue.value_or(0)});
 }
 
@@ -44,15 +42,15 @@ bool WorkerPool::halted() const {
   return !workers.empty() && std::ranges::all_of(workers, does_not_run);
 }
 
-WorkerPool worker_pool(const Sample& sample, const Connections& connections, const SocketRow& listener) {
+WorkerPool worker_pool(const Connections& connections, const SocketRow& listener) {
   WorkerPool pool;
   if (!listener.owner || listener.owner->holders < 2) return pool;
   const OwnerTotals* owner = connections.owner(listener.owner->pid);
   if (owner == nullptr) return pool;
   auto children_of = [&](Pid parent) {
     std::vector<const OwnerTotals*> out;
-    for (const OwnerTotals& one : sample.owners) {
-      if (one.parent == parent && one.comm == owner->comm && holds(listener, one.pid)) out.push_back(&one);
+    for (const OwnerTotals* one : connections.children(parent)) {
+      if (one->comm == owner->comm && holds(listener, one->pid)) out.push_back(one);
     }
     return out;
   };
@@ -64,10 +62,9 @@ WorkerPool worker_pool(const Sample& sample, const Connections& connections, con
       pool.workers.size() + 1 < listener.owner->holders) {
     return {};
   }
-  std::ranges::sort(pool.workers, {}, &OwnerTotals::pid);
   pool.all_taken =
       std::ranges::all_of(pool.workers, [](const OwnerTotals* one) { return open_connections(one->sockets) > 0; }) &&
-      accepted_at(sample, listener) >= pool.workers.size();
+      accepted_at(connections, listener) >= pool.workers.size();
   return pool;
 }
 
@@ -95,8 +92,8 @@ void say_busy(const WorkerPool& pool, Finding& finding) {
                                    pool.workers.front()->pid));
 }
 
-void say_own_limit(const Sample& sample, const SocketRow& listener, Finding& finding) {
-  const std::uint64_t open = accepted_at(sample, listener);
+void say_own_limit(const Connections& connections, const SocketRow& listener, Finding& finding) {
+  const std::uint64_t open = accepted_at(connections, listener);
   if (open == 0 || open == ~std::uint64_t{0}) return;
   finding.meaning += fmt::format(
       " It has {} open that it took before: if that is a limit of its own (maxconn, a pool of threads, a semaphore), "

@@ -18,13 +18,13 @@ struct WorkerPool {
 };
 
 /// The children of one process that share a listener with it, or with each other.
-WorkerPool worker_pool(const Sample& sample, const Connections& connections, const SocketRow& listener);
+WorkerPool worker_pool(const Connections& connections, const SocketRow& listener);
 /// "php-fpm[12], php-fpm[13] and 7 more".
 std::string workers_text(const std::vector<const OwnerTotals*>& workers);
 /// What a full pool makes of a finding about the listener's queue: the cure lies in what its workers wait for.
 void say_busy(const WorkerPool& pool, Finding& finding);
 /// A program that has connections open which it took before may have a limit of its own (maxconn, a pool of threads).
-void say_own_limit(const Sample& sample, const SocketRow& listener, Finding& finding);
+void say_own_limit(const Connections& connections, const SocketRow& listener, Finding& finding);
 /// Names a worker instead of who merely holds the listener for them.
 void name_worker(const WorkerPool& pool, Scope& scope);
 

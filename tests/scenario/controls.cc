@@ -137,13 +137,18 @@ Scene make_half_close(Stage& stage, const Request& request) {
   return {{"half-close", server.pid, client.pid, port, request.count}};
 }
 
-Scene make_busy_server(Stage& stage, const Request& request) {
-  const Actor server = stage.start("tcpfault-server", [=](const Channel& channel) {
+/// It says its port.
+Actor start_poll_server(Stage& stage, const char* name, const Request& request) {
+  return stage.start(name, [=](const Channel& channel) {
     need_descriptors(static_cast<std::size_t>(request.count) + kSpareDescriptors);
     const Listening listening = listen_on({.port = request.port});
     channel.say(listening.port);
     serve_by_poll(listening.fd);
   });
+}
+
+Scene make_busy_server(Stage& stage, const Request& request) {
+  const Actor server = start_poll_server(stage, "tcpfault-server", request);
   const auto port = static_cast<std::uint16_t>(server.channel.hear());
   const Actor client = stage.start("tcpfault-client", [=](const Channel& channel) {
     need_descriptors(static_cast<std::size_t>(request.count) + kSpareDescriptors);
@@ -300,12 +305,7 @@ Scene make_own_limit(Stage& stage, const Request& request) {
 
 /// As a load client does, a proxy that fills its pool, or everybody after a broker has been restarted.
 Scene make_fills_up(Stage& stage, const Request& request) {
-  const Actor server = stage.start("tcpfault-broker", [=](const Channel& channel) {
-    need_descriptors(static_cast<std::size_t>(request.count) + kSpareDescriptors);
-    const Listening listening = listen_on({.port = request.port});
-    channel.say(listening.port);
-    serve_by_poll(listening.fd);
-  });
+  const Actor server = start_poll_server(stage, "tcpfault-broker", request);
   const auto port = static_cast<std::uint16_t>(server.channel.hear());
   const Actor client = stage.start("tcpfault-client", [=](const Channel& channel) {
     constexpr int kPerS = 30;

@@ -42,6 +42,11 @@ TEST(VerdictSteps, sixteen_times_the_rows_of_a_hundred_processes) {
   EXPECT_LE(steps_of(worlds::rows_of_few, 16'000), 20 * steps_of(worlds::rows_of_few, 1'000));
 }
 
+/// Found in reading: for each of them all listeners were asked, and for each of those all ports were searched.
+TEST(VerdictSteps, sixteen_times_the_ports_at_which_somebody_waits) {
+  EXPECT_LE(steps_of(worlds::waiting_beside_one, 1'600), 20 * steps_of(worlds::waiting_beside_one, 100));
+}
+
 TEST(VerdictSteps, sixteen_times_the_published_queues) {
   EXPECT_LE(steps_of(worlds::queues, 1'600), 20 * steps_of(worlds::queues, 100));
 }

@@ -115,6 +115,39 @@ inline Sample relays(std::size_t tick, std::uint32_t chains) {
   return sample;
 }
 
+/// `ports` at which five connections each wait for accept(), none with a row; others came and are gone.
+inline Sample waiting(std::size_t tick, std::uint32_t ports) {
+  Sample sample = an_empty_sample(tick);
+  sample.netns.front().counters["Tcp.PassiveOpens"] = 10 * tick;
+  for (std::uint32_t i = 0; i < ports; ++i) {
+    SocketRow listener = a_row(i, TcpState::listen, 2 * i + 2, false);
+    listener.local.port = static_cast<std::uint16_t>(i + 1);
+    listener.remote = {};
+    listener.accept_queue = 5;
+    listener.accept_limit = 128;
+    listener.drops = 0;
+    PortTotals port;
+    port.netns = kNetns;
+    port.port = listener.local.port;
+    port.sockets[index_of(TcpState::established)] = 5;
+    sample.ports.push_back(port);
+    sample.sockets.push_back(std::move(listener));
+    OwnerTotals owner = an_owner(2 * i + 2, TcpState::close_wait, false);
+    owner.sockets = {};
+    owner.sockets[index_of(TcpState::listen)] = 1;
+    owner.old_close_wait = 0;
+    sample.owners.push_back(std::move(owner));
+  }
+  return sample;
+}
+
+/// The same, and one port at which somebody may have accepted: then nobody knows whose queue moves.
+inline Sample waiting_beside_one(std::size_t tick, std::uint32_t ports) {
+  Sample sample = waiting(tick, ports);
+  if (ports > 0) sample.ports.back().sockets[index_of(TcpState::established)] = 50;
+  return sample;
+}
+
 /// `rows` of a hundred processes; every tenth has data that nobody reads.
 inline Sample rows_of_few(std::size_t tick, std::uint32_t rows) {
   Sample sample = an_empty_sample(tick);

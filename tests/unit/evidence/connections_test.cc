@@ -98,5 +98,23 @@ TEST(Connections, listeners_by_port) {
   EXPECT_EQ(connections.by_ends().size(), 1u) << "listeners are no connections";
 }
 
+TEST(Connections, ports_and_children) {
+  SamplePtr sample =
+      a_sample().add(a_process(9, "web")).add(a_process(8, "web")).add(a_process(7, "web")).set([](Sample& one) {
+        one.owners[0].parent = one.owners[1].parent = 7;
+        for (std::uint16_t port : {443, 80}) {
+          one.ports.emplace_back().netns = kHostNetns;
+          one.ports.back().port = port;
+        }
+      });
+  Connections connections(*sample);
+  EXPECT_EQ(connections.port(kHostNetns, 80), &sample->ports[1]);
+  EXPECT_EQ(connections.port(kHostNetns, 81), nullptr);
+  EXPECT_EQ(connections.port(7, 80), nullptr);
+  ASSERT_EQ(connections.children(7).size(), 2u);
+  EXPECT_EQ(connections.children(7)[0]->pid, 8) << "by pid";
+  EXPECT_TRUE(connections.children(8).empty());
+}
+
 }  // namespace
 }  // namespace tcpadvisor
