@@ -49,7 +49,7 @@ static __always_inline void last_look(struct sock *sk, struct ta_sock *state, st
     sum->unread_at_close++;
     sum->unread_bytes_at_close += unread;
   }
-  if (unsent) {
+  if (unsent && !by_error) { /* who is reset by its peer has thrown nothing away: often only an ACK was still missing */
     sum->unsent_at_close++;
     sum->unsent_bytes_at_close += unsent;
   }

@@ -122,6 +122,30 @@ TEST_F(KernelTest, ACloseWithUnreadDataIsSeen) {
   EXPECT_GE(tracer_->lifecycle()->unread_bytes_at_close - before, 777u);
 }
 
+// The totals are the host's, as above.
+TEST_F(KernelTest, DataIsLostByWhoAbortsNotByWhoIsReset) {
+  auto lost_when = [](os::UniqueFd traffic::Pair::* aborts) {
+    auto listener = traffic::listen_on_loopback(8, 4096);
+    auto pair = traffic::make_pair(listener);
+    const std::string much(300'000, 'x');  // more than the other end takes
+    while (send(pair.client.get(), much.data(), much.size(), MSG_DONTWAIT) > 0) {
+    }
+    const std::uint64_t before = life().unsent_at_close, closed = life().closed;
+    linger at_once{1, 0};
+    setsockopt((pair.*aborts).get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    (pair.*aborts).reset();
+    EXPECT_TRUE(eventually([&] { return life().closed >= closed + 2; }));
+    return life().unsent_at_close - before;
+  };
+  auto until = [&](os::UniqueFd traffic::Pair::* aborts, std::uint64_t exact) {
+    std::uint64_t seen = lost_when(aborts);
+    for (int i = 1; i < 5 && seen != exact; ++i) seen = lost_when(aborts);
+    EXPECT_EQ(seen, exact);
+  };
+  until(&traffic::Pair::client, 1);
+  until(&traffic::Pair::server, 0);
+}
+
 TEST_F(KernelTest, AcceptQueuePeakIsKept) {
   if (in_use(FactId::accept_peak).find("sampled") != std::string::npos) GTEST_SKIP() << "no hook for the peak here";
   auto listener = traffic::listen_on_loopback(64);
