@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Both ends of a connection write and neither reads: whoever asks has to read the answers.
-#include "tests/unit/rules/expect.h"
+#include "tests/unit/expect.h"
 
 namespace tcpadvisor {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The same number of CLOSE_WAIT sockets: a leak, an idle pool, or a leak with sweeps.
-#include "tests/unit/rules/expect.h"
+#include "tests/unit/expect.h"
 
 namespace tcpadvisor {
 namespace {

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "advisor/rules/attempts.h"
-#include "tests/unit/rules/expect.h"
+#include "tests/unit/expect.h"
 
 namespace tcpadvisor {
 namespace {

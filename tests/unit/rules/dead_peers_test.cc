@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "advisor/rules/unanswered.h"
-#include "tests/unit/rules/expect.h"
+#include "tests/unit/expect.h"
 
 namespace tcpadvisor {
 namespace {

@@ -2,7 +2,7 @@
 // Sockets without a process that we see: every rule that names a holder says why, and who used them last.
 #include "advisor/rules/holder.h"
 
-#include "tests/unit/rules/expect.h"
+#include "tests/unit/expect.h"
 
 namespace tcpadvisor {
 namespace {

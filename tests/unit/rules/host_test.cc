@@ -3,7 +3,7 @@
 
 #include "advisor/rules/registry.h"
 #include "advisor/rules/words.h"
-#include "tests/unit/rules/expect.h"
+#include "tests/unit/expect.h"
 
 namespace tcpadvisor {
 namespace {

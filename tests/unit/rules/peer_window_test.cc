@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/unit/rules/expect.h"
+#include "tests/unit/expect.h"
 
 namespace tcpadvisor {
 namespace {

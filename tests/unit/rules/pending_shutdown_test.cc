@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "tests/unit/expect.h"
 #include "tests/unit/queue_stories.h"
-#include "tests/unit/rules/expect.h"
 
 namespace tcpadvisor {
 namespace {

@@ -8,7 +8,7 @@
 #include <iterator>
 #include <set>
 
-#include "tests/unit/rules/expect.h"
+#include "tests/unit/expect.h"
 
 namespace tcpadvisor {
 namespace {

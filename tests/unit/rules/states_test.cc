@@ -7,7 +7,7 @@
 #include <set>
 
 #include "advisor/evidence/tcp_state.h"
-#include "tests/unit/rules/expect.h"
+#include "tests/unit/expect.h"
 
 namespace tcpadvisor {
 namespace {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "advisor/rules/user_queues.h"
 
+#include "tests/unit/expect.h"
 #include "tests/unit/queue_stories.h"
-#include "tests/unit/rules/expect.h"
 
 namespace tcpadvisor {
 namespace {

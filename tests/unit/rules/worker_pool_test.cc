@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/unit/rules/expect.h"
+#include "tests/unit/expect.h"
 
 namespace tcpadvisor {
 namespace {

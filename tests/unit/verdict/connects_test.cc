@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "advisor/verdict/verdict.h"
-#include "tests/unit/rules/expect.h"
+#include "tests/unit/expect.h"
 
 namespace tcpadvisor {
 namespace {

@@ -1,35 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every rule test asks of an outcome.
-#pragma once
+#include "tests/unit/expect.h"
 
 #include <gmock/gmock.h>
 
 #include <algorithm>
 
 #include "advisor/rules/registry.h"
-#include "tests/unit/builders.h"
 
 namespace tcpadvisor {
 
-inline Policy lab() {
+Policy lab() {
   return *Policy::named("lab");
 }
 
-/// What the rule with this id says.
-inline Outcome judged(std::string_view id, const Window& window, const Policy& policy) {
+Outcome judged(std::string_view id, const Window& window, const Policy& policy) {
   const Evidence whole(window, policy);
   const Policy own = policy.of(id);
   return find_rule(id)->judge(Evidence(whole, own));
 }
 
-inline std::optional<double> value_of(const Finding& finding, std::string_view metric) {
+std::optional<double> value_of(const Finding& finding, std::string_view metric) {
   auto found = std::ranges::find(finding.evidence, metric, &Measurement::metric);
   if (found == finding.evidence.end()) return std::nullopt;
   return found->value;
 }
 
-/// A finding that a person can use: evidence, words, no sysctl unless it is one.
-inline void expect_complete(const Finding& finding) {
+void expect_complete(const Finding& finding) {
   EXPECT_FALSE(finding.evidence.empty()) << finding.id;
   EXPECT_FALSE(finding.title.empty());
   EXPECT_FALSE(finding.meaning.empty());
@@ -50,7 +46,7 @@ inline void expect_complete(const Finding& finding) {
   }
 }
 
-inline std::optional<Finding> only_finding(const Outcome& outcome) {
+std::optional<Finding> only_finding(const Outcome& outcome) {
   EXPECT_EQ(outcome.findings.size(), 1u) << outcome.not_assessed << outcome.fine_value;
   EXPECT_EQ(outcome.fine_metric, "") << "not fine and not well at once";
   if (outcome.findings.size() != 1) return std::nullopt;
@@ -58,14 +54,14 @@ inline std::optional<Finding> only_finding(const Outcome& outcome) {
   return outcome.findings.front();
 }
 
-inline void expect_fine(const Outcome& outcome) {
+void expect_fine(const Outcome& outcome) {
   EXPECT_TRUE(outcome.findings.empty()) << outcome.findings.front().title;
   EXPECT_EQ(outcome.not_assessed, "");
   EXPECT_FALSE(outcome.fine_metric.empty());
   EXPECT_FALSE(outcome.fine_value.empty());
 }
 
-inline void expect_unknown(const Outcome& outcome, const std::string& reason) {
+void expect_unknown(const Outcome& outcome, const std::string& reason) {
   EXPECT_TRUE(outcome.findings.empty());
   EXPECT_EQ(outcome.fine_metric, "") << "a false OK";
   EXPECT_THAT(outcome.not_assessed, testing::HasSubstr(reason));
