@@ -57,6 +57,15 @@ class SharedTable {
     return found != bucket->end() && found->key == key ? &*found : nullptr;
   }
 
+  /// The same, where `then` is what `before` has for this key: nothing is searched in what both share.
+  const T* find(std::uint64_t key, const SharedTable& before, const T* then) const {
+    if (buckets_ == before.buckets_) return then;
+    if (buckets_ != nullptr && before.buckets_ != nullptr && bits_ == before.bits_ &&
+        (*buckets_)[bucket_of(key)] == (*before.buckets_)[bucket_of(key)])
+      return then;
+    return find(key);
+  }
+
   /// `visit(const T&)` in the order of keys.
   template <typename Visit>
   void for_each(Visit visit) const {

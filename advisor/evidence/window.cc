@@ -160,10 +160,9 @@ std::optional<double> Past::per_s(std::string_view name) const {
 }
 
 std::vector<const PastRow*> Past::history(const SocketRow& row) const {
-  std::uint64_t key = past_key(row);
   std::vector<const PastRow*> rows;
   rows.reserve(samples());
-  for (const auto& tick : ticks_) rows.push_back(tick->rows.find(key));
+  in_each_tick(past_key(row), &PastTick::rows, [&](const PastRow* then, std::size_t) { rows.push_back(then); });
   return rows;
 }
 

@@ -71,24 +71,39 @@ class Past {
   std::vector<const PastRow*> history(const SocketRow& row) const;
   template <typename Read>
   Series socket_series(const SocketRow& row, Read read) const {
-    std::uint64_t key = past_key(row);
-    return series([&](const PastTick& tick) -> std::optional<double> {
-      const PastRow* then = tick.rows.find(key);
-      return then == nullptr ? std::nullopt : read(*then);
-    });
+    return series_of(past_key(row), &PastTick::rows, read);
   }
 
   /// The same process (pid and name: pids are used again) in each tick that lists it.
   template <typename Read>
   Series owner_series(const OwnerTotals& owner, Read read) const {
-    std::uint64_t key = past_key(owner);
-    return series([&](const PastTick& tick) -> std::optional<double> {
-      const PastOwner* then = tick.owners.find(key);
-      return then == nullptr ? std::nullopt : read(*then);
-    });
+    return series_of(past_key(owner), &PastTick::owners, read);
   }
 
  protected:
+  /// `visit(what the i-th tick has for this key, or null, i)` for each tick.
+  template <typename T, typename Visit>
+  void in_each_tick(std::uint64_t key, SharedTable<T> PastTick::* table, Visit visit) const {
+    static const SharedTable<T> kNone;
+    const SharedTable<T>* before = &kNone;
+    const T* then = nullptr;
+    for (std::size_t i = 0; i < samples(); ++i) {
+      const SharedTable<T>& here = at(i).*table;
+      then = here.find(key, *before, then);
+      before = &here;
+      visit(then, i);
+    }
+  }
+  template <typename T, typename Read>
+  Series series_of(std::uint64_t key, SharedTable<T> PastTick::* table, Read read) const {
+    Series out;
+    in_each_tick(key, table, [&](const T* then, std::size_t i) {
+      if (then == nullptr) return;
+      if (std::optional<double> value = read(*then)) out.add(seconds_at(i), *value);
+    });
+    return out;
+  }
+
   std::vector<std::shared_ptr<const PastTick>> ticks_;
 };
 

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "advisor/base/boxed.h"
 #include "advisor/evidence/sample.h"
 #include "advisor/knobs/change.h"
 #include "advisor/knobs/set_by.h"
@@ -55,16 +56,16 @@ struct Recommendation {
   RecommendationKind kind = RecommendationKind::none;
   std::string text;
   std::vector<std::string> steps;
-  std::optional<Change> change;
+  Boxed<Change> change;
   Applicability applicability = Applicability::manual;  ///< of `change`
-  std::optional<SetBy> set_by;                          ///< of the setting that it is about; set by the verdict
+  Boxed<SetBy> set_by;                                  ///< of the setting that it is about; set by the verdict
   std::vector<SetBy> set_by_also;  ///< of others that the finding measures, if it is about settings
   std::string formula;             ///< how the numbers of the advice come about
   struct Effect {
     std::string metric;
     double from = 0, to = 0;
   };
-  std::optional<Effect> expected_effect;
+  Boxed<Effect> expected_effect;
   std::optional<std::uint64_t> worst_case_memory_bytes;
   std::string verify;  ///< a command or a check, as a person would type or make it
 };

@@ -198,7 +198,7 @@ void merge_knobs(std::vector<Finding>& findings) {
   std::map<std::pair<std::string_view, std::string>, Finding*> chosen;  // by knob and where it is set
   auto place_of = [](const Change& change) { return std::pair(change.knob, text_of(change).scope); };
   for (Finding& finding : findings) {
-    const std::optional<Change>& change = finding.recommendation.change;
+    const Boxed<Change>& change = finding.recommendation.change;
     if (!change) continue;
     Finding*& best = chosen[place_of(*change)];
     if (best == nullptr || magnitude(*change) > magnitude(*best->recommendation.change)) best = &finding;

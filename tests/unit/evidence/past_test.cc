@@ -77,6 +77,28 @@ TEST(SharedTable, shares_what_did_not_change) {
   EXPECT_EQ(smaller.find(all[5].key), changed.find(all[5].key));
 }
 
+TEST(SharedTable, finds_the_same_beside_what_the_table_before_has) {
+  std::vector<SharedTable<Item>> tables = {{}};
+  auto next = [&](const std::vector<Item>& all) { tables.emplace_back(all, SharedTable<Item>(tables.back())); };
+  std::vector<Item> all = items(1000);
+  next(all);
+  next(all);
+  all[5].value = 99;
+  next(all);
+  all.erase(all.begin() + 5);
+  next(all);
+  next({all.begin(), all.begin() + 10});  // so few that the buckets are others
+  next({});
+  next(items(1000));
+  for (const Item& item : items(1001)) {
+    const Item* then = nullptr;
+    for (std::size_t i = 1; i < tables.size(); ++i) {
+      then = tables[i].find(item.key, tables[i - 1], then);
+      ASSERT_EQ(then, tables[i].find(item.key)) << item.value << " in table " << i;
+    }
+  }
+}
+
 TEST(SharedTable, keeps_items_with_one_key) {
   SharedTable<Item> table({{.key = 3, .value = 1}, {.key = 3, .value = 2}}, {});
   EXPECT_EQ(table.find(3)->value, 1u) << "the first";
