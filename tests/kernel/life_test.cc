@@ -71,6 +71,7 @@ TEST_F(KernelTest, StateChangesInAnInterruptAreNotLost) {
     if (!traffic::spread_receive_work(why_not)) return;
     why_not.clear();
     std::vector<std::jthread> threads;
+    threads.reserve(kThreads);
     for (std::uint64_t i = 0; i < kThreads; ++i) {
       threads.emplace_back([] {
         auto listener = traffic::listen_on_loopback(64);
@@ -151,6 +152,7 @@ TEST_F(KernelTest, AcceptQueuePeakIsKept) {
   auto listener = traffic::listen_on_loopback(64);
   {
     std::vector<os::UniqueFd> clients;
+    clients.reserve(20);
     for (int i = 0; i < 20; ++i) clients.push_back(traffic::connect_to(listener.port));
     for (int i = 0; i < 20; ++i) traffic::accept_from(listener);
   }
