@@ -104,7 +104,7 @@ Outcome judge_abort_on_overflow(const Evidence& in) {
     if (!netns.error.empty()) continue;
     auto value = sysctl_value(in.now(), netns.id, std::string(kKnob));
     if (!value) {
-      not_assessed = fmt::format("{} of namespace {} was not read", kKnob, netns_name(in.now(), netns.id));
+      keep_one(not_assessed, fmt::format("{} of namespace {} was not read", kKnob, netns_name(in.now(), netns.id)));
       continue;
     }
     ++read;

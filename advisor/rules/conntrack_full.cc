@@ -298,7 +298,7 @@ Outcome judge_conntrack(const Evidence& in) {
       if (auto of_host = now.host_netns(); of_host != nullptr && of_host->conntrack) limit = of_host->conntrack->max;
     }
     if (!limit) {
-      not_assessed = fmt::format("{} is not visible in namespace {}", kKnob, netns_name(now, netns.id));
+      keep_one(not_assessed, fmt::format("{} is not visible in namespace {}", kKnob, netns_name(now, netns.id)));
       continue;
     }
     if (*limit == 0) continue;
@@ -307,8 +307,8 @@ Outcome judge_conntrack(const Evidence& in) {
     Kind kind = kind_of(in.policy, table);
     if (kind != Kind::fine) {
       findings.push_back(finding_for(in, table, kind));
-    } else if (!table.dropped && not_assessed.empty()) {
-      not_assessed = not_read_twice(in.window, netns.id, kDrop);
+    } else if (!table.dropped) {
+      keep_one(not_assessed, not_read_twice(in.window, netns.id, kDrop));
     }
   }
   if (!any) return without_table(now);

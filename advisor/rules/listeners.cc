@@ -162,16 +162,16 @@ Outcome judge_backlog_too_small(const Evidence& in) {
   outcome.not_assessed = listener_problem(window, queues);
   const double idle_share = in.policy.value(kIdleShareOfSamples), idle_fill = in.policy.value(kIdleFill);
   double drops = 0;
+  std::string untold;
   for (const QueueHistory& queue : queues) {
     if (!queue.known()) continue;
     drops = std::max(drops, *queue.drops);
     if (*queue.drops <= 0 || !queue.overflowed() || queue.idle_share(idle_fill) < idle_share) continue;
     // The namespace's counter names no listener: with several of them only an own counter can.
     if (!queue.drops_are_exact && queues.size() > 1) {
-      outcome.not_assessed =
-          fmt::format("{:.0f} drops in namespace {}, but {} does not tell which of {} dropped them", *queue.drops,
-                      netns_name(window.latest(), queue.listener->netns), source_of(window.latest(), FactId::snapshot),
-                      counted(queues.size(), "listener"));
+      keep_one(untold, fmt::format("{:.0f} drops in namespace {}, but {} does not tell which of {} dropped them",
+                                   *queue.drops, netns_name(window.latest(), queue.listener->netns),
+                                   source_of(window.latest(), FactId::snapshot), counted(queues.size(), "listener")));
       continue;
     }
     const SocketRow& listener = *queue.listener;
@@ -201,6 +201,7 @@ Outcome judge_backlog_too_small(const Evidence& in) {
     recommend_backlog(window, queue, finding);
     outcome.findings.push_back(std::move(finding));
   }
+  if (!untold.empty()) outcome.not_assessed = std::move(untold);
   return Outcome::of(std::move(outcome.findings), std::move(outcome.not_assessed), "drops of one listener",
                      fmt::format("{:.0f} in {}", drops, seconds_text(window.span_s())));
 }

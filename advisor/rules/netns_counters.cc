@@ -46,8 +46,7 @@ Outcome judge_counter(const Evidence& in, std::string_view counter, std::string 
     if (!netns.error.empty()) continue;
     auto here = counted_in(in.window, netns.id, counter);
     if (!here) {
-      if (!not_assessed.empty()) continue;
-      not_assessed = not_read_twice(in.window, netns.id, counter);
+      keep_one(not_assessed, not_read_twice(in.window, netns.id, counter));
       continue;
     }
     most = std::max(most, here->times);

@@ -297,11 +297,12 @@ std::string unknown_choice(const Sample& now, const std::vector<PortShare>& shar
 
 Outcome judge_port_exhaustion(const Evidence& in) {
   const Sample& now = in.now();
-  std::string not_assessed = snapshot_problem(now);
+  std::string not_assessed = snapshot_problem(now), unread;
   for (const NetnsSample& netns : now.netns) {
-    if (!not_assessed.empty() || !netns.error.empty() || port_space(now, netns.id)) continue;
-    not_assessed = fmt::format("{} of namespace {} was not read", kRange, netns.name);
+    if (!netns.error.empty() || port_space(now, netns.id)) continue;
+    keep_one(unread, fmt::format("{} of namespace {} was not read", kRange, netns.name));
   }
+  if (not_assessed.empty()) not_assessed = std::move(unread);
   auto lost = now.self.lost.find("destinations_uncounted");
   if (not_assessed.empty() && lost != now.self.lost.end() && lost->second > 0) {
     not_assessed =

@@ -203,7 +203,7 @@ Outcome judge_receive_prunes(const Evidence& in) {
     if (!netns.error.empty()) continue;
     auto prunes = prunes_of(in.window, netns.id);
     if (!prunes) {
-      not_assessed = not_read_twice(in.window, netns.id, "TcpExt.RcvPruned");
+      keep_one(not_assessed, not_read_twice(in.window, netns.id, "TcpExt.RcvPruned"));
       continue;
     }
     most = std::max(most, prunes->collapsed_per_s);

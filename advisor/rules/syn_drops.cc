@@ -149,7 +149,8 @@ Outcome judge_syn_drops(const Evidence& in) {
   const std::vector<QueueHistory>& queues = in.accept_queues();
   std::vector<Finding> findings;
   std::string not_assessed = listener_problem(in.window, queues);
-  double most = 0;
+  double most = 0, most_refused = 0;
+  std::string refused;  // by the listener that refused most
   for (const QueueHistory& queue : queues) {
     if (!queue.known() || !queue.drops_are_exact || queue.overflowed()) continue;
     most = std::max(most, *queue.drops);
@@ -161,14 +162,18 @@ Outcome judge_syn_drops(const Evidence& in) {
     bool on_purpose = explains(reason.deferred, queue) || explains(reason.syn_queue_full, queue);
     if (seen && !on_purpose) {
       findings.push_back(finding_for(in, queue, reason));
-    } else if (!on_purpose && not_assessed.empty()) {
-      not_assessed = fmt::format(
-          "{} for {} on {} were refused, not for want of room: nothing tells whether that is a scan, a filter or a "
-          "fault",
-          counted(to_u64(*queue.drops), "segment"), process_text(scope_of_listener(in.now(), *queue.listener)),
-          port_text(*queue.listener));
+    } else if (!on_purpose) {
+      if (*queue.drops > most_refused) refused.clear();
+      if (*queue.drops < most_refused) continue;
+      most_refused = *queue.drops;
+      keep_one(refused,
+               fmt::format("{} for {} on {} were refused, not for want of room: nothing tells whether that is "
+                           "a scan, a filter or a fault",
+                           counted(to_u64(*queue.drops), "segment"),
+                           process_text(scope_of_listener(in.now(), *queue.listener)), port_text(*queue.listener)));
     }
   }
+  if (not_assessed.empty()) not_assessed = std::move(refused);
   bool inexact = std::ranges::any_of(queues, [](const QueueHistory& queue) { return !queue.drops_are_exact; });
   if (not_assessed.empty() && inexact) {
     not_assessed = fmt::format("{} does not tell what a listener refuses", source_of(in.now(), FactId::snapshot));

@@ -65,6 +65,10 @@ std::string too_few_samples(const Window& window, std::size_t needed) {
                      needed);
 }
 
+void keep_one(std::string& kept, std::string reason) {
+  if (kept.empty() || reason < kept) kept = std::move(reason);
+}
+
 bool owners_known(const Sample& sample) {
   return sample.knows(FactId::owners) || !sample.owners.empty();
 }

@@ -32,6 +32,8 @@ std::string snapshot_problem(const Sample& sample);
 StateTotals unlisted_connections(const Sample& sample);
 /// "this needs 3 samples, 1 was taken: observe for longer"
 std::string too_few_samples(const Window& window, std::size_t needed);
+/// Of several reasons the same one is kept in whatever order they are found.
+void keep_one(std::string& kept, std::string reason);
 bool owners_known(const Sample& sample);
 
 /// A process has it, even if we cannot say which.

@@ -184,6 +184,17 @@ TEST(SynDropsNotOverflow, of_an_unknown_cause_it_is_no_finding_and_not_fine) {
                  "a scan, a filter or a fault");
 }
 
+TEST(SynDropsNotOverflow, of_several_it_names_the_one_that_refused_most_in_whatever_order_they_are_listed) {
+  for (bool turned : {false, true}) {
+    Window window = a_window(8, [=](SampleBuilder& sample, std::size_t i) {
+      SocketRow few = a_socket().cookie(1).listen(80, 0, 100).pid(31, "web").drops(2 * i);
+      SocketRow many = a_socket().cookie(2).listen(81, 0, 100).pid(32, "api").drops(10 * i);
+      sample.add(turned ? many : few).add(turned ? few : many);
+    });
+    expect_unknown(judged("syn-drops-not-overflow", window, Policy{}), "70 segments for api[32] on port 81");
+  }
+}
+
 TEST(SynDropsNotOverflow, syns_that_cannot_be_answered_are_told_by_listen_drops) {
   auto finding = only_finding(judged("syn-drops-not-overflow", refusing("TcpExt.ListenDrops"), Policy{}));
   ASSERT_TRUE(finding);
