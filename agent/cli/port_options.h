@@ -13,7 +13,7 @@
 #include "agent/port/scenario/play.h"
 #include "agent/port/script/world.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT: the library's name
 class App;
 }
 

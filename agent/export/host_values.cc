@@ -65,11 +65,11 @@ constexpr Value<Sample> kMemory[] = {
     {"under_pressure_since", gauge, "s", "when that began, as unix time", under_pressure_since},
 };
 
-template <std::uint32_t Softnet::* member>
+template <std::uint32_t Softnet::* Member>
 json of_all_cpus(const Sample& now) {
   if (now.softnet.empty()) return {};
   std::uint64_t sum = 0;
-  for (const Softnet& cpu : now.softnet) sum += cpu.*member;
+  for (const Softnet& cpu : now.softnet) sum += cpu.*Member;
   return sum;
 }
 
@@ -85,15 +85,15 @@ constexpr Value<Sample> kPackets[] = {
      of_all_cpus<&Softnet::flow_limited>},
 };
 
-template <std::optional<Stall> HostPressure::* member>
+template <std::optional<Stall> HostPressure::* Member>
 json percent_of(const Sample& now) {
-  if (!now.host_pressure || !(*now.host_pressure.*member)) return {};
-  return (*now.host_pressure.*member)->percent_60;
+  if (!now.host_pressure || !(*now.host_pressure.*Member)) return {};
+  return (*now.host_pressure.*Member)->percent_60;
 }
 
-template <std::optional<std::uint64_t> HostPressure::* member>
+template <std::optional<std::uint64_t> HostPressure::* Member>
 json times_of(const Sample& now) {
-  return now.host_pressure ? or_null(*now.host_pressure.*member) : json();
+  return now.host_pressure ? or_null(*now.host_pressure.*Member) : json();
 }
 
 constexpr Value<Sample> kStalls[] = {

@@ -43,7 +43,7 @@ Status add_pair(std::string_view group, std::string_view names, std::string_view
 
 /// "TCP: inuse 1 orphan 0" -> calls set("inuse", 1) …
 template <typename Set>
-Status each_pair(std::string_view rest, std::string_view file, std::size_t line, Set set) {
+Status each_pair(std::string_view rest, std::string_view file, std::size_t line, const Set& set) {
   while (true) {
     std::string_view name = next_word(rest);
     if (name.empty()) return {};

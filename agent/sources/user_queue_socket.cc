@@ -77,7 +77,8 @@ void remove_dead_sockets(const std::string& directory) {
   auto names = os::ProcRoot().list(directory);
   if (!names) return;  // then binding says why
   for (const std::string& name : *names) {
-    std::string path = directory + "/" + name;
+    std::string path = directory;
+    path.append("/").append(name);
     if (name.ends_with(kSuffix) && is_dead_socket(path)) unlink(path.c_str());
   }
 }

@@ -107,8 +107,9 @@ Line memory_line(const Sample& now, const View& view) {
 
   std::size_t taken = line.width() + columns_of(text);
   std::size_t bar = view.width > taken + 12 ? view.width - taken : 12;
+  const auto most = static_cast<double>(high);
   auto position = [&](std::uint64_t pages) {
-    double share = high > 0 ? static_cast<double>(pages) / static_cast<double>(high) : 0;
+    double share = most > 0 ? static_cast<double>(pages) / most : 0;
     return static_cast<std::size_t>(std::min(share, 1.0) * static_cast<double>(bar));
   };
   std::size_t used = position(*memory.pages);
