@@ -402,8 +402,8 @@ struct LifecycleTotals {
   std::uint64_t opened = 0, closed = 0;
   std::uint64_t closed_by_us = 0, closed_by_peer = 0, reset = 0;  ///< who ended it first
   std::uint64_t unread_at_close = 0, unread_bytes_at_close = 0;   ///< closes that threw away received data (RST)
-  std::uint64_t unsent_at_close = 0,
-                unsent_bytes_at_close = 0;           ///< closes here, not by the peer, with data not acknowledged
+  /// Closes with data not acknowledged; not where the peer ended the connection with a reset.
+  std::uint64_t unsent_at_close = 0, unsent_bytes_at_close = 0;
   std::uint64_t bytes_sent = 0, bytes_received = 0;  ///< of closed connections, payload, without retransmits
   std::uint64_t send_calls = 0, recv_calls = 0;
   /// dwell[state][k]: times that a connection stayed 2^k ms <= t < 2^(k+1) ms in a state (k = 0 also takes < 1 ms)

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <map>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -63,19 +62,23 @@ struct Arrivals {
   double accepted() const { return came ? *came - joined : 0; }
 };
 
-/// By namespace: listeners to whose port connections came beside those in its queue, or nobody knows.
-using MayHaveAccepted = std::map<NetnsId, std::set<const SocketRow*>>;
+/// Connections came to this port beside those in its queue, or nobody knows.
+bool may_have_accepted(const Connections& connections, const SocketRow& listener) {
+  const PortTotals* port = connections.port(listener.netns, listener.local.port);
+  if (port == nullptr) return true;
+  std::uint64_t arrived = 0;
+  for (std::size_t state = 1; state < kStateCount; ++state) {
+    if (state != index_of(TcpState::listen)) arrived = add_sat(arrived, std::uint64_t{port->sockets[state]});
+  }
+  return arrived > listener.accept_queue.value_or(0);
+}
 
-MayHaveAccepted may_have_accepted(const Window& window) {
-  const Connections& connections = window.connections();
+/// How many such listeners each namespace has.
+using MayHaveAccepted = std::map<NetnsId, std::uint64_t>;
+MayHaveAccepted that_may_have_accepted(const Connections& connections) {
   MayHaveAccepted out;
   for (const SocketRow* listener : connections.in_state(TcpState::listen)) {
-    std::uint64_t arrived = 0;
-    const PortTotals* port = connections.port(listener->netns, listener->local.port);
-    for (std::size_t state = 1; port != nullptr && state < kStateCount; ++state) {
-      if (state != index_of(TcpState::listen)) arrived = add_sat(arrived, std::uint64_t{port->sockets[state]});
-    }
-    if (port == nullptr || arrived > listener->accept_queue.value_or(0)) out[listener->netns].insert(listener);
+    out[listener->netns] += may_have_accepted(connections, *listener) ? 1 : 0;
   }
   return out;
 }
@@ -114,11 +117,10 @@ std::optional<double> accepted_from(const Window& window, const Waiting& waiting
 
 /// A program that serves so many at a time lets the others wait on purpose. Its queue may be as long at each look, and
 /// moves all the same: what came and is in no queue was accepted, and nobody else can have accepted it.
-bool moves(const Waiting& waiting, const Arrivals& arrivals, const MayHaveAccepted& all) {
+bool moves(const Connections& connections, const Waiting& waiting, const Arrivals& arrivals, MayHaveAccepted& all) {
   if (waiting.taken) return *waiting.taken >= kSomeAccepted;
   if (arrivals.accepted() < kSomeAccepted) return false;
-  auto here = all.find(waiting.listener->netns);
-  return here == all.end() || here->second.size() == (here->second.contains(waiting.listener) ? 1u : 0u);
+  return all[waiting.listener->netns] == (may_have_accepted(connections, *waiting.listener) ? 1u : 0u);
 }
 
 Finding finding_for(const Evidence& in, const Waiting& waiting, bool none_accepted) {
@@ -204,11 +206,12 @@ Outcome judge_never_accepts(const Evidence& in) {
   }
   std::vector<Finding> findings;
   const UnacceptedAt waiting_now = found.empty() ? UnacceptedAt{} : unaccepted(window, look_s);
-  const MayHaveAccepted others = found.empty() ? MayHaveAccepted{} : may_have_accepted(window);
+  MayHaveAccepted all = found.empty() ? MayHaveAccepted{} : that_may_have_accepted(window.connections());
   for (Waiting& waiting : found) {
     waiting.taken = accepted_from(window, waiting, waiting_now);
     const Arrivals& here = arrivals[waiting.listener->netns];
-    if (!moves(waiting, here, others)) findings.push_back(finding_for(in, waiting, here.came && here.accepted() <= 0));
+    if (!moves(window.connections(), waiting, here, all))
+      findings.push_back(finding_for(in, waiting, here.came && here.accepted() <= 0));
   }
   return Outcome::of(std::move(findings), std::move(not_assessed),
                      "listeners whose queue held connections all the time",

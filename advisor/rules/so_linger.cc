@@ -141,7 +141,7 @@ Finding resets(const Evidence& in, const NetnsSample& netns, const Resets& here)
   finding.topic = "resets";
   finding.finding_class = FindingClass::application;
   const auto times = to_u64(here.counted.times);
-  // Also a time-out or a reset by the peer loses data; at most as many as were ended here count.
+  // Other namespaces lose data, too, and so does a close() with data unread; at most as many as were ended here count.
   const std::uint64_t lost = std::min(here.lost, times);
   const bool loses = static_cast<double>(lost) >= in.policy.value(kMinLost);
   finding.severity = loses ? Severity::warning : Severity::info;

@@ -71,16 +71,10 @@ class RandomHost {
   }
 
   static NetnsSample second_namespace() {
-    NetnsSample other{.id = kOther,
-                      .name = "blue",
-                      .is_host = false,
-                      .error = {},
-                      .states = {},
-                      .counters = {},
-                      .sysctls = {},
-                      .sockstat = Sockstat{},
-                      .devices = {},
-                      .conntrack = {}};
+    NetnsSample other;
+    other.id = kOther;
+    other.name = "blue";
+    other.sockstat = Sockstat{};
     other.sysctls["net.core.somaxconn"].values = {128};
     other.sysctls["net.ipv4.tcp_rmem"].values = {4096, 131'072, 1'000'000};
     other.sysctls["net.ipv4.tcp_wmem"].values = {4096, 16'384, 500'000};

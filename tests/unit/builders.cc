@@ -83,16 +83,12 @@ SampleBuilder::SampleBuilder() {
                     .under_pressure = false,
                     .pressure_ms = 0,
                     .page_size = 4096};
-  NetnsSample host{.id = kHostNetns,
-                   .name = "host",
-                   .is_host = true,
-                   .error = {},
-                   .states = {},
-                   .counters = {},
-                   .sysctls = {},
-                   .sockstat = Sockstat{},
-                   .devices = {},
-                   .conntrack = Conntrack{.count = 0, .max = 262'144}};
+  NetnsSample host;
+  host.id = kHostNetns;
+  host.name = "host";
+  host.is_host = true;
+  host.sockstat = Sockstat{};
+  host.conntrack = Conntrack{.count = 0, .max = 262'144};
   for (const char* name : {"TcpExt.ListenDrops",
                            "TcpExt.ListenOverflows",
                            "TcpExt.TCPToZeroWindowAdv",
