@@ -37,6 +37,8 @@ enum {
   TA_DESTINATIONS = 8192, /* per namespace, for which the local ports in use are counted */
   TA_CONNECTS = 4096,     /* failing attempts to connect that are counted: process, destination, reason */
   TA_COPIES = 2,          /* of the program that sees state changes */
+  TA_PEERS = 4096,        /* addresses towards which connections sent something again */
+  TA_PEERS_SILENT = 1024, /* the same, of handshakes: spoofed addresses must not take the room of the others */
 };
 
 /* Settings, fixed when an object is loaded (section .rodata.cfg): what is off is pruned by the verifier. */
@@ -295,13 +297,41 @@ struct ta_connect {
 };
 TA_ASSERT_SIZE(struct ta_connect, 40);
 
+/* What was sent again, in the order of kRetransmitKinds (advisor/evidence/sample.h). */
+enum ta_retransmit {
+  TA_RETRANSMIT_FAST = 0,          /* in recovery: the peer's acknowledgements told of the loss */
+  TA_RETRANSMIT_TAIL_PROBE = 1,    /* the last segment, after some two round trips without an answer */
+  TA_RETRANSMIT_TIMEOUT = 2,       /* the first segment, by the timer */
+  TA_RETRANSMIT_AFTER_TIMEOUT = 3, /* those behind it, once it was acknowledged */
+  TA_RETRANSMIT_SYN = 4,
+  TA_RETRANSMIT_SYN_ACK = 5,
+  TA_RETRANSMIT_OTHER = 6, /* the path takes smaller segments only; data of a SYN that was not taken */
+  TA_RETRANSMIT_KINDS = 7,
+};
+
+#define TA_RETRANSMITS_KEPT_NS 180000000000ull /* an address is forgotten when nothing was sent again for so long */
+
+struct ta_peer_key {
+  ta_u32 address[4]; /* network order, IPv4 as ::ffff:a.b.c.d */
+  ta_u32 netns;
+  ta_u32 pad;
+};
+TA_ASSERT_SIZE(struct ta_peer_key, 24);
+
+struct ta_retransmits {
+  ta_u64 segments[TA_RETRANSMIT_KINDS];
+  ta_u64 last_ns; /* CLOCK_MONOTONIC */
+};
+TA_ASSERT_SIZE(struct ta_retransmits, 64);
+
 /* Map `lost`, one counter a kind, per CPU. */
 enum ta_lost {
-  TA_LOST_SOCK = 0,    /* socket storage could not be made, or the hash was full */
-  TA_LOST_WAIT = 1,    /* a wait whose end was not seen */
-  TA_LOST_SEEN = 2,    /* a shared socket that may have been counted twice in one process */
-  TA_LOST_CONNECT = 3, /* a failed attempt to connect, the table being full */
-  TA_LOST_KINDS = 4,
+  TA_LOST_SOCK = 0,       /* socket storage could not be made, or the hash was full */
+  TA_LOST_WAIT = 1,       /* a wait whose end was not seen */
+  TA_LOST_SEEN = 2,       /* a shared socket that may have been counted twice in one process */
+  TA_LOST_CONNECT = 3,    /* a failed attempt to connect, the table being full */
+  TA_LOST_RETRANSMIT = 4, /* a segment that was sent again, the table being full */
+  TA_LOST_KINDS = 5,
 };
 
 /* What our hooks cost, by the fact that they serve: one entry per CPU of map `costs`. Counted only while the variable
@@ -317,7 +347,8 @@ enum ta_hook {
   TA_HOOK_PRESSURE = 6,
   TA_HOOK_ACCEPT = 7,
   TA_HOOK_CONNECTS = 8,
-  TA_HOOKS = 9,
+  TA_HOOK_RETRANSMITS = 9,
+  TA_HOOKS = 10,
 };
 struct ta_cost {
   ta_u64 runs, ns;

@@ -11,4 +11,5 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #include "bpf/lifecycle.bpf.c"
 #include "bpf/listen.bpf.c"
 #include "bpf/pressure.bpf.c"
+#include "bpf/retransmits.bpf.c"
 #include "bpf/sockets.bpf.c"

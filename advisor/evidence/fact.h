@@ -23,6 +23,7 @@ enum class FactId : std::uint8_t {
   pressure,
   accept_peak,
   connects,
+  retransmits,
   snapshot,
   accept_queue,
   buffer_locks,
@@ -39,11 +40,11 @@ enum class FactId : std::uint8_t {
   softnet,
   host_pressure,
 };
-inline constexpr std::array<std::string_view, 24> kFactNames = {
-    "state-changes", "close",       "calls",       "waiting",   "resets",       "refusals",
-    "pressure",      "accept-peak", "connects",    "snapshot",  "accept-queue", "buffer-locks",
-    "socket-memory", "tcp-info",    "owners",      "counters",  "settings",     "memory",
-    "cgroups",       "namespaces",  "user-queues", "conntrack", "softnet",      "host-pressure"};
+inline constexpr std::array<std::string_view, 25> kFactNames = {
+    "state-changes", "close",     "calls",       "waiting",      "resets",       "refusals",     "pressure",
+    "accept-peak",   "connects",  "retransmits", "snapshot",     "accept-queue", "buffer-locks", "socket-memory",
+    "tcp-info",      "owners",    "counters",    "settings",     "memory",       "cgroups",      "namespaces",
+    "user-queues",   "conntrack", "softnet",     "host-pressure"};
 
 enum class SourceKind : std::uint8_t {
   none,            ///< no source, or one that nobody asks about

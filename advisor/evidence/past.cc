@@ -170,6 +170,10 @@ std::uint64_t past_key(const CgroupTotals& cgroup) {
   return mix(mix(6, cgroup.id), cgroup.path);
 }
 
+std::uint64_t past_key(const Retransmits& retransmits) {
+  return mix(mix(7, retransmits.netns), retransmits.destination);
+}
+
 std::optional<Group> group_of(const SocketRow& row) {
   bool held = row.holder == Holder::process || row.holder == Holder::no_descriptor || row.holder == Holder::outside ||
               (row.holder == Holder::unknown && row.inode != 0);
@@ -241,6 +245,12 @@ PastTick past_of(const Sample& sample, const PastTick* before) {
                        .events_high = cgroup.events_high});
   }
   out.cgroups = {cgroups, then.cgroups};
+  std::vector<PastRetransmits> retransmits;
+  retransmits.reserve(sample.retransmits.size());
+  for (const Retransmits& one : sample.retransmits) {
+    retransmits.push_back({.key = past_key(one), .segments = one.segments});
+  }
+  out.retransmits = {retransmits, then.retransmits};
   out.softnet = sample.softnet;
   out.host_pressure = sample.host_pressure;
   return out;
@@ -258,7 +268,7 @@ std::size_t bytes_beside(const PastTick& tick, const PastTick* before) {
   }
   return bytes + tick.rows.bytes_beside(then.rows) + tick.groups.bytes_beside(then.groups) +
          tick.owners.bytes_beside(then.owners) + tick.queues.bytes_beside(then.queues) +
-         tick.cgroups.bytes_beside(then.cgroups);
+         tick.cgroups.bytes_beside(then.cgroups) + tick.retransmits.bytes_beside(then.retransmits);
 }
 
 }  // namespace tcpadvisor

@@ -23,6 +23,7 @@ std::uint64_t past_key(const SocketRow& row);
 std::uint64_t past_key(const OwnerTotals& owner);
 std::uint64_t past_key(const UserQueue& queue);
 std::uint64_t past_key(const CgroupTotals& cgroup);
+std::uint64_t past_key(const Retransmits& retransmits);
 
 /// Units as in SocketRow. The kernel keeps these sizes in 32 bits; what is larger counts as the largest.
 struct PastRow {
@@ -79,6 +80,12 @@ struct PastCgroup {
   bool operator==(const PastCgroup&) const = default;
 };
 
+struct PastRetransmits {
+  std::uint64_t key = 0;
+  RetransmitCounts segments;
+  bool operator==(const PastRetransmits&) const = default;
+};
+
 /// Counters of one namespace; ticks and namespaces with the same names share them, ticks with the same values those.
 struct PastNetns {
   NetnsId id = 0;
@@ -111,6 +118,7 @@ struct PastTick {
   SharedTable<PastOwner> owners;
   SharedTable<PastQueue> queues;
   SharedTable<PastCgroup> cgroups;
+  SharedTable<PastRetransmits> retransmits;
   std::vector<Softnet> softnet;
   std::optional<HostPressure> host_pressure;
 

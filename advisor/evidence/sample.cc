@@ -13,6 +13,12 @@ std::uint64_t CallStats::calls() const {
   return std::accumulate(slots.begin(), slots.end(), std::uint64_t{0});
 }
 
+std::uint64_t RetransmitCounts::total() const {
+  std::uint64_t sum = 0;
+  for (auto kind : kRetransmitKinds) sum = add_sat(sum, this->*kind);
+  return sum;
+}
+
 std::uint32_t OwnerTotals::tcp_sockets() const {
   return std::accumulate(sockets.begin(), sockets.end(), 0u, add_sat<std::uint32_t>);
 }

@@ -277,6 +277,32 @@ struct FailedConnects {
   auto operator<=>(const FailedConnects&) const = default;
 };
 
+/// Segments that were sent again, by what made the kernel do it.
+struct RetransmitCounts {
+  std::uint64_t fast = 0;           ///< the peer's acknowledgements told that it was missing
+  std::uint64_t tail_probe = 0;     ///< the last one on its way, after some two round trips without an answer
+  std::uint64_t timeout = 0;        ///< the first one on its way, by the retransmission timer
+  std::uint64_t after_timeout = 0;  ///< those behind it, once it was acknowledged
+  std::uint64_t syn = 0, syn_ack = 0;
+  std::uint64_t other = 0;  ///< the path takes smaller segments only; data of a SYN that was not taken
+  std::uint64_t total() const;
+  auto operator<=>(const RetransmitCounts&) const = default;
+};
+inline constexpr std::array kRetransmitKinds = {&RetransmitCounts::fast,    &RetransmitCounts::tail_probe,
+                                                &RetransmitCounts::timeout, &RetransmitCounts::after_timeout,
+                                                &RetransmitCounts::syn,     &RetransmitCounts::syn_ack,
+                                                &RetransmitCounts::other};
+
+/// All that connections of a namespace sent again towards one address since the agent started. An address is listed as
+/// long as something was sent again in the last minutes; one that comes again begins at 0.
+struct Retransmits {
+  NetnsId netns = 0;
+  Endpoint destination;  ///< port 0
+  RetransmitCounts segments;
+  std::uint64_t last_ms_ago = 0;
+  auto operator<=>(const Retransmits&) const = default;
+};
+
 /// "TcpExt.ListenDrops", "Tcp.RetransSegs", "IpExt.InOctets" … from /proc/net/{netstat,snmp} of one namespace, and
 /// "Device.NAME.dropped": packets that a device of it, or the queueing discipline in front, did not send;
 /// "Conntrack.drop" and others from /proc/net/stat/nf_conntrack, all processors added up.
@@ -475,6 +501,7 @@ struct Sample {
   std::vector<PortTotals> ports;
   std::vector<PortUse> port_use;  ///< the destinations with the most ports in use, most first
   std::vector<FailedConnects> failed_connects;
+  std::vector<Retransmits> retransmits;  ///< by namespace and address; empty also where no hook sees them
   std::optional<BufferRefusals> refusals;
   std::optional<LifecycleTotals> lifecycle;
   std::vector<Softnet> softnet;  ///< by processor; empty: not known

@@ -238,6 +238,23 @@ void describe(auto& a, Is<FailedConnects> auto& v) {
   FIELD(waited_ms);
 }
 
+void describe(auto& a, Is<RetransmitCounts> auto& v) {
+  FIELD(fast);
+  FIELD(tail_probe);
+  FIELD(timeout);
+  FIELD(after_timeout);
+  FIELD(syn);
+  FIELD(syn_ack);
+  FIELD(other);
+}
+
+void describe(auto& a, Is<Retransmits> auto& v) {
+  FIELD(netns);
+  FIELD(destination);
+  FIELD(segments);
+  FIELD(last_ms_ago);
+}
+
 void describe(auto& a, Is<Sysctl> auto& v) {
   FIELD(values);
   FIELD(text);
@@ -415,6 +432,7 @@ void describe(auto& a, Is<Sample> auto& v) {
   FIELD(ports);
   FIELD(port_use);
   FIELD(failed_connects);
+  FIELD(retransmits);
   FIELD(refusals);
   FIELD(lifecycle);
   FIELD(softnet);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "advisor/base/saturate.h"
 #include "advisor/evidence/thinning.h"
 
 namespace tcpadvisor {
@@ -157,6 +158,18 @@ std::optional<double> Past::per_s(std::string_view name) const {
   std::optional<double> total = increase(name);
   if (!total || span_s() <= 0) return std::nullopt;
   return *total / span_s();
+}
+
+RetransmitCounts Past::increase(const Retransmits& retransmits) const {
+  RetransmitCounts sum, before;
+  in_each_tick(past_key(retransmits), &PastTick::retransmits, [&](const PastRetransmits* then, std::size_t i) {
+    const RetransmitCounts here = then == nullptr ? RetransmitCounts{} : then->segments;
+    for (auto kind : kRetransmitKinds) {  // below the number before: it was forgotten, and began again
+      if (i > 0) sum.*kind = add_sat(sum.*kind, here.*kind - (here.*kind >= before.*kind ? before.*kind : 0));
+    }
+    before = here;
+  });
+  return sum;
 }
 
 std::vector<const PastRow*> Past::history(const SocketRow& row) const {

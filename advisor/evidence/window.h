@@ -80,6 +80,10 @@ class Past {
     return series_of(past_key(owner), &PastTick::owners, read);
   }
 
+  /// What was sent again towards this address of the latest tick over these ticks. Where it was not listed, nothing
+  /// was.
+  RetransmitCounts increase(const Retransmits& retransmits) const;
+
  protected:
   /// `visit(what the i-th tick has for this key, or null, i)` for each tick.
   template <typename T, typename Visit>

@@ -87,6 +87,8 @@ FactCoverage help_out(FactCoverage fact, const OwnFacts& own) {
   } else if (fact.fact == FactId::connects && snapshot) {
     use(works("SYN_SENT in the snapshot, Tcp.AttemptFails", SourceKind::derived), false,
         "only attempts that wait now; how others failed, and whose, is not seen");
+  } else if (fact.fact == FactId::retransmits) {
+    use(works("/proc/net/netstat", SourceKind::proc_file), false, "by namespace, not by destination");
   } else if (fact.fact == FactId::pressure && own.memory_read) {
     use(works("/proc/net/protocols", SourceKind::proc_file), false, "whether there is pressure, not since when");
   }

@@ -43,6 +43,8 @@ class HostCollector final : public Collector {
   Result<SamplePtr> tick_here();
   void say_who_listens();
   std::vector<FailedConnects> failed_connects();
+  template <typename T>
+  void keep_chosen(std::vector<T>& of_all_namespaces) const;
   void hear_user_queues(Sample& sample);
   void count_losses(std::map<std::string, std::uint64_t>& lost) const;
   void refresh_coverage();
@@ -133,6 +135,8 @@ Result<SamplePtr> HostCollector::tick_here() {
   sample->ports = picture.ports;
   sample->port_use = picture.port_use;
   sample->failed_connects = failed_connects();
+  sample->retransmits = parts_.tracer->retransmits().value_or(std::vector<Retransmits>{});
+  keep_chosen(sample->retransmits);
   sample->cgroups = picture.cgroups;
   sample->group_names = picture.group_names;
   sample->refusals = parts_.tracer->refusals();
@@ -158,11 +162,16 @@ std::vector<FailedConnects> HostCollector::failed_connects() {
       one.pid = known == ours->end() ? 0 : known->second;  // outside, or holds no socket now
     }
   }
-  if (parts_.options.netns.kind == NetnsChoice::Kind::all) return failed;
+  keep_chosen(failed);
+  return failed;
+}
+
+template <typename T>
+void HostCollector::keep_chosen(std::vector<T>& of_all_namespaces) const {
+  if (parts_.options.netns.kind == NetnsChoice::Kind::all) return;
   std::set<NetnsId> chosen;
   for (const os::NetnsRef& ref : snapshot_.netns().found) chosen.insert(ref.id);
-  std::erase_if(failed, [&](const FailedConnects& one) { return !chosen.contains(one.netns); });
-  return failed;
+  std::erase_if(of_all_namespaces, [&](const T& one) { return !chosen.contains(one.netns); });
 }
 
 void HostCollector::hear_user_queues(Sample& sample) {

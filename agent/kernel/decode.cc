@@ -327,6 +327,17 @@ FailedConnects decode_connect(const abi::ta_connect_key& key, const abi::ta_conn
   return out;
 }
 
+Retransmits decode_retransmits(const abi::ta_peer_key& key, const abi::ta_retransmits& sent, std::uint64_t now_ns) {
+  static_assert(kRetransmitKinds.size() == abi::TA_RETRANSMIT_KINDS);
+  Retransmits out;
+  out.netns = key.netns;
+  out.destination = endpoint(key.address, 0);
+  for (std::size_t kind = 0; kind < kRetransmitKinds.size(); ++kind)
+    out.segments.*kRetransmitKinds[kind] = sent.segments[kind];
+  out.last_ms_ago = now_ns > sent.last_ns ? (now_ns - sent.last_ns) / 1'000'000 : 0;
+  return out;
+}
+
 TcpMemory decode_memory(const abi::ta_walk& walk, std::uint64_t page_size, unsigned hz) {
   TcpMemory memory;
   memory.page_size = page_size;

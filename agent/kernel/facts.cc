@@ -188,6 +188,23 @@ const std::vector<Fact>& facts() {
          "without those that the kernel refuses at once, for want of a route",
          {},
          FactId::state_changes}}},
+      {FactId::retransmits,
+       abi::TA_HOOK_RETRANSMITS,
+       false,
+       {{"tp_btf tcp_retransmit_skb, tcp_retransmit_synack",
+         tp_btf,
+         {"on_again", "on_again_syn_ack"},
+         true,
+         "",
+         {"btf_trace_tcp_retransmit_skb", 4},
+         {}},
+        {"tp_btf tcp_retransmit_skb, tcp_retransmit_synack (without err)",
+         tp_btf,
+         {"on_again3", "on_again_syn_ack"},
+         true,
+         "",
+         {"btf_trace_tcp_retransmit_skb", 3},
+         {}}}},
   };
   return table;
 }

@@ -73,30 +73,69 @@ std::optional<Value> sum_per_cpu(int map_fd, std::uint32_t key) {
   return sum;
 }
 
-/// The entries of map `connects`; those that are over are removed.
-std::optional<std::vector<FailedConnects>> read_connects(int map_fd, std::uint64_t now_ns) {
-  std::vector<abi::ta_connect_key> keys(abi::TA_CONNECTS);
-  std::vector<abi::ta_connect> values(abi::TA_CONNECTS);
-  std::vector<FailedConnects> out;
-  std::uint32_t position = 0, count = abi::TA_CONNECTS;
+/// `take(key, value)` for each entry of a hash; false if it cannot be read. It may be changed meanwhile.
+template <typename Key, typename Value, typename Take>
+bool each_entry(int map_fd, std::uint32_t max_entries, Take take) {
+  std::vector<Key> keys(max_entries);
+  std::vector<Value> values(max_entries);
+  std::uint32_t position = 0, count = max_entries;
   bool first = true;
   while (true) {
     int result = bpf_map_lookup_batch(map_fd, first ? nullptr : &position, &position, keys.data(), values.data(),
                                       &count, nullptr);
     int why = result == 0 ? 0 : errno;
-    if (why != 0 && why != ENOENT) return std::nullopt;  // ENOENT: that was the end
-    for (std::uint32_t i = 0; i < count; ++i) {
-      bool over = now_ns > values[i].last_ns && now_ns - values[i].last_ns > TA_CONNECT_RUN_NS;
-      if (over) bpf_map_delete_elem(map_fd, &keys[i]);
-      if (!over && values[i].count > 0) out.push_back(decode_connect(keys[i], values[i], now_ns));
-    }
-    if (why == ENOENT || count == 0) break;
-    count = abi::TA_CONNECTS;
+    if (why != 0 && why != ENOENT) return false;  // ENOENT: that was the end
+    for (std::uint32_t i = 0; i < count; ++i) take(keys[i], values[i]);
+    if (why == ENOENT || count == 0) return true;
+    count = max_entries;
     first = false;
   }
+}
+
+bool is_over(std::uint64_t now_ns, std::uint64_t last_ns, std::uint64_t after_ns) {
+  return now_ns > last_ns && now_ns - last_ns > after_ns;
+}
+
+/// The entries of map `connects`; those that are over are removed.
+std::optional<std::vector<FailedConnects>> read_connects(int map_fd, std::uint64_t now_ns) {
+  std::vector<FailedConnects> out;
+  auto take = [&](const abi::ta_connect_key& key, const abi::ta_connect& failed) {
+    bool over = is_over(now_ns, failed.last_ns, TA_CONNECT_RUN_NS);
+    if (over) bpf_map_delete_elem(map_fd, &key);
+    if (!over && failed.count > 0) out.push_back(decode_connect(key, failed, now_ns));
+  };
+  if (!each_entry<abi::ta_connect_key, abi::ta_connect>(map_fd, abi::TA_CONNECTS, take)) return std::nullopt;
   std::ranges::sort(out, [](const FailedConnects& a, const FailedConnects& b) {
     return a.count != b.count ? a.count > b.count : a < b;
   });
+  return out;
+}
+
+/// The entries of both maps of retransmissions; those that are over are removed.
+std::optional<std::vector<Retransmits>> read_retransmits(int connections_fd, int handshakes_fd, std::uint64_t now_ns) {
+  std::vector<Retransmits> all, out;
+  auto take_from = [&](int map_fd) {
+    return [&all, map_fd, now_ns](const abi::ta_peer_key& key, const abi::ta_retransmits& sent) {
+      if (is_over(now_ns, sent.last_ns, TA_RETRANSMITS_KEPT_NS))
+        bpf_map_delete_elem(map_fd, &key);
+      else
+        all.push_back(decode_retransmits(key, sent, now_ns));
+    };
+  };
+  using Key = abi::ta_peer_key;
+  using Sent = abi::ta_retransmits;
+  if (!each_entry<Key, Sent>(connections_fd, abi::TA_PEERS, take_from(connections_fd)) ||
+      !each_entry<Key, Sent>(handshakes_fd, abi::TA_PEERS_SILENT, take_from(handshakes_fd)))
+    return std::nullopt;
+  std::ranges::sort(all);
+  for (const Retransmits& one : all) {  // what both have becomes one
+    if (out.empty() || out.back().netns != one.netns || out.back().destination != one.destination) {
+      out.push_back(one);
+      continue;
+    }
+    for (auto kind : kRetransmitKinds) out.back().segments.*kind += one.segments.*kind;
+    out.back().last_ms_ago = std::min(out.back().last_ms_ago, one.last_ms_ago);
+  }
   return out;
 }
 
@@ -218,11 +257,18 @@ class LiveTracer : public Tracer {
     return read_connects(map("connects"), monotonic_ns());
   }
 
+  std::optional<std::vector<Retransmits>> retransmits() override {
+    auto source = loaded_.in_use.find(FactId::retransmits);
+    if (source == loaded_.in_use.end() || source->second->programs.empty()) return std::nullopt;
+    return read_retransmits(map("retransmits"), map("handshakes"), monotonic_ns());
+  }
+
   std::map<std::string, std::uint64_t> lost() override {
     static constexpr std::pair<const char*, abi::ta_lost> kKinds[] = {{"socket_state", abi::TA_LOST_SOCK},
                                                                       {"wait_ends", abi::TA_LOST_WAIT},
                                                                       {"shared_sockets", abi::TA_LOST_SEEN},
-                                                                      {"failed_connects", abi::TA_LOST_CONNECT}};
+                                                                      {"failed_connects", abi::TA_LOST_CONNECT},
+                                                                      {"retransmits", abi::TA_LOST_RETRANSMIT}};
     std::map<std::string, std::uint64_t> out;
     for (auto [name, kind] : kKinds) out[name] = sum_per_cpu<std::uint64_t>(map("lost"), kind).value_or(0);
     std::uint64_t& missed = out["missed_runs"];

@@ -135,6 +135,8 @@ class Tracer {
   virtual std::optional<BufferRefusals> refusals() = 0;
   /// The runs of failures that are not over; nothing when no hook sees them.
   virtual std::optional<std::vector<FailedConnects>> failed_connects() = 0;
+  /// By namespace and address; nothing when no hook sees them.
+  virtual std::optional<std::vector<Retransmits>> retransmits() = 0;
   /// Every kind of loss that can happen, 0 where nothing was lost. Facts that have become lower bounds say so in
   /// coverage() from then on.
   virtual std::map<std::string, std::uint64_t> lost() = 0;

@@ -196,6 +196,7 @@ struct inet_connection_sock {
   struct inet_sock icsk_inet;
   struct inet_bind_bucket *icsk_bind_hash;
   const struct tcp_congestion_ops *icsk_ca_ops;
+  __u8 icsk_ca_state : 5; /* of a width that has changed: read as a bit field */
   __u8 icsk_pending;
   __u8 icsk_backoff;
   __u8 icsk_probes_out;
@@ -224,7 +225,7 @@ struct tcp_sock {
   struct {
     u32 rtt_us;
   } rcv_rtt_est;
-  u32 total_retrans;
+  u32 total_retrans, undo_marker;
   u32 packets_out, lost_out, snd_ssthresh, data_segs_out, data_segs_in, delivered, dsack_dups, reord_seen, rcv_ooopack;
   u32 rate_delivered, rate_interval_us;
   u32 chrono_start;
@@ -244,6 +245,15 @@ struct tcp_timewait_sock {
   struct inet_timewait_sock tw_sk;
 };
 struct tcp_request_sock;
+struct request_sock {
+  struct sock_common __req_common;
+};
+struct sk_buff {
+  char cb[48];
+};
+struct tcp_skb_cb { /* what TCP keeps in `cb` */
+  u16 tcp_gso_segs;
+};
 
 struct flowi_common {
   int flowic_oif, flowic_iif;
@@ -361,6 +371,11 @@ enum {
   RTN_BLACKHOLE = 6, /* kinds of routes that fail (include/uapi/linux/rtnetlink.h) */
   RTN_UNREACHABLE = 7,
   RTN_PROHIBIT = 8,
+};
+enum { /* tcp_ca_state, and icsk_pending (include/net/inet_connection_sock.h) */
+       TCP_CA_Recovery = 3,
+       TCP_CA_Loss = 4,
+       ICSK_TIME_LOSS_PROBE = 5,
 };
 enum {
   TCP_ESTABLISHED = 1,

@@ -217,6 +217,12 @@ SampleBuilder& SampleBuilder::add(FailedConnects failed) {
   return *this;
 }
 
+SampleBuilder& SampleBuilder::add(Retransmits retransmits) {
+  if (retransmits.netns == 0) retransmits.netns = kHostNetns;
+  sample_.retransmits.push_back(retransmits);
+  return *this;
+}
+
 SampleBuilder& SampleBuilder::add(OwnerTotals owner) {
   sample_.owners.push_back(std::move(owner));
   return *this;

@@ -227,6 +227,7 @@ class SampleBuilder {
   SampleBuilder& add(UserQueue queue);
   SampleBuilder& add(PortUse use);
   SampleBuilder& add(FailedConnects failed);
+  SampleBuilder& add(Retransmits retransmits);
   SampleBuilder& add(OwnerTotals owner);
   /// `count` copies that differ in cookie, inode and remote port.
   SampleBuilder& add(std::uint32_t count, const SocketRow& like, std::uint64_t first_cookie = 100);

@@ -24,6 +24,7 @@ class FakeTracer final : public kernel::Tracer {
   std::optional<Result<kernel::OwnerWalk>> owner_walk;
   std::optional<LifecycleTotals> lifecycle_totals;
   std::optional<std::vector<FailedConnects>> failed;
+  std::optional<std::vector<Retransmits>> sent_again;
   std::map<std::string, std::uint64_t> losses{{"ringbuf", 0}};
   kernel::HookCost hook_cost;
   bool may_measure = true;
@@ -48,6 +49,7 @@ class FakeTracer final : public kernel::Tracer {
   }
   std::optional<LifecycleTotals> lifecycle() override { return lifecycle_totals; }
   std::optional<std::vector<FailedConnects>> failed_connects() override { return failed; }
+  std::optional<std::vector<Retransmits>> retransmits() override { return sent_again; }
   std::optional<BufferRefusals> refusals() override { return std::nullopt; }
   std::map<std::string, std::uint64_t> lost() override { return losses; }
   void stop_calls(const std::string& why) override { stopped_because = why; }
