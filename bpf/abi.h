@@ -36,6 +36,8 @@ enum {
   TA_CGROUP_SLOTS = 1024,
   TA_DESTINATIONS = 8192, /* per namespace, for which the local ports in use are counted */
   TA_CONNECTS = 4096,     /* failing attempts to connect that are counted: process, destination, reason */
+  TA_CLOSERS = 4096,      /* processes whose close() is counted */
+  TA_IDLE_SLOTS = 6,      /* idle for less than 1 s, 5 s, 1 min, 10 min, 1 h; longer */
   TA_COPIES = 2,          /* of the program that sees state changes */
   TA_PEERS = 4096,        /* addresses towards which connections sent something again */
   TA_PEERS_SILENT = 1024, /* the same, of handshakes: spoofed addresses must not take the room of the others */
@@ -66,7 +68,8 @@ struct ta_sock {
   ta_u32 small_runs;
   ta_u32 accept_peak; /* listeners */
   ta_u8 ended_by;     /* enum ta_ended_by */
-  ta_u8 pad[7];
+  ta_u8 pad[3];
+  ta_u32 opened_j; /* jiffies when it became ESTABLISHED, low 32 bits; 0: not seen */
 };
 TA_ASSERT_SIZE(struct ta_sock, 272);
 
@@ -85,6 +88,7 @@ enum ta_row_flags {
   TA_ROW_LINGER = 128,     /* SO_LINGER */
   TA_ROW_CWND_LIMITED = 256,
   TA_ROW_LOOKED = 512, /* does not matter, but was looked at and is in use (struct ta_look) */
+  TA_ROW_PACED = 1024, /* by TCP itself or by fq: pacing_rate is kept to */
 };
 
 /* One socket, written by the walk over a namespace. Addresses in network order, ports in host order. Times are ages in
@@ -114,14 +118,15 @@ struct ta_row {
   ta_u8 snd_wscale, rcv_wscale, probes_out, backoff;
   ta_u8 scaling_ratio, icsk_pending, nonagle, pad; /* nonagle: 1 TCP_NODELAY, 2 TCP_CORK */
   ta_u16 advmss, spot;                             /* spot: struct ta_look */
-  ta_u32 pad2;
-  ta_u64 pacing_rate; /* bytes a second, ~0: not paced */
+  ta_u32 send_timeout_j, recv_timeout_j;           /* ~0: none */
+  ta_u32 wmem_alloc;                               /* bytes below TCP: in the queue of the device, or in the device */
+  ta_u64 pacing_rate;                              /* bytes a second, ~0: not paced */
   char ca_name[TA_CA_NAME];
   ta_u64 state_ns;                   /* age of the state, 0: not seen by a hook */
   ta_u32 since_send_j, since_recv_j; /* age of the last call */
   struct ta_sock sock;
 };
-TA_ASSERT_SIZE(struct ta_row, 600);
+TA_ASSERT_SIZE(struct ta_row, 608);
 
 struct ta_sums {
   ta_u64 count, recv_q, send_q, rmem, wmem;
@@ -214,6 +219,16 @@ struct ta_held {
 };
 TA_ASSERT_SIZE(struct ta_held, 32);
 
+/* What tells a program, or the kernel, that a peer has vanished: of ESTABLISHED connections to other hosts that were
+ * looked at (all where every socket has a row, else those whose turn it is). */
+struct ta_timeouts {
+  ta_u32 looked;
+  ta_u32 keepalive, user_timeout, send_timeout, recv_timeout; /* a connection may have several */
+  ta_u32 none;
+  ta_u32 none_idle[TA_IDLE_SLOTS]; /* of `none`, by the time since the last byte */
+};
+TA_ASSERT_SIZE(struct ta_timeouts, 48);
+
 /* A process may have more than one record: threads with a table of descriptors of their own come when their turn comes.
  */
 struct ta_owner {
@@ -233,8 +248,9 @@ struct ta_owner {
   ta_u32 pad;
   ta_u64 recv_q, send_q, rmem, wmem;
   char comm[TA_COMM];
+  struct ta_timeouts timeouts;
 };
-TA_ASSERT_SIZE(struct ta_owner, 176);
+TA_ASSERT_SIZE(struct ta_owner, 224);
 
 struct ta_files {
   /* asked */
@@ -243,8 +259,9 @@ struct ta_files {
   ta_u32 old_j; /* jiffies from which a closing state counts as old */
   ta_u32 max_held;
   ta_u32 used_j;
-  ta_u32 number; /* of this walk, never 0 */
-  ta_u32 netns;  /* only sockets of this network namespace count, by its inode; 0: of all */
+  ta_u32 number;                    /* of this walk, never 0 */
+  ta_u32 netns;                     /* only sockets of this network namespace count, by its inode; 0: of all */
+  ta_u32 idle_j[TA_IDLE_SLOTS - 1]; /* upper ends of the first slots, in jiffies */
   /* answered */
   ta_u32 pid_level, pad;
   ta_u64 files, held, suppressed;
@@ -324,6 +341,40 @@ struct ta_retransmits {
 };
 TA_ASSERT_SIZE(struct ta_retransmits, 64);
 
+/* What one process closes, or shuts down for writing: not what its end closes. Closes that follow each other
+ * within TA_CLUMP_GAP_NS are a clump; of the clumps of TA_CLUMP_LEAST and more the sums are kept, unless one lasts
+ * longer than TA_CLUMP_SPAN_NS: that is a steady stream. Sums begin again after a pause of TA_CLOSE_RUN_NS. Where two
+ * threads close at the same moment one of both may be missing. Times in jiffies. */
+#define TA_CLUMP_GAP_NS 10000000ull
+#define TA_CLUMP_SPAN_NS 100000000ull
+#define TA_CLOSE_RUN_NS 300000000000ull
+enum { TA_CLUMP_LEAST = 4 };
+
+struct ta_clump {
+  ta_u64 first_ns, last_ns; /* CLOCK_MONOTONIC */
+  ta_u32 closes;
+  ta_u32 min_age_j, max_age_j;     /* since the connection was opened */
+  ta_u32 min_quiet_j, max_quiet_j; /* since its last byte, either way */
+  ta_u32 elsewhere;                /* closes to another destination than the one before */
+  ta_u64 quiet_j, used_j;          /* sums; used: from the opening to the last byte */
+};
+TA_ASSERT_SIZE(struct ta_clump, 56);
+
+struct ta_closer {
+  ta_u64 first_ns, last_ns;
+  ta_u64 closes;                                         /* of all kinds */
+  ta_u64 clumps, gathered;                               /* those that count, and the closes in them */
+  ta_u64 largest, elsewhere;                             /* of those */
+  ta_u64 min_age_j, max_age_j, min_quiet_j, max_quiet_j; /* sums over them */
+  ta_u64 quiet_j, used_j;
+  ta_u32 destination[4]; /* of the last close, as in ta_connect_key */
+  ta_u32 port;
+  ta_u32 netns;
+  char comm[TA_COMM];
+  struct ta_clump now; /* not yet in the sums */
+};
+TA_ASSERT_SIZE(struct ta_closer, 200);
+
 /* Map `lost`, one counter a kind, per CPU. */
 enum ta_lost {
   TA_LOST_SOCK = 0,       /* socket storage could not be made, or the hash was full */
@@ -331,7 +382,8 @@ enum ta_lost {
   TA_LOST_SEEN = 2,       /* a shared socket that may have been counted twice in one process */
   TA_LOST_CONNECT = 3,    /* a failed attempt to connect, the table being full */
   TA_LOST_RETRANSMIT = 4, /* a segment that was sent again, the table being full */
-  TA_LOST_KINDS = 5,
+  TA_LOST_CLOSER = 5,     /* a close(), the table of processes being full */
+  TA_LOST_KINDS = 6,
 };
 
 /* What our hooks cost, by the fact that they serve: one entry per CPU of map `costs`. Counted only while the variable

@@ -66,6 +66,113 @@ static __always_inline void last_look(struct sock *sk, struct ta_sock *state, st
   }
 }
 
+/* By process, as the first pid namespace numbers it. The agent reads it, and removes what is over. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, TA_CLOSERS);
+  __type(key, u32);
+  __type(value, struct ta_closer);
+} closers SEC(".maps");
+
+static const struct ta_closer new_closer_zero SEC(".rodata.zero") = {0};
+
+static __always_inline struct ta_closer *find_or_make_closer(u32 tgid) {
+  struct ta_closer *found = bpf_map_lookup_elem(&closers, &tgid);
+  if (found) return found;
+  bpf_map_update_elem(&closers, &tgid, &new_closer_zero, BPF_NOEXIST);
+  found = bpf_map_lookup_elem(&closers, &tgid);
+  if (!found) count_lost(TA_LOST_CLOSER);
+  return found;
+}
+
+/* The agent does the same with a clump that nothing has followed yet (agent/kernel/decode.cc). */
+static __always_inline void end_clump(struct ta_closer *all) {
+  const struct ta_clump *now = &all->now;
+  if (now->closes < TA_CLUMP_LEAST || now->last_ns - now->first_ns > TA_CLUMP_SPAN_NS) return;
+  all->clumps++;
+  all->gathered += now->closes;
+  if (all->largest < now->closes) all->largest = now->closes;
+  all->elsewhere += now->elsewhere;
+  all->min_age_j += now->min_age_j;
+  all->max_age_j += now->max_age_j;
+  all->min_quiet_j += now->min_quiet_j;
+  all->max_quiet_j += now->max_quiet_j;
+  all->quiet_j += now->quiet_j;
+  all->used_j += now->used_j;
+}
+
+/* To another destination than the last one? */
+static __always_inline bool goes_elsewhere(struct ta_closer *all, const struct sock *sk) {
+  const struct sock_common *skc = &sk->__sk_common;
+  u32 to[4] = {0}, port = bpf_ntohs(skc->skc_dport);
+  if (skc->skc_family == AF_INET6) {
+#pragma unroll
+    for (int i = 0; i < 4; i++) to[i] = skc->skc_v6_daddr.in6_u.u6_addr32[i];
+  } else {
+    to[2] = bpf_htonl(0xffff);
+    to[3] = skc->skc_daddr;
+  }
+  bool another = all->port != port;
+  all->port = port;
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    another |= all->destination[i] != to[i];
+    all->destination[i] = to[i];
+  }
+  return another;
+}
+
+static __always_inline void add_to_clump(struct ta_closer *all, struct sock *sk, u32 opened_j, u64 now) {
+  const struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+  if (!tp) return;
+  u32 now_j = (u32)bpf_jiffies64();
+  u32 age = now_j - opened_j, sent = now_j - tp->lsndtime;
+  u32 received = now_j - tp->inet_conn.icsk_ack.lrcvtime;
+  u32 quiet = sent < received ? sent : received;
+  if (quiet > age) quiet = age; /* never a byte */
+  struct ta_clump *clump = &all->now;
+  if (!clump->closes || now - clump->last_ns > TA_CLUMP_GAP_NS) {
+    end_clump(all);
+    __builtin_memset(clump, 0, sizeof(*clump));
+    clump->first_ns = now;
+    clump->min_age_j = clump->min_quiet_j = 0xffffffff;
+  }
+  clump->last_ns = now;
+  clump->closes++;
+  clump->elsewhere += goes_elsewhere(all, sk);
+  if (age < clump->min_age_j) clump->min_age_j = age;
+  if (age > clump->max_age_j) clump->max_age_j = age;
+  if (quiet < clump->min_quiet_j) clump->min_quiet_j = quiet;
+  if (quiet > clump->max_quiet_j) clump->max_quiet_j = quiet;
+  clump->quiet_j += quiet;
+  clump->used_j += age - quiet;
+}
+
+/* The steps that only close() and shutdown() make, in their own context. What the end of a process closes comes at
+ * once, too, and says nothing about it. */
+static __always_inline bool program_closes(const struct sock *sk, int old, int new) {
+  if (new == TCP_FIN_WAIT1) return old == TCP_ESTABLISHED;
+  if (new == TCP_LAST_ACK) return true;
+  return new == TCP_CLOSE && (old == TCP_ESTABLISHED || old == TCP_CLOSE_WAIT) && !sk->sk_err; /* by a reset of ours */
+}
+
+static __always_inline void count_close(struct sock *sk, const struct ta_sock *state) {
+  struct task_struct *task = (void *)bpf_get_current_task();
+  if (BPF_CORE_READ(task, flags) & PF_EXITING) return;
+  struct ta_closer *all = find_or_make_closer(bpf_get_current_pid_tgid() >> 32);
+  if (!all) return;
+  u64 now = bpf_ktime_get_ns();
+  if (now - all->last_ns > TA_CLOSE_RUN_NS) { /* the first one, too */
+    __builtin_memset(all, 0, sizeof(*all));
+    bpf_get_current_comm(all->comm, sizeof(all->comm));
+    all->first_ns = now;
+  }
+  all->last_ns = now;
+  all->closes++;
+  if (sk->__sk_common.skc_net.net) all->netns = sk->__sk_common.skc_net.net->ns.inum;
+  if (state && state->opened_j) add_to_clump(all, sk, state->opened_j, now);
+}
+
 static __always_inline void state_changes(struct sock *sk, int old, int new, struct ta_life *sum) {
   if (sk->sk_protocol != IPPROTO_TCP) return; /* MPTCP and others pass here too */
   if (new == TCP_LISTEN || old == TCP_LISTEN || new == TCP_SYN_RECV) return;
@@ -94,7 +201,11 @@ static __always_inline void state_changes(struct sock *sk, int old, int new, str
     if (new == TCP_FIN_WAIT1 && state->ended_by == TA_ENDED_UNKNOWN) state->ended_by = TA_ENDED_BY_US;
     if (new == TCP_CLOSE_WAIT && state->ended_by == TA_ENDED_UNKNOWN) state->ended_by = TA_ENDED_BY_PEER;
   }
-  if (new == TCP_ESTABLISHED) sum->opened++;
+  if (new == TCP_ESTABLISHED) {
+    sum->opened++;
+    if (state) state->opened_j = (u32)bpf_jiffies64() ?: 1;
+  }
+  if (program_closes(sk, old, new)) count_close(sk, state);
   if (new == TCP_CLOSE) {
     if (old != TCP_SYN_SENT && old != TCP_SYN_RECV && old != TCP_CLOSE && old != TCP_NEW_SYN_RECV)
       last_look(sk, state, sum, old);

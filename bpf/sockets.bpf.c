@@ -158,6 +158,11 @@ static __always_inline void note_memory(struct sock_common *skc) {
   bpf_probe_read_kernel(&walk.pressure_j, sizeof(walk.pressure_j), flag);
 }
 
+/* MAX_SCHEDULE_TIMEOUT is none. */
+static __always_inline u32 timeout_of(long jiffies) {
+  return jiffies < 0 || jiffies >= 0xffffffffl ? 0xffffffff : (u32)jiffies;
+}
+
 static __always_inline void fill_addresses(struct sock_common *skc) {
   row.family = skc->skc_family;
   row.local_port = skc->skc_num;
@@ -326,6 +331,10 @@ int walk_tcp(struct bpf_iter__tcp *ctx) {
       row.linger_j = sk->sk_lingertime;
       row.rcvlowat = sk->sk_rcvlowat;
       row.pacing_rate = sk->sk_pacing_rate;
+      if (sk->sk_pacing_status) row.flags |= TA_ROW_PACED;
+      row.send_timeout_j = timeout_of(sk->sk_sndtimeo);
+      row.recv_timeout_j = timeout_of(sk->sk_rcvtimeo);
+      row.wmem_alloc = sk->sk_wmem_alloc.refs.counter - 1; /* the socket itself holds one */
       fill_addresses(skc);
       if (state == TCP_LISTEN) {
         row.accept_queue = sk->sk_ack_backlog;
@@ -485,6 +494,40 @@ static __always_inline bool is_mptcp(struct sock *sk) {
   return sk->sk_protocol == IPPROTO_MPTCP && (family == AF_INET || family == AF_INET6);
 }
 
+/* Of a peer on this host the end is known. */
+static __always_inline bool leads_elsewhere(const struct sock_common *skc) {
+  if (skc->skc_family == AF_INET6) {
+    const u32 *here = skc->skc_v6_rcv_saddr.in6_u.u6_addr32, *there = skc->skc_v6_daddr.in6_u.u6_addr32;
+    if (!there[0] && !there[1]) {
+      if (!there[2] && there[3] == bpf_htonl(1)) return false;
+      if (there[2] == bpf_htonl(0xffff) && (there[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000)) return false;
+    }
+    return here[0] != there[0] || here[1] != there[1] || here[2] != there[2] || here[3] != there[3];
+  }
+  if ((skc->skc_daddr & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000)) return false;
+  return skc->skc_daddr != skc->skc_rcv_saddr;
+}
+
+/* Other cache lines, so not of every socket of a large host. */
+static __always_inline void add_timeouts(struct sock *sk, struct tcp_sock *tp, u32 now_j) {
+  if (!files.all && (!look.on || (spot_of(sk) & look.mask) != look.turn)) return;
+  if (!leads_elsewhere(&sk->__sk_common)) return;
+  struct ta_timeouts *sums = &files.now.timeouts;
+  u32 none = 1;
+  sums->looked++;
+  if ((sk->__sk_common.skc_flags >> SOCK_KEEPOPEN) & 1) sums->keepalive++, none = 0;
+  if (tp->inet_conn.icsk_user_timeout) sums->user_timeout++, none = 0;
+  if (timeout_of(sk->sk_sndtimeo) != 0xffffffff) sums->send_timeout++, none = 0;
+  if (timeout_of(sk->sk_rcvtimeo) != 0xffffffff) sums->recv_timeout++, none = 0;
+  if (!none) return;
+  sums->none++;
+  u32 sent = now_j - tp->lsndtime, received = now_j - tp->inet_conn.icsk_ack.lrcvtime;
+  u32 idle = sent < received ? sent : received, slot = 0;
+#pragma unroll
+  for (int i = 0; i < TA_IDLE_SLOTS - 1; i++) slot += idle >= files.idle_j[i];
+  if (slot < TA_IDLE_SLOTS) sums->none_idle[slot]++;
+}
+
 SEC("iter/task_file")
 int walk_files(struct bpf_iter__task_file *ctx) {
   struct seq_file *seq = ctx->meta->seq;
@@ -532,6 +575,7 @@ int walk_files(struct bpf_iter__task_file *ctx) {
   files.now.fds++;
   if (counted_before(task, file, sk)) return 0;
   if (state < TA_STATES && (state != TCP_CLOSE || was_connected(tp))) files.now.sockets[state]++;
+  if (state == TCP_ESTABLISHED) add_timeouts(sk, tp, now_j);
   if (state == TCP_CLOSE_WAIT || state == TCP_FIN_WAIT2) {
     u32 age_j = now_j - tp->rcv_tstamp; /* the last segment from the peer: at or after the FIN or its ACK */
     if (age_j >= files.old_j) {

@@ -136,6 +136,8 @@ struct SocketRow {
   std::optional<std::uint32_t> dsack_dups, reord_seen, ooo_segs;  ///< the peer had it already; reordering; out of order
   std::optional<std::uint32_t> pmtu, advmss;
   std::optional<std::uint64_t> pacing_rate, delivery_rate;  ///< bytes per second; pacing_rate: nothing if not paced
+  std::optional<bool> paced;  ///< TCP itself or fq keeps to pacing_rate, which the kernel works out in any case
+  std::optional<std::uint64_t> wmem_alloc;  ///< bytes, as the kernel charges them, below TCP: in a device or its queue
   std::optional<bool> cwnd_limited;
   std::optional<std::uint8_t> probes_out, backoff;
   std::optional<std::uint8_t> scaling_ratio;  ///< window = buffer * ratio / 256 (kernels >= 6.6)
@@ -149,6 +151,7 @@ struct SocketRow {
   std::optional<std::uint32_t> linger_ms;        ///< SO_LINGER, 0: close() resets; nothing if not set, or not known
   std::optional<std::uint32_t> rcvlowat;         ///< bytes
   std::optional<std::uint32_t> user_timeout_ms;  ///< TCP_USER_TIMEOUT, 0: not set
+  std::optional<std::uint32_t> send_timeout_ms, recv_timeout_ms;  ///< SO_SNDTIMEO, SO_RCVTIMEO, 0: not set
 
   std::optional<std::uint64_t> blocked_us;     ///< time senders spent in sk_stream_wait_memory, hook only
   std::optional<std::uint32_t> blocked_count;  ///< how many times
@@ -203,6 +206,19 @@ enum class ProcessState : std::uint8_t {
   ended,      ///< a zombie
 };
 
+/// What would tell a program that a peer has vanished: of its ESTABLISHED connections to other hosts. Its own timers
+/// are not seen.
+struct TimeoutTotals {
+  std::uint32_t looked = 0;  ///< connections that were looked at
+  std::uint32_t one_in = 1;  ///< that is about one in so many
+  std::uint32_t keepalive = 0, user_timeout = 0, send_timeout = 0, recv_timeout = 0;  ///< one may have several
+  std::uint32_t none = 0;
+  /// Of `none`, by the time since the last byte: less than kIdleSlotEnds_ms[i]; the last slot: longer than all.
+  std::array<std::uint32_t, 6> none_idle{};
+  auto operator<=>(const TimeoutTotals&) const = default;
+};
+inline constexpr std::array<std::uint64_t, 5> kIdleSlotEnds_ms = {1'000, 5'000, 60'000, 600'000, 3'600'000};
+
 /// Per process. A socket counts once, however many descriptors of the process lead to it.
 struct OwnerTotals {
   Pid pid = 0;
@@ -220,6 +236,7 @@ struct OwnerTotals {
   ProcessState process_state = ProcessState::unknown;
   std::string frozen_by;  ///< file of the freezer that holds it, empty if none does: cgroup.freeze, or freezer.state
   std::optional<std::uint64_t> rss_bytes;
+  std::optional<TimeoutTotals> timeouts;
   std::uint32_t tcp_sockets() const;
   auto operator<=>(const OwnerTotals&) const = default;
 };
@@ -301,6 +318,25 @@ struct Retransmits {
   RetransmitCounts segments;
   std::uint64_t last_ms_ago = 0;
   auto operator<=>(const Retransmits&) const = default;
+};
+
+/// What one process closes or shuts down, not by its end: since it began, or since a pause of 5 minutes. Closes within
+/// 10 ms of each other are a clump; those of 4 and more are kept, unless one goes on for more than 100 ms.
+struct Closes {
+  NetnsId netns = 0;
+  Pid pid = 0;  ///< 0 if not known
+  std::string comm;
+  std::uint64_t count = 0;     ///< connections, in clumps or not
+  std::uint64_t since_ms = 0;  ///< the first was so long before the last
+  std::uint64_t last_ms_ago = 0;
+  std::uint64_t clumps = 0, gathered = 0, largest = 0;  ///< gathered: closes in clumps
+  Endpoint destination;                                 ///< of the last one
+  std::uint64_t elsewhere = 0;  ///< of the gathered, to another destination than the one before it
+  // Means over the gathered, or over the clumps.
+  double quiet_ms = 0, used_ms = 0;               ///< since the last byte; from the opening until then
+  double youngest_ms = 0, oldest_ms = 0;          ///< of a clump, since the connection was opened
+  double shortest_quiet_ms = 0, quietest_ms = 0;  ///< of a clump
+  auto operator<=>(const Closes&) const = default;
 };
 
 /// "TcpExt.ListenDrops", "Tcp.RetransSegs", "IpExt.InOctets" … from /proc/net/{netstat,snmp} of one namespace, and
@@ -502,6 +538,7 @@ struct Sample {
   std::vector<PortUse> port_use;  ///< the destinations with the most ports in use, most first
   std::vector<FailedConnects> failed_connects;
   std::vector<Retransmits> retransmits;  ///< by namespace and address; empty also where no hook sees them
+  std::vector<Closes> closes;            ///< by process, most gathered first
   std::optional<BufferRefusals> refusals;
   std::optional<LifecycleTotals> lifecycle;
   std::vector<Softnet> softnet;  ///< by processor; empty: not known

@@ -117,6 +117,8 @@ void describe(auto& a, Is<SocketRow> auto& v) {
   FIELD(advmss);
   FIELD(pacing_rate);
   FIELD(delivery_rate);
+  FIELD(paced);
+  FIELD(wmem_alloc);
   FIELD(cwnd_limited);
   FIELD(probes_out);
   FIELD(backoff);
@@ -130,6 +132,8 @@ void describe(auto& a, Is<SocketRow> auto& v) {
   FIELD(linger_ms);
   FIELD(rcvlowat);
   FIELD(user_timeout_ms);
+  FIELD(send_timeout_ms);
+  FIELD(recv_timeout_ms);
   FIELD(blocked_us);
   FIELD(blocked_count);
   FIELD(nospace);
@@ -172,6 +176,17 @@ void describe(auto& a, Is<StateTotals> auto& v) {
   FIELD(wmem);
 }
 
+void describe(auto& a, Is<TimeoutTotals> auto& v) {
+  FIELD(looked);
+  FIELD(one_in);
+  FIELD(keepalive);
+  FIELD(user_timeout);
+  FIELD(send_timeout);
+  FIELD(recv_timeout);
+  FIELD(none);
+  FIELD(none_idle);
+}
+
 void describe(auto& a, Is<OwnerTotals> auto& v) {
   FIELD(pid);
   FIELD(parent);
@@ -192,6 +207,7 @@ void describe(auto& a, Is<OwnerTotals> auto& v) {
   FIELD(process_state);
   FIELD(frozen_by);
   FIELD(rss_bytes);
+  FIELD(timeouts);
 }
 
 void describe(auto& a, Is<CgroupTotals> auto& v) {
@@ -253,6 +269,26 @@ void describe(auto& a, Is<Retransmits> auto& v) {
   FIELD(destination);
   FIELD(segments);
   FIELD(last_ms_ago);
+}
+
+void describe(auto& a, Is<Closes> auto& v) {
+  FIELD(netns);
+  FIELD(pid);
+  FIELD(comm);
+  FIELD(count);
+  FIELD(since_ms);
+  FIELD(last_ms_ago);
+  FIELD(clumps);
+  FIELD(gathered);
+  FIELD(largest);
+  FIELD(destination);
+  FIELD(elsewhere);
+  FIELD(quiet_ms);
+  FIELD(used_ms);
+  FIELD(youngest_ms);
+  FIELD(oldest_ms);
+  FIELD(shortest_quiet_ms);
+  FIELD(quietest_ms);
 }
 
 void describe(auto& a, Is<Sysctl> auto& v) {
@@ -433,6 +469,7 @@ void describe(auto& a, Is<Sample> auto& v) {
   FIELD(port_use);
   FIELD(failed_connects);
   FIELD(retransmits);
+  FIELD(closes);
   FIELD(refusals);
   FIELD(lifecycle);
   FIELD(softnet);

@@ -42,7 +42,8 @@ class HostCollector final : public Collector {
   Status guard();
   Result<SamplePtr> tick_here();
   void say_who_listens();
-  std::vector<FailedConnects> failed_connects();
+  template <typename Event>
+  std::vector<Event> by_our_pids(std::vector<Event> events) const;
   template <typename T>
   void keep_chosen(std::vector<T>& of_all_namespaces) const;
   void hear_user_queues(Sample& sample);
@@ -134,7 +135,8 @@ Result<SamplePtr> HostCollector::tick_here() {
   sample->quiet_unlisted = picture.quiet_unlisted;
   sample->ports = picture.ports;
   sample->port_use = picture.port_use;
-  sample->failed_connects = failed_connects();
+  sample->failed_connects = by_our_pids(parts_.tracer->failed_connects().value_or(std::vector<FailedConnects>{}));
+  sample->closes = by_our_pids(parts_.tracer->closes().value_or(std::vector<Closes>{}));
   sample->retransmits = parts_.tracer->retransmits().value_or(std::vector<Retransmits>{});
   keep_chosen(sample->retransmits);
   sample->cgroups = picture.cgroups;
@@ -153,17 +155,17 @@ Result<SamplePtr> HostCollector::tick_here() {
   return sample;
 }
 
-/// The hooks see all namespaces, also those that were not chosen. The most come first.
-std::vector<FailedConnects> HostCollector::failed_connects() {
-  std::vector<FailedConnects> failed = parts_.tracer->failed_connects().value_or(std::vector<FailedConnects>{});
+/// The hooks see all namespaces, also those that were not chosen, and number processes as the first pid namespace does.
+template <typename Event>
+std::vector<Event> HostCollector::by_our_pids(std::vector<Event> events) const {
   if (const auto& ours = snapshot_.picture().our_pids) {
-    for (FailedConnects& one : failed) {
+    for (Event& one : events) {
       auto known = ours->find(one.pid);
       one.pid = known == ours->end() ? 0 : known->second;  // outside, or holds no socket now
     }
   }
-  keep_chosen(failed);
-  return failed;
+  keep_chosen(events);
+  return events;
 }
 
 template <typename T>

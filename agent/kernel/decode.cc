@@ -33,6 +33,13 @@ std::uint64_t us_from(std::uint32_t jiffies, unsigned hz) {
   return std::uint64_t{jiffies} * 1'000'000 / hz;
 }
 
+/// 0 if there is none; what is set is at least 1.
+std::uint32_t timeout_ms(std::uint32_t jiffies, unsigned hz) {
+  constexpr std::uint32_t kNone = ~0u;
+  if (jiffies == kNone) return 0;
+  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(std::uint64_t{jiffies} * 1000 / hz, 1, kMost32));
+}
+
 Endpoint endpoint(const abi::ta_u8 (&address)[16], std::uint16_t family, std::uint16_t port) {
   return Endpoint::from_bytes(std::span(address, family == kFamilyV6 ? 16 : 4), port);
 }
@@ -103,6 +110,8 @@ void decode_tcp(const abi::ta_row& row, unsigned hz, SocketRow& out) {
   out.advmss = row.advmss;
   bool paced = row.pacing_rate != ~abi::ta_u64{0} && row.pacing_rate != kMost32;  // ~0 as it is, or cut to 32 bits
   if (paced) out.pacing_rate = row.pacing_rate;
+  out.paced = paced && (row.flags & abi::TA_ROW_PACED) != 0;
+  if (static_cast<std::int32_t>(row.wmem_alloc) >= 0) out.wmem_alloc = row.wmem_alloc;
   if (row.rate_interval_us != 0) {  // tcp_compute_delivery_rate(), net/ipv4/tcp.c
     out.delivery_rate = mul_sat(std::uint64_t{row.rate_delivered} * row.mss, 1'000'000) / row.rate_interval_us;
   }
@@ -113,12 +122,25 @@ void decode_tcp(const abi::ta_row& row, unsigned hz, SocketRow& out) {
   if ((row.flags & abi::TA_ROW_LINGER) != 0) out.linger_ms = ms_from(row.linger_j, hz);
   out.rcvlowat = row.rcvlowat;
   out.user_timeout_ms = row.user_timeout_ms;
+  out.send_timeout_ms = timeout_ms(row.send_timeout_j, hz);
+  out.recv_timeout_ms = timeout_ms(row.recv_timeout_j, hz);
   out.probes_out = row.probes_out;
   out.backoff = row.backoff;
   if ((row.flags & abi::TA_ROW_HAS_SCALING) != 0) out.scaling_ratio = row.scaling_ratio;
   out.app_limited = (row.flags & abi::TA_ROW_APP_LIMITED) != 0;
   out.timer = timer_of(row);
   out.congestion_control = text_of(row.ca_name);
+}
+
+void add(const TimeoutTotals& more, TimeoutTotals& sums) {
+  sums.looked = add_sat(sums.looked, more.looked);
+  sums.keepalive = add_sat(sums.keepalive, more.keepalive);
+  sums.user_timeout = add_sat(sums.user_timeout, more.user_timeout);
+  sums.send_timeout = add_sat(sums.send_timeout, more.send_timeout);
+  sums.recv_timeout = add_sat(sums.recv_timeout, more.recv_timeout);
+  sums.none = add_sat(sums.none, more.none);
+  for (std::size_t slot = 0; slot < sums.none_idle.size(); ++slot)
+    sums.none_idle[slot] = add_sat(sums.none_idle[slot], more.none_idle[slot]);
 }
 
 /// Threads of one process with tables of descriptors of their own.
@@ -132,6 +154,7 @@ void add(const OwnerTotals& more, OwnerTotals& owner) {
   owner.send_q = add_sat(owner.send_q, more.send_q);
   owner.rmem = add_sat(owner.rmem, more.rmem);
   owner.wmem = add_sat(owner.wmem, more.wmem);
+  if (more.timeouts) add(*more.timeouts, owner.timeouts.emplace(owner.timeouts.value_or(TimeoutTotals{})));
 }
 
 }  // namespace
@@ -229,6 +252,15 @@ OwnerTotals decode_owner(const abi::ta_owner& owner) {
   out.send_q = owner.send_q;
   out.rmem = owner.rmem;
   out.wmem = owner.wmem;
+  const abi::ta_timeouts& timeouts = owner.timeouts;
+  static_assert(kIdleSlotEnds_ms.size() + 1 == abi::TA_IDLE_SLOTS);
+  out.timeouts = TimeoutTotals{.looked = timeouts.looked,
+                               .keepalive = timeouts.keepalive,
+                               .user_timeout = timeouts.user_timeout,
+                               .send_timeout = timeouts.send_timeout,
+                               .recv_timeout = timeouts.recv_timeout,
+                               .none = timeouts.none};
+  std::ranges::copy(timeouts.none_idle, out.timeouts->none_idle.begin());
   return out;
 }
 
@@ -335,6 +367,53 @@ Retransmits decode_retransmits(const abi::ta_peer_key& key, const abi::ta_retran
   for (std::size_t kind = 0; kind < kRetransmitKinds.size(); ++kind)
     out.segments.*kRetransmitKinds[kind] = sent.segments[kind];
   out.last_ms_ago = now_ns > sent.last_ns ? (now_ns - sent.last_ns) / 1'000'000 : 0;
+  return out;
+}
+
+namespace {
+
+/// As end_clump() in bpf/lifecycle.bpf.c.
+void end_clump(abi::ta_closer& all) {
+  const abi::ta_clump& now = all.now;
+  if (now.closes < abi::TA_CLUMP_LEAST || now.last_ns - now.first_ns > TA_CLUMP_SPAN_NS) return;
+  ++all.clumps;
+  all.gathered += now.closes;
+  all.largest = std::max<std::uint64_t>(all.largest, now.closes);
+  all.elsewhere += now.elsewhere;
+  all.min_age_j += now.min_age_j;
+  all.max_age_j += now.max_age_j;
+  all.min_quiet_j += now.min_quiet_j;
+  all.max_quiet_j += now.max_quiet_j;
+  all.quiet_j += now.quiet_j;
+  all.used_j += now.used_j;
+}
+
+}  // namespace
+
+Closes decode_closer(std::uint32_t tgid, abi::ta_closer closer, std::uint64_t now_ns, unsigned hz) {
+  const std::uint64_t ago_ns = now_ns > closer.last_ns ? now_ns - closer.last_ns : 0;
+  if (ago_ns > TA_CLUMP_GAP_NS) end_clump(closer);
+  Closes out;
+  out.netns = closer.netns;
+  out.pid = tgid;
+  out.comm = text_of(closer.comm);
+  out.count = closer.closes;
+  out.since_ms = closer.last_ns > closer.first_ns ? (closer.last_ns - closer.first_ns) / 1'000'000 : 0;
+  out.last_ms_ago = ago_ns / 1'000'000;
+  out.clumps = closer.clumps;
+  out.gathered = closer.gathered;
+  out.largest = closer.largest;
+  out.destination = endpoint(closer.destination, static_cast<std::uint16_t>(closer.port));
+  out.elsewhere = closer.elsewhere;
+  auto mean_ms = [hz](std::uint64_t jiffies, std::uint64_t of) {
+    return of > 0 ? static_cast<double>(jiffies) / static_cast<double>(of) * 1e3 / hz : 0.0;
+  };
+  out.quiet_ms = mean_ms(closer.quiet_j, closer.gathered);
+  out.used_ms = mean_ms(closer.used_j, closer.gathered);
+  out.youngest_ms = mean_ms(closer.min_age_j, closer.clumps);
+  out.oldest_ms = mean_ms(closer.max_age_j, closer.clumps);
+  out.shortest_quiet_ms = mean_ms(closer.min_quiet_j, closer.clumps);
+  out.quietest_ms = mean_ms(closer.max_quiet_j, closer.clumps);
   return out;
 }
 

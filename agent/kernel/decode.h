@@ -27,6 +27,8 @@ PortUse decode_destination(const abi::ta_destination& destination);
 std::vector<PortUse> decode_towards(const abi::ta_towards& towards, std::size_t most);
 FailedConnects decode_connect(const abi::ta_connect_key& key, const abi::ta_connect& failed, std::uint64_t now_ns);
 Retransmits decode_retransmits(const abi::ta_peer_key& key, const abi::ta_retransmits& sent, std::uint64_t now_ns);
+/// A clump that nothing has followed for as long as ends one is added to the sums.
+Closes decode_closer(std::uint32_t tgid, abi::ta_closer closer, std::uint64_t now_ns, unsigned hz);
 /// memory_allocated may be below zero for a moment, because each processor keeps a reserve of its own
 /// (include/net/sock.h, sk_memory_allocated_add); the kernel itself shows that as 0, and so do we.
 TcpMemory decode_memory(const abi::ta_walk& walk, std::uint64_t page_size, unsigned hz);

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <utility>
 
+#include "advisor/base/saturate.h"
 #include "agent/kernel/decode.h"
 #include "agent/kernel/loader.h"
 #include "bpf/matters.h"
@@ -139,6 +140,21 @@ std::optional<std::vector<Retransmits>> read_retransmits(int connections_fd, int
   return out;
 }
 
+/// The entries of map `closers`; those that are over are removed.
+std::optional<std::vector<Closes>> read_closers(int map_fd, std::uint64_t now_ns, unsigned hz) {
+  std::vector<Closes> out;
+  auto take = [&](std::uint32_t tgid, const abi::ta_closer& closer) {
+    if (is_over(now_ns, closer.last_ns, TA_CLOSE_RUN_NS))
+      bpf_map_delete_elem(map_fd, &tgid);
+    else
+      out.push_back(decode_closer(tgid, closer, now_ns, hz));
+  };
+  if (!each_entry<std::uint32_t, abi::ta_closer>(map_fd, abi::TA_CLOSERS, take)) return std::nullopt;
+  std::ranges::sort(
+      out, [](const Closes& a, const Closes& b) { return a.gathered != b.gathered ? a.gathered > b.gathered : a < b; });
+  return out;
+}
+
 class LiveTracer : public Tracer {
  public:
   explicit LiveTracer(Loaded loaded, std::map<unsigned, std::string> reset_reasons)
@@ -205,6 +221,8 @@ class LiveTracer : public Tracer {
     files_->used_j = used_jiffies();
     files_->old_j = clamp32(static_cast<std::uint64_t>(filter.old.count()) * hz_ / 1000);
     files_->max_held = kMaxHeld;
+    std::ranges::transform(kIdleSlotEnds_ms, files_->idle_j,
+                           [this](std::uint64_t end_ms) { return clamp32(end_ms * hz_ / 1000); });
     files_->netns = clamp32(filter.netns);  // inodes of namespaces have 32 bits
     files_->number = next_walk_ = std::max(next_walk_ + 1, 1u);
     auto bytes = run("walk_files");
@@ -213,6 +231,7 @@ class LiveTracer : public Tracer {
     if (!result) return result;
     result->files = files_->files;
     result->suppressed = files_->suppressed;
+    note_what_was_looked_at(result->owners);
     return result;
   }
 
@@ -263,12 +282,18 @@ class LiveTracer : public Tracer {
     return read_retransmits(map("retransmits"), map("handshakes"), monotonic_ns());
   }
 
+  std::optional<std::vector<Closes>> closes() override {
+    if (!loaded_.in_use.contains(FactId::state_changes)) return std::nullopt;
+    return read_closers(map("closers"), monotonic_ns(), hz_);
+  }
+
   std::map<std::string, std::uint64_t> lost() override {
-    static constexpr std::pair<const char*, abi::ta_lost> kKinds[] = {{"socket_state", abi::TA_LOST_SOCK},
-                                                                      {"wait_ends", abi::TA_LOST_WAIT},
-                                                                      {"shared_sockets", abi::TA_LOST_SEEN},
-                                                                      {"failed_connects", abi::TA_LOST_CONNECT},
-                                                                      {"retransmits", abi::TA_LOST_RETRANSMIT}};
+    static constexpr std::pair<const char*, abi::ta_lost> kKinds[] = {
+        {"socket_state", abi::TA_LOST_SOCK},      {"wait_ends", abi::TA_LOST_WAIT},
+        {"shared_sockets", abi::TA_LOST_SEEN},    {"failed_connects", abi::TA_LOST_CONNECT},
+        {"retransmits", abi::TA_LOST_RETRANSMIT},
+
+        {"closes", abi::TA_LOST_CLOSER}};
     std::map<std::string, std::uint64_t> out;
     for (auto [name, kind] : kKinds) out[name] = sum_per_cpu<std::uint64_t>(map("lost"), kind).value_or(0);
     std::uint64_t& missed = out["missed_runs"];
@@ -326,6 +351,15 @@ class LiveTracer : public Tracer {
     towards_->high = ports.high;
     towards_->count = 0;
     towards_->uncounted = 0;
+  }
+
+  /// Of each process' connections: all, one in so many, or none at all.
+  void note_what_was_looked_at(std::vector<OwnerTotals>& owners) const {
+    const bool all = files_->all != 0, some = look_ != nullptr && look_->on != 0;
+    for (OwnerTotals& owner : owners) {
+      if (!all && !some) owner.timeouts.reset();
+      if (owner.timeouts) owner.timeouts->one_in = all ? 1 : add_sat(look_->mask, 1u);
+    }
   }
 
   std::uint32_t used_jiffies() const { return abi::TA_USED_MS * hz_ / 1000; }

@@ -137,6 +137,8 @@ class Tracer {
   virtual std::optional<std::vector<FailedConnects>> failed_connects() = 0;
   /// By namespace and address; nothing when no hook sees them.
   virtual std::optional<std::vector<Retransmits>> retransmits() = 0;
+  /// What each process closes; nothing when no hook sees it.
+  virtual std::optional<std::vector<Closes>> closes() = 0;
   /// Every kind of loss that can happen, 0 where nothing was lost. Facts that have become lower bounds say so in
   /// coverage() from then on.
   virtual std::map<std::string, std::uint64_t> lost() = 0;

@@ -178,6 +178,9 @@ struct sock {
   u8 sk_shutdown;
   int sk_rcvlowat;
   unsigned long sk_lingertime, sk_pacing_rate;
+  u32 sk_pacing_status;
+  long sk_sndtimeo, sk_rcvtimeo;
+  refcount_t sk_wmem_alloc;
   u32 sk_ack_backlog;
   u32 sk_max_ack_backlog;
   struct sock_cgroup_data sk_cgrp_data;
@@ -309,6 +312,7 @@ struct mm_struct {
   struct file *exe_file;
 };
 struct task_struct {
+  unsigned int flags;
   int pid, tgid;
   u64 start_boottime;
   struct mm_struct *mm;
@@ -366,6 +370,7 @@ enum {
   SOCK_SNDBUF_LOCK = 1,
   SOCK_RCVBUF_LOCK = 2,
   RCV_SHUTDOWN = 1,
+  PF_EXITING = 4,
   LOOPBACK_IFINDEX = 1,
   RT_TABLE_MAIN = 254,
   RTN_BLACKHOLE = 6, /* kinds of routes that fail (include/uapi/linux/rtnetlink.h) */

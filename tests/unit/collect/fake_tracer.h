@@ -25,6 +25,7 @@ class FakeTracer final : public kernel::Tracer {
   std::optional<LifecycleTotals> lifecycle_totals;
   std::optional<std::vector<FailedConnects>> failed;
   std::optional<std::vector<Retransmits>> sent_again;
+  std::optional<std::vector<Closes>> closed;
   std::map<std::string, std::uint64_t> losses{{"ringbuf", 0}};
   kernel::HookCost hook_cost;
   bool may_measure = true;
@@ -50,6 +51,7 @@ class FakeTracer final : public kernel::Tracer {
   std::optional<LifecycleTotals> lifecycle() override { return lifecycle_totals; }
   std::optional<std::vector<FailedConnects>> failed_connects() override { return failed; }
   std::optional<std::vector<Retransmits>> retransmits() override { return sent_again; }
+  std::optional<std::vector<Closes>> closes() override { return closed; }
   std::optional<BufferRefusals> refusals() override { return std::nullopt; }
   std::map<std::string, std::uint64_t> lost() override { return losses; }
   void stop_calls(const std::string& why) override { stopped_because = why; }

@@ -40,9 +40,9 @@ template <typename T>
 class Described : public testing::Test {};
 using Structures =
     testing::Types<Owner, HoldingProcess, LastUser, CallStats, SocketCalls, BufferLocks, SocketRow, UserQueue,
-                   StateTotals, PortUse, FailedConnects, OwnerTotals, CgroupTotals, PortTotals, Sysctl, Sockstat,
-                   Conntrack, Softnet, Stall, HostPressure, NetnsSample, TcpMemory, BufferRefusals, LifecycleTotals,
-                   Attempt, FactCoverage, SelfCost, HostFacts, Sample>;
+                   StateTotals, PortUse, FailedConnects, Closes, TimeoutTotals, OwnerTotals, CgroupTotals, PortTotals,
+                   Sysctl, Sockstat, Conntrack, Softnet, Stall, HostPressure, NetnsSample, TcpMemory, BufferRefusals,
+                   LifecycleTotals, Attempt, FactCoverage, SelfCost, HostFacts, Sample>;
 TYPED_TEST_SUITE(Described, Structures);
 
 TYPED_TEST(Described, every_member_is_described) {
