@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // churn: many short connections over loopback, one after the other: connect, a request, an answer, the server closes
-// first, then the client. Prints exact counts for others to compare with.
+// first, then the client. Prints exact counts for others to compare with. As fast as it goes, or at a steady rate.
 #include <fmt/core.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -85,9 +85,12 @@ void print_side(const char* side, const Counts& counts) {
 int main(int argc, char** argv) {
   std::uint64_t connections = 20'000;
   std::size_t size = 64;
+  std::uint64_t rate = 0;
   CLI::App app{"short loopback TCP connections, one after the other, counted exactly"};
   app.add_option("--connections", connections, "how many")->check(CLI::Range(1, 10'000'000));
   app.add_option("--size", size, "bytes each way per connection")->check(CLI::Range(1, 1'048'576));
+  app.add_option("--rate", rate, "connections per second, if it can (default: as fast as it goes)")
+      ->check(CLI::Range(1, 1'000'000));
   CLI11_PARSE(app, argc, argv);
 
   const std::vector<char> message(size, 'x');
@@ -95,7 +98,10 @@ int main(int argc, char** argv) {
   Counts client, server;
   auto start = std::chrono::steady_clock::now();
   std::thread server_thread([&, fd = listener] { serve(fd, connections, message, server); });
-  for (std::uint64_t i = 0; i < connections; ++i) request(port, message, client);
+  for (std::uint64_t i = 0; i < connections; ++i) {
+    if (rate != 0) std::this_thread::sleep_until(start + std::chrono::nanoseconds{i * 1'000'000'000 / rate});
+    request(port, message, client);
+  }
   server_thread.join();
   auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
   close(listener);
