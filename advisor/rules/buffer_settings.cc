@@ -8,6 +8,7 @@
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
+#include "advisor/knobs/kernel_version.h"
 #include "advisor/rules/flow_limits.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
@@ -20,8 +21,14 @@ constexpr Threshold kFarAbove = {"far_above", 2, "times", 1, 1e6};            //
 constexpr Threshold kLargeStart = size_threshold("large_start", 256 * 1024);  // of tcp_rmem[1]
 constexpr Threshold kManySockets = count_threshold("many_sockets", 50'000);
 constexpr std::int64_t kLargestDefault = 4 << 20;  // net.core.[rw]mem_max as kernels start with it: 212,992, or this
-constexpr std::int64_t kUsualStart = 131'072;
+constexpr std::int64_t kUsualLeast = 4'096, kUsualStart = 131'072, kUsualMost = 6 << 20;  // of tcp_rmem
+constexpr std::int64_t kUsualSendStart = 16'384, kUsualSendMost = 4 << 20;                // of tcp_wmem
 constexpr std::uint32_t kUnscaledWindow = 65'535;
+// net/ipv4/tcp_input.c, tcp_init_buffer_space(): from 4.19.86 on a buffer of 128 KiB waited for a whole window of large
+// segments before it grew, until 5.10 and the stable kernels of its time counted in segments as they come.
+constexpr KernelVersion kWaitsFrom = {.major = 4, .minor = 19}, kCured = {.major = 5, .minor = 10};
+constexpr std::uint32_t kLargeFrames = 2'000;
+constexpr std::int64_t kStartBefore = 87'380;
 
 Finding about(const Evidence& in, NetnsId netns, std::string_view topic, std::string title) {
   Finding finding;
@@ -66,6 +73,7 @@ void disorder(const Evidence& in, const NetnsSample& netns, std::string_view kno
   const std::vector<std::int64_t>& now = known->second.values;
   if (std::ranges::is_sorted(now)) return;
   std::string_view name = knob.substr(knob.rfind('.') + 1);
+  const bool receive = name == "tcp_rmem";
   Finding finding = about(in, netns.id, name, fmt::format("The values of {} are not in order", knob));
   for (std::size_t i = 1; i < 3; ++i) {
     if (now[i] < now[i - 1])
@@ -76,8 +84,13 @@ void disorder(const Evidence& in, const NetnsSample& netns, std::string_view kno
       "never grows.";
   std::vector<std::int64_t> ordered = now;
   std::ranges::sort(ordered);
+  const bool overflowed = ordered.front() < 0;  // whoever computed it had more than 31 bits
+  if (overflowed)
+    ordered = {kUsualLeast, receive ? kUsualStart : kUsualSendStart, receive ? kUsualMost : kUsualSendMost};
   change_to(in, netns.id, knob, now, ordered, finding);
-  finding.recommendation.formula = "the same three values, in order";
+  finding.recommendation.formula =
+      overflowed ? "what kernels start with: a size below 0 is one of 2 GiB or more that did not fit"
+                 : "the same three values, in order";
   finding.not_useful = {{"net.core.rmem_max, net.core.wmem_max", "have no part in the kernel's own sizing"}};
   out.push_back(std::move(finding));
 }
@@ -199,6 +212,35 @@ void large_start(const Evidence& in, const NetnsSample& netns, std::vector<Findi
   out.push_back(std::move(finding));
 }
 
+/// Kernels between 4.19.86 and 5.10, where frames are large and the peers' are not.
+void late_growth(const Evidence& in, const NetnsSample& netns, std::vector<Finding>& out) {
+  constexpr std::string_view kKnob = "net.ipv4.tcp_rmem";
+  const std::optional<KernelVersion> kernel = kernel_version(in.now().host.kernel);
+  if (!kernel || *kernel < kWaitsFrom || *kernel >= kCured) return;
+  auto known = netns.sysctls.find(std::string(kKnob));
+  if (known == netns.sysctls.end() || known->second.values.size() != 3) return;
+  const std::vector<std::int64_t>& now = known->second.values;
+  auto device =
+      std::ranges::find_if(netns.devices, [](const Device& one) { return one.name != "lo" && one.mtu > kLargeFrames; });
+  if (device == netns.devices.end() || now[1] < kUsualStart || now[0] > kStartBefore) return;
+  Finding finding = about(in, netns.id, "late-growth",
+                          fmt::format("Receive buffers may grow late: kernel {} with frames of {} bytes on {}",
+                                      printable(in.now().host.kernel), device->mtu, printable(device->name)));
+  finding.confidence = Confidence::low;
+  finding.confidence_why = "the release and two settings; many stable kernels since December 2020 have the cure";
+  finding.evidence.push_back(value_of(in, kKnob, 1, now[1], static_cast<double>(kUsualStart), "bytes"));
+  finding.evidence.push_back(measured(in.window, "mtu", printable(device->name), device->mtu, "bytes", kLargeFrames));
+  finding.meaning =
+      "From 4.19.86 on, and before 5.10, a buffer that starts with 128 KiB is not grown before a whole window of large "
+      "segments has come. A peer that sends small ones never fills it, and downloads from far away stall.";
+  change_to(in, netns.id, kKnob, now, {now[0], kStartBefore, now[2]}, finding);
+  finding.recommendation.text = "If downloads from far away are slow here: take a newer kernel, or set " +
+                                fmt::format("{} = {}.", kKnob, values_text(finding.recommendation.change->target));
+  finding.recommendation.formula = "87,380 is what kernels started with before";
+  finding.not_useful = {{"net.ipv4.tcp_rmem[2], net.core.rmem_max", "the buffer does not come near them"}};
+  out.push_back(std::move(finding));
+}
+
 Outcome judge_buffer_settings(const Evidence& in) {
   const Sample& now = in.now();
   PolicyWindows windows = policy_windows(in.window, in.policy);
@@ -212,6 +254,7 @@ Outcome judge_buffer_settings(const Evidence& in) {
     for (const Switch& one : kSwitches) switched_off(in, netns, one, small[netns.id], findings);
     without_effect(in, netns, findings);
     large_start(in, netns, findings);
+    late_growth(in, netns, findings);
   }
   return Outcome::of(std::move(findings), read == 0 ? "no setting could be read" : "",
                      "namespaces whose buffer settings contradict each other", fmt::format("0 of {}", read));

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // What very many connections take of the host's memory, idle as they are, and what they would take if each had one
-// message to keep.
+// message to keep. And idle ones that keep memory of the buffers they once needed.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
+#include "advisor/rules/holding.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
 
@@ -19,6 +21,8 @@ namespace {
 
 constexpr Threshold kMemoryShare = ratio_threshold("share_of_memory", 0.25);
 constexpr Threshold kManySockets = count_threshold("many_sockets", 50'000);
+constexpr Threshold kIdleBuffers = size_threshold("idle_buffers", 64 << 20);
+constexpr Threshold kIdleFor = time_threshold("idle_for", 60);
 constexpr const char* kId = "high-connection-memory-budget";
 constexpr std::uint64_t kBytesOfSocket = 4'500;  // its TCP, inode, dentry, file and epoll objects: 4.0 to 5.0 KB
 constexpr std::uint64_t kBytesOfTimeWait = 256;
@@ -95,6 +99,85 @@ Finding finding_for(const Evidence& in, const Budget& budget) {
   return finding;
 }
 
+/// Idle connections of one process that keep memory although nothing waits in them.
+struct Keeping {
+  std::vector<const SocketRow*> rows;
+  std::uint64_t kept = 0;     ///< bytes
+  std::uint64_t allowed = 0;  ///< what their receive buffers have grown to
+};
+
+std::uint64_t kept_by(const SocketRow& row) {
+  return add_sat(row.fwd_alloc.value_or(0), add_sat(row.rmem_alloc.value_or(0), row.wmem_queued.value_or(0)));
+}
+
+bool rests(const Evidence& in, const SocketRow& row) {
+  const double ms = 1'000 * in.policy.value(kIdleFor);
+  return row.state == TcpState::established && held_by_process(row) && row.recv_q == 0 && row.send_q == 0 &&
+         row.last_data_recv_ms && *row.last_data_recv_ms >= ms && row.last_data_sent_ms && *row.last_data_sent_ms >= ms;
+}
+
+Finding finding_for(const Evidence& in, const Keeping& group) {
+  const Sample& now = in.now();
+  const std::uint64_t count = group.rows.size(), each = group.kept / count;
+  Finding finding;
+  finding.id = kId;
+  finding.topic = "idle-buffers";
+  finding.severity = Severity::info;
+  finding.finding_class = FindingClass::capacity;
+  finding.scope.netns = group.rows.front()->netns;
+  finding.scope.netns_name = netns_name(now, finding.scope.netns);
+  finding.scope.cgroup = group.rows.front()->cgroup;
+  name_sockets(finding.scope, group.rows);
+  finding.title =
+      fmt::format("{} of {} keep {} of buffers, {} each, with nothing in them", counted(count, "idle connection"),
+                  process_text(finding.scope), human_bytes(group.kept), human_bytes(each));
+  finding.confidence_why = "the kernel's own count of each socket";
+  const std::string source = source_of(now, FactId::snapshot);
+  finding.evidence = {
+      measured(in.window, "kept_by_idle_connections", source, static_cast<double>(group.kept), "bytes",
+               in.policy.value(kIdleBuffers)),
+      measured(in.window, "grown_to", source, static_cast<double>(group.allowed), "bytes"),
+  };
+  finding.meaning =
+      "A buffer that has grown does not shrink while its connection lives, and older kernels keep memory for it that "
+      "was read long ago. No process shows it: it is kernel memory, and not every kernel counts it for the container.";
+  Recommendation& cure = finding.recommendation;
+  cure.kind = RecommendationKind::capacity;
+  cure.text =
+      fmt::format("Change nothing while memory is free: plan with {} for each such connection.", human_bytes(each));
+  cure.steps = {
+      "to bound it in the program: SO_RCVBUF before listen() or connect(), for connections that are to rest; it ends "
+      "the "
+      "kernel's own sizing for them",
+      "to bound it for the namespace: a lower tcp_rmem[2]; connections that are made afterwards keep to it, and fast "
+      "ones over long paths get slower",
+  };
+  cure.formula = fmt::format("{} / {} = {}; 1,000 more: {}; all full, as they have grown: {}", human_bytes(group.kept),
+                             with_commas(count), human_bytes(each), human_bytes(mul_sat<std::uint64_t>(each, 1'000)),
+                             human_bytes(group.allowed));
+  cure.verify =
+      "ss -tm state established: r, t and f of skmem; MemAvailable of /proc/meminfo before and after they close";
+  finding.not_useful = {
+      {"net.ipv4.tcp_mem", "only says when the kernel begins to save"},
+      {"net.core.rmem_max", "limits what a program may ask for, not what the kernel grows"},
+  };
+  return finding;
+}
+
+void add_idle(const Evidence& in, std::vector<Finding>& findings) {
+  std::map<std::pair<Pid, NetnsId>, Keeping> groups;
+  for (const SocketRow& row : in.now().sockets) {
+    if (!rests(in, row) || kept_by(row) == 0) continue;
+    Keeping& group = groups[{row.owner ? row.owner->pid : 0, row.netns}];
+    group.rows.push_back(&row);
+    group.kept = add_sat(group.kept, kept_by(row));
+    group.allowed = add_sat(group.allowed, row.rcvbuf.value_or(0));
+  }
+  for (const auto& [key, group] : groups) {
+    if (static_cast<double>(group.kept) >= in.policy.value(kIdleBuffers)) findings.push_back(finding_for(in, group));
+  }
+}
+
 Outcome judge_memory_budget(const Evidence& in) {
   const Sample& now = in.now();
   if (std::string problem = snapshot_problem(now); !problem.empty()) return Outcome::unknown(problem);
@@ -105,11 +188,12 @@ Outcome judge_memory_budget(const Evidence& in) {
   std::vector<Finding> findings;
   if (static_cast<double>(budget.sockets) >= in.policy.value(kManySockets) && (large || bursts))
     findings.push_back(finding_for(in, budget));
+  add_idle(in, findings);
   return Outcome::of(std::move(findings), "", "memory of all sockets, about",
                      fmt::format("{} of {}", human_bytes(budget.all), human_bytes(now.host.mem_bytes)));
 }
 
-constexpr std::array kThresholds = {kMemoryShare, kManySockets};
+constexpr std::array kThresholds = {kMemoryShare, kManySockets, kIdleBuffers, kIdleFor};
 constexpr std::array<std::string_view, 1> kReferences = {"slabinfo(5)"};
 
 }  // namespace
@@ -122,7 +206,8 @@ extern const Rule high_connection_memory_budget = {
     .explanation =
         "Connections that carry nothing cost kernel memory all the same, four to five kilobytes each, and a page as "
         "soon "
-        "as one byte waits. With hundreds of thousands of them that decides how many a host can hold.",
+        "as one byte waits. With hundreds of thousands of them that decides how many a host can hold. And connections "
+        "that were busy once may keep memory of their grown buffers while they rest.",
     .thresholds = kThresholds,
     .references = kReferences,
     .judge = judge_memory_budget,

@@ -46,20 +46,24 @@ void add_queue_evidence(const Evidence& in, const QueueHistory& queue, Finding& 
   }
 }
 
+/// It stays full: the program does not accept as fast as connections come.
+bool stays_full(const Evidence& in, const QueueHistory& queue) {
+  const Policy& policy = in.policy;
+  const double policy_s = static_cast<double>(policy.window.count()) * policy.windows / 1000;
+  const double needed_s = std::min(policy.value(kFullFor), policy_s);
+  return queue.full_share() >= policy.value(kFullShareOfSamples) &&
+         queue.full_s + in.window.interval_s() / 2 >= needed_s;
+}
+
 Outcome judge_accept_queue_app_slow(const Evidence& in) {
   const Window& window = in.window;
-  const Policy& policy = in.policy;
   const std::vector<QueueHistory>& queues = in.accept_queues();
   Outcome outcome;
   outcome.not_assessed = listener_problem(window, queues);
-  double policy_s = static_cast<double>(policy.window.count()) * policy.windows / 1000;
-  double needed_s = std::min(policy.value(kFullFor), policy_s);
   double fullest = 0;
   for (const QueueHistory& queue : queues) {
     fullest = std::max(fullest, queue.fill.last());
-    bool long_enough = queue.full_s + window.interval_s() / 2 >= needed_s;
-    if (!queue.known() || queue.full_share() < policy.value(kFullShareOfSamples) || !long_enough || *queue.drops <= 0)
-      continue;
+    if (!queue.known() || !stays_full(in, queue) || *queue.drops <= 0) continue;
     const SocketRow& listener = *queue.listener;
     Finding finding;
     finding.id = "accept-queue-app-slow";
@@ -166,7 +170,8 @@ Outcome judge_backlog_too_small(const Evidence& in) {
   for (const QueueHistory& queue : queues) {
     if (!queue.known()) continue;
     drops = std::max(drops, *queue.drops);
-    if (*queue.drops <= 0 || !queue.overflowed() || queue.idle_share(idle_fill) < idle_share) continue;
+    if (*queue.drops <= 0 || !queue.overflowed() || stays_full(in, queue)) continue;
+    const bool idle_between = queue.idle_share(idle_fill) >= idle_share;
     // The namespace's counter names no listener: with several of them only an own counter can.
     if (!queue.drops_are_exact && queues.size() > 1) {
       keep_one(untold, fmt::format("{:.0f} drops in namespace {}, but {} does not tell which of {} dropped them",
@@ -182,8 +187,11 @@ Outcome judge_backlog_too_small(const Evidence& in) {
     finding.scope = scope_of_listener(window.latest(), listener);
     finding.title = fmt::format("The backlog of {} ({} on {}) is too small for its bursts",
                                 with_commas(*listener.accept_limit), process_text(finding.scope), port_text(listener));
-    finding.confidence = Confidence::medium;
-    finding.confidence_why = "drops in bursts while the queue is nearly empty between them";
+    finding.confidence = idle_between ? Confidence::medium : Confidence::low;
+    finding.confidence_why =
+        idle_between ? "drops in bursts while the queue is nearly empty between them"
+                     : "drops while the queue is neither always full nor mostly empty: the bursts are long, or "
+                       "the program is slow at times";
     add_queue_evidence(in, queue, finding);
     finding.evidence.push_back(measured(window, "accept_queue_below_quarter",
                                         source_of(window.latest(), FactId::snapshot), queue.idle_share(idle_fill),

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <optional>
 #include <string>
@@ -21,7 +22,9 @@ constexpr Threshold kMinRefusals = count_threshold("min_refusals", 10, "times");
 constexpr Threshold kAtLimit = ratio_threshold("at_limit", 0.98);         // of the limit counts as met
 constexpr Threshold kSocketShare = ratio_threshold("socket_share", 0.2);  // of the limit: the sockets fill it
 constexpr Threshold kUnreadShare = ratio_threshold("unread_share", 0.5);  // of the sockets' memory: nobody reads
-constexpr double kSpare = 1.5;  // times what the sockets took, for a new limit
+constexpr double kSpare = 1.5;                        // times what the sockets took, for a new limit
+constexpr std::uint64_t kRoomShare = 2;               // one part in so many of the room is for full buffers
+constexpr std::uint64_t kLeastBuffer = 64ull * 1024;  // a smaller maximum makes every connection slow
 
 /// One memory cgroup with sockets, and a limit that it met.
 struct Limited {
@@ -86,6 +89,26 @@ const OwnerTotals* who_does_not_read(const Sample& now, const CgroupTotals& cgro
   return most;
 }
 
+/// tcp_rmem[2] with which the sockets that are there, all full, take half of what everything else leaves; as a step.
+std::string smaller_buffers(const Sample& now, const Limited& one) {
+  const std::uint64_t rest = sub_sat(to_u64(one.peak), to_u64(one.sock_peak)), room = sub_sat(one.limit, rest);
+  const std::uint64_t sockets = std::max<std::uint64_t>(one.cgroup->sockets, 1);
+  const std::uint64_t most = std::bit_floor(room / kRoomShare / sockets);
+  auto owner = std::ranges::find_if(now.owners, [&](const OwnerTotals& process) {
+    return !one.cgroup->path.empty() && process.cgroup == one.cgroup->path && process.netns != 0;
+  });
+  const NetnsSample* netns = owner == now.owners.end() ? now.host_netns() : now.find_netns(owner->netns);
+  if (netns == nullptr || most < kLeastBuffer) return "";
+  auto current = sysctl_value(now, netns->id, "net.ipv4.tcp_rmem", 2);
+  if (!current || to_u64(*current) <= most) return "";
+  return fmt::format(
+      "smaller buffers in numbers: {} as tcp_rmem[2] ({} now), since {} x {} = {} of the {} that everything else "
+      "leaves; "
+      "one flow then carries {:.0f} Mbit/s at most at 100 ms",
+      human_bytes(most), human_bytes(to_u64(*current)), counted(sockets, "socket"), human_bytes(most),
+      human_bytes(mul_sat(sockets, most)), human_bytes(room), static_cast<double>(most) / 2 * 8 / 0.1 / 1e6);
+}
+
 void recommend(const Evidence& in, const Limited& one, Finding& finding) {
   const Sample& now = in.now();
   Recommendation& cure = finding.recommendation;
@@ -111,6 +134,7 @@ void recommend(const Evidence& in, const Limited& one, Finding& finding) {
                                  "Give {} a higher limit than {}, or find out what fills it: its sockets take {} of "
                                  "that.",
                                  path, human_bytes(one.limit), human_bytes(to_u64(one.sock_peak)));
+    if (std::string step = of_sockets ? smaller_buffers(now, one) : ""; !step.empty()) cure.steps.push_back(step);
     cure.formula = fmt::format("limit + {} x p99 of the sockets' memory {} = {}", kSpare,
                                human_bytes(to_u64(one.sock_p99)), human_bytes(wanted));
   }

@@ -89,6 +89,18 @@ void recommend_limits(const Window& window, double p99_pages, Finding& finding) 
   cure.applicability = Applicability::needs_review;
 }
 
+/// "1,531,158 pages x 4,096 B = 5.8 GiB, 9.3 % of 62.6 GiB": what tcp_mem[2] allows, in units that a person can check.
+std::string in_bytes(const Sample& now) {
+  const std::uint64_t pages = (*now.memory.limits_pages)[2], bytes = mul_sat(pages, now.memory.page_size);
+  std::string share =
+      now.host.mem_bytes == 0
+          ? ""
+          : fmt::format(", {:.1f} % of {}", 100 * static_cast<double>(bytes) / static_cast<double>(now.host.mem_bytes),
+                        human_bytes(now.host.mem_bytes));
+  return fmt::format("{} pages x {} B = {}{}", with_commas(pages), with_commas(now.memory.page_size),
+                     human_bytes(bytes), share);
+}
+
 void recommend(const Evidence& in, double p99_pages, Finding& finding) {
   const Window& window = in.window;
   const double most = in.policy.value(kDominant);
@@ -202,7 +214,9 @@ Outcome judge_tcp_mem_pressure_global(const Evidence& in) {
   recommend(in, pages.percentile(99), finding);
   finding.not_useful = {
       {"net.core.rmem_max, net.core.wmem_max", "limit single sockets that set SO_RCVBUF/SO_SNDBUF"},
-      {"net.ipv4.tcp_mem = huge", "its unit is pages; it is the last guard before the host runs out of memory"}};
+      {"net.ipv4.tcp_mem = huge",
+       fmt::format("its unit is pages, and it is the last guard before the host runs out of memory: {} now",
+                   in_bytes(now))}};
   Outcome outcome;
   outcome.findings.push_back(std::move(finding));
   return outcome;

@@ -62,6 +62,16 @@ bool whole_host_is_short(const Window& window) {
          refusals_since(window, &BufferRefusals::host_recv) > 0;
 }
 
+/// The rule about cgroups tells of it: one is at its limit, and sockets were refused often enough.
+bool told_by_cgroup(const Window& window) {
+  constexpr double kFewestRefusals = 10, kAtLimit = 0.98;
+  return refusals_since(window, &BufferRefusals::cgroup_recv) >= kFewestRefusals &&
+         std::ranges::any_of(window.latest().cgroups, [](const CgroupTotals& one) {
+           return one.memory_max && one.memory_current &&
+                  static_cast<double>(*one.memory_current) >= kAtLimit * static_cast<double>(*one.memory_max);
+         });
+}
+
 void add_peak(const SocketRow& row, const auto& then, std::optional<Peak>& peak) {
   if (then.recv_q == 0 || !then.rcvbuf || !then.rmem_alloc) return;
   const auto memory = static_cast<double>(*then.rmem_alloc), limit = static_cast<double>(*then.rcvbuf);
@@ -125,7 +135,7 @@ void recommend(const Evidence& in, const NetnsSample& netns, const Story& story,
       break;
     case Why::group:
       cure.kind = RecommendationKind::capacity;
-      cure.text = "Give the cgroup more memory, or let its programs read sooner.";
+      cure.text = "Give the cgroup more memory (memcg-socket-pressure), or let its programs read sooner.";
       cure.steps.emplace_back("which one: grep -H sock /sys/fs/cgroup/*/*/memory.stat; cat memory.events beside it");
       break;
     case Why::tiny:
@@ -155,7 +165,9 @@ Finding finding_for(const Evidence& in, const NetnsSample& netns, const Story& s
   const Prunes& prunes = story.prunes;
   const bool drops = prunes.dropped() >= in.policy.value(kMinDrops);
   Finding finding = finding_of_netns(in.now(), netns, "rcv-collapse-prune");
-  finding.severity = story.why == Why::memory ? Severity::info : Severity::warning;  // told as what it is
+  const bool told =
+      story.why == Why::memory || (story.why == Why::group && told_by_cgroup(in.window));  // as what it is
+  finding.severity = told ? Severity::info : Severity::warning;
   finding.finding_class =
       story.why == Why::memory || story.why == Why::group ? FindingClass::memory : FindingClass::application;
   const bool named = story.why == Why::tiny || story.why == Why::slow;

@@ -27,9 +27,9 @@ http {
 }
 CONF
 nginx -p $files/ -c $files/nginx.conf &
-as_nobody redis-server --bind 127.0.0.1 --port 6379 --save '' --appendonly no --dir $files --loglevel warning >&2 &
+as_nobody redis-server --bind 127.0.0.1 --port 6379 --save '' --appendonly no --dir $files --loglevel warning >$files/redis.log &
 as_nobody "$pg/initdb" -D data -A trust -U bench >/dev/null
-as_nobody "$pg/postgres" -D data -k '' -h 127.0.0.1 -c fsync=off -c log_min_messages=fatal &
+as_nobody "$pg/postgres" -D data -k '' -h 127.0.0.1 -c fsync=off 2>$files/postgres.log &
 url=http://127.0.0.1:8080/page pgbench="$pg/pgbench -h 127.0.0.1 -U bench"
 served ab -q -n 1 $url
 served redis-benchmark -q -n 1 -t ping

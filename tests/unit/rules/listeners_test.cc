@@ -137,11 +137,23 @@ TEST(BacklogTooSmall, a_container_keeps_somaxconn_by_what_starts_it) {
               testing::Contains(HasSubstr("by what starts the container (docker run --sysctl")));
 }
 
-TEST(BacklogTooSmall, needs_drops_and_a_queue_that_is_else_idle) {
+TEST(BacklogTooSmall, needs_drops) {
   expect_fine(
       judged("backlog-too-small", a_window(10, [](SampleBuilder& s, std::size_t) { listener(s, 0, 8, 347); }), lab()));
-  expect_fine(judged("backlog-too-small",
-                     a_window(10, [](SampleBuilder& s, std::size_t i) { listener(s, i % 3 ? 0 : 4, 8, i); }), lab()));
+}
+
+TEST(BacklogTooSmall, is_less_sure_where_the_queue_is_neither_full_nor_idle) {
+  auto drops = [](std::uint32_t queue) {
+    return judged("backlog-too-small",
+                  a_window(10, [=](SampleBuilder& s, std::size_t i) { listener(s, i % 3 ? 0 : queue, 8, i); }), lab());
+  };
+  for (std::uint32_t queue : {4u, 8u}) {
+    auto finding = only_finding(drops(queue));
+    ASSERT_TRUE(finding);
+    EXPECT_EQ(finding->confidence, Confidence::low);
+    EXPECT_EQ(finding->recommendation.kind, RecommendationKind::application);
+  }
+  EXPECT_EQ(only_finding(drops(1))->confidence, Confidence::medium);  // below a quarter it is idle
 }
 
 TEST(BacklogTooSmall, does_not_guess_which_listener_dropped) {
