@@ -62,14 +62,18 @@ bool whole_host_is_short(const Window& window) {
          refusals_since(window, &BufferRefusals::host_recv) > 0;
 }
 
-/// The rule about cgroups tells of it: one is at its limit, and sockets were refused often enough.
+/// The rule about cgroups tells of it: one came to its limit, and sockets were refused often enough.
 bool told_by_cgroup(const Window& window) {
   constexpr double kFewestRefusals = 10, kAtLimit = 0.98;
-  return refusals_since(window, &BufferRefusals::cgroup_recv) >= kFewestRefusals &&
-         std::ranges::any_of(window.latest().cgroups, [](const CgroupTotals& one) {
-           return one.memory_max && one.memory_current &&
-                  static_cast<double>(*one.memory_current) >= kAtLimit * static_cast<double>(*one.memory_max);
-         });
+  if (refusals_since(window, &BufferRefusals::cgroup_recv) < kFewestRefusals) return false;
+  return std::ranges::any_of(window.latest().cgroups, [&](const CgroupTotals& one) {
+    const Series used = window.series([&](const PastTick& tick) -> std::optional<double> {
+      const PastCgroup* then = tick.find(one);
+      if (then == nullptr || !then->memory_current) return std::nullopt;
+      return static_cast<double>(*then->memory_current);
+    });
+    return one.memory_max && used.max() >= kAtLimit * static_cast<double>(*one.memory_max);
+  });
 }
 
 void add_peak(const SocketRow& row, const auto& then, std::optional<Peak>& peak) {

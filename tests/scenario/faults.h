@@ -111,6 +111,8 @@ Scene make_mem_pressure(Stage& stage, const Request& request);
 
 // What arrives and is not taken (receive_faults.cc).
 Scene make_tiny_segments(Stage& stage, const Request& request);
+Scene make_tiny_bursts(Stage& stage, const Request& request);
+Scene make_cgroup_full(Stage& stage, const Request& request);
 Scene make_orphans_unsent(Stage& stage, const Request& request);
 
 // Senders that stand in their own way, and paths that lose what they carry (path_faults.cc).

@@ -30,7 +30,8 @@ struct Group {
 const std::vector<Group>& groups() {
   static const std::vector<Group> all{{"faults", "one fault", fault_rows()},
                                       {"controls", "nothing wrong", control_rows()},
-                                      {"doubles", "two faults at once", double_rows()}};
+                                      {"doubles", "two faults at once", double_rows()},
+                                      {"stories", "the questions that people come with", story_rows()}};
   return all;
 }
 
@@ -245,17 +246,11 @@ std::string from_environment(const char* name, const std::filesystem::path& othe
 Tools tools_of(const Options& options) {
   const std::filesystem::path folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
   const std::filesystem::path build = folder.parent_path().parent_path();
-  Tools out{.fault = from_environment("TCPFAULT_BIN", folder / "tcpfault"), .advisor = {}};
+  Tools out{.fault = from_environment("TCPFAULT_BIN", folder / "tcpfault"),
+            .port = from_environment("TCPADVISOR_BIN", build / "tcpadvisor"),
+            .advisor = {}};
   if (options.advisor.empty()) {
-    out.advisor = {from_environment("TCPADVISOR_BIN", build / "tcpadvisor"),
-                   "report",
-                   "--for",
-                   "8s",
-                   "--policy",
-                   "lab",
-                   "--format",
-                   "json",
-                   "--netns"};
+    out.advisor = {out.port, "report", "--for", "8s", "--policy", "lab", "--format", "json", "--netns"};
   } else {
     out.advisor = {options.advisor};
   }
@@ -271,7 +266,8 @@ int run(int argc, char** argv) {
       "right, "
       "1 not, 2 wrong usage, 4 needs root.",
       "./dev scenarios");
-  app.add_option("--only", options.only, "a row, or faults, controls, doubles, matrix; may be given several times")
+  app.add_option("--only", options.only,
+                 "a row, or faults, controls, doubles, stories, matrix; may be given several times")
       ->take_all()
       ->allow_extra_args(false);
   app.add_option("--repeat", options.repeat, "runs of each row (1)")->check(CLI::Range(1, 1'000));

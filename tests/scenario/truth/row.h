@@ -34,7 +34,7 @@ using Proof = std::function<std::string(const Testimony&)>;
 
 /// One fault of a row.
 struct Part {
-  std::string_view fault;  ///< as tcpfault calls it
+  std::string_view fault;  ///< as tcpfault calls it; "port:NAME" is a scenario of `tcpadvisor port`
   std::vector<Want> wanted;
   std::vector<std::string_view> beside;  ///< may be said as well
   Proof proof;
@@ -51,11 +51,13 @@ struct Row {
   bool measured = false;                  ///< rates and round trips: it wants a processor for itself
   End asked = End::here;                  ///< at which end of the path the report is made
   std::optional<Class> limiter{};         ///< of a bulk flow: the row counts in the confusion matrix
+  std::string_view thresholds{};  ///< lines of a policy file, where a test cannot be as large as what it is about
 };
 
-/// Rows with one fault, rows with nothing wrong, rows with two faults.
+/// Rows with one fault, rows with nothing wrong, rows with two faults, and the questions that people come with.
 const std::vector<Row>& fault_rows();
 const std::vector<Row>& control_rows();
 const std::vector<Row>& double_rows();
+const std::vector<Row>& story_rows();
 
 }  // namespace tcpadvisor::truth

@@ -2,7 +2,12 @@
 #include "tests/scenario/truth/run.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -28,14 +33,36 @@ struct Stopped {
 struct Fault {
   std::unique_ptr<Child> child;
   Story story;
+  bool at_home = true;  ///< the child itself lives in the namespace
 };
 
 std::string netns_path(pid_t pid) {
   return "/proc/" + std::to_string(pid) + "/ns/net";
 }
 
+constexpr std::string_view kPort = "port:";
+
+/// A scenario of the port driver, which makes its own namespace. Some turn at 0.4 of the time: the report ends before.
+Fault start_port(const Part& part, const Tools& tools) {
+  Fault out;
+  out.child = std::make_unique<Child>(std::vector<std::string>{
+      tools.port, "port", "scenario", std::string(part.fault.substr(kPort.size())), "--hold", "30s", "--json"});
+  while (const auto line = out.child->read_line(kFaultPatience)) {
+    const json told = json::parse(*line, nullptr, false);
+    if (told.is_object() && told.value("kind", "") == "connections") {
+      out.story = {.pid = told.value("pid", 0), .peer_pid = told.value("peer_pid", 0), .count = 1};
+      out.at_home = false;
+      return out;
+    }
+  }
+  throw Stopped{State::invalid, std::string(part.fault) + " did not begin: " + out.child->wait(Millis{500}).err};
+}
+
 /// In a namespace of its own, or in that of the process `inside`.
 Fault start(const Part& part, const Tools& tools, std::optional<pid_t> inside) {
+  if (part.fault.starts_with(kPort)) {
+    return start_port(part, tools);
+  }
   std::vector<std::string> command{tools.fault, std::string(part.fault), "--hold", "5m"};
   command.insert(command.end(), part.arguments.begin(), part.arguments.end());
   os::UniqueFd netns;
@@ -81,7 +108,10 @@ class Scene {
   }
 
   /// A process that lives in the row's namespace until it ends.
-  pid_t home() const { return faults_.front().child->pid(); }
+  pid_t home() const {
+    const Fault& first = faults_.front();
+    return first.at_home ? first.child->pid() : first.story.pid;
+  }
   const Story& story(std::size_t part) const { return faults_[part].story; }
 
   void look() {
@@ -119,9 +149,37 @@ Expectation expectation(const Row& row, const Scene& scene) {
   return out;
 }
 
+/// The lab's policy with other thresholds, as a file that ends with this.
+class PolicyFile {
+ public:
+  explicit PolicyFile(std::string_view thresholds) {
+    if (thresholds.empty()) {
+      return;
+    }
+    path_ = std::filesystem::temp_directory_path() / "truth-policy-XXXXXX";
+    const os::UniqueFd file(mkstemp(path_.data()));
+    std::ofstream(path_) << "windows = 2\nwindow = \"1s\"\nage = \"5s\"\nmin_count = 10\n" << thresholds;
+  }
+  PolicyFile(const PolicyFile&) = delete;
+  PolicyFile& operator=(const PolicyFile&) = delete;
+  ~PolicyFile() {
+    if (!path_.empty()) {
+      unlink(path_.c_str());
+    }
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
 /// The report about the row; looks at what happens meanwhile.
 json ask(const Row& row, const Tools& tools, Scene& scene) {
   std::vector<std::string> command = tools.advisor;
+  const PolicyFile policy(row.thresholds);
+  if (const auto lab = std::ranges::find(command, "lab"); !row.thresholds.empty() && lab != command.end()) {
+    *lab = policy.path();
+  }
   const pid_t asked = row.asked == End::here ? scene.home() : scene.story(0).peer_pid;
   command.push_back("pid:" + std::to_string(asked));
   scene.look();

@@ -10,7 +10,8 @@
 namespace tcpadvisor::truth {
 
 struct Tools {
-  std::string fault;                 ///< tcpfault
+  std::string fault;
+  std::string port;                  ///< tcpadvisor, for the scenarios of its port driver                 ///< tcpfault
   std::vector<std::string> advisor;  ///< prints the report about one namespace, "pid:" and a number, its last argument
 };
 
