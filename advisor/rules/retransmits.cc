@@ -4,21 +4,24 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/flows.h"
+#include "advisor/rules/retransmits_by_address.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
 namespace {
 
-constexpr Threshold kMinShare = ratio_threshold("min_share", 0.001);  // of the segments sent; fewer are no topic
-constexpr Threshold kMinRetransmits = count_threshold("min_retransmits", 10, "segments");  // towards one peer
+constexpr Threshold kMinShare = ratio_threshold("min_share", 0.001);   // of the segments sent; fewer are no topic
 constexpr Threshold kMuchShare = ratio_threshold("much_share", 0.02);  // from here on a full path is a trouble, too
 constexpr Threshold kSpuriousShare = ratio_threshold("spurious_share", 0.5);  // that the peer had already
 constexpr Threshold kLocalShare = ratio_threshold("local_share", 0.5);        // that devices of this namespace dropped
@@ -28,10 +31,12 @@ constexpr std::size_t kFewestLooks = 4;
 constexpr std::size_t kFewestTimes = 3;  // between two looks: one burst of losses is the start of a flow
 constexpr double kNoQueue = 1.25;        // srtt / min_rtt: no queue stands where the segments are lost
 constexpr double kQueue = 1.5;
+constexpr double kMostlyOurs = 2;  // so many times what was sent again here, at most, in the place whose kinds count
 constexpr double kModelRange = 3;  // the rate that losses allow is known no better
 
-enum class Why : std::uint8_t { spurious, local, lossy, congested, unclear };
-constexpr std::array<std::string_view, 5> kTopics = {"spurious", "local-drop", "lossy-path", "congestion", "unclear"};
+enum class Why : std::uint8_t { spurious, local, lossy, congested, unclear, tail };
+constexpr std::array<std::string_view, 6> kTopics = {"spurious",   "local-drop", "lossy-path",
+                                                     "congestion", "unclear",    "tail"};
 
 /// What one connection had to send again.
 struct Loss {
@@ -71,7 +76,9 @@ std::optional<Loss> loss_of(const Window& window, const Past& past, const Socket
 /// All that one process sent again towards one address.
 struct Towards {
   double sent = 0, again = 0, duplicates = 0;
-  double queue = 0;  ///< srtt / min_rtt, weighted by what was sent again; 0 if not known
+  double queue = 0;                       ///< srtt / min_rtt, weighted by what was sent again; 0 if not known
+  std::optional<RetransmitCounts> kinds;  ///< of all that was sent to this address, or in the namespace
+  bool kinds_of_address = false;
   bool duplicates_known = true;
   std::vector<Loss> losses;
 };
@@ -95,21 +102,15 @@ double queue_of(const Towards& towards) {
   return weight > 0 ? weighted / weight : 0;
 }
 
-/// Packets that devices of this namespace, or their queueing disciplines, dropped; nothing if that is not read.
-std::optional<double> local_drops(const Past& past, const NetnsSample* netns) {
-  if (netns == nullptr || netns->devices.empty()) return std::nullopt;
-  double dropped = 0;
-  for (const auto& [name, value] : netns->counters) {
-    if (name.starts_with("Device.")) dropped += past.increase(netns->id, name).value_or(0);
-  }
-  return dropped;
-}
-
 Why why_of(const Policy& policy, const Towards& towards, std::optional<double> dropped_here) {
   if (towards.duplicates_known && towards.duplicates > policy.value(kSpuriousShare) * towards.again)
     return Why::spurious;
   if (dropped_here.value_or(0) >= policy.value(kLocalShare) * towards.again) return Why::local;
   if (towards.queue >= kQueue) return Why::congested;
+  // The kinds are those of these connections, for the most part.
+  if (towards.kinds && of_connections(*towards.kinds) <= kMostlyOurs * towards.again &&
+      tail_share(*towards.kinds) >= policy.value(kTailShare))
+    return Why::tail;
   return towards.queue > 0 && towards.queue <= kNoQueue ? Why::lossy : Why::unclear;
 }
 
@@ -136,13 +137,6 @@ struct Group {
   double share() const { return sum.again / std::max(1.0, sum.sent); }
 };
 
-std::string place_text(const Group& group) {
-  if (!group.dropped_here)
-    return "Where they are lost is not visible from here, nor what this host's own devices drop.";
-  return fmt::format("This host's own devices dropped {} packets in that time: it is elsewhere.",
-                     with_commas(static_cast<std::uint64_t>(*group.dropped_here)));
-}
-
 void say_meaning(const Sample& now, const Group& group, Finding& finding) {
   const std::string who = process_text(finding.scope);
   Recommendation& cure = finding.recommendation;
@@ -167,7 +161,7 @@ void say_meaning(const Sample& now, const Group& group, Finding& finding) {
       finding.meaning =
           "Segments are lost although no queue stands on the path (the round trip is as short as ever): a line that "
           "damages packets, a policer, or a queue too short to be seen. " +
-          place_text(group);
+          place_text(group.dropped_here);
       if (group.held_back) {
         finding.meaning += fmt::format(
             " {} takes each loss for a full path: at {:.2f} % over {:.0f} ms it gets about {}/s, whatever the line is "
@@ -197,18 +191,31 @@ void say_meaning(const Sample& now, const Group& group, Finding& finding) {
       finding.meaning = fmt::format(
           "Round trips take {:.1f} times as long as on the empty path: a queue is full, and what does not fit is lost. "
           "So a sender finds out what the path carries. {}",
-          group.sum.queue, place_text(group));
+          group.sum.queue, place_text(group.dropped_here));
       cure.kind = RecommendationKind::capacity;
       cure.text =
           "No setting of this host makes the path wider. At the narrow place: a queue that drops early (fq_codel, "
           "cake), "
           "or more capacity; here: fewer flows at once.";
       break;
+    case Why::tail:
+      finding.meaning = fmt::format(
+          "Most of what is lost is the last of what was sent at once, as short answers are: nothing comes behind that "
+          "would tell of the loss. A probe after two round trips repairs it, and where that is lost, too, the timer, "
+          "after 200 ms at least. The answers are late by that; the rate does not suffer. {}",
+          place_text(group.dropped_here));
+      cure.kind = RecommendationKind::peer;
+      cure.text = "Find the line that loses packets (errors at its ports, radio, a policer) and repair it.";
+      cure.steps = {
+          "is the probe on (the default): sysctl net.ipv4.tcp_early_retrans is 3, net.ipv4.tcp_sack is 1",
+          "inside a network of your own: ip route change <peer's net> … rto_min 50ms lets the timer run out sooner; "
+          "not where acknowledgements may be delayed for longer"};
+      break;
     case Why::unclear:
       finding.meaning =
           "Round trips are a little longer than on the empty path: losses of the line and of a queue cannot "
           "be told apart. " +
-          place_text(group);
+          place_text(group.dropped_here);
       cure.text = "Observe for longer, and at the other hosts on that path, before anything is changed.";
       break;
   }
@@ -221,6 +228,8 @@ Severity severity_of(const Policy& policy, const Group& group) {
     case Why::spurious:
     case Why::unclear:
       return Severity::info;
+    case Why::tail:
+      return much ? Severity::warning : Severity::info;
     case Why::lossy:
       return group.held_back || much ? Severity::warning : Severity::info;
     case Why::local:
@@ -230,21 +239,19 @@ Severity severity_of(const Policy& policy, const Group& group) {
   return Severity::info;
 }
 
-constexpr std::array<std::string_view, 5> kTitles = {"were sent again without need", "were lost on this host",
-                                                     "are lost on a path without a queue", "are lost on a full path",
-                                                     "are lost on the path"};
+constexpr std::array<std::string_view, 6> kTitles = {
+    "were sent again without need", "were lost on this host", "are lost on a path without a queue",
+    "are lost on a full path",      "are lost on the path",   "are lost at the end of what is sent"};
 
-/// How the whole namespace repaired its losses, for who wants to know more.
-void add_counters(const Past& past, const Evidence& in, NetnsId netns, Finding& finding) {
-  struct Kind {
-    const char *metric, *counter;
-  };
-  for (Kind kind : {Kind{"fast_retransmits", "TcpExt.TCPFastRetrans"}, Kind{"timeouts", "TcpExt.TCPTimeouts"},
-                    Kind{"tail_loss_probes", "TcpExt.TCPLossProbes"}}) {
-    if (auto increase = past.increase(netns, kind.counter)) {
-      finding.evidence.push_back(
-          measured(in.window, kind.metric, fmt::format("{} of the namespace", kind.counter), *increase, "count"));
-    }
+void say_kinds(const Past& past, const Evidence& in, const Group& group, Finding& finding) {
+  if (!group.sum.kinds) return;
+  add_kinds(
+      in.window, past, *group.sum.kinds,
+      group.sum.kinds_of_address ? source_of(in.now(), FactId::retransmits) : "/proc/net/netstat of the namespace",
+      finding);
+  if (group.why == Why::tail) {
+    finding.evidence.push_back(measured(in.window, "repaired_by_probe_or_timer", "the kinds above",
+                                        tail_share(*group.sum.kinds), "ratio", in.policy.value(kTailShare)));
   }
 }
 
@@ -260,8 +267,9 @@ Finding finding_for(const Evidence& in, const Past& past, const Group& group) {
       fmt::format("{:.2g} % of the segments from {} to {} {}", group.share() * 100, process_text(finding.scope),
                   peers_text(group.flows), kTitles[static_cast<std::size_t>(group.why)]);
   finding.confidence = group.why == Why::spurious || group.held_back ? Confidence::high : Confidence::medium;
-  finding.confidence_why = group.why == Why::spurious
-                               ? "the peer's own reports (DSACK)"
+  finding.confidence_why = group.why == Why::spurious ? "the peer's own reports (DSACK)"
+                           : group.why == Why::tail && !group.sum.kinds_of_address
+                               ? "by counters of the whole namespace: no hook counts what is sent again to each address"
                                : "from counts and round trips at this end; no single loss is followed to its place";
   std::string source = source_of(now, FactId::snapshot);
   auto say = [&](const char* metric, double value, const char* unit, std::optional<double> threshold = std::nullopt) {
@@ -284,7 +292,7 @@ Finding finding_for(const Evidence& in, const Past& past, const Group& group) {
   }
   if (group.worst.span_s > 0) say("rate", group.worst.acked / group.worst.span_s * 8 / 1e6, "Mbit/s");
   if (group.held_back) say("rate_that_losses_allow", rate_by_losses(group.worst) * 8 / 1e6, "Mbit/s");
-  add_counters(past, in, finding.scope.netns, finding);
+  say_kinds(past, in, group, finding);
   say_meaning(now, group, finding);
   finding.not_useful = {
       {"net.ipv4.tcp_sack, net.ipv4.tcp_dsack, net.ipv4.tcp_timestamps",
@@ -292,12 +300,31 @@ Finding finding_for(const Evidence& in, const Past& past, const Group& group) {
       {"net.ipv4.tcp_wmem, net.ipv4.tcp_rmem", "no buffer is full; a larger one loses as much"},
       {"net.ipv4.tcp_retries2", "says when to give up, not what gets lost"},
   };
+  if (group.why == Why::tail) {
+    finding.not_useful.push_back(
+        {"net.ipv4.tcp_congestion_control = bbr", "every control waits for the same probe and the same timer"});
+  }
   if (group.why != Why::local) {
     finding.not_useful.push_back({"txqueuelen", "this host's own queues are not where they are lost"});
   } else {
     finding.not_useful.push_back({"txqueuelen 10000", "the packets wait longer instead, and TCP still fills it"});
   }
   return finding;
+}
+
+/// Each address counts once, however many of the connections go there.
+void add_up_kinds(const FlowGroup& flows, const std::map<const SocketRow*, const Towards*>& towards_of, Towards& sum) {
+  std::set<const Towards*> added;
+  for (const SocketRow* row : flows.rows) {
+    const Towards* towards = towards_of.at(row);
+    if (!towards->kinds || !added.insert(towards).second) continue;
+    if (!sum.kinds || !towards->kinds_of_address) {
+      sum.kinds = towards->kinds;
+    } else {
+      for (auto kind : kRetransmitKinds) (*sum.kinds).*kind = add_sat((*sum.kinds).*kind, (*towards->kinds).*kind);
+    }
+    sum.kinds_of_address = towards->kinds_of_address;
+  }
 }
 
 Outcome judge(const Evidence& in) {
@@ -310,6 +337,11 @@ Outcome judge(const Evidence& in) {
       add(all[{row.owner ? row.owner->pid : 0, row.netns, row.remote.ip_text()}], *loss);
     }
   }
+  const std::vector<SentAgain> kinds = sent_again(in, past);
+  const bool hooked = now.source(FactId::retransmits) == SourceKind::hook;
+  std::map<std::pair<NetnsId, std::string>, RetransmitCounts> kinds_of;
+  for (const SentAgain& one : kinds) kinds_of[{one.netns, one.destination.ip_text()}] = one.counts;
+  std::set<std::pair<NetnsId, std::string>> told;
   // One finding for all peers of a process that fare alike.
   FlowGroups groups;
   std::map<const SocketRow*, const Towards*> towards_of;
@@ -322,6 +354,14 @@ Outcome judge(const Evidence& in) {
     NetnsId netns = std::get<NetnsId>(key);
     if (!drops.contains(netns)) drops[netns] = local_drops(past, now.find_netns(netns));
     towards.queue = queue_of(towards);
+    const std::pair address{netns, std::get<std::string>(key)};
+    told.insert(address);
+    if (auto counted = kinds_of.find(address); counted != kinds_of.end()) {
+      towards.kinds = counted->second;
+      towards.kinds_of_address = true;
+    } else if (!hooked) {
+      towards.kinds = sent_again_in(past, netns);
+    }
     Why why = why_of(in.policy, towards, drops[netns]);
     for (const Loss& loss : towards.losses) {
       groups.add(now, *loss.row, std::string(kTopics[static_cast<std::size_t>(why)]));
@@ -343,13 +383,16 @@ Outcome judge(const Evidence& in) {
       }
     }
     group.sum.queue = queue_of(group.sum);
+    add_up_kinds(flows, towards_of, group.sum);
     findings.push_back(finding_for(in, past, group));
   }
+  std::ranges::move(retransmits_by_address(in, past, kinds, told), std::back_inserter(findings));
   return Outcome::of(std::move(findings), "", "largest share of segments sent again towards one peer",
                      fmt::format("{:.2f} %", worst_share * 100));
 }
 
-constexpr std::array kThresholds = {kMinShare, kMinRetransmits, kMuchShare, kSpuriousShare, kLocalShare, kBusyShare};
+constexpr std::array kThresholds = {kMinShare,   kMinRetransmits, kMuchShare, kSpuriousShare,
+                                    kLocalShare, kBusyShare,      kTailShare};
 constexpr std::array<std::string_view, 3> kReferences = {
     "RFC 8985 (RACK-TLP)", "RFC 3708 (DSACK tells spurious retransmissions)",
     "M. Mathis et al., The macroscopic behavior of the TCP congestion avoidance algorithm, 1997"};
@@ -363,7 +406,10 @@ extern const Rule retrans_cc_qdisc = {
     .title = "why segments are sent again",
     .explanation =
         "Retransmissions are explained for each process and peer: needless ones that the peer reports as duplicates, "
-        "drops by this host's own devices, losses on a path without a queue, and those of a full path. Only some of "
+        "drops by this host's own devices, losses on a path without a queue, those of a full path, and those at the "
+        "end "
+        "of what is sent, which only a probe or the timer repairs. Towards an address whose connections are gone too "
+        "soon to be seen: whether anything arrives there at all, and whether handshakes are answered. Only some of "
         "them have a cure at this end.",
     .thresholds = kThresholds,
     .references = kReferences,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/scenario/delaylink.h"
 
+#include <netinet/ip.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -8,9 +10,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <deque>
 #include <optional>
 #include <random>
+#include <set>
+#include <span>
 #include <vector>
 
 #include "tests/scenario/netns.h"
@@ -37,7 +42,8 @@ class Lane {
       if (size <= 0) {
         return;
       }
-      if (queued_bytes_ + static_cast<std::size_t>(size) > options_.queue_bytes || loses(size)) {
+      if (queued_bytes_ + static_cast<std::size_t>(size) > options_.queue_bytes ||
+          loses({buffer.data(), static_cast<std::size_t>(size)})) {
         continue;
       }
       const auto serialization =
@@ -79,7 +85,30 @@ class Lane {
     return per_million > 0 && size >= kWithData && dice_() % kMillion < per_million;
   }
 
-  bool loses(ssize_t size) {
+  /// The first SYN of a connection, IPv4; one that is sent again passes.
+  bool is_lost_syn(std::span<const char> packet) {
+    iphdr ip{};
+    tcphdr tcp{};
+    if (options_.lost_syns_every == 0 || packet.size() < sizeof ip + sizeof tcp) {
+      return false;
+    }
+    std::memcpy(&ip, packet.data(), sizeof ip);
+    std::memcpy(&tcp, packet.data() + sizeof ip, sizeof tcp);
+    if (ip.version != 4 || ip.ihl != 5 || ip.protocol != IPPROTO_TCP || tcp.syn == 0 || tcp.ack != 0) {
+      return false;
+    }
+    if (lost_from_.erase(tcp.source) > 0 || ++syns_ % options_.lost_syns_every != 0) {
+      return false;
+    }
+    lost_from_.insert(tcp.source);
+    return true;
+  }
+
+  bool loses(std::span<const char> packet) {
+    if (is_lost_syn(packet)) {
+      return true;
+    }
+    const auto size = static_cast<ssize_t>(packet.size());
     return (options_.largest_bytes > 0 && size > options_.largest_bytes) || hits(size, options_.lost_per_million);
   }
 
@@ -92,7 +121,9 @@ class Lane {
   Clock::time_point line_free_{};
   std::size_t queued_bytes_ = 0;
   std::deque<Packet> queue_, late_;
-  std::mt19937 dice_;  // NOLINT: always the same losses
+  int syns_ = 0;
+  std::set<std::uint16_t> lost_from_;  ///< ports whose SYN was lost, until it comes again
+  std::mt19937 dice_;                  // NOLINT: always the same losses
 };
 
 /// Carried late, a packet has another round-trip time: on a busy machine we go first. A few percent of one processor.

@@ -17,6 +17,7 @@ struct DelayLinkOptions {
   int mtu_bytes = 9'000;                ///< of both ends; few and large packets cost less
   std::uint32_t lost_per_million = 0;   ///< packets with data, at random, the same ones each time
   std::uint32_t late_per_million = 0;   ///< of those, too, that others overtake: they take 3 ms longer
+  int lost_syns_every = 0;              ///< of the first SYNs of connections each so-manieth is lost; 0: none
   int largest_bytes = 0;                ///< packets beyond it vanish without a word; 0: none does
 };
 

@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <thread>
@@ -233,6 +234,52 @@ Scene make_reordering(Stage& stage, const Request& request) {
                                   .rate_bits_per_s = 50'000'000,
                                   .mtu_bytes = kEthernetMtu,
                                   .late_per_million = 10'000}});
+}
+
+Scene make_tail_loss(Stage& stage, const Request& request) {
+  // One segment at a time: nothing comes behind it that would tell of its loss.
+  return make_path_flow(stage, request,
+                        {.name = "tail-loss",
+                         .control = "cubic",
+                         .link = {.one_way_delay = std::chrono::microseconds(2'500),
+                                  .mtu_bytes = kEthernetMtu,
+                                  .lost_per_million = 50'000},
+                         .burst_bytes = kBodyBytes});
+}
+
+Scene make_syn_lost(Stage& stage, const Request& request) {
+  const FarSide sides =
+      add_far_side(stage, request.private_netns,
+                   {.one_way_delay = std::chrono::milliseconds(5), .mtu_bytes = kEthernetMtu, .lost_syns_every = 5});
+  const Actor server = stage.start(
+      "tcpfault-server",
+      [=](const Channel& channel) {
+        const Listening listening = listen_on({.address = kLinkAddressB, .port = request.port, .backlog = 128});
+        channel.say(listening.port);
+        for (;;) {
+          const int fd = accept_one(listening.fd);
+          (void)read_exactly(fd, 1);  // its end
+          close(fd);
+        }
+      },
+      sides.there);
+  const auto port = static_cast<std::uint16_t>(server.channel.hear());
+  const Actor client = stage.start(
+      "tcpfault-client",
+      [=](const Channel& channel) {
+        for (int i = 0; i < request.count; ++i) {
+          std::thread([=] {
+            for (;;) {
+              close(connect_to(port, kLinkAddressB));
+              sleep_for(Millis{100});
+            }
+          }).detach();
+        }
+        channel.say(1);
+      },
+      sides.here);
+  client.channel.hear();
+  return {{"syn-lost", client.pid, server.pid, port, request.count, netns_inode(sides.there)}};
 }
 
 Scene make_slow_bursts(Stage& stage, const Request& request) {
