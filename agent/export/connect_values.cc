@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <vector>
+
 #include "advisor/evidence/names.h"
 #include "advisor/knobs/port_space.h"
 #include "agent/export/parts.h"
@@ -63,6 +66,34 @@ constexpr Value<Failed> kFailed[] = {
      [](const Failed& one) { return json(one.connects.waited_ms); }},
 };
 
+struct Again {
+  const Retransmits& sent;
+  const Observation& seen;
+};
+
+template <std::uint64_t RetransmitCounts::* Kind>
+json count_of(const Again& one) {
+  return json(one.sent.segments.*Kind);
+}
+
+constexpr Value<Again> kAgain[] = {
+    {"netns", text, "", "name of the network namespace",
+     [](const Again& one) { return json(netns_text(one.seen.now(), one.sent.netns)); }},
+    {"destination", text, "", "the address on the other side",
+     [](const Again& one) { return json(one.sent.destination.ip_text()); }},
+    {"fast", counter, "", "sent again because acknowledgements told of the loss", count_of<&RetransmitCounts::fast>},
+    {"tail_probe", counter, "", "the last on its way, after some two round trips without an answer",
+     count_of<&RetransmitCounts::tail_probe>},
+    {"timeout", counter, "", "the first on its way, by the timer", count_of<&RetransmitCounts::timeout>},
+    {"after_timeout", counter, "", "those behind it", count_of<&RetransmitCounts::after_timeout>},
+    {"syn", counter, "", "attempts to connect that were not answered", count_of<&RetransmitCounts::syn>},
+    {"syn_ack", counter, "", "answers to such that were not answered", count_of<&RetransmitCounts::syn_ack>},
+    {"other", counter, "", "for other reasons: a smaller path MTU, data of a SYN", count_of<&RetransmitCounts::other>},
+    {"last_ms_ago", gauge, "ms", "time since the last one",
+     [](const Again& one) { return json(one.sent.last_ms_ago); }},
+};
+constexpr std::size_t kMostAgain = 20;
+
 }  // namespace
 
 json port_use_json(const Observation& seen) {
@@ -78,9 +109,23 @@ json failed_connects_json(const Observation& seen) {
   return all;
 }
 
+json retransmits_json(const Observation& seen) {
+  std::vector<const Retransmits*> most;
+  for (const Retransmits& one : seen.now().retransmits) most.push_back(&one);
+  auto end = most.begin() + static_cast<std::ptrdiff_t>(std::min(kMostAgain, most.size()));
+  std::ranges::partial_sort(most, end, [](const Retransmits* a, const Retransmits* b) {
+    const std::uint64_t of_a = a->segments.total(), of_b = b->segments.total();
+    return of_a != of_b ? of_a > of_b : *a < *b;
+  });
+  json all = json::array();
+  for (auto one = most.begin(); one != end; ++one) all.push_back(object_of(kAgain, Again{**one, seen}));
+  return all;
+}
+
 void describe_connects(std::vector<Description>& all) {
   add_descriptions(all, "port_use[].", kPortUse);
   add_descriptions(all, "failed_connects[].", kFailed);
+  add_descriptions(all, "retransmits[].", kAgain);
 }
 
 }  // namespace tcpadvisor::exported

@@ -34,6 +34,7 @@ void describe_sockets(std::vector<Description>& all);
 // connect_values.cc
 nlohmann::json port_use_json(const Observation& seen);
 nlohmann::json failed_connects_json(const Observation& seen);
+nlohmann::json retransmits_json(const Observation& seen);  ///< towards the addresses with the most
 void describe_connects(std::vector<Description>& all);
 
 // owner_values.cc

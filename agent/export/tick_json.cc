@@ -73,6 +73,8 @@ constexpr Value<Tick> kTick[] = {
      [](const Tick& tick) { return port_use_json(tick.seen); }},
     {"failed_connects", list, "", "attempts to connect that failed, by process, destination and reason",
      [](const Tick& tick) { return failed_connects_json(tick.seen); }},
+    {"retransmits", list, "", "segments sent again by kind, towards the addresses with the most",
+     [](const Tick& tick) { return retransmits_json(tick.seen); }},
     {"owners", list, "", "processes that hold TCP sockets", [](const Tick& tick) { return owners_json(tick.seen); }},
     {"groups", list, "", "what the processes of one unit, container, pod, user or cgroup add up to",
      [](const Tick& tick) { return groups_json(tick.seen); }},

@@ -149,7 +149,6 @@ SampleBuilder::SampleBuilder() {
   cover("snapshot", "iter/tcp");
   cover("owners", "iter/task_file");
   cover("connects", "hook");
-  cover("retransmits", "hook");
   cover("cgroups", "cgroup v2");
   sample_.refusals = BufferRefusals{};
 }

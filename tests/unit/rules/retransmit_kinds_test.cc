@@ -52,6 +52,7 @@ void tick(SampleBuilder& s, const Answers& answers, std::size_t i) {
   RetransmitCounts counts = answers.kinds;
   times(counts, i);
   if (answers.hook) {
+    s.cover("retransmits", "hook");
     s.add(Retransmits{.netns = 0, .destination = peer(), .segments = counts, .last_ms_ago = 10});
   } else {
     s.cover("retransmits", "/proc/net/netstat");
@@ -194,6 +195,31 @@ TEST(RetransmitKinds, syns_that_are_sent_again_make_connecting_slow) {
   ASSERT_TRUE(some);
   EXPECT_EQ(some->severity, Severity::info);
   EXPECT_TRUE(judged_of({.kinds = {.syn = 2}, .row = false}, attempts(500)).findings.empty()) << "4 in a thousand";
+}
+
+// kubernetes/kubernetes#90854: the first SYN of each connection is sent with a wrong checksum, the second is right.
+TEST(RetransmitKinds, a_second_for_each_connection_is_seen_although_none_fails) {
+  auto slow = only_finding(judged_of({.kinds = {.syn = 5}, .row = false}, attempts(5)));
+  ASSERT_TRUE(slow);
+  EXPECT_EQ(slow->severity, Severity::warning);
+  EXPECT_EQ(value_of(*slow, "share_of_attempts"), 1);
+}
+
+// frstrtr/c2pool#963: packets above 1,480 bytes vanish; greetings pass, and the program drops each peer that is silent.
+TEST(RetransmitKinds, peers_that_a_program_gives_up_one_after_the_other_are_one_hole_in_the_path) {
+  auto hole = only_finding(judged("retrans-cc-qdisc",
+                                  a_window(11,
+                                           [](SampleBuilder& s, std::size_t i) {
+                                             for (std::uint8_t last : {4, 5, 6}) {
+                                               s.add(Retransmits{.destination = Endpoint::v4(192, 0, 2, last, 0),
+                                                                 .segments = {.tail_probe = i / 3, .timeout = 2 * i}});
+                                             }
+                                           }),
+                                  lab()));
+  ASSERT_TRUE(hole);
+  EXPECT_EQ(hole->topic, "black-hole");
+  EXPECT_EQ(value_of(*hole, "timeouts"), 60);
+  EXPECT_THAT(hole->title, HasSubstr("192.0.2.4"));
 }
 
 TEST(RetransmitKinds, attempts_that_fail_are_not_told_of_twice) {
