@@ -19,6 +19,8 @@ namespace {
 constexpr double kManySyns = 0.1;      // of the attempts of the namespace: connecting is slow
 constexpr double kSomeSyns = 0.01;     // fewer are no topic
 constexpr double kSilentTimeouts = 2;  // time-outs for each probe: one in a row after the other, none is answered
+constexpr double kOfFirstHalf = 0.25;  // of the time-outs
+constexpr double kManyTimeouts = 3;    // times min_retransmits: more than those of one client that has vanished
 constexpr std::uint32_t kInARow = 3;
 constexpr std::uint64_t kAttemptsTold = 5;
 
@@ -88,13 +90,24 @@ struct Judge {
     const Seen here = seen.at({one.netns, one.destination});
     const bool by_timer_only = counts.fast == 0 && counts.after_timeout == 0 && counts.other == 0;
     if (static_cast<double>(counts.timeout) >= least && by_timer_only && !here.goes_on && !here.stuck &&
-        static_cast<double>(counts.timeout) >= kSilentTimeouts * static_cast<double>(counts.tail_probe))
+        static_cast<double>(counts.timeout) >= kSilentTimeouts * static_cast<double>(counts.tail_probe) && lasts(one))
       return Topic::black_hole;
     if (static_cast<double>(counts.syn) >= least && !failing.contains({one.netns, one.destination}) &&
         share_of_attempts(one) >= kSomeSyns && !syns_dropped_here(one.netns, here))
       return Topic::syn;
-    if (static_cast<double>(counts.syn_ack) >= least && !handshakes_wait_here(past, one.netns)) return Topic::syn_ack;
+    const double accepted = past.increase(one.netns, "Tcp.PassiveOpens").value_or(0);
+    if (static_cast<double>(counts.syn_ack) >= std::max(least, kSomeSyns * accepted) &&
+        !handshakes_wait_here(past, one.netns))
+      return Topic::syn_ack;
     return std::nullopt;
+  }
+
+  /// Not only just now: of connections that live for longer, those that time out in a row are seen by now.
+  bool lasts(const SentAgain& one) const {
+    const Past first_half(past, 0, past.samples() / 2);
+    const Retransmits key{.netns = one.netns, .destination = one.destination, .segments = {}, .last_ms_ago = 0};
+    return static_cast<double>(first_half.increase(key).timeout) >=
+           kOfFirstHalf * static_cast<double>(one.counts.timeout);
   }
 
   /// By a listener of this host, or by its table of tracked connections: rules of their own say so.
@@ -190,7 +203,9 @@ Finding finding_for(const Evidence& in, const Past& past, const Peers& group) {
   finding.id = "retrans-cc-qdisc";
   finding.topic = kTopics[static_cast<std::size_t>(group.topic)];
   finding.severity = Severity::info;
-  if (group.topic == Topic::black_hole || (group.topic == Topic::syn && group.share >= kManySyns))
+  const bool many_timeouts =
+      static_cast<double>(group.counts.timeout) >= kManyTimeouts * in.policy.value(kMinRetransmits);
+  if ((group.topic == Topic::black_hole && many_timeouts) || (group.topic == Topic::syn && group.share >= kManySyns))
     finding.severity = Severity::warning;
   finding.finding_class = FindingClass::network_path;
   finding.confidence = group.topic == Topic::syn ? Confidence::high : Confidence::medium;

@@ -20,7 +20,7 @@ struct Answers {
   std::uint32_t srtt_us = 41'000, min_rtt_us = 40'000;
   std::uint64_t acked = 40'000;
   bool row = true, hook = true;
-  std::optional<std::uint64_t> dropped_here;
+  std::optional<std::uint64_t> dropped_here = std::nullopt;
 };
 
 void times(RetransmitCounts& counts, std::uint64_t n) {
@@ -62,7 +62,7 @@ void tick(SampleBuilder& s, const Answers& answers, std::size_t i) {
     s.counter("TcpExt.TCPSlowStartRetrans", counts.after_timeout);
   }
   if (answers.dropped_here) {
-    s.host_ns().devices = {Device{.name = "eth0"}};
+    s.host_ns().devices.emplace_back().name = "eth0";
     s.counter("Device.eth0.dropped", *answers.dropped_here * i);
   }
 }
@@ -150,6 +150,7 @@ TEST(RetransmitKinds, where_only_the_timer_sends_again_and_in_vain_nothing_arriv
   auto hole = only_finding(judged_of(kVanish));
   ASSERT_TRUE(hole);
   EXPECT_EQ(hole->topic, "black-hole");
+  EXPECT_EQ(hole->severity, Severity::warning);
   EXPECT_EQ(hole->scope.remote, "10.0.9.2");
   EXPECT_FALSE(hole->scope.pid);
   EXPECT_EQ(value_of(*hole, "timeouts"), 30);
@@ -170,6 +171,22 @@ TEST(RetransmitKinds, one_acknowledgement_is_enough_against_a_black_hole) {
                 row.bytes_acked = 1'000 * i;
                 s.add(row);
               }).findings.empty());
+}
+
+TEST(RetransmitKinds, one_client_that_vanishes_is_no_alarm_and_time_outs_that_have_just_begun_are_no_hole) {
+  Answers few = kVanish;
+  few.kinds = {.timeout = 2};
+  auto hole = only_finding(judged_of(few));
+  ASSERT_TRUE(hole);
+  EXPECT_EQ(hole->severity, Severity::info);
+  EXPECT_TRUE(judged("retrans-cc-qdisc",
+                     a_window(11,
+                              [](SampleBuilder& s, std::size_t i) {
+                                std::uint64_t late = i < 8 ? 0 : 20 * (i - 7);
+                                s.add(Retransmits{.destination = peer(), .segments = {.timeout = late}});
+                              }),
+                     lab())
+                  .findings.empty());
 }
 
 TEST(RetransmitKinds, a_connection_that_times_out_again_and_again_is_told_of_by_other_rules) {
@@ -245,6 +262,8 @@ TEST(RetransmitKinds, handshakes_that_do_not_end_are_no_fault_of_a_queue_that_is
   ASSERT_TRUE(lost);
   EXPECT_EQ(lost->topic, "syn-ack-not-answered");
   EXPECT_EQ(lost->severity, Severity::info);
+  auto busy = [](SampleBuilder& s, std::size_t i) { s.counter("Tcp.PassiveOpens", 1'000 * i); };
+  EXPECT_TRUE(judged_of({.kinds = {.syn_ack = 2}, .row = false}, busy).findings.empty());
   for (const char* full : {"TcpExt.ListenOverflows", "TcpExt.SyncookiesSent", "TcpExt.TCPDeferAcceptDrop"}) {
     EXPECT_TRUE(
         judged_of({.kinds = {.syn_ack = 2}, .row = false}, [=](SampleBuilder& s, std::size_t i) { s.counter(full, i); })
