@@ -132,11 +132,16 @@ double mbit(double bytes_per_s) {
   return bytes_per_s * 8 / 1e6;
 }
 
+/// "1.5 Gbit/s"
+std::string rate_text(double bytes_per_s) {
+  const double rate = mbit(bytes_per_s);
+  return fmt::format("{:.3g} {}", rate >= 1000 ? rate / 1000 : rate, rate >= 1000 ? "Gbit/s" : "Mbit/s");
+}
+
 /// "1.5 Gbit/s for one flow at 20.3 ms"
 std::string allows(std::uint64_t buffer, const Capped& flow) {
-  double rate = mbit(static_cast<double>(buffer) * flow.carries / std::max(flow.base_rtt_us / 1e6, 1e-6));
-  return fmt::format("{:.3g} {} for one flow at {:.3g} ms", rate >= 1000 ? rate / 1000 : rate,
-                     rate >= 1000 ? "Gbit/s" : "Mbit/s", flow.base_rtt_us / 1000);
+  const double rate = static_cast<double>(buffer) * flow.carries / std::max(flow.base_rtt_us / 1e6, 1e-6);
+  return fmt::format("{} for one flow at {:.3g} ms", rate_text(rate), flow.base_rtt_us / 1000);
 }
 
 void recommend(const Evidence& in, NetnsId netns, const CappedFlows& flows, Side side, Finding& finding) {
@@ -174,6 +179,10 @@ void recommend(const Evidence& in, NetnsId netns, const CappedFlows& flows, Side
     cure.formula += fmt::format("; not less than the {} that this kernel starts with", human_bytes(usual));
   } else if (target < wanted) {
     cure.formula += ", memory-capped";
+  }
+  if (target < needed) {
+    cure.formula += fmt::format("; {} would be needed for {} in one flow that can repair a loss meanwhile",
+                                human_bytes(needed), rate_text(kRateToPlanFor * worst.flow.rate));
   }
   cure.formula += fmt::format("; {} is {}, {} allows {}; memory: {}", human_bytes(current), allows(current, worst),
                               human_bytes(target), allows(target, worst), gate.arithmetic(target));
@@ -340,6 +349,11 @@ Outcome judge_send(const Evidence& in) {
 
 constexpr std::array kReceiveThresholds = {kCapShare, kWindowUse, kReaderKeepsUp, kMinRtt, kMinRate, kShareOfParts};
 constexpr std::array kSendThresholds = {kCapShare, kLimitedShare, kMinBusyShare, kMinRtt, kMinRate, kShareOfParts};
+constexpr std::array kReceiveExplainedBy = {
+    ExplainedBy{"reader-too-slow", Link::same_process, Then::lower,
+                "{who} leaves data of other connections unread, and a higher maximum lets it leave more",
+                "Let {who} read first (see {rule}): a higher maximum only holds more of what it does not read."},
+};
 constexpr std::array<std::string_view, 2> kReceiveReferences = {"tcp(7): tcp_rmem, tcp_moderate_rcvbuf",
                                                                 "net/ipv4/tcp_input.c: tcp_rcv_space_adjust"};
 constexpr std::array<std::string_view, 2> kSendReferences = {"tcp(7): tcp_wmem",
@@ -357,6 +371,7 @@ extern const Rule rcvbuf_autotune_cap = {
         "round trip one window arrives, and the path would carry more.",
     .thresholds = kReceiveThresholds,
     .references = kReceiveReferences,
+    .explained_by = kReceiveExplainedBy,
     .covers = {.each = EachOf::flows},
     .judge = judge_receive,
 };

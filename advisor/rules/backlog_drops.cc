@@ -20,8 +20,8 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr Threshold kMinDrops = count_threshold("min_drops", 5, "segments");
-constexpr Threshold kMinShare = ratio_threshold("min_share", 0.0001);  // of the segments received
+constexpr Threshold kMinDrops = count_threshold("min_drops", 5, "segments").clears_at(0.5);
+constexpr Threshold kMinShare = ratio_threshold("min_share", 0.0001).clears_at(0.5);  // of the segments received
 constexpr std::string_view kCounter = "TcpExt.TCPBacklogDrop";
 constexpr double kMostOfThem = 0.5;
 constexpr std::uint64_t kBeside = 65'536;          // bytes that the kernel adds to the limit (tcp_add_backlog)

@@ -10,6 +10,7 @@
 #include "advisor/base/text.h"
 #include "advisor/knobs/kernel_version.h"
 #include "advisor/rules/flow_limits.h"
+#include "advisor/rules/memory_gate.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
 
@@ -66,6 +67,23 @@ void change_to(const Evidence& in, NetnsId netns, std::string_view knob, std::ve
   cure.change = std::move(change);
 }
 
+/// In order the maximum is higher than now: no higher than memory allows, and then the others come down to it. Says
+/// how.
+std::string raised_by_order(const Evidence& in, NetnsId netns, std::string_view knob,
+                            const std::vector<std::int64_t>& now, std::vector<std::int64_t>& ordered) {
+  const bool receive = knob.ends_with("tcp_rmem");
+  const std::string beside = receive ? "net.ipv4.tcp_wmem" : "net.ipv4.tcp_rmem";
+  std::vector<const SocketRow*> flows;
+  for (const SocketRow& row : in.now().sockets) {
+    if (row.netns == netns && row.state == TcpState::established) flows.push_back(&row);
+  }
+  const MemoryGate gate(in, to_u64(sysctl_value(in.now(), netns, beside, 2).value_or(0)), flows);
+  const auto passes = values_of({gate.pass(to_u64(ordered[2]))}).front();
+  ordered[2] = std::clamp(passes, std::min(std::max(now[2], now[0]), ordered[2]), ordered[2]);
+  ordered[1] = std::min(ordered[1], ordered[2]);
+  return "; memory: " + gate.arithmetic(to_u64(ordered[2]));
+}
+
 /// The three values of tcp_rmem and tcp_wmem: least, start and most.
 void disorder(const Evidence& in, const NetnsSample& netns, std::string_view knob, std::vector<Finding>& out) {
   auto known = netns.sysctls.find(std::string(knob));
@@ -85,12 +103,15 @@ void disorder(const Evidence& in, const NetnsSample& netns, std::string_view kno
   std::vector<std::int64_t> ordered = now;
   std::ranges::sort(ordered);
   const bool overflowed = ordered.front() < 0;  // whoever computed it had more than 31 bits
-  if (overflowed)
+  std::string formula = "the same three values, in order";
+  if (overflowed) {
     ordered = {kUsualLeast, receive ? kUsualStart : kUsualSendStart, receive ? kUsualMost : kUsualSendMost};
+    formula = "what kernels start with: a size below 0 is one of 2 GiB or more that did not fit";
+  } else if (ordered[2] > now[2]) {
+    formula += raised_by_order(in, netns.id, knob, now, ordered);
+  }
   change_to(in, netns.id, knob, now, ordered, finding);
-  finding.recommendation.formula =
-      overflowed ? "what kernels start with: a size below 0 is one of 2 GiB or more that did not fit"
-                 : "the same three values, in order";
+  finding.recommendation.formula = std::move(formula);
   finding.not_useful = {{"net.core.rmem_max, net.core.wmem_max", "have no part in the kernel's own sizing"}};
   out.push_back(std::move(finding));
 }

@@ -19,9 +19,10 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr Threshold kMinCloses = count_threshold("min_closes", 10, "connections");
-constexpr Threshold kMinShare = ratio_threshold("min_share", 0.01);  // of the connections that began
-constexpr Threshold kMinRate = {"min_rate", 30, "per_min", 1, 1e9};  // rarer ones may be checks of a load balancer
+constexpr Threshold kMinCloses = count_threshold("min_closes", 10, "connections").clears_at(0.5);
+constexpr Threshold kMinShare = ratio_threshold("min_share", 0.01).clears_at(0.5);  // of the connections that began
+constexpr Threshold kMinRate =
+    Threshold{"min_rate", 30, "per_min", 1, 1e9}.clears_at(0.5);  // rarer ones may be checks of a load balancer
 constexpr std::string_view kCounter = "TcpExt.TCPAbortOnClose";
 constexpr std::size_t kSteps = 3;      // a process that ends closes all it has between two looks
 constexpr double kMostlyOneWay = 2.0;  // so many times as many connections one way as the other

@@ -19,9 +19,9 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr Threshold kMemoryShare = ratio_threshold("share_of_memory", 0.25);
-constexpr Threshold kManySockets = count_threshold("many_sockets", 50'000);
-constexpr Threshold kIdleBuffers = size_threshold("idle_buffers", 64 << 20);
+constexpr Threshold kMemoryShare = ratio_threshold("share_of_memory", 0.25).clears_at(0.8);
+constexpr Threshold kManySockets = count_threshold("many_sockets", 50'000).clears_at(0.8);
+constexpr Threshold kIdleBuffers = size_threshold("idle_buffers", 64 << 20).clears_at(0.8);
 constexpr Threshold kIdleFor = time_threshold("idle_for", 60);
 constexpr const char* kId = "high-connection-memory-budget";
 constexpr std::uint64_t kBytesOfSocket = 4'500;  // its TCP, inode, dentry, file and epoll objects: 4.0 to 5.0 KB
@@ -196,6 +196,14 @@ Outcome judge_memory_budget(const Evidence& in) {
 constexpr std::array kThresholds = {kMemoryShare, kManySockets, kIdleBuffers, kIdleFor};
 constexpr std::array<std::string_view, 1> kReferences = {"slabinfo(5)"};
 
+constexpr std::string_view kCloseFirst = "Fix {who} first ({rule}): most of these sockets are what it never closes.";
+constexpr std::array kExplainedBy = {
+    ExplainedBy{"close-wait-leak", Link::most_of_them, Then::keep, "", kCloseFirst},
+    ExplainedBy{"closed-socket-fd-leak", Link::most_of_them, Then::keep, "", kCloseFirst},
+    ExplainedBy{"fin-wait2-app-held", Link::most_of_them, Then::keep, "", kCloseFirst},
+    ExplainedBy{"established-dead-peer-leak", Link::most_of_them, Then::keep, "", kCloseFirst},
+};
+
 }  // namespace
 
 namespace rules {
@@ -210,6 +218,7 @@ extern const Rule high_connection_memory_budget = {
         "that were busy once may keep memory of their grown buffers while they rest.",
     .thresholds = kThresholds,
     .references = kReferences,
+    .explained_by = kExplainedBy,
     .judge = judge_memory_budget,
 };
 

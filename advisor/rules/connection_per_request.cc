@@ -21,8 +21,9 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr Threshold kMinTimeWait = count_threshold("min_time_wait", 600);  // ten a second for a minute
-constexpr Threshold kShortShare = ratio_threshold("short_share", 0.9);     // of the local ports in use, in TIME_WAIT
+constexpr Threshold kMinTimeWait = count_threshold("min_time_wait", 600).clears_at(0.8);  // ten a second for a minute
+constexpr Threshold kShortShare =
+    ratio_threshold("short_share", 0.9).clears_at(0.9);  // of the local ports in use, in TIME_WAIT
 constexpr const char* kId = "connection-per-request";
 constexpr double kTimeWaitS = 60;  // TCP_TIMEWAIT_LEN
 constexpr double kGoesOn = 0.5;    // of that rate is seen now

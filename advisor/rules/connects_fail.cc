@@ -18,7 +18,7 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr Threshold kMinFailures = count_threshold("min_failures", 5, "attempts");
+constexpr Threshold kMinFailures = count_threshold("min_failures", 5, "attempts").clears_at(0.5);
 constexpr Threshold kWaitsFor = time_threshold("waits_for", 3);  // two SYNs, at 0 s and 1 s, are without an answer
 constexpr double kMostly = 0.5;
 constexpr Threshold kCancelled = time_threshold("cancelled", 0.5);  // given up sooner: the program took another way

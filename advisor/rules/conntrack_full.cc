@@ -20,10 +20,11 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr Threshold kFullShare = ratio_threshold("full_share", 0.9);  // of nf_conntrack_max
+constexpr Threshold kFullShare = ratio_threshold("full_share", 0.9).clears_at(0.9);  // of nf_conntrack_max
 constexpr Threshold kMinDrops = count_threshold("min_drops", 1, "packets");
-constexpr Threshold kMinRaces = count_threshold("min_races", 10, "packets");  // fewer lost races are no topic
-constexpr Threshold kMinUnanswered = count_threshold("min_unanswered", 100, "handshakes");
+constexpr Threshold kMinRaces =
+    count_threshold("min_races", 10, "packets").clears_at(0.5);  // fewer lost races are no topic
+constexpr Threshold kMinUnanswered = count_threshold("min_unanswered", 100, "handshakes").clears_at(0.5);
 constexpr std::string_view kKnob = "net.netfilter.nf_conntrack_max";
 constexpr std::string_view kDrop = "Conntrack.drop", kRaced = "Conntrack.insert_failed",
                            kEvicted = "Conntrack.early_drop";

@@ -19,11 +19,12 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr Threshold kShare = ratio_threshold("share_of_sockets", 0.05);  // some of many peers are always gone
+constexpr Threshold kShare =
+    ratio_threshold("share_of_sockets", 0.05).clears_at(0.6);  // some of many peers are always gone
 constexpr Threshold kPartAtLeast = count_threshold("part_at_least", 4);
-constexpr Threshold kPart = ratio_threshold("part", 0.5);                  // of the process' connections
-constexpr Threshold kMemoryShare = ratio_threshold("memory_share", 0.1);   // of tcp_mem[1]
-constexpr Threshold kOrphanShare = ratio_threshold("orphan_share", 0.25);  // of tcp_max_orphans
+constexpr Threshold kPart = ratio_threshold("part", 0.5);                                 // of the process' connections
+constexpr Threshold kMemoryShare = ratio_threshold("memory_share", 0.1).clears_at(0.5);   // of tcp_mem[1]
+constexpr Threshold kOrphanShare = ratio_threshold("orphan_share", 0.25).clears_at(0.4);  // of tcp_max_orphans
 constexpr const char* kRetries = "net.ipv4.tcp_retries2";
 constexpr const char* kOrphanRetries = "net.ipv4.tcp_orphan_retries";
 

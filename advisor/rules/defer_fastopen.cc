@@ -20,7 +20,7 @@ namespace tcpadvisor {
 namespace {
 
 constexpr std::string_view kId = "defer-fastopen-lint";
-constexpr Threshold kMinEvents = count_threshold("min_events", 10, "segments");
+constexpr Threshold kMinEvents = count_threshold("min_events", 10, "segments").clears_at(0.5);
 constexpr Threshold kSilentFor = time_threshold("silent_for", 1);  // on average; a client that asks soon waits for less
 constexpr std::string_view kDefer = "TcpExt.TCPDeferAcceptDrop", kQueue = "TcpExt.TCPFastOpenListenOverflow",
                            kHole = "TcpExt.TCPFastOpenBlackhole";

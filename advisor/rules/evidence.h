@@ -3,7 +3,9 @@
 // otherwise each work out for themselves.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "advisor/evidence/window.h"
@@ -32,11 +34,13 @@ class Evidence {
   // Made when first asked for.
   const QueueView& queues() const;                         ///< of programs, over the window (user_queues.h)
   const std::vector<QueueHistory>& accept_queues() const;  ///< of all listeners that have a row (accept_queue.h)
+  std::uint64_t busy_connections() const;                  ///< with much in their buffers (memory_gate.h)
 
  private:
   const Evidence& whole_;  ///< itself, or what it was made of
   mutable std::unique_ptr<const QueueView> queues_;
   mutable std::unique_ptr<const std::vector<QueueHistory>> accept_queues_;
+  mutable std::optional<std::uint64_t> busy_connections_;
 };
 
 }  // namespace tcpadvisor

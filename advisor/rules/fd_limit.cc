@@ -24,9 +24,9 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr Threshold kNearUse = ratio_threshold("fd_use", 0.9);            // of the limit
-constexpr Threshold kSpare = count_threshold("spare", 4, "descriptors");  // no more are left: it is at its limit
-constexpr Threshold kSoon = time_threshold("soon", 3600);  // until none is left, at the rate that was seen
+constexpr Threshold kNearUse = ratio_threshold("fd_use", 0.9).clears_at(0.9);  // of the limit
+constexpr Threshold kSpare = count_threshold("spare", 4, "descriptors");       // no more are left: it is at its limit
+constexpr Threshold kSoon = time_threshold("soon", 3600).clears_at(2);  // until none is left, at the rate that was seen
 constexpr std::uint64_t kSmallLimit = 1024;
 
 /// The descriptors of one process, and who waits for one to become free.

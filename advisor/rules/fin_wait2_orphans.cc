@@ -21,8 +21,8 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr Threshold kShareOfTimeWaitBuckets = ratio_threshold("share_of_tw_buckets", 0.25);
-constexpr Threshold kManyOrphans = count_threshold("many_orphans", 10'000);
+constexpr Threshold kShareOfTimeWaitBuckets = ratio_threshold("share_of_tw_buckets", 0.25).clears_at(0.8);
+constexpr Threshold kManyOrphans = count_threshold("many_orphans", 10'000).clears_at(0.8);
 constexpr Threshold kNotClosedFor = time_threshold("not_closed_for", 5);  // a peer that closes does so in a round trip
 constexpr Threshold kPoolAtMost = count_threshold("pool_at_most", 128);   // of one peer; more are no usual pool
 constexpr std::int64_t kShortestTimeoutS = 15;                            // shorter ones lose late data of slow peers

@@ -12,16 +12,19 @@
 
 namespace tcpadvisor {
 
-inline constexpr Threshold kWindowUse = ratio_threshold("window_use", 0.85);           // of the window, per round trip
-inline constexpr Threshold kReaderKeepsUp = ratio_threshold("reader_keeps_up", 0.25);  // rmem_alloc / rcvbuf, at most
-inline constexpr Threshold kMinRtt = time_threshold("min_rtt", 0.001);       // below it no buffer limits anything
-inline constexpr Threshold kMinRate = size_threshold("min_rate", 10e6 / 8);  // bytes per second: 10 Mbit/s
-inline constexpr Threshold kLimitedShare = ratio_threshold("limited_share", 0.10);  // of the busy time
+inline constexpr Threshold kWindowUse =
+    ratio_threshold("window_use", 0.85).clears_at(0.9);  // of the window, per round trip
+inline constexpr Threshold kReaderKeepsUp =
+    ratio_threshold("reader_keeps_up", 0.25).clears_at(1.2);            // rmem_alloc / rcvbuf, at most
+inline constexpr Threshold kMinRtt = time_threshold("min_rtt", 0.001);  // below it no buffer limits anything
+inline constexpr Threshold kMinRate =
+    size_threshold("min_rate", 10e6 / 8).clears_at(0.8);  // bytes per second: 10 Mbit/s
+inline constexpr Threshold kLimitedShare = ratio_threshold("limited_share", 0.10).clears_at(0.5);  // of the busy time
 inline constexpr Threshold kMinBusyShare =
-    ratio_threshold("min_busy_share", 0.20);  // of the time: who hardly sends is not judged
+    ratio_threshold("min_busy_share", 0.20).clears_at(0.75);  // of the time: who hardly sends is not judged
 inline constexpr Threshold kShareOfParts =
-    ratio_threshold("share_of_windows", 0.5);  // in which the buffer must limit the flow
-inline constexpr double kRttGrowth = 1.25;     // of min_rtt: above it the queue of the path is full
+    ratio_threshold("share_of_windows", 0.5).clears_at(0.6);  // in which the buffer must limit the flow
+inline constexpr double kRttGrowth = 1.25;                    // of min_rtt: above it the queue of the path is full
 
 enum class Side { receive, send };
 

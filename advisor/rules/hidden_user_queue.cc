@@ -18,8 +18,9 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr Threshold kMinGrowth = size_threshold("min_growth", 1 << 20);
-constexpr Threshold kMinShare = ratio_threshold("min_share", 0.05);  // of the memory that the process had at first
+constexpr Threshold kMinGrowth = size_threshold("min_growth", 1 << 20).clears_at(0.5);
+constexpr Threshold kMinShare =
+    ratio_threshold("min_share", 0.05).clears_at(0.6);  // of the memory that the process had at first
 constexpr std::size_t kFewestSamples = 4;
 
 /// Where well-known programs keep the limit of what they hold for a peer that does not read.

@@ -18,11 +18,11 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr Threshold kFullShareOfSamples = ratio_threshold("full_share_of_samples", 0.5);
+constexpr Threshold kFullShareOfSamples = ratio_threshold("full_share_of_samples", 0.5).clears_at(0.5);
 constexpr Threshold kFullFor = time_threshold("full_for", 3);  // at least, and never longer than the policy's windows
 constexpr Threshold kIdleFill =
-    ratio_threshold("idle_fill", 0.25);  // of the limit: below it the queue is practically empty
-constexpr Threshold kIdleShareOfSamples = ratio_threshold("idle_share_of_samples", 0.8);
+    ratio_threshold("idle_fill", 0.25).clears_at(1.5);  // of the limit: below it the queue is practically empty
+constexpr Threshold kIdleShareOfSamples = ratio_threshold("idle_share_of_samples", 0.8).clears_at(0.8);
 constexpr std::uint64_t kMinBacklog = 128, kMaxBacklog = 65'535;
 
 /// The drops of the worst and all steps, as evidence that both rules give.
@@ -235,6 +235,9 @@ constexpr std::array kBacklogTooSmallExplainedBy = {
     kNoDescriptors,
     ExplainedBy{kFirst, Link::same_listener, Then::remove},
     ExplainedBy{"accept-queue-app-slow", Link::same_listener, Then::remove},
+    ExplainedBy{"syn-flood-vs-overflow", Link::same_listener, Then::lower,
+                "handshakes that nobody completes come to this listener at the same time",
+                "See first to what finding {rule} says: a longer queue is filled by such handshakes as well."},
 };
 
 }  // namespace

@@ -18,9 +18,9 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr Threshold kMinRefusals = count_threshold("min_refusals", 10, "times");
-constexpr Threshold kAtLimit = ratio_threshold("at_limit", 0.98);         // of the limit counts as met
-constexpr Threshold kSocketShare = ratio_threshold("socket_share", 0.2);  // of the limit: the sockets fill it
+constexpr Threshold kMinRefusals = count_threshold("min_refusals", 10, "times").clears_at(0.5);
+constexpr Threshold kAtLimit = ratio_threshold("at_limit", 0.98).clears_at(0.92);  // of the limit counts as met
+constexpr Threshold kSocketShare = ratio_threshold("socket_share", 0.2);           // of the limit: the sockets fill it
 constexpr Threshold kUnreadShare = ratio_threshold("unread_share", 0.5);  // of the sockets' memory: nobody reads
 constexpr double kSpare = 1.5;                        // times what the sockets took, for a new limit
 constexpr std::uint64_t kRoomShare = 2;               // one part in so many of the room is for full buffers

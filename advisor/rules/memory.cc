@@ -16,10 +16,12 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr Threshold kWarnShare = ratio_threshold("warn_share", 0.8);  // of tcp_mem[1]
+constexpr Threshold kWarnShare = ratio_threshold("warn_share", 0.8).clears_at(0.875);  // of tcp_mem[1]
 constexpr Threshold kWarnFor = time_threshold("warn_for", 30);  // at least, and never longer than the policy's windows
-constexpr Threshold kProjection = time_threshold("projection", 3600);  // to reach tcp_mem[1] so soon is worth a word …
-constexpr Threshold kProjectionFrom = ratio_threshold("projection_from", 0.5);  // … once this share of it is used
+constexpr Threshold kProjection =
+    time_threshold("projection", 3600).clears_at(1.5);  // to reach tcp_mem[1] so soon is worth a word …
+constexpr Threshold kProjectionFrom =
+    ratio_threshold("projection_from", 0.5).clears_at(0.9);  // … once this share of it is used
 constexpr double kTrippedShare = 0.5;  // of tcp_mem[0]: pressure below it comes from page allocation, not from tcp_mem
 constexpr double kMaxShareOfRam = 0.25;                            // for tcp_mem[2]
 constexpr Threshold kDominant = ratio_threshold("dominant", 0.5);  // share that makes one process the cause
@@ -73,9 +75,15 @@ void recommend_limits(const Window& window, double p99_pages, Finding& finding) 
   }
   Change change = Change::in(now, 0, "net.ipv4.tcp_mem");
   change.current = values_of(limits);
-  change.lower = change.current;
-  change.target = values_of({x * 3 / 4, x, high_for(x)});
-  change.upper = values_of({ceiling / 2, ceiling * 2 / 3, ceiling});
+  // What is higher already stays, as far as the gate lets it.
+  const std::array<std::uint64_t, 3> target = {std::max(x * 3 / 4, std::min(limits[0], x)), x,
+                                               std::min(std::max(high_for(x), limits[2]), ceiling)};
+  const std::array<std::uint64_t, 3> most = {ceiling / 2, ceiling * 2 / 3, ceiling};
+  change.target = values_of(target);
+  for (std::size_t at = 0; at < target.size(); ++at) {
+    change.lower.push_back(std::min(change.current[at], change.target[at]));
+    change.upper.push_back(std::max(values_of({most[at]}).front(), change.target[at]));
+  }
   cure.kind = RecommendationKind::sysctl;
   cure.text = fmt::format("If all this traffic is wanted: net.ipv4.tcp_mem = {} (pages){}.", values_text(change.target),
                           capped ? ", memory-capped" : "");
@@ -85,7 +93,7 @@ void recommend_limits(const Window& window, double p99_pages, Finding& finding) 
   cure.expected_effect = Recommendation::Effect{.metric = "share of tcp_mem[1] in use",
                                                 .from = p99_pages / static_cast<double>(limits[1]),
                                                 .to = p99_pages / static_cast<double>(x)};
-  cure.worst_case_memory_bytes = mul_sat(high_for(x), memory.page_size);
+  cure.worst_case_memory_bytes = mul_sat(target[2], memory.page_size);
   cure.applicability = Applicability::needs_review;
 }
 
@@ -233,6 +241,7 @@ constexpr std::array kTcpMemPressureGlobalExplainedBy = {
     ExplainedBy{"close-wait-leak", Link::most_memory, Then::keep, "", kFixFirst},
     ExplainedBy{"closed-socket-fd-leak", Link::most_memory, Then::keep, "", kFixFirst},
     ExplainedBy{"fin-wait2-app-held", Link::most_memory, Then::keep, "", kFixFirst},
+    ExplainedBy{"established-dead-peer-leak", Link::most_memory, Then::keep, "", kFixFirst},
     ExplainedBy{"reader-too-slow", Link::most_memory, Then::keep, "", kFixFirst},
 };
 

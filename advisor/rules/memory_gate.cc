@@ -15,11 +15,13 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr double kMostOfRam = 0.25;                  // for tcp_mem[2]: more leaves nothing for programs
-constexpr double kShareOfTcpMem = 0.8;               // of tcp_mem[1]: from there on the kernel shrinks windows
-constexpr double kShareOfCgroup = 0.5;               // of its limit: the programs need the rest
-constexpr std::uint64_t kBusyBytes = 128 * 1024;     // in one connection's buffers
-constexpr std::uint64_t kFewestBusy = 8;             // a quiet moment says nothing about the busy ones
+constexpr double kMostOfRam = 0.25;               // for tcp_mem[2]: more leaves nothing for programs
+constexpr double kShareOfTcpMem = 0.8;            // of tcp_mem[1]: from there on the kernel shrinks windows
+constexpr double kShareOfRam = 0.7;               // for all that TCP can take: the structures of idle sockets as well
+constexpr double kCgroupIsFull = 0.98;            // of its limit
+constexpr double kShareOfCgroup = 0.5;            // of its limit: the programs need the rest
+constexpr std::uint64_t kBusyBytes = 128 * 1024;  // in one connection's buffers
+constexpr std::uint64_t kFewestBusy = 8;          // a quiet moment says nothing about the busy ones
 constexpr std::uint64_t kMostMaximum = 64ull << 20;  // more is the operator's decision
 constexpr double kMemoryStalls = 10;                 // percent of a minute in which some task waited for memory
 constexpr std::uint64_t kIdleBytes = 5 * 1024;       // structures of one socket, outside tcp_mem
@@ -36,26 +38,25 @@ std::uint64_t memory_of(const SocketRow& row) {
   return add_sat(row.rmem_alloc.value_or(row.recv_q), row.wmem_queued.value_or(row.send_q));
 }
 
-/// Connections with much in their buffers, at the busiest time. Where not all sockets have rows: as many as the memory
-/// of all would be enough for.
-std::uint64_t busy_on_host(const Evidence& in) {
-  const Sample& now = in.now();
-  Series seen = in.window.series([](const PastTick& tick) { return std::optional(busy_at(tick)); });
-  auto busy = std::max(to_u64(seen.percentile(99)),
-                       static_cast<std::uint64_t>(std::ranges::count_if(
-                           now.sockets, [](const SocketRow& row) { return memory_of(row) > kBusyBytes; })));
-  if (now.rows_suppressed > 0) {
-    std::uint64_t memory = 0;
-    for (const NetnsSample& netns : now.netns) {
-      for (const StateTotals& state : netns.states) memory = add_sat(memory, add_sat(state.rmem, state.wmem));
-    }
-    busy = std::max(busy, std::min(add_sat(busy, now.rows_suppressed), memory / kBusyBytes));
-  }
-  return std::max(busy, kFewestBusy);
-}
-
 bool is_below(std::string_view path, std::string_view folder) {
   return path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/' || folder == "/");
+}
+
+/// Sockets were refused memory while this cgroup was at its limit.
+bool refuses_sockets(const Evidence& in, const CgroupTotals& cgroup) {
+  const Window& window = in.window;
+  Series used = window.series([&](const PastTick& tick) -> std::optional<double> {
+    const PastCgroup* then = tick.find(cgroup);
+    if (then == nullptr || !then->memory_current) return std::nullopt;
+    return static_cast<double>(*then->memory_current);
+  });
+  if (used.empty() || used.max() < kCgroupIsFull * static_cast<double>(cgroup.memory_max.value_or(0))) return false;
+  Series refused = window.series([](const PastTick& tick) -> std::optional<double> {
+    if (!tick.refusals) return std::nullopt;
+    return static_cast<double>(add_sat(tick.refusals->cgroup_send, tick.refusals->cgroup_recv));
+  });
+  if (refused.size() >= 2) return refused.increase() > 0;
+  return window.increase("TcpExt.TCPRcvQDrop").value_or(0) + window.increase("TcpExt.RcvPruned").value_or(0) > 0;
 }
 
 /// Why nothing may be raised, whatever the arithmetic; empty if nothing stands against it.
@@ -72,6 +73,11 @@ std::string why_not(const Evidence& in) {
   if (memory.under_pressure.value_or(false)) return "TCP is under memory pressure now";
   if (in.window.increase("TcpExt.TCPMemoryPressures").value_or(0) > 0)
     return "TCP came under memory pressure while we looked";
+  const std::uint64_t mark = (*memory.limits_pages)[1];
+  if (const std::uint64_t used = memory.pages.value_or(0);
+      static_cast<double>(used) >= kShareOfTcpMem * static_cast<double>(mark)) {
+    return fmt::format("TCP uses {} of {} pages of tcp_mem[1] already", with_commas(used), with_commas(mark));
+  }
   if (now.host_pressure && now.host_pressure->memory_some &&
       now.host_pressure->memory_some->percent_60 > kMemoryStalls) {
     return fmt::format("programs waited for memory {:.0f} % of the last minute",
@@ -81,6 +87,22 @@ std::string why_not(const Evidence& in) {
 }
 
 }  // namespace
+
+std::uint64_t count_busy_connections(const Window& window) {
+  const Sample& now = window.latest();
+  Series seen = window.series([](const PastTick& tick) { return std::optional(busy_at(tick)); });
+  auto busy = std::max(to_u64(seen.percentile(99)),
+                       static_cast<std::uint64_t>(std::ranges::count_if(
+                           now.sockets, [](const SocketRow& row) { return memory_of(row) > kBusyBytes; })));
+  if (now.rows_suppressed > 0) {
+    std::uint64_t memory = 0;
+    for (const NetnsSample& netns : now.netns) {
+      for (const StateTotals& state : netns.states) memory = add_sat(memory, add_sat(state.rmem, state.wmem));
+    }
+    busy = std::max(busy, std::min(add_sat(busy, now.rows_suppressed), memory / kBusyBytes));
+  }
+  return std::max(busy, kFewestBusy);
+}
 
 std::uint64_t MemoryGate::Budget::most(std::uint64_t other) const {
   return sub_sat(bytes / std::max<std::uint64_t>(busy, 1), other);
@@ -101,8 +123,15 @@ MemoryGate::MemoryGate(const Evidence& in, std::uint64_t other, const std::vecto
   budgets_.push_back(
       {.name = "80 % of tcp_mem[1]",
        .bytes = to_u64(kShareOfTcpMem * static_cast<double>(mul_sat((*memory.limits_pages)[1], memory.page_size))),
-       .busy = busy_on_host(in)});
+       .busy = in.busy_connections()});
+  const std::uint64_t structures = mul_sat(sockets_, kIdleBytes);
+  Budget of_all = {.name = fmt::format("70 % of RAM less {} for the structures of {}", human_bytes(structures),
+                                       counted(sockets_, "socket")),
+                   .bytes = sub_sat(to_u64(kShareOfRam * static_cast<double>(now.host.mem_bytes)), structures),
+                   .busy = budgets_.front().busy};
+  if (of_all.bytes < budgets_.front().bytes) budgets_.push_back(std::move(of_all));
   limit_by(in, flows);
+  if (!refusal_.empty()) return;
   most_ = kMostMaximum;
   for (const Budget& budget : budgets_) most_ = std::min(most_, budget.most(other_));
 }
@@ -117,6 +146,12 @@ void MemoryGate::limit_by(const Evidence& in, const std::vector<const SocketRow*
   for (const CgroupTotals& cgroup : now.cgroups) {
     if (!cgroup.memory_max || *cgroup.memory_max >= now.host.mem_bytes || cgroup.path.empty()) continue;
     if (std::ranges::none_of(paths, [&](std::string_view path) { return is_below(path, cgroup.path); })) continue;
+    if (refuses_sockets(in, cgroup)) {
+      refusal_ = fmt::format("sockets of cgroup {} are refused memory at its limit of {}", cgroup.path,
+                             human_bytes(*cgroup.memory_max));
+      most_ = 0;
+      return;
+    }
     auto busy = static_cast<std::uint64_t>(std::ranges::count_if(now.sockets, [&](const SocketRow& row) {
       return memory_of(row) > kBusyBytes && is_below(row.cgroup, cgroup.path);
     }));
@@ -124,6 +159,11 @@ void MemoryGate::limit_by(const Evidence& in, const std::vector<const SocketRow*
                         .bytes = to_u64(kShareOfCgroup * static_cast<double>(*cgroup.memory_max)),
                         .busy = std::max(busy, kFewestBusy)});
   }
+}
+
+bool MemoryGate::passes(std::uint64_t both) const {
+  return refusal_.empty() &&
+         std::ranges::all_of(budgets_, [&](const Budget& one) { return mul_sat(one.busy, both) <= one.bytes; });
 }
 
 std::uint64_t MemoryGate::pass(std::uint64_t wanted) const {

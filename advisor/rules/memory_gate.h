@@ -13,6 +13,10 @@
 
 namespace tcpadvisor {
 
+/// Connections with much in their buffers, at the busiest time of the window, and no fewer than a handful. Where not
+/// all sockets have rows: as many as the memory of all would be enough for.
+std::uint64_t count_busy_connections(const Window& window);
+
 class MemoryGate {
  public:
   /// For raising one maximum of `netns` beside `other`, the one that stays (tcp_wmem[2] for tcp_rmem and vice versa).
@@ -23,6 +27,8 @@ class MemoryGate {
   const std::string& refusal() const { return refusal_; }
   /// The largest maximum that passes, in bytes; 0 with a refusal.
   std::uint64_t most() const { return most_; }
+  /// Both maxima of a connection may be so large together.
+  bool passes(std::uint64_t both) const;
   /// What passes of `wanted`: itself, or the largest power of two below it.
   std::uint64_t pass(std::uint64_t wanted) const;
   /// What all busy connections can take with this maximum, in bytes.

@@ -15,9 +15,11 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr Threshold kHeldShare = ratio_threshold("held_share", 0.2);  // of the looks: less than a segment is held back
-constexpr Threshold kAckDelay = time_threshold("ack_delay", 0.01);    // acknowledgements come later than the path needs
-constexpr Threshold kMinAnswers = count_threshold("min_answers", 10, "segments");  // in the time observed
+constexpr Threshold kHeldShare =
+    ratio_threshold("held_share", 0.2).clears_at(0.5);              // of the looks: less than a segment is held back
+constexpr Threshold kAckDelay = time_threshold("ack_delay", 0.01);  // acknowledgements come later than the path needs
+constexpr Threshold kMinAnswers =
+    count_threshold("min_answers", 10, "segments").clears_at(0.5);  // in the time observed
 constexpr double kAnswersPerSegment = 0.2;  // fewer: data goes one way, and nobody waits for each piece
 constexpr double kLeastS = 10;
 constexpr std::size_t kFewestLooks = 4;

@@ -20,7 +20,7 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr Threshold kMinWaiting = count_threshold("min_waiting", 3, "connections");
+constexpr Threshold kMinWaiting = count_threshold("min_waiting", 3, "connections").clears_at(0.6);
 constexpr Threshold kWaitsFor = time_threshold("waits_for", 10);  // or all the time, if that is less
 constexpr std::size_t kFewestSamples = 5;  // an accept() between two looks shows as a shorter queue in one of them
 

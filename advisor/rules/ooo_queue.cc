@@ -16,8 +16,9 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr Threshold kOutOfOrder = ratio_threshold("out_of_order", 0.05);             // of the segments received
-constexpr Threshold kMinSegments = count_threshold("min_segments", 50, "segments");  // out of order, from one peer
+constexpr Threshold kOutOfOrder = ratio_threshold("out_of_order", 0.05).clears_at(0.6);  // of the segments received
+constexpr Threshold kMinSegments =
+    count_threshold("min_segments", 50, "segments").clears_at(0.5);  // out of order, from one peer
 constexpr std::size_t kFewestLooks = 4;
 constexpr std::size_t kFewestTimes = 3;  // between two looks: it goes on
 constexpr double kLeastS = 10;

@@ -23,7 +23,8 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr Threshold kLimitShare = ratio_threshold("limit_share", 0.25);  // the kernel counts some two or four times
+constexpr Threshold kLimitShare =
+    ratio_threshold("limit_share", 0.25).clears_at(0.4);  // the kernel counts some two or four times
 constexpr Threshold kMinAborts = count_threshold("min_aborts", 1, "connections");
 constexpr Threshold kStandsFor = time_threshold("stands_for", 10);  // never longer than the policy's windows
 constexpr const char* kId = "orphan-buildup";

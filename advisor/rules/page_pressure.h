@@ -10,9 +10,10 @@
 namespace tcpadvisor {
 
 inline constexpr double kFarBelowMarks = 0.5;  // of tcp_mem[0]: TCP's own use is no reason for pressure there
-inline constexpr Threshold kStallShare = ratio_threshold("stall_share", 0.01);  // of the time some task waited
+inline constexpr Threshold kStallShare =
+    ratio_threshold("stall_share", 0.01).clears_at(0.5);  // of the time some task waited
 inline constexpr Threshold kMinAllocationStalls = count_threshold("min_allocation_stalls", 1, "times");
-inline constexpr Threshold kLeastAvailable = ratio_threshold("least_available", 0.03);  // of the memory
+inline constexpr Threshold kLeastAvailable = ratio_threshold("least_available", 0.03).clears_at(1.3);  // of the memory
 
 /// How the memory of the host fared over the window. What was not read is nothing.
 struct HostMemory {

@@ -17,7 +17,8 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr Threshold kMinWaiting = size_threshold("min_waiting", 65'536);  // in Send-Q; less is told as info
+constexpr Threshold kMinWaiting =
+    size_threshold("min_waiting", 65'536).clears_at(0.5);  // in Send-Q; less is told as info
 
 void add_evidence(const Evidence& in, const StuckSender& sender, Finding& finding) {
   const Window& window = in.window;

@@ -17,9 +17,12 @@ namespace tcpadvisor {
 namespace {
 
 constexpr std::string_view kId = "peer-window-limited";
-constexpr Threshold kShare = ratio_threshold("limited_share", 0.50);  // of the busy time, waiting for the peer's window
-constexpr Threshold kShareBbr = ratio_threshold("limited_share_bbr", 0.15);  // the same, for a sender that paces itself
-constexpr Threshold kFlat = ratio_threshold("window_varies", 0.10);          // at most: else its reader is what varies
+constexpr Threshold kShare =
+    ratio_threshold("limited_share", 0.50).clears_at(0.8);  // of the busy time, waiting for the peer's window
+constexpr Threshold kShareBbr =
+    ratio_threshold("limited_share_bbr", 0.15).clears_at(0.8);  // the same, for a sender that paces itself
+constexpr Threshold kFlat =
+    ratio_threshold("window_varies", 0.10).clears_at(1.5);  // at most: else its reader is what varies
 constexpr double kStandsStill = 0.5;   // of a window per round trip: the flow has paused or ended there
 constexpr double kRateToPlanFor = 2;   // of the rate measured: nobody knows yet what the path carries
 constexpr double kBuffersPerBdp = 2;   // one round trip on its way, and one to repair a loss

@@ -126,9 +126,22 @@ Policy Policy::of(std::string_view rule) const {
   return out;
 }
 
+Policy Policy::to_clear() const {
+  Policy out = *this;
+  out.min_count = static_cast<std::uint32_t>(std::max(1.0, kMinCount.clears * min_count));
+  out.clearing = true;
+  return out;
+}
+
 double Policy::value(const Threshold& threshold) const {
-  if (auto found = own.find(threshold.name); found != own.end()) return found->second;
-  return threshold.name == kMinCount.name ? min_count : threshold.initial;
+  const bool general = threshold.name == kMinCount.name;
+  double mark = general ? min_count : threshold.initial;
+  if (auto found = own.find(threshold.name); found != own.end()) {
+    mark = found->second;
+  } else if (general) {
+    return mark;  // to_clear() has lowered it
+  }
+  return clearing ? std::min(mark * threshold.clears, std::max(mark, threshold.most)) : mark;
 }
 
 Result<Policy> Policy::parse(std::string_view text, std::string_view origin) {

@@ -23,9 +23,12 @@ struct Policy {
   std::uint32_t min_count = 16;           ///< fewer sockets than this are not a build-up
   std::map<std::string, Values, std::less<>> rules = {};  ///< what the file says below [rule.ID]
   Values own = {};                                        ///< of the rule that judges now: see of()
+  bool clearing = false;  ///< asks by the lower marks, beyond which a finding that stands goes away
 
   /// As the rule with this id has to see it: its own section counts, also for min_count.
   Policy of(std::string_view rule) const;
+  /// For findings that stand already: every threshold at its lower mark.
+  Policy to_clear() const;
   /// What a rule compares with: its section's value, else the threshold's own (kMinCount: the general one).
   double value(const Threshold& threshold) const;
 

@@ -335,6 +335,15 @@ constexpr std::array<std::string_view, 3> kReferences = {
     "net/ipv4/inet_hashtables.c: __inet_hash_connect", "net/ipv4/tcp_ipv4.c: tcp_twsk_unique",
     "Documentation/networking/ip-sysctl.rst: ip_local_port_range, tcp_tw_reuse"};
 
+constexpr std::string_view kCloseFirst =
+    "Fix {who} first ({rule}): most of these ports belong to connections that it never closes.";
+constexpr std::array kExplainedBy = {
+    ExplainedBy{"close-wait-leak", Link::most_of_them, Then::keep, "", kCloseFirst},
+    ExplainedBy{"closed-socket-fd-leak", Link::most_of_them, Then::keep, "", kCloseFirst},
+    ExplainedBy{"fin-wait2-app-held", Link::most_of_them, Then::keep, "", kCloseFirst},
+    ExplainedBy{"established-dead-peer-leak", Link::most_of_them, Then::keep, "", kCloseFirst},
+};
+
 }  // namespace
 
 namespace rules {
@@ -351,6 +360,7 @@ extern const Rule port_exhaustion = {
         "earlier.",
     .thresholds = kThresholds,
     .references = kReferences,
+    .explained_by = kExplainedBy,
     .judge = judge_port_exhaustion,
 };
 

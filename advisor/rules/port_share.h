@@ -11,7 +11,8 @@
 
 namespace tcpadvisor {
 
-inline constexpr Threshold kPortShare = ratio_threshold("port_share", 0.8);  // of the ports that are available
+inline constexpr Threshold kPortShare =
+    ratio_threshold("port_share", 0.8).clears_at(0.9);  // of the ports that are available
 
 /// What is in use towards one destination, of the ports there are.
 struct PortShare {

@@ -19,11 +19,12 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr Threshold kFullShare = ratio_threshold("full_share", 0.75);  // of the receive buffer
-constexpr Threshold kShareOfSamples = ratio_threshold("share_of_samples", 0.5);
+constexpr Threshold kFullShare = ratio_threshold("full_share", 0.75).clears_at(0.8);  // of the receive buffer
+constexpr Threshold kShareOfSamples = ratio_threshold("share_of_samples", 0.5).clears_at(0.6);
 constexpr Threshold kStuckFor = time_threshold("stuck_for", 5);  // full all this time is enough by itself
-constexpr Threshold kMuchUnread = size_threshold("much_unread", 65'536);
-constexpr Threshold kStandingShare = ratio_threshold("standing_share", 0.45);  // unread all the time, of the window
+constexpr Threshold kMuchUnread = size_threshold("much_unread", 65'536).clears_at(0.5);
+constexpr Threshold kStandingShare =
+    ratio_threshold("standing_share", 0.45).clears_at(0.8);  // unread all the time, of the window
 constexpr double kWindowUse = 0.85;     // unread and on the way, of the window: the sender waits for it
 constexpr double kFastReader = 125e6;   // bytes per second: whoever takes a gigabit of data is not slow
 constexpr double kLongestDip = 1;       // s that a sender may pause

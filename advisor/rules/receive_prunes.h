@@ -12,7 +12,7 @@
 namespace tcpadvisor {
 
 /// Segments copied together in a second, from which on that work is felt.
-inline constexpr Threshold kManyCollapses = {"many_collapses", 1'000, "per_s", 1, 1e9};
+inline constexpr Threshold kManyCollapses = Threshold{"many_collapses", 1'000, "per_s", 1, 1e9}.clears_at(0.1);
 
 struct Prunes {
   double called = 0;     ///< attempts to make room

@@ -18,7 +18,7 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr Threshold kManyResets = count_threshold("many_resets", 100, "segments");  // fewer are no topic
+constexpr Threshold kManyResets = count_threshold("many_resets", 100, "segments").clears_at(0.5);  // fewer are no topic
 constexpr std::string_view kCounter = "Tcp.OutRsts";
 constexpr double kSameTime = 0.2;  // two counts of the same resets differ by so much at most
 constexpr std::size_t kMostReasons = 5;

@@ -20,9 +20,10 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr Threshold kMinWaiting = count_threshold("min_waiting", 3, "connections");
-constexpr Threshold kIdleFill = ratio_threshold("idle_fill", 0.25);  // of the limit: the others have room
-constexpr Threshold kMostSamples = ratio_threshold("most_samples", 0.8);
+constexpr Threshold kMinWaiting = count_threshold("min_waiting", 3, "connections").clears_at(0.6);
+constexpr Threshold kIdleFill =
+    ratio_threshold("idle_fill", 0.25).clears_at(1.5);  // of the limit: the others have room
+constexpr Threshold kMostSamples = ratio_threshold("most_samples", 0.8).clears_at(0.8);
 constexpr std::size_t kFewestSamples = 5;
 constexpr double kFullInHalf = 0.5;  // of the samples
 

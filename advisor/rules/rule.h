@@ -75,6 +75,7 @@ enum class Link : std::uint8_t {
   most_fds,            ///< the sockets of the cause are most of the descriptors of the process that both are about
   whole_host,          ///< both are about the host as a whole
   listener_at_remote,  ///< the cause is about the listener of this host to which its connections go
+  most_of_them,  ///< the sockets of the cause are most of those it counts; of its process and its peer if it names them
 };
 
 /// What becomes of a finding that is explained.

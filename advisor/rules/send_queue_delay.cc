@@ -17,10 +17,11 @@ namespace tcpadvisor {
 namespace {
 
 constexpr std::string_view kId = "send-queue-bufferbloat", kKnob = "net.ipv4.tcp_notsent_lowat";
-constexpr Threshold kMinUnsent = size_threshold("min_unsent", 128 * 1024);
-constexpr Threshold kMinWait = time_threshold("min_wait", 0.050);      // that a message waits before it leaves
-constexpr Threshold kMessage = size_threshold("message", 16 * 1024);   // writes below it are messages, not bulk
-constexpr Threshold kMostMessages = ratio_threshold("messages", 0.9);  // of the writes
+constexpr Threshold kMinUnsent = size_threshold("min_unsent", 128 * 1024).clears_at(0.5);
+constexpr Threshold kMinWait =
+    time_threshold("min_wait", 0.050).clears_at(0.6);                 // that a message waits before it leaves
+constexpr Threshold kMessage = size_threshold("message", 16 * 1024);  // writes below it are messages, not bulk
+constexpr Threshold kMostMessages = ratio_threshold("messages", 0.9).clears_at(0.9);  // of the writes
 constexpr double kLimited = 0.10;       // of the busy time: else the peer's window or the send buffer is the topic
 constexpr double kMinRate = 64 * 1024;  // bytes per second
 constexpr double kNetworkGrowth = 2;    // of min_rtt: what waits in the network is worth a word

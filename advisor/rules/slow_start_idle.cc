@@ -18,9 +18,10 @@ namespace tcpadvisor {
 namespace {
 
 constexpr Threshold kMinRtt = time_threshold("min_rtt", 0.01);  // below it a round trip more is nothing
-constexpr Threshold kMinBursts = count_threshold("min_bursts", 3, "bursts");
-constexpr Threshold kMinLost = time_threshold("min_lost", 0.05);                    // a burst, in the middle
-constexpr Threshold kMostRetransmits = ratio_threshold("most_retransmits", 0.005);  // above it large windows do harm
+constexpr Threshold kMinBursts = count_threshold("min_bursts", 3, "bursts").clears_at(0.6);
+constexpr Threshold kMinLost = time_threshold("min_lost", 0.05).clears_at(0.6);  // a burst, in the middle
+constexpr Threshold kMostRetransmits =
+    ratio_threshold("most_retransmits", 0.005).clears_at(2);  // above it large windows do harm
 constexpr const char* kKnob = "net.ipv4.tcp_slow_start_after_idle";
 constexpr double kInitialWindow = 10;  // segments: TCP_INIT_CWND (include/net/tcp.h)
 constexpr double kMostRounds = 64;     // any burst ends before

@@ -22,8 +22,9 @@ namespace tcpadvisor {
 namespace {
 
 constexpr Threshold kHangsFor = time_threshold("hangs_for", 1);
-constexpr Threshold kMinResets = count_threshold("min_resets", 10, "connections");
-constexpr Threshold kMinLost = count_threshold("min_lost", 10, "connections");  // with data that nobody got
+constexpr Threshold kMinResets = count_threshold("min_resets", 10, "connections").clears_at(0.5);
+constexpr Threshold kMinLost =
+    count_threshold("min_lost", 10, "connections").clears_at(0.5);  // with data that nobody got
 constexpr double kOurShare = 1.25;  // resets of the whole host, of those of one namespace: more are of others as well
 constexpr const char* kId = "so-linger-misuse";
 constexpr std::string_view kCounter = "TcpExt.TCPAbortOnData";

@@ -16,11 +16,11 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr Threshold kMinDrops = count_threshold("min_drops", 10, "packets");
-constexpr Threshold kSqueezeShare = ratio_threshold("squeeze_share", 0.001);  // of the packets
-constexpr Threshold kMinSqueezes = count_threshold("min_squeezes", 100, "times");
+constexpr Threshold kMinDrops = count_threshold("min_drops", 10, "packets").clears_at(0.5);
+constexpr Threshold kSqueezeShare = ratio_threshold("squeeze_share", 0.001).clears_at(0.5);  // of the packets
+constexpr Threshold kMinSqueezes = count_threshold("min_squeezes", 100, "times").clears_at(0.5);
 constexpr Threshold kSteadyShare =
-    ratio_threshold("steady_share", 0.5);                               // of the looks: too much all the time, no burst
+    ratio_threshold("steady_share", 0.5).clears_at(0.6);                // of the looks: too much all the time, no burst
 constexpr Threshold kOneShare = ratio_threshold("one_processor", 0.8);  // of all packets: the others could help
 constexpr std::string_view kKnob = "net.core.netdev_max_backlog", kBudget = "net.core.netdev_budget_usecs";
 constexpr std::string_view kFile = "/proc/net/softnet_stat";

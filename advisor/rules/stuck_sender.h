@@ -14,7 +14,8 @@
 namespace tcpadvisor {
 
 inline constexpr Threshold kStuckSenderFor = time_threshold("stuck_for", 10);  // never longer than the policy's windows
-inline constexpr Threshold kClosedShare = ratio_threshold("closed_share", 0.5);  // of the looks in that time
+inline constexpr Threshold kClosedShare =
+    ratio_threshold("closed_share", 0.5).clears_at(0.6);  // of the looks in that time
 
 /// The sockets of one process, or of nobody in one namespace: the program has closed them.
 struct StuckSender {

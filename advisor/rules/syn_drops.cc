@@ -18,8 +18,9 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr Threshold kMinDrops = count_threshold("min_drops", 5, "segments");  // a stray segment or two are no topic
-constexpr double kMostOfThem = 0.5;                                           // of the drops, to be their cause
+constexpr Threshold kMinDrops =
+    count_threshold("min_drops", 5, "segments").clears_at(0.5);  // a stray segment or two are no topic
+constexpr double kMostOfThem = 0.5;                              // of the drops, to be their cause
 
 /// A counter of the kernel that tells why segments for a listener were refused, and what to do about it.
 struct Cause {

@@ -17,8 +17,9 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr Threshold kMinUnanswered = count_threshold("min_unanswered", 100, "handshakes");
-constexpr Threshold kUnansweredShare = ratio_threshold("unanswered_share", 0.5);  // of the cookies that were sent
+constexpr Threshold kMinUnanswered = count_threshold("min_unanswered", 100, "handshakes").clears_at(0.5);
+constexpr Threshold kUnansweredShare =
+    ratio_threshold("unanswered_share", 0.5).clears_at(0.8);  // of the cookies that were sent
 constexpr double kAlmostAll = 0.9;
 constexpr std::string_view kCookies = "net.ipv4.tcp_syncookies";
 

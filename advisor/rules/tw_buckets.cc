@@ -20,7 +20,7 @@ namespace tcpadvisor {
 namespace {
 
 constexpr Threshold kMinOverflows = count_threshold("min_overflows", 1, "connections");
-constexpr Threshold kBucketShare = ratio_threshold("bucket_share", 0.9);  // of tcp_max_tw_buckets
+constexpr Threshold kBucketShare = ratio_threshold("bucket_share", 0.9).clears_at(0.9);  // of tcp_max_tw_buckets
 constexpr std::string_view kKnob = "net.ipv4.tcp_max_tw_buckets", kCounter = "TcpExt.TCPTimeWaitOverflow";
 constexpr double kTimeWaitS = 60;                  // TCP_TIMEWAIT_LEN, include/net/tcp.h
 constexpr std::uint64_t kBytesOfEntry = 256;       // struct tcp_timewait_sock in its slab

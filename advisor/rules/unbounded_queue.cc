@@ -12,8 +12,9 @@ namespace tcpadvisor {
 namespace {
 
 constexpr std::string_view kId = "user-queue-unbounded";
-constexpr Threshold kSoon = time_threshold("soon", 600);                        // until the host's memory is used up
-constexpr Threshold kShareOfMemory = ratio_threshold("share_of_memory", 0.25);  // of the host, in one program's queues
+constexpr Threshold kSoon = time_threshold("soon", 600).clears_at(1.5);  // until the host's memory is used up
+constexpr Threshold kShareOfMemory =
+    ratio_threshold("share_of_memory", 0.25).clears_at(0.8);  // of the host, in one program's queues
 constexpr std::uint64_t kGib = 1ull << 30;
 
 enum class Kind { bytes, senders };

@@ -45,6 +45,10 @@ std::string identity_of(const Connections& connections, const Finding& finding) 
 
 }  // namespace
 
+std::uint64_t subject_of(const Connections& connections, const Finding& finding) {
+  return stable_hash(fmt::format("{}\npid={}", identity_of(connections, finding), finding.scope.pid.value_or(0)));
+}
+
 void set_instances(const Connections& connections, std::vector<Finding>& findings) {
   // By hash first: thousands of long texts begin alike.
   std::map<std::pair<std::uint64_t, std::string>, std::vector<Finding*>> equal;

@@ -216,6 +216,15 @@ std::vector<Finding*> Links::causes_of(Link link, const Finding& effect, const C
         if (cause->scope.kind == ScopeKind::host && effect.scope.kind == ScopeKind::host) out.push_back(cause);
       }
       break;
+    case Link::most_of_them: {
+      const Scope& scope = effect.scope;
+      if (!scope.pid && scope.kind != ScopeKind::host) break;
+      for (Finding* cause : scope.pid ? causes.of_holder(holder_of(scope)) : causes.all()) {
+        const bool same_peer = scope.remote.empty() || cause->scope.remote == scope.remote;
+        if (same_peer && most(cause->scope.count, scope.count)) out.push_back(cause);
+      }
+      break;
+    }
     case Link::same_flow:
       add(causes.of_flow(effect.scope));
       break;

@@ -174,11 +174,6 @@ void link_to_the_end(std::vector<Finding>& findings, const Explained& explained)
   }
 }
 
-/// The last number of "0.75X X 1.5X" or of a single value: what targets are compared by.
-std::int64_t magnitude(const Change& change) {
-  return change.target.empty() ? 0 : change.target.back();
-}
-
 }  // namespace
 
 void relate(const Window& window, std::vector<Finding>& findings) {
@@ -192,29 +187,6 @@ void relate(const Window& window, std::vector<Finding>& findings) {
   link_to_the_end(findings, explained);
   // Each is asked about where it stands, before it moves up.
   std::erase_if(findings, [&](const Finding& finding) { return removed.contains(&finding); });
-}
-
-void merge_knobs(std::vector<Finding>& findings) {
-  std::map<std::pair<std::string_view, std::string>, Finding*> chosen;  // by knob and where it is set
-  auto place_of = [](const Change& change) { return std::pair(change.knob, text_of(change).scope); };
-  for (Finding& finding : findings) {
-    const Boxed<Change>& change = finding.recommendation.change;
-    if (!change) continue;
-    Finding*& best = chosen[place_of(*change)];
-    if (best == nullptr || magnitude(*change) > magnitude(*best->recommendation.change)) best = &finding;
-  }
-  for (Finding& finding : findings) {
-    Recommendation& cure = finding.recommendation;
-    if (!cure.change) continue;
-    const Finding* best = chosen[place_of(*cure.change)];
-    if (best == &finding) continue;
-    Recommendation covered;
-    covered.text = fmt::format("Covered by {} = {} of finding {}.", cure.change->knob,
-                               values_text(best->recommendation.change->target), best->instance);
-    covered.steps = cure.steps;
-    covered.verify = cure.verify;
-    cure = std::move(covered);
-  }
 }
 
 }  // namespace tcpadvisor

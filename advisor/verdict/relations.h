@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What findings mean for each other: which one explains another, which one goes without saying, which one changes a
-// knob.
+// What findings mean for each other: which one explains another, and which one goes without saying.
 #pragma once
 
 #include <vector>
@@ -12,8 +11,5 @@ namespace tcpadvisor {
 
 /// Sets Finding::cause and lowers or removes what another finding explains. Instances must be set.
 void relate(const Window& window, std::vector<Finding>& findings);
-
-/// At most one recommendation per knob and scope: the largest target stays, the other findings point to it.
-void merge_knobs(std::vector<Finding>& findings);
 
 }  // namespace tcpadvisor

@@ -18,6 +18,7 @@
 #include "advisor/rules/words.h"
 #include "advisor/verdict/folk_advice.h"
 #include "advisor/verdict/identity.h"
+#include "advisor/verdict/one_per_knob.h"
 #include "advisor/verdict/relations.h"
 
 namespace tcpadvisor {
@@ -170,7 +171,7 @@ Status known_ids(const std::vector<std::string>& ids, std::string_view option) {
 
 }  // namespace
 
-Verdict judge(const Window& window, const Policy& policy) {
+Verdict judge(const Window& window, const Policy& policy, const Standing& before) {
   Verdict verdict;
   verdict.enough_data = window.samples() >= kEnoughSamples;
   if (window.empty()) {
@@ -184,7 +185,8 @@ Verdict judge(const Window& window, const Policy& policy) {
   std::vector<std::vector<Finding>> found;
   for (const Rule& rule : all_rules()) {
     Policy own = policy.of(rule.id);
-    Outcome outcome = rule.judge(Evidence(whole, own));
+    Outcome outcome = before.judged(rule, whole, own);
+    verdict.standing.add(window.connections(), rule.id, outcome.findings);
     if (std::string why = unseen_sockets(rule, window.latest(), unlisted);
         outcome.not_assessed.empty() && !why.empty()) {
       outcome.not_assessed = std::move(why);
@@ -209,7 +211,7 @@ Verdict judge(const Window& window, const Policy& policy) {
   say_who(window, verdict.findings);
   set_instances(window.connections(), verdict.findings);
   relate(window, verdict.findings);
-  merge_knobs(verdict.findings);
+  one_per_knob(whole, verdict.findings);
   say_who_set_it(window, verdict.findings);
   sort_findings(verdict.findings);
   verdict.not_recommended = folk_advice(window.latest());

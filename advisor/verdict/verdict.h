@@ -8,6 +8,7 @@
 #include "advisor/evidence/window.h"
 #include "advisor/rules/finding.h"
 #include "advisor/rules/policy.h"
+#include "advisor/verdict/standing.h"
 
 namespace tcpadvisor {
 
@@ -33,9 +34,11 @@ struct Verdict {
   std::vector<NotRecommended> not_recommended;
   bool enough_data = true;  ///< false when the observation was too short to judge anything that changes over time
   bool could_see = true;    ///< false when no chosen namespace could be read: then nothing is fine
+  Standing standing;        ///< for the next judgement of the same host
 };
 
-Verdict judge(const Window& window, const Policy& policy);
+/// `before`: what stood in the judgement before, if there was one that this one goes on from.
+Verdict judge(const Window& window, const Policy& policy, const Standing& before = {});
 
 /// Keeps only the rules of `only` (all if empty) without those of `skip`; an id that no rule has is bad_input.
 Status select(Verdict& verdict, const std::vector<std::string>& only, const std::vector<std::string>& skip);

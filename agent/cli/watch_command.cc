@@ -28,6 +28,7 @@ int run_watch(const Options& options, os::StopSignals& signals) {
   observe::ObserverOptions wanted;
   wanted.schedule = {.interval = interval_for(options), .length = options.watch.length};
   wanted.policy = options.policy;
+  wanted.findings_stand = true;
   os::RealSleepClock clock;
   observe::Observer observer(std::move(wanted), **collector, clock);
 

@@ -64,7 +64,9 @@ Result<ObservationPtr> Observer::observe() {
     Result<SamplePtr> sample = collector_.tick();
     if (!sample) return std::unexpected(sample.error());
     window_.push(std::move(*sample), keep_for(options_.policy, options_.older_ticks));
-    return std::make_shared<const Observation>(window_, judge(window_, options_.policy), options_.policy);
+    Verdict verdict = judge(window_, options_.policy, standing_);
+    if (options_.findings_stand) standing_ = verdict.standing;
+    return std::make_shared<const Observation>(window_, std::move(verdict), options_.policy);
   } catch (...) {
     return std::unexpected(os::caught_error());
   }

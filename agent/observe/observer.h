@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "advisor/base/result.h"
+#include "advisor/verdict/standing.h"
 #include "agent/collect/collector.h"
 #include "agent/observe/schedule.h"
 #include "agent/observe/subscription.h"
@@ -22,6 +23,7 @@ struct ObserverOptions {
   Schedule schedule;
   Policy policy;
   std::size_t older_ticks = 0;  ///< remembered of the time before the policy's windows, see Keep
+  bool findings_stand = false;  ///< each tick is judged after the one before: a finding goes away at its lower marks
 };
 
 /// Ticks and judges in a thread of its own, so that neither a slow walk delays a key nor a slow reader a tick. A tick
@@ -52,7 +54,8 @@ class Observer {
   const ObserverOptions options_;
   collect::Collector& collector_;
   os::SleepClock& clock_;
-  Window window_;  // the thread's
+  Window window_;      // the thread's
+  Standing standing_;  // the thread's, too
 
   mutable std::mutex mutex_;
   std::vector<std::weak_ptr<Subscription>> subscriptions_;

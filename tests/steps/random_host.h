@@ -95,7 +95,7 @@ class RandomHost {
   }
 
   void draw_thing() {
-    switch (up_to(0, 7)) {
+    switch (up_to(0, 8)) {
       case 0:
         return draw_closing();
       case 1:
@@ -110,6 +110,8 @@ class RandomHost {
         return draw_memory();
       case 6:
         return draw_ports();
+      case 7:
+        return draw_capped();
       default:
         return draw_process();
     }
@@ -233,6 +235,48 @@ class RandomHost {
                        row.last_data_recv_ms = moves ? 1 : 5'000;
                        row.calls = SocketCalls{};
                      }));
+    });
+  }
+
+  /// Flows that have grown to the maxima of the host, in one direction or in both; some of these are not in order.
+  void draw_capped() {
+    const std::uint64_t in_cap = wide(60'000, 8'000'000), out_cap = wide(60'000, 8'000'000), cookie = a_cookie();
+    const auto rtt = static_cast<std::uint32_t>(wide(2'000, 300'000)), share = static_cast<std::uint32_t>(up_to(5, 90));
+    const bool in = !one_in(3), out = !one_in(3), in_order = !one_in(3);
+    const double use = static_cast<double>(up_to(80, 100)) / 100, round_trips = 1e6 / static_cast<double>(rtt);
+    const auto pid = a_pid();
+    things_.push_back([=](SampleBuilder& sample, std::size_t i) {
+      auto a_flow = [&](std::uint64_t number, std::uint64_t cap) {
+        return a_socket()
+            .established()
+            .cookie(cookie + number)
+            .pid(pid, "bulk")
+            .locks(false, false)
+            .set([&](auto& row) {
+              const auto bytes = static_cast<std::uint64_t>(static_cast<double>(cap * i) / 2 * use * round_trips);
+              row.bytes_received = number == 1 ? bytes : 0;
+              row.bytes_acked = number == 2 ? bytes : 0;
+              row.rcv_rtt_us = row.min_rtt_us = row.srtt_us = rtt;
+              row.data_segs_out = static_cast<std::uint32_t>(std::min<std::uint64_t>(bytes / 1448, 1u << 31));
+              row.total_retrans = 0;
+            });
+      };
+      const auto start = static_cast<std::int64_t>(in_order ? 60'000 : 300'000);
+      if (in) {
+        sample.add(a_flow(1, in_cap).rcvbuf(in_cap, in_cap / 20).set([&](SocketRow& row) {
+          row.rcv_wnd = static_cast<std::uint32_t>(in_cap / 2);
+          row.scaling_ratio = 128;
+        }));
+        sample.sysctl("net.ipv4.tcp_rmem", {4096, start, static_cast<std::int64_t>(in_cap)});
+      }
+      if (out) {
+        sample.add(a_flow(2, out_cap).sndbuf(out_cap, out_cap).set([&](SocketRow& row) {
+          row.busy_us = 1'000'000 * i;
+          row.sndbuf_limited_us = 10'000 * share * i;
+          row.rwnd_limited_us = 0;
+        }));
+        sample.sysctl("net.ipv4.tcp_wmem", {4096, start, static_cast<std::int64_t>(out_cap)});
+      }
     });
   }
 

@@ -12,6 +12,7 @@
 #include <set>
 
 #include "advisor/base/saturate.h"
+#include "advisor/rules/registry.h"
 #include "advisor/verdict/verdict.h"
 #include "tests/steps/random_host.h"
 
@@ -132,11 +133,56 @@ void expect_sound(const Verdict& verdict, const Sample& sample) {
     EXPECT_TRUE(!finding.recommendation.change || finding.recommendation.kind == RecommendationKind::sysctl);
     if (!finding.recommendation.change) continue;
     const Change& change = *finding.recommendation.change;
+    ASSERT_EQ(change.lower.size(), change.target.size());
+    ASSERT_EQ(change.upper.size(), change.target.size());
+    for (std::size_t i = 0; i < change.target.size(); ++i) {
+      EXPECT_LE(change.lower[i], change.target[i]) << change.knob;
+      EXPECT_LE(change.target[i], change.upper[i]) << change.knob;
+    }
     auto [at, first] = owners.try_emplace({change.knob, of_host(change) ? 0 : change.netns}, &finding);
     EXPECT_TRUE(first) << change.knob << " is changed by " << at->second->id << ", too";
     expect_possible(change, sample);
     expect_no_folk_advice(finding, change);
     if (change.knob == "net.ipv4.tcp_mem") expect_tcp_mem_in_reason(change, sample);
+  }
+}
+
+/// Of two maxima that are both raised: they fit together, with the fewest busy connections there can be.
+void expect_to_fit(const Verdict& verdict, const Sample& sample) {
+  std::map<NetnsId, std::vector<const Change*>> raised;
+  for (const Finding& finding : verdict.findings) {
+    const Boxed<Change>& change = finding.recommendation.change;
+    const bool maximum = change && (change->knob == "net.ipv4.tcp_rmem" || change->knob == "net.ipv4.tcp_wmem");
+    if (maximum && change->target.at(2) > change->current.at(2)) raised[change->netns].push_back(&*change);
+  }
+  for (const auto& [netns, both] : raised) {
+    if (both.size() < 2) continue;
+    const auto pages = sample.memory.limits_pages;
+    ASSERT_TRUE(pages);
+    const double memory = static_cast<double>((*pages)[1]) * static_cast<double>(sample.memory.page_size);
+    const double wanted = static_cast<double>(both[0]->target[2]) + static_cast<double>(both[1]->target[2]);
+    EXPECT_LE(8 * wanted, 0.8 * memory + 8) << netns;
+  }
+}
+
+/// Which rules would set one setting of one namespace differently, before they are made one: "rule and rule: setting".
+void add_contests(const std::vector<Sample>& samples, std::set<std::string>& contests) {
+  const Window window = RandomHost::window_of(samples);
+  const Evidence whole(window, lab());
+  std::map<std::pair<std::string_view, NetnsId>, std::vector<std::pair<std::string_view, std::vector<std::int64_t>>>>
+      wishes;
+  for (const Rule& rule : all_rules()) {
+    const Policy own = lab().of(rule.id);
+    for (const Finding& finding : rule.judge(Evidence(whole, own)).findings) {
+      const Boxed<Change>& change = finding.recommendation.change;
+      if (change) wishes[{change->knob, of_host(*change) ? 0 : change->netns}].emplace_back(rule.id, change->target);
+    }
+  }
+  for (const auto& [place, of_place] : wishes) {
+    for (const auto& [rule, target] : of_place) {
+      if (target != of_place.front().second)
+        contests.insert(fmt::format("{} and {}: {}", of_place.front().first, rule, place.first));
+    }
   }
 }
 
@@ -189,14 +235,30 @@ void expect_not_turned_round(std::vector<Sample> samples, const Verdict& first) 
   }
 }
 
+const std::set<std::string>& known_contests() {
+  static const std::set<std::string> known = {
+      "backlog-too-small and backlog-too-small: net.core.somaxconn",
+      "mem-max-relation and mem-max-relation: net.ipv4.tcp_rmem",
+      "rcvbuf-bdp-autotune-cap and mem-max-relation: net.ipv4.tcp_rmem",
+      "sndbuf-bdp-autotune-cap and mem-max-relation: net.ipv4.tcp_wmem",
+      "mem-max-relation and rcvbuf-bdp-autotune-cap: net.ipv4.tcp_rmem",
+      "mem-max-relation and sndbuf-bdp-autotune-cap: net.ipv4.tcp_wmem",
+      "tcp-mem-pressure-global and stale-settings: net.ipv4.tcp_mem",
+      "stale-settings and tcp-mem-pressure-global: net.ipv4.tcp_mem",
+  };
+  return known;
+}
+
 TEST(RandomHosts, get_only_advice_that_is_sound) {
   std::size_t findings = 0, changes = 0;
   std::map<std::string, std::size_t> by_rule;
+  std::set<std::string> contests;
   for (std::uint64_t seed = 1; seed <= hosts() && !HasFailure(); ++seed) {
     SCOPED_TRACE("host " + std::to_string(seed));
     const std::vector<Sample> samples = RandomHost(seed).samples();
     const Verdict verdict = judge(RandomHost::window_of(samples), lab());
     expect_sound(verdict, samples.back());
+    expect_to_fit(verdict, samples.back());
     findings += verdict.findings.size();
     for (const Finding& finding : verdict.findings) {
       ++by_rule[finding.id];
@@ -206,9 +268,18 @@ TEST(RandomHosts, get_only_advice_that_is_sound) {
       EXPECT_EQ(text_of(judge(RandomHost::window_of(shuffled(samples, seed)), lab())), text_of(verdict));
     }
     if (seed % 4 == 1) expect_not_turned_round(samples, verdict);
+    if (seed % 4 == 2) add_contests(samples, contests);
+    if (seed % 4 == 3) {
+      const Standing& before = verdict.standing;
+      const Verdict after = judge(RandomHost::window_of(samples), lab(), before);
+      EXPECT_EQ(text_of(after), text_of(verdict)) << "all that stands was said";
+    }
   }
   for (const auto& [id, count] : by_rule) RecordProperty(id, static_cast<int>(count));  // in --gtest_output=json
   if (HasFailure()) return;
+  // Each of them is a case of one_per_knob_test.cc: a rule that comes to it needs one there.
+  for (const std::string& contest : contests) EXPECT_TRUE(known_contests().contains(contest)) << contest;
+  EXPECT_GT(contests.size(), 1u);
   EXPECT_GT(findings, hosts()) << "hosts that nothing is said of prove nothing";
   EXPECT_GT(changes, hosts() / 20);
   EXPECT_GT(by_rule.size(), 25u) << "most rules are asked to speak";

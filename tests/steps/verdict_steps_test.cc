@@ -51,5 +51,20 @@ TEST(VerdictSteps, sixteen_times_the_published_queues) {
   EXPECT_LE(steps_of(worlds::queues, 1'600), 20 * steps_of(worlds::queues, 100));
 }
 
+TEST(VerdictSteps, sixteen_times_the_namespaces_whose_maxima_hold_flows) {
+  EXPECT_LE(steps_of(worlds::capped, 1'600), 20 * steps_of(worlds::capped, 100));
+}
+
+TEST(VerdictSteps, findings_that_stand_cost_one_judgement_more) {
+  const Window window = worlds::window_of(worlds::leaks, 1'600);
+  const Policy lab = *Policy::named("lab");
+  std::uint64_t before = steps();
+  const Verdict first = judge(window, lab);
+  const std::uint64_t once = steps() - before;
+  before = steps();
+  EXPECT_EQ(judge(window, lab, first.standing).findings.size(), first.findings.size());
+  EXPECT_LE(steps() - before, 3 * once);
+}
+
 }  // namespace
 }  // namespace tcpadvisor

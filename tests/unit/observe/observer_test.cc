@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <semaphore>
 #include <stdexcept>
 
@@ -89,6 +90,28 @@ TEST(Observer, WhoComesLateGetsTheLatestAtOnce) {
   EXPECT_FALSE(late->ended());
   EXPECT_EQ(late->take()->value(), observer.latest());
   EXPECT_TRUE(late->ended());
+}
+
+/// A process near its limit of descriptors: at 0.9 of it a finding comes, below 0.81 it may go.
+Result<SamplePtr> near_the_limit(int n) {
+  return SamplePtr(build::a_sample().at(1s * n).add(build::a_process(7, "api").fds(n % 2 == 0 ? 880 : 920, 1'000)));
+}
+
+TEST(Observer, AFindingDoesNotComeAndGoWhereFindingsStand) {
+  for (const bool stand : {false, true}) {
+    collect::FakeCollector collector(near_the_limit);
+    os::FakeSleepClock clock;
+    Observer observer({.schedule = {.interval = 1s, .length = 19s}, .policy = {}, .findings_stand = stand}, collector,
+                      clock);
+    auto subscription = observer.subscribe(32).value();
+    observer.start();
+    int with_finding = 0;
+    while (auto seen = next(*subscription)) {
+      const auto& findings = (*seen)->get()->verdict.findings;
+      with_finding += std::ranges::any_of(findings, [](const Finding& one) { return one.id == "fd-limit-reached"; });
+    }
+    EXPECT_EQ(with_finding, stand ? 20 : 10);
+  }
 }
 
 TEST(Observer, WithoutAFirstTickItIsOver) {

@@ -73,6 +73,29 @@ TEST(RcvbufCap, above_the_default_the_need_counts) {
   EXPECT_THAT(finding->recommendation.steps.back(), HasSubstr("window scale")) << "7 bits end at 8 MiB";
 }
 
+/// What many pages advise for 10 Gbit/s over 100 ms is for many flows: one gets a seventh of it.
+TEST(RcvbufCap, says_what_one_flow_gets_and_what_it_would_need) {
+  auto window = a_window(8, [](SampleBuilder& s, std::size_t i) {
+    SocketRow row = capped_receiver(i, 167.7e6);
+    row.rcvbuf = 32 << 20;
+    row.rcv_rtt_us = row.min_rtt_us = 100'000;
+    row.rcv_wnd = 16 << 20;
+    row.scaling_ratio.reset();  // before 6.6: half of the buffer
+    s.count(TcpState::established, 1).add(row).sysctl("net.ipv4.tcp_rmem", {4096, 131'072, 32 << 20});
+    s.set([](Sample& x) {
+      x.host.mem_bytes = 256ull << 30;
+      x.memory.limits_pages = {{3'000'000, 4'000'000, 6'000'000}};
+    });
+  });
+  auto finding = only_finding(judged(kReceiveId, window, lab()));
+  ASSERT_TRUE(finding);
+  ASSERT_TRUE(finding->recommendation.change);
+  EXPECT_EQ(finding->recommendation.change->target[2], 64 << 20) << "more is the operator's decision";
+  EXPECT_THAT(finding->meaning, HasSubstr("1.34 Gbit/s for one flow at 100 ms"));
+  EXPECT_THAT(finding->recommendation.formula, HasSubstr("128 MiB would be needed for 2.68 Gbit/s in one flow that can repair"));
+  EXPECT_THAT(finding->recommendation.formula, HasSubstr("64 MiB allows 2.68 Gbit/s for one flow at 100 ms"));
+}
+
 TEST(RcvbufCap, a_buffer_that_does_not_bind_is_fine) {
   auto with = [](const Change& change) { return judged(kReceiveId, receiving(change), lab()); };
   expect_fine(with([](SocketRow& row, std::size_t) { row.rcvbuf = 240'000; }));  // below 95 % of the maximum
