@@ -16,11 +16,11 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr double kManySyns = 0.1;      // of the attempts of the namespace: connecting is slow
-constexpr double kSomeSyns = 0.01;     // fewer are no topic
-constexpr double kSilentTimeouts = 2;  // time-outs for each probe: one in a row after the other, none is answered
-constexpr double kOfFirstHalf = 0.25;  // of the time-outs
-constexpr double kManyTimeouts = 3;    // times min_retransmits: more than those of one client that has vanished
+constexpr double kManySyns = 0.1;        // of the attempts of the namespace: connecting is slow
+constexpr double kSomeSyns = 0.01;       // fewer are no topic
+constexpr double kSilentTimeouts = 1.5;  // time-outs for each probe: one in a row after the other, none is answered
+constexpr double kOfFirstHalf = 0.25;    // of the time-outs
+constexpr double kManyTimeouts = 3;      // times min_retransmits: more than those of one client that has vanished
 constexpr std::uint32_t kInARow = 3;
 constexpr std::uint64_t kAttemptsTold = 5;
 
@@ -52,7 +52,7 @@ std::map<Address, Seen> seen_of(const Evidence& in, const Past& past, const std:
     Series acked = past.socket_series(row, [](const PastRow& then) -> std::optional<double> {
       return then.bytes_acked ? std::optional<double>(static_cast<double>(*then.bytes_acked)) : std::nullopt;
     });
-    found->second.goes_on = found->second.goes_on || acked.increase() > 0;
+    found->second.goes_on = found->second.goes_on || acked.increase() > 1;  // the handshake counts as one
     found->second.stuck = found->second.stuck || (row.backoff.value_or(0) >= kInARow && row.send_q > 0);
   }
   for (auto& [address, seen] : out) seen.here = here.contains(address.second);
@@ -88,8 +88,9 @@ struct Judge {
     const RetransmitCounts& counts = one.counts;
     const double least = in.policy.value(kMinRetransmits);
     const Seen here = seen.at({one.netns, one.destination});
-    const bool by_timer_only = counts.fast == 0 && counts.after_timeout == 0 && counts.other == 0;
-    if (static_cast<double>(counts.timeout) >= least && by_timer_only && !here.goes_on && !here.stuck &&
+    // After a time-out nothing was ever acknowledged. Small segments may still have told of the loss of large ones.
+    const bool in_vain = counts.after_timeout == 0 && counts.other == 0 && in.now().rows_suppressed == 0;
+    if (static_cast<double>(counts.timeout) >= least && in_vain && !here.goes_on && !here.stuck &&
         static_cast<double>(counts.timeout) >= kSilentTimeouts * static_cast<double>(counts.tail_probe) && lasts(one))
       return Topic::black_hole;
     if (static_cast<double>(counts.syn) >= least && !failing.contains({one.netns, one.destination}) &&
@@ -142,8 +143,9 @@ void say_black_hole(const Peers& group, const std::string& ns, Finding& finding)
       "by "
       "one look the same";
   finding.meaning =
-      "The handshakes pass, and what is sent then never arrives: only the timer ever sends anything again, and always "
-      "in vain. The programs give their connections up before the kernel would. Either the way there is gone, or only "
+      "The handshakes pass, and what is sent then never arrives: it is sent again each time the timer runs out, and "
+      "always in vain. The programs give their connections up before the kernel would. Either the way there is gone, "
+      "or only "
       "small packets pass: a tunnel with a smaller MTU and without its ICMP messages (finding mtu-blackhole says so "
       "where a connection lives long enough).";
   finding.recommendation.text =

@@ -32,6 +32,8 @@ std::vector<SentAgain> sent_again(const Evidence& in, const Past& past) {
   const auto own = own_addresses(in.now());
   for (const Retransmits& one : in.now().retransmits) {
     if (one.destination.is_loopback() || own.contains({one.netns, one.destination})) continue;
+    const NetnsSample* netns = in.now().find_netns(one.netns);
+    if (netns == nullptr || !netns->error.empty()) continue;  // nothing else is known of its connections
     SentAgain again{.netns = one.netns, .destination = one.destination, .counts = past.increase(one)};
     if (again.counts.total() > 0) out.push_back(again);
   }

@@ -126,6 +126,7 @@ Scene make_reordering(Stage& stage, const Request& request);
 Scene make_slow_bursts(Stage& stage, const Request& request);
 Scene make_bursts_bbr(Stage& stage, const Request& request);
 Scene make_mtu_blackhole(Stage& stage, const Request& request);
+Scene make_hole_given_up(Stage& stage, const Request& request);
 
 // Processes that do not run, have no descriptors left, forget what they opened, or whose peers do not read
 // (process_faults.cc).

@@ -335,4 +335,44 @@ Scene make_mtu_blackhole(Stage& stage, const Request& request) {
   return {{"mtu-blackhole", bulk.pid, server.pid, port, 1, netns_inode(sides.there)}};
 }
 
+Scene make_hole_given_up(Stage& stage, const Request& request) {
+  const FarSide sides =
+      add_far_side(stage, request.private_netns,
+                   {.one_way_delay = std::chrono::milliseconds(10), .mtu_bytes = kEthernetMtu, .largest_bytes = 1'300});
+  const Actor server = stage.start(
+      "tcpfault-server",
+      [=](const Channel& channel) {
+        const Listening listening = listen_on({.address = kLinkAddressB, .port = request.port});
+        channel.say(listening.port);
+        for (;;) {
+          std::thread([fd = accept_one(listening.fd)] {
+            (void)read_exactly(fd, 1);  // nothing comes but the end
+            close(fd);
+          }).detach();
+        }
+      },
+      sides.there);
+  const auto port = static_cast<std::uint16_t>(server.channel.hear());
+  const Actor client = stage.start(
+      "tcpfault-client",
+      [=](const Channel& channel) {
+        for (int i = 0; i < request.count; ++i) {
+          std::thread([=] {
+            for (;;) {
+              const int fd = connect_to(port, kLinkAddressB);
+              // The kernel ends it before the third time-out in a row.
+              set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 1'000, "TCP_USER_TIMEOUT");
+              write_exactly(fd, 4 * kBodyBytes);
+              (void)read_exactly(fd, 1);
+              close(fd);
+            }
+          }).detach();
+        }
+        channel.say(1);
+      },
+      sides.here);
+  client.channel.hear();
+  return {{"hole-given-up", client.pid, server.pid, port, request.count, netns_inode(sides.there)}};
+}
+
 }  // namespace tcpfault

@@ -147,6 +147,8 @@ const std::vector<FaultKind>& fault_kinds() {
       {"bursts-bbr", "nothing wrong: the same bursts by bbr", 1, 1, make_bursts_bbr},
       {"mtu-blackhole", "a path on which packets of more than 1,300 bytes vanish, small requests pass", 1, 1,
        make_mtu_blackhole},
+      {"hole-given-up", "the same, and COUNT clients limit each connection to a second by TCP_USER_TIMEOUT", 4, 32,
+       make_hole_given_up},
       {"mem-pressure", "tcp_mem lowered and filled with unread data; only in a guest", 400, 2'000, make_mem_pressure},
       {"process-stopped", "a server is stopped by a signal; clients have asked, and more connect", 3, 100,
        make_process_stopped},

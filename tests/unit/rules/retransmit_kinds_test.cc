@@ -159,8 +159,7 @@ TEST(RetransmitKinds, where_only_the_timer_sends_again_and_in_vain_nothing_arriv
 
 TEST(RetransmitKinds, one_acknowledgement_is_enough_against_a_black_hole) {
   for (RetransmitCounts kinds :
-       {RetransmitCounts{.fast = 1, .timeout = 3}, RetransmitCounts{.timeout = 3, .after_timeout = 1},
-        RetransmitCounts{.tail_probe = 3, .timeout = 3}}) {
+       {RetransmitCounts{.timeout = 3, .after_timeout = 1}, RetransmitCounts{.tail_probe = 3, .timeout = 3}}) {
     Answers answers = kVanish;
     answers.kinds = kinds;
     EXPECT_TRUE(judged_of(answers).findings.empty());
@@ -171,6 +170,25 @@ TEST(RetransmitKinds, one_acknowledgement_is_enough_against_a_black_hole) {
                 row.bytes_acked = 1'000 * i;
                 s.add(row);
               }).findings.empty());
+}
+
+TEST(RetransmitKinds, small_segments_may_pass_a_hole_and_tell_of_the_loss_of_large_ones) {
+  Answers answers = kVanish;
+  answers.kinds = {.fast = 6, .timeout = 3};
+  auto hole = only_finding(judged_of(answers));
+  ASSERT_TRUE(hole);
+  EXPECT_EQ(hole->topic, "black-hole");
+}
+
+TEST(RetransmitKinds, of_a_namespace_that_cannot_be_read_nothing_is_said) {
+  EXPECT_TRUE(judged("retrans-cc-qdisc",
+                     a_window(11,
+                              [](SampleBuilder& s, std::size_t i) {
+                                s.add(
+                                    Retransmits{.netns = 4'711, .destination = peer(), .segments = {.timeout = 5 * i}});
+                              }),
+                     lab())
+                  .findings.empty());
 }
 
 TEST(RetransmitKinds, one_client_that_vanishes_is_no_alarm_and_time_outs_that_have_just_begun_are_no_hole) {
