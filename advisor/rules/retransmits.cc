@@ -316,7 +316,9 @@ Finding finding_for(const Evidence& in, const Past& past, const Group& group) {
 void add_up_kinds(const FlowGroup& flows, const std::map<const SocketRow*, const Towards*>& towards_of, Towards& sum) {
   std::set<const Towards*> added;
   for (const SocketRow* row : flows.rows) {
-    const Towards* towards = towards_of.at(row);
+    const auto found = towards_of.find(row);
+    if (found == towards_of.end()) continue;
+    const Towards* towards = found->second;
     if (!towards->kinds || !added.insert(towards).second) continue;
     if (!sum.kinds || !towards->kinds_of_address) {
       sum.kinds = towards->kinds;

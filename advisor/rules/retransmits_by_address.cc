@@ -87,7 +87,8 @@ struct Judge {
   std::optional<Topic> topic_of(const SentAgain& one) const {
     const RetransmitCounts& counts = one.counts;
     const double least = in.policy.value(kMinRetransmits);
-    const Seen here = seen.at({one.netns, one.destination});
+    const auto found = seen.find({one.netns, one.destination});
+    const Seen here = found == seen.end() ? Seen{} : found->second;
     // After a time-out nothing was ever acknowledged. Small segments may still have told of the loss of large ones.
     const bool in_vain = counts.after_timeout == 0 && counts.other == 0 && in.now().rows_suppressed == 0;
     if (static_cast<double>(counts.timeout) >= least && in_vain && !here.goes_on && !here.stuck &&

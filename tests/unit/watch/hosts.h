@@ -223,6 +223,10 @@ inline watch::Picture busy_host() {
       s.netns.front().conntrack->count = 1'200;
       for (const char* name : {"Conntrack.drop", "Conntrack.insert_failed", "Conntrack.early_drop"})
         s.netns.front().counters[name] = 3;
+      s.retransmits = {{.netns = build::kHostNetns,
+                        .destination = Endpoint::v4(10, 0, 0, 9, 0),
+                        .segments = {.fast = 40, .tail_probe = 7, .timeout = 2, .after_timeout = 3, .syn = 1},
+                        .last_ms_ago = 800}};
       s.failed_connects = {
           {build::kHostNetns, 4711, "api", Endpoint::v4(10, 0, 0, 5, 5432), ConnectEnd::no_port, 18, 40, 0},
           {build::kHostNetns, 0, "", Endpoint::v4(10, 0, 0, 8, 80), ConnectEnd::refused, 7, 900, 1}};
