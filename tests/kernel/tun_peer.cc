@@ -100,7 +100,9 @@ bool TunPeer::read_one(std::chrono::milliseconds patience) {
 os::UniqueFd TunPeer::connect() {
   os::UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const sockaddr_in to = address(kTheirs, kPort);
-  (void)::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to);  // stands once we have answered
+  if (!fd) return fd;
+  // It stands once we have answered.
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0 && errno != EINPROGRESS) return fd;
   port_ = 0;
   while (port_ == 0 && read_one(std::chrono::milliseconds(1'000))) {
   }
