@@ -51,10 +51,6 @@ TEST(VerdictSteps, sixteen_times_the_published_queues) {
   EXPECT_LE(steps_of(worlds::queues, 1'600), 20 * steps_of(worlds::queues, 100));
 }
 
-TEST(VerdictSteps, sixteen_times_the_namespaces_whose_maxima_hold_flows) {
-  EXPECT_LE(steps_of(worlds::capped, 1'600), 20 * steps_of(worlds::capped, 100));
-}
-
 TEST(VerdictSteps, findings_that_stand_cost_one_judgement_more) {
   const Window window = worlds::window_of(worlds::leaks, 1'600);
   const Policy lab = *Policy::named("lab");

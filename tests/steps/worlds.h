@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -188,44 +187,6 @@ inline Sample queues(std::size_t tick, std::uint32_t count) {
     sample.sockets.push_back(std::move(near));
     sample.sockets.push_back(std::move(far));
     sample.user_queues.push_back(std::move(queue));
-  }
-  return sample;
-}
-
-/// `count` namespaces in which one flow is held by tcp_rmem and one by tcp_wmem.
-inline Sample capped(std::size_t tick, std::uint32_t count) {
-  Sample sample = an_empty_sample(tick);
-  sample.host.mem_bytes = 24ull << 30;
-  for (std::uint32_t i = 0; i < count; ++i) {
-    NetnsSample netns;
-    netns.id = kNetns + 1 + i;
-    netns.name = "blue";
-    netns.name += std::to_string(i);
-    netns.sysctls["net.ipv4.tcp_rmem"].values = {4096, 131'072, 262'144};
-    netns.sysctls["net.ipv4.tcp_wmem"].values = {4096, 16'384, 131'072};
-    sample.netns.push_back(std::move(netns));
-    SocketRow in = a_row(i, TcpState::established, 2 * i + 2, false);
-    SocketRow out = a_row(i, TcpState::established, 2 * i + 2, true);
-    in.netns = out.netns = kNetns + 1 + i;
-    in.locks = out.locks = BufferLocks{};
-    in.rcvbuf = 262'144;
-    in.rmem_alloc = 12'000;
-    in.bytes_received = 7'800'000 * tick;
-    in.rcv_rtt_us = 20'400;
-    in.min_rtt_us = 20'100;
-    in.rcv_wnd = 162'432;
-    in.scaling_ratio = 159;
-    out.sndbuf = 131'072;
-    out.busy_us = 1'000'000 * tick;
-    out.sndbuf_limited_us = 420'000 * tick;
-    out.rwnd_limited_us = 0;
-    out.bytes_acked = 5'000'000 * tick;
-    out.srtt_us = 20'500;
-    out.min_rtt_us = 20'000;
-    out.data_segs_out = static_cast<std::uint32_t>(3'500 * tick);
-    out.total_retrans = 0;
-    sample.sockets.push_back(std::move(in));
-    sample.sockets.push_back(std::move(out));
   }
   return sample;
 }
