@@ -354,7 +354,7 @@ struct ta_clump {
   ta_u64 first_ns, last_ns; /* CLOCK_MONOTONIC */
   ta_u32 closes;
   ta_u32 min_age_j, max_age_j;     /* since the connection was opened */
-  ta_u32 min_quiet_j, max_quiet_j; /* since its last byte, either way */
+  ta_u32 min_quiet_j, max_quiet_j; /* since its last byte, either way, or the peer's FIN */
   ta_u32 elsewhere;                /* closes to another destination than the one before */
   ta_u64 quiet_j, used_j;          /* sums; used: from the opening to the last byte */
 };

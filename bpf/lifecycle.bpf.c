@@ -122,12 +122,14 @@ static __always_inline bool goes_elsewhere(struct ta_closer *all, const struct s
   return another;
 }
 
-static __always_inline void add_to_clump(struct ta_closer *all, struct sock *sk, u32 opened_j, u64 now) {
+/* Who closes because the peer has, could not have done it before: then the time since the last segment counts, which
+ * brought the peer's FIN. */
+static __always_inline void add_to_clump(struct ta_closer *all, struct sock *sk, int old, u32 opened_j, u64 now) {
   const struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
   if (!tp) return;
   u32 now_j = (u32)bpf_jiffies64();
   u32 age = now_j - opened_j, sent = now_j - tp->lsndtime;
-  u32 received = now_j - tp->inet_conn.icsk_ack.lrcvtime;
+  u32 received = now_j - (old == TCP_CLOSE_WAIT ? tp->rcv_tstamp : tp->inet_conn.icsk_ack.lrcvtime);
   u32 quiet = sent < received ? sent : received;
   if (quiet > age) quiet = age; /* never a byte */
   struct ta_clump *clump = &all->now;
@@ -156,7 +158,7 @@ static __always_inline bool program_closes(const struct sock *sk, int old, int n
   return new == TCP_CLOSE && (old == TCP_ESTABLISHED || old == TCP_CLOSE_WAIT) && !sk->sk_err; /* by a reset of ours */
 }
 
-static __always_inline void count_close(struct sock *sk, const struct ta_sock *state) {
+static __always_inline void count_close(struct sock *sk, int old, const struct ta_sock *state) {
   struct task_struct *task = (void *)bpf_get_current_task();
   if (BPF_CORE_READ(task, flags) & PF_EXITING) return;
   struct ta_closer *all = find_or_make_closer(bpf_get_current_pid_tgid() >> 32);
@@ -170,7 +172,7 @@ static __always_inline void count_close(struct sock *sk, const struct ta_sock *s
   all->last_ns = now;
   all->closes++;
   if (sk->__sk_common.skc_net.net) all->netns = sk->__sk_common.skc_net.net->ns.inum;
-  if (state && state->opened_j) add_to_clump(all, sk, state->opened_j, now);
+  if (state && state->opened_j) add_to_clump(all, sk, old, state->opened_j, now);
 }
 
 static __always_inline void state_changes(struct sock *sk, int old, int new, struct ta_life *sum) {
@@ -205,7 +207,7 @@ static __always_inline void state_changes(struct sock *sk, int old, int new, str
     sum->opened++;
     if (state) state->opened_j = (u32)bpf_jiffies64() ?: 1;
   }
-  if (program_closes(sk, old, new)) count_close(sk, state);
+  if (program_closes(sk, old, new)) count_close(sk, old, state);
   if (new == TCP_CLOSE) {
     if (old != TCP_SYN_SENT && old != TCP_SYN_RECV && old != TCP_CLOSE && old != TCP_NEW_SYN_RECV)
       last_look(sk, state, sum, old);

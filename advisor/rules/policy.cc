@@ -173,7 +173,8 @@ Result<Policy> Policy::named(std::string_view name) {
                   .windows = 2,
                   .age = seconds(5),
                   .min_count = 10,
-                  .rules = {{"established-dead-peer-leak", {{"idle_for", 5}}}}};  // a trial does not last for an hour
+                  // a trial does not last for an hour
+                  .rules = {{"established-dead-peer-leak", {{"idle_for", 5}}}, {"no-timeouts", {{"idle_for", 5}}}}};
   }
   return fail(
       ErrorCode::bad_input,

@@ -16,6 +16,7 @@
   rule(fin_wait2_orphan_buildup) \
   rule(established_growth) \
   rule(established_dead_peer_leak) \
+  rule(no_timeouts) \
   rule(reader_too_slow) \
   rule(unread_forgotten) \
   rule(peer_not_reading) \
@@ -33,6 +34,7 @@
   rule(port_exhaustion) \
   rule(tw_bucket_overflow) \
   rule(connection_per_request) \
+  rule(closes_in_bursts) \
   rule(connects_fail) \
   rule(rst_on_close_unread) \
   rule(so_linger_misuse) \

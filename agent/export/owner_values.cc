@@ -30,6 +30,19 @@ json by_state(const Counts& sockets) {
   return states;
 }
 
+/// Null where no source shows it.
+json timeouts_of(const Process& one) {
+  const auto& timeouts = one.totals.timeouts;
+  if (!timeouts) return {};
+  return {{"looked", timeouts->looked},
+          {"one_in", timeouts->one_in},
+          {"keepalive", timeouts->keepalive},
+          {"user_timeout", timeouts->user_timeout},
+          {"send_timeout", timeouts->send_timeout},
+          {"recv_timeout", timeouts->recv_timeout},
+          {"none", timeouts->none}};
+}
+
 constexpr Value<Process> kProcess[] = {
     {"pid", gauge, "", "the process", [](const Process& one) { return json(one.totals.pid); }},
     {"pid_inside", gauge, "", kPidInsideHelp,
@@ -58,6 +71,10 @@ constexpr Value<Process> kProcess[] = {
      [](const Process& one) { return or_null(one.totals.fds); }},
     {"fd_limit", gauge, "", "descriptors that it may have",
      [](const Process& one) { return or_null(one.totals.fd_limit); }},
+    {"timeouts", list, "",
+     "of its connections to other hosts that were looked at, about one in so many: how many have SO_KEEPALIVE, "
+     "TCP_USER_TIMEOUT, SO_SNDTIMEO, SO_RCVTIMEO, none of these",
+     timeouts_of},
 };
 
 constexpr Value<GroupTotals> kGroup[] = {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "advisor/evidence/names.h"
+#include "advisor/evidence/waits_for.h"
 #include "agent/export/parts.h"
 #include "agent/export/value_json.h"
 #include "agent/observe/groups.h"
@@ -47,6 +48,11 @@ json locks_of(const Socket& socket) {
 json blocked_ms(const Connection& connection) {
   const auto& blocked_us = connection.near().blocked_us;
   return blocked_us ? json(*blocked_us / 1000) : json();
+}
+
+std::optional<Waiting> waiting_of(const Connection& connection) {
+  const PastTick* before = connection.seen.window.before();
+  return waits_for(connection.near(), before != nullptr ? before->find(connection.near()) : nullptr);
 }
 
 /// Of every socket, connection or listener.
@@ -117,6 +123,24 @@ constexpr Value<Connection> kConnection[] = {
     {"retransmits", counter, "", "segments sent again",
      [](const Connection& one) { return or_null(one.near().total_retrans); }},
     {"blocked_ms", counter, "ms", "time that senders waited for room in the send buffer", blocked_ms},
+    {"keepalive", truth, "", "SO_KEEPALIVE is set",
+     [](const Connection& one) { return or_null(one.near().keepalive); }},
+    {"user_timeout_ms", gauge, "ms", "TCP_USER_TIMEOUT, 0: not set",
+     [](const Connection& one) { return or_null(one.near().user_timeout_ms); }},
+    {"send_timeout_ms", gauge, "ms", "SO_SNDTIMEO, 0: not set",
+     [](const Connection& one) { return or_null(one.near().send_timeout_ms); }},
+    {"recv_timeout_ms", gauge, "ms", "SO_RCVTIMEO, 0: not set",
+     [](const Connection& one) { return or_null(one.near().recv_timeout_ms); }},
+    {"waits_for", text, "", "what it waits for, in one word; null where there is no connection of two ends",
+     [](const Connection& one) {
+       auto waiting = waiting_of(one);
+       return waiting ? json(name_of(waiting->what)) : json();
+     }},
+    {"waits_for_text", text, "", "the same as a sentence, with numbers",
+     [](const Connection& one) {
+       auto waiting = waiting_of(one);
+       return waiting ? json(waiting->text) : json();
+     }},
     {"other_end", list, "", "the other end, if it is on this host",
      [](const Connection& one) { return one.link.far != nullptr ? object_of(kOtherEnd, one) : absent(); }},
 };

@@ -5,6 +5,7 @@
 
 #include "advisor/base/text.h"
 #include "advisor/evidence/names.h"
+#include "advisor/evidence/waits_for.h"
 #include "agent/observe/groups.h"
 #include "agent/watch/units.h"
 
@@ -93,6 +94,35 @@ void add_listener(Facts& facts, const SocketRow& row) {
   facts.count("  peak", row.accept_peak);
 }
 
+/// "SO_KEEPALIVE, TCP_USER_TIMEOUT 12 s"; no line where it is not visible.
+void add_timeouts(Facts& facts, const SocketRow& row) {
+  if (!row.keepalive) return;
+  std::string set = *row.keepalive ? "SO_KEEPALIVE" : "";
+  auto add = [&set](std::string_view name, std::optional<std::uint32_t> ms) {
+    if (ms.value_or(0) == 0) return;
+    if (!set.empty()) set += ", ";
+    set += fmt::format("{} {}", name, human_duration(std::chrono::milliseconds(*ms)));
+  };
+  add("TCP_USER_TIMEOUT", row.user_timeout_ms);
+  add("SO_SNDTIMEO", row.send_timeout_ms);
+  add("SO_RCVTIMEO", row.recv_timeout_ms);
+  facts.add("time-outs", set.empty() ? "none" : set);
+}
+
+/// Of connections to other hosts; no line where none was looked at.
+void add_timeouts(Facts& facts, const std::optional<TimeoutTotals>& timeouts) {
+  if (!timeouts || timeouts->looked == 0) return;
+  facts.add("to other hosts", timeouts->one_in > 1
+                                  ? fmt::format("{} looked at, about one in {}", with_commas(timeouts->looked),
+                                                with_commas(timeouts->one_in))
+                                  : with_commas(timeouts->looked));
+  facts.count("  SO_KEEPALIVE", std::optional(timeouts->keepalive));
+  facts.count("  TCP_USER_TIMEOUT", std::optional(timeouts->user_timeout));
+  facts.count("  SO_SNDTIMEO", std::optional(timeouts->send_timeout));
+  facts.count("  SO_RCVTIMEO", std::optional(timeouts->recv_timeout));
+  facts.count("  none of these", std::optional(timeouts->none));
+}
+
 void add_connection(Facts& facts, const SocketRow& row) {
   facts.bytes("Send-Q", std::optional(row.send_q));
   facts.bytes("  not sent", row.not_sent);
@@ -124,6 +154,7 @@ void add_connection(Facts& facts, const SocketRow& row) {
     add_calls(facts, "receive calls", row.calls->recv);
   }
   if (row.kind == SocketKind::full) facts.add("timer", std::string(timer_text(row.timer)));
+  add_timeouts(facts, row);
 }
 
 /// A limit that was lowered since does not close what is open.
@@ -160,6 +191,8 @@ std::vector<Line> socket_details(const SocketRow& row, const Window& window) {
   Age age = window.age(row);
   facts.add("state", fmt::format("{} for {}{}", state_text(row.state), age.lower_bound ? "at least " : "",
                                  human_duration(age.value)));
+  if (auto waiting = waits_for(row, window.before() != nullptr ? window.before()->find(row) : nullptr))
+    facts.add("waits for", waiting->what == WaitsFor::not_known ? "not known: " + waiting->text : waiting->text);
   add_holder(facts, row, window);
   facts.add("network namespace", netns_text(window.latest(), row.netns));
   facts.group(observe::group_of(row, window));
@@ -230,6 +263,7 @@ std::vector<Line> process_details(const OwnerTotals& owner, const Sample& sample
   facts.bytes("Send-Q", std::optional(owner.send_q));
   facts.bytes("receive memory", std::optional(owner.rmem));
   facts.bytes("send memory", std::optional(owner.wmem));
+  add_timeouts(facts, owner.timeouts);
   return facts.take();
 }
 

@@ -150,6 +150,16 @@ Scene make_vanished_clients(Stage& stage, const Request& request);
 Scene make_unread_forgotten(Stage& stage, const Request& request);
 Scene make_connection_per_request(Stage& stage, const Request& request);
 
+// What programs do with the connections and queues that they have (habit_faults.cc).
+Scene make_collected(Stage& stage, const Request& request);
+Scene make_idle_timer(Stage& stage, const Request& request);
+Scene make_asks_at_once(Stage& stage, const Request& request);
+Scene make_no_timeouts(Stage& stage, const Request& request);
+Scene make_some_timeouts(Stage& stage, const Request& request);
+Scene make_marks_small(Stage& stage, const Request& request);
+Scene make_marks_large(Stage& stage, const Request& request);
+Scene make_marks_right(Stage& stage, const Request& request);
+
 // Nothing wrong at all (healthy.cc, process_faults.cc).
 Scene make_pool(Stage& stage, const Request& request);
 Scene make_healthy(Stage& stage, const Request& request);

@@ -194,6 +194,7 @@ std::vector<Sample> shuffled(std::vector<Sample> samples, std::uint64_t seed) {
     std::ranges::shuffle(sample.owners, random);
     std::ranges::shuffle(sample.port_use, random);
     std::ranges::shuffle(sample.failed_connects, random);
+    std::ranges::shuffle(sample.closes, random);
     std::ranges::shuffle(sample.cgroups, random);
     std::shuffle(sample.netns.begin() + 1, sample.netns.end(), random);
   }

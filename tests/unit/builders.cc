@@ -149,6 +149,7 @@ SampleBuilder::SampleBuilder() {
   cover("snapshot", "iter/tcp");
   cover("owners", "iter/task_file");
   cover("connects", "hook");
+  cover("state-changes", "hook");
   cover("cgroups", "cgroup v2");
   sample_.refusals = BufferRefusals{};
 }
