@@ -13,7 +13,7 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr std::size_t kLongestLine = 4096, kLongestValue = 200, kLongestPattern = 256;
+constexpr std::size_t kLongestValue = 200, kLongestPattern = 256;
 
 /// Both separators are allowed. If the first one is a dot the two are exchanged: a dot within a part is a slash then.
 std::string path_of(std::string_view key) {

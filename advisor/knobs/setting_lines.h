@@ -38,6 +38,9 @@ inline constexpr std::size_t kMostLinesOfKnob = 8;
 enum class Patterns : std::uint8_t { known, unknown };  ///< tuned reads the same files, and knows no patterns
 std::vector<SettingLine> setting_lines(std::span<const SettingText> files, Patterns patterns = Patterns::known);
 
+/// What follows in a line of such a file is not read.
+inline constexpr std::size_t kLongestLine = 4096;
+
 /// "… sysctl.net.core.somaxconn=1024 …"
 std::vector<SettingLine> command_line_settings(std::string_view command_line);
 

@@ -12,7 +12,7 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr std::size_t kLongestLine = 4096, kMostNames = 16, kLongestName = 128;
+constexpr std::size_t kMostNames = 16, kLongestName = 128;
 
 std::string_view bare(std::string_view text) {
   text = trimmed(text);

@@ -12,10 +12,7 @@ namespace tcpadvisor::cli {
 int run_doctor(const Options& options) {
   std::string privileges = privileges_text();  // before the collector drops what it does not need
   auto collector = open_collector(options, {});
-  if (!collector) {
-    print_error(collector.error());
-    return exit_code_of(collector.error());
-  }
+  if (!collector) return failed(collector.error());
   utsname name{};
   uname(&name);
   exported::Checkup checkup{name.nodename,

@@ -118,4 +118,9 @@ int exit_code_of(const Error& error) {
   return 1;
 }
 
+int failed(const Error& error) {
+  print_error(error);
+  return exit_code_of(error);
+}
+
 }  // namespace tcpadvisor::cli

@@ -31,5 +31,7 @@ Status write_stdout(std::string_view text, os::StopSignals* signals = nullptr);
 void print_error(const Error& error);
 /// 2 bad input, 4 not allowed or not offered here, 1 everything else.
 int exit_code_of(const Error& error);
+/// Prints that line; returns that code.
+int failed(const Error& error);
 
 }  // namespace tcpadvisor::cli

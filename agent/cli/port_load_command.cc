@@ -46,11 +46,6 @@ void show_progress(const std::string& text) {
   if (is_terminal(STDERR_FILENO)) fmt::print(stderr, "\r\033[K{}", text);
 }
 
-int failed(const Error& error) {
-  print_error(error);
-  return exit_code_of(error);
-}
-
 Result<port::Options> port_options(const std::vector<std::string>& settings) {
   std::vector<port::OptionSetting> wanted;
   for (const std::string& setting : settings) {

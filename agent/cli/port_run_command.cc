@@ -70,10 +70,7 @@ int run_port_script(const Options& options, os::StopSignals& signals) {
     return exit_code_of(script.error());
   }
   Result<std::unique_ptr<World>> world = open_world(script->transport);
-  if (!world) {
-    print_error(world.error());
-    return exit_code_of(world.error());
-  }
+  if (!world) return failed(world.error());
   Status written;
   auto write = [&](std::string_view text) {
     if (written) written = write_stdout(text);
@@ -102,14 +99,8 @@ int run_port_script(const Options& options, os::StopSignals& signals) {
     print_failure(*script, failure, last && !shown_above ? text.last_steps() : "");
   }
   if (int code = exit_code_after(signals); code != 0) return code;
-  if (result.error) {
-    print_error(*result.error);
-    return exit_code_of(*result.error);
-  }
-  if (!written) {
-    print_error(written.error());
-    return exit_code_of(written.error());
-  }
+  if (result.error) return failed(*result.error);
+  if (!written) return failed(written.error());
   return result.failures.empty() ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

@@ -81,10 +81,7 @@ int run_port_scenario(const Options& options, os::StopSignals& signals) {
   ScenarioPrinter print(options.port.json, is_terminal(STDOUT_FILENO));
   Status status = port::scenario::play(*scenario, wanted.play, signals, [&](const Told& told) { print(told); });
   if (int code = exit_code_after(signals); code != 0) return code;
-  if (!status) {
-    print_error(status.error());
-    return exit_code_of(status.error());
-  }
+  if (!status) return failed(status.error());
   return EXIT_SUCCESS;
 }
 

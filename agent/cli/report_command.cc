@@ -76,11 +76,6 @@ std::string text_of(const Report& report, const Options& options) {
       report, {.color = wants_color(color, STDOUT_FILENO), .whole = !to_stdout || !is_terminal(STDOUT_FILENO)});
 }
 
-int failed(const Error& error) {
-  print_error(error);
-  return exit_code_of(error);
-}
-
 }  // namespace
 
 int run_report(const Options& options, os::StopSignals& signals) {

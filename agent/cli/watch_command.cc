@@ -21,10 +21,7 @@ watch::Output output_of(const Options& options) {
 int run_watch(const Options& options, os::StopSignals& signals) {
   watch::Output output = output_of(options);
   auto collector = open_collector(options, {.show_all = true, .silent = output == watch::Output::screen});
-  if (!collector) {
-    print_error(collector.error());
-    return exit_code_of(collector.error());
-  }
+  if (!collector) return failed(collector.error());
   observe::ObserverOptions wanted;
   wanted.schedule = {.interval = interval_for(options), .length = options.watch.length};
   wanted.policy = options.policy;
@@ -41,10 +38,7 @@ int run_watch(const Options& options, os::StopSignals& signals) {
   live.tool_version = kVersion;
   auto complain = [](const std::string& text) { log(LogLevel::warning, text); };
   Status status = watch::run(observer, live, signals, complain);
-  if (!status) {
-    print_error(status.error());
-    return exit_code_of(status.error());
-  }
+  if (!status) return failed(status.error());
   return exit_code_after(signals);
 }
 

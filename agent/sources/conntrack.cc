@@ -29,7 +29,7 @@ std::unexpected<Error> bad_line(std::size_t line, std::string_view what) {
   return fail(ErrorCode::failed, fmt::format("nf_conntrack:{}: {}", line, what));
 }
 
-Result<std::uint64_t> read_number(const os::ProcRoot& root, std::string_view name) {
+Result<std::uint64_t> entries_in(const os::ProcRoot& root, std::string_view name) {
   std::string path = fmt::format("/proc/sys/net/netfilter/{}", name);
   auto text = root.read(path);
   if (!text) return std::unexpected(text.error());
@@ -69,11 +69,11 @@ Status parse_conntrack_stat(std::string_view text, Counters& into) {
 }
 
 Result<ConntrackFiles> read_conntrack(const os::ProcRoot& root, std::string_view net_dir) {
-  auto count = read_number(root, "nf_conntrack_count");
+  auto count = entries_in(root, "nf_conntrack_count");
   if (!count) return std::unexpected(count.error());
   ConntrackFiles files;
   files.table.count = *count;
-  if (auto max = read_number(root, "nf_conntrack_max")) files.table.max = *max;
+  if (auto max = entries_in(root, "nf_conntrack_max")) files.table.max = *max;
   if (*count == 0) return files;  // of many namespaces most track nothing, and cost no more than this
   auto text = root.read(fmt::format("{}/stat/nf_conntrack", net_dir));
   Status parsed = text ? parse_conntrack_stat(*text, files.counters) : Status(std::unexpected(text.error()));

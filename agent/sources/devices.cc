@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +18,7 @@
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "agent/os/proc_root.h"
+#include "agent/sources/netlink_bytes.h"
 
 namespace tcpadvisor::sources {
 namespace {
@@ -30,31 +30,14 @@ using Socket = std::unique_ptr<mnl_socket, CloseSocket>;
 
 constexpr std::size_t kBufferBytes = 64 * 1024;
 
-using Bytes = std::span<const std::byte>;
-
-/// The first sizeof(T) bytes; nothing if there are fewer.
-template <typename T>
-std::optional<T> read_as(Bytes bytes) {
-  if (bytes.size() < sizeof(T)) return std::nullopt;
-  T out;
-  std::memcpy(&out, bytes.data(), sizeof out);
-  return out;
-}
-
 /// Calls each(type, bytes) for every attribute; stops at one that does not fit.
 template <typename Each>
 void each_attribute(Bytes bytes, Each each) {
-  while (auto head = read_as<nlattr>(bytes)) {
+  while (auto head = value_at<nlattr>(bytes)) {
     if (head->nla_len < sizeof(nlattr) || head->nla_len > bytes.size()) return;
     each(head->nla_type & NLA_TYPE_MASK, bytes.subspan(sizeof(nlattr), head->nla_len - sizeof(nlattr)));
     bytes = bytes.subspan(std::min<std::size_t>(NLA_ALIGN(head->nla_len), bytes.size()));
   }
-}
-
-std::string text_of(Bytes bytes) {
-  std::string out(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  out.resize(std::min(out.find('\0'), out.size()));
-  return printable(out);
 }
 
 Status ask(mnl_socket* socket, std::uint16_t type, std::size_t family_bytes) {
@@ -94,17 +77,17 @@ std::uint64_t dropped(const Device& device) {
 }  // namespace
 
 void add_link(Bytes payload, DevicesByIndex& devices) {
-  auto head = read_as<ifinfomsg>(payload);
+  auto head = value_at<ifinfomsg>(payload);
   if (!head) return;
   Device device;
   each_attribute(payload.subspan(std::min<std::size_t>(NLMSG_ALIGN(sizeof(ifinfomsg)), payload.size())),
                  [&](int type, Bytes bytes) {
                    if (type == IFLA_IFNAME) device.name = text_of(bytes);
-                   if (type == IFLA_MTU) device.mtu = read_as<std::uint32_t>(bytes).value_or(0);
+                   if (type == IFLA_MTU) device.mtu = value_at<std::uint32_t>(bytes).value_or(0);
                    if (type == IFLA_QDISC) device.qdisc = text_of(bytes);
                    if (type != IFLA_STATS64) return;
                    auto number = [&](std::size_t at) {
-                     return at < bytes.size() ? read_as<std::uint64_t>(bytes.subspan(at)) : std::nullopt;
+                     return at < bytes.size() ? value_at<std::uint64_t>(bytes.subspan(at)) : std::nullopt;
                    };
                    device.tx_packets = number(offsetof(rtnl_link_stats64, tx_packets));
                    device.tx_dropped = number(offsetof(rtnl_link_stats64, tx_dropped));
@@ -114,13 +97,13 @@ void add_link(Bytes payload, DevicesByIndex& devices) {
 }
 
 void add_qdisc(Bytes payload, DevicesByIndex& devices) {
-  auto head = read_as<tcmsg>(payload);
+  auto head = value_at<tcmsg>(payload);
   if (!head || head->tcm_parent != TC_H_ROOT) return;
   auto device = devices.find(head->tcm_ifindex);
   if (device == devices.end()) return;
   auto queue = [&](int type, Bytes bytes) {
     if (type != TCA_STATS_QUEUE) return;
-    auto counts = read_as<gnet_stats_queue>(bytes);
+    auto counts = value_at<gnet_stats_queue>(bytes);
     if (!counts) return;
     device->second.qdisc_drops = counts->drops;
     device->second.qdisc_overlimits = counts->overlimits;

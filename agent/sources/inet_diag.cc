@@ -13,26 +13,10 @@
 #include <cstring>
 #include <string_view>
 
-#include "advisor/base/text.h"
+#include "agent/sources/netlink_bytes.h"
 
 namespace tcpadvisor::sources {
 namespace {
-
-using Bytes = std::span<const std::byte>;
-
-/// Copies the value at `offset`, or nothing when the bytes end before it.
-template <typename T>
-std::optional<T> value_at(Bytes bytes, std::size_t offset) {
-  if (bytes.size() < offset + sizeof(T)) return std::nullopt;
-  T value;
-  std::memcpy(&value, bytes.data() + offset, sizeof value);
-  return value;
-}
-
-std::string text_of(Bytes bytes) {
-  std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  return printable(text.substr(0, text.find('\0')));
-}
 
 template <typename T>
 std::optional<T> unless_zero(std::optional<T> value) {
