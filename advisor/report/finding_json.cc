@@ -265,4 +265,16 @@ json to_json(const Finding& finding) {
   return out;
 }
 
+json to_json(const std::vector<NotListed>& not_listed) {
+  json all = json::array();
+  for (const NotListed& more : not_listed) {
+    all.push_back({{"id", more.id},
+                   {"severity", name_of(more.severity)},
+                   {"findings", more.findings},
+                   {"sockets", more.sockets},
+                   {"explained", more.explained}});
+  }
+  return all;
+}
+
 }  // namespace tcpadvisor

@@ -5,13 +5,16 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "advisor/rules/finding.h"
+#include "advisor/verdict/listing.h"
 
 namespace tcpadvisor {
 
 nlohmann::json to_json(const Finding& finding);
 nlohmann::json to_json(const OwnerGroup& group);
+nlohmann::json to_json(const std::vector<NotListed>& not_listed);
 
 std::string_view name_of(Severity severity);      ///< "critical", "warning", "info"
 std::string_view name_of(Confidence confidence);  ///< "high", "medium", "low"

@@ -46,6 +46,7 @@ std::string report_as_json(const Report& report, const ReportStyle&) {
   for (const char* list : {"findings", "checked_and_fine", "not_assessed", "not_recommended"})
     out[list] = json::array();
   for (const Finding& finding : verdict.findings) out["findings"].push_back(to_json(finding));
+  out["not_listed"] = to_json(verdict.not_listed);
   for (const CheckedAndFine& fine : verdict.checked_and_fine) {
     out["checked_and_fine"].push_back({{"id", fine.id}, {"metric", fine.metric}, {"value", fine.value}});
   }

@@ -196,8 +196,8 @@ std::string lost_line(const Report& report) {
 }
 
 /// The answer before all others. "Nothing to repair" is said only of what was seen.
-std::string in_one_line(const Verdict& verdict, std::size_t serious) {
-  if (serious > 0) return counted(serious, "finding") + " to act on";
+std::string in_one_line(const Verdict& verdict) {
+  if (const std::uint64_t serious = to_act_on(verdict); serious > 0) return counted(serious, "finding") + " to act on";
   if (!verdict.could_see) return "could not see: no namespace that was chosen could be read";
   if (!verdict.enough_data) return "not enough data: observe for longer";
   std::size_t things = unseen(verdict);
@@ -207,9 +207,7 @@ std::string in_one_line(const Verdict& verdict, std::size_t serious) {
 
 void add_header(std::vector<std::string>& out, const Report& report) {
   const Verdict& verdict = report.verdict;
-  std::size_t serious = static_cast<std::size_t>(std::ranges::count_if(
-      verdict.findings, [](const Finding& finding) { return finding.severity != Severity::info; }));
-  out.push_back(fmt::format("tcpadvisor {}: {}", report.tool_version, in_one_line(verdict, serious)));
+  out.push_back(fmt::format("tcpadvisor {}: {}", report.tool_version, in_one_line(verdict)));
   add_labelled(out, "Host",
                fmt::format("{}, Linux {}, {}, {}", report.host.name, report.host.kernel,
                            counted(report.host.cpus, "CPU"), human_bytes(report.host.mem_bytes)),
@@ -231,6 +229,14 @@ void add_list(std::vector<std::string>& out, const std::string& heading,
     std::vector<std::string> parts = wrapped(fmt::format("{}: {}", name, text), kWidth - 4);
     for (std::size_t i = 0; i < parts.size(); ++i) out.push_back(fmt::format("  {}{}", i == 0 ? "" : "  ", parts[i]));
   }
+}
+
+std::string not_listed_text(const NotListed& more) {
+  std::string out = fmt::format("{} more of severity {}, about {}", with_commas(more.findings), name_of(more.severity),
+                                counted(more.sockets, "socket"));
+  if (more.explained > 0)
+    out += fmt::format("; {} of them have a cause in another finding", with_commas(more.explained));
+  return out;
 }
 
 /// The same reason for many rules is said once.
@@ -257,10 +263,12 @@ std::string report_as_text(const Report& report, const ReportStyle& style) {
     out.push_back("");
     std::ranges::copy(finding_lines(finding, style), std::back_inserter(out));
   }
-  std::vector<std::pair<std::string, std::string>> fine, advice;
+  std::vector<std::pair<std::string, std::string>> more, fine, advice;
+  for (const NotListed& part : verdict.not_listed) more.emplace_back(part.id, not_listed_text(part));
   for (const CheckedAndFine& part : verdict.checked_and_fine)
     fine.emplace_back(part.id, part.metric + ": " + part.value);
   for (const NotRecommended& part : verdict.not_recommended) advice.emplace_back(part.advice, part.why);
+  add_list(out, "NOT LISTED", more);
   add_list(out, "CHECKED AND FINE", fine);
   add_list(out, "NOT ASSESSED", by_reason(verdict.not_assessed));
   add_list(out, "NOT RECOMMENDED", advice);

@@ -91,20 +91,26 @@ std::string code_step(const Connections& connections, const std::vector<const So
   return remotes.empty() ? "" : "look at the code that talks to " + remotes;
 }
 
-Finding start(const Window& window, const Policy& policy, const Holding& holding, std::uint64_t threshold) {
+Finding start(const Holding& holding) {
   Finding finding;
   finding.id = "close-wait-leak";
   finding.scope = holding.scope;
   finding.finding_class = FindingClass::application;
-  finding.evidence = leak_evidence(window, policy, holding, "close_wait", threshold);
-  finding.not_useful = kNoSysctlClosesThem;
   return finding;
 }
 
+void add_evidence(const Window& window, const Policy& policy, const Holding& holding, std::uint64_t threshold,
+                  Finding& finding) {
+  finding.evidence = leak_evidence(window, policy, holding, "close_wait", threshold);
+  finding.not_useful = kNoSysctlClosesThem;
+}
+
 Finding pool_of(const Window& window, const Policy& policy, const Holding& holding, const Course& course,
-                std::uint64_t threshold) {
-  Finding finding = start(window, policy, holding, threshold);
+                std::uint64_t threshold, Telling& telling) {
+  Finding finding = start(holding);
   finding.severity = Severity::info;
+  if (telling.too_many(finding)) return finding;
+  add_evidence(window, policy, holding, threshold, finding);
   std::string who = process_text(finding.scope);
   finding.title = fmt::format("{} keeps {} whose peers have closed, as an idle pool does", who,
                               counted(holding.count, "connection"));
@@ -195,12 +201,15 @@ void add_sweeps(const Window& window, const Sweeps& sweeps, Finding& finding) {
 }
 
 Finding leak_of(const Window& window, const Policy& policy, const Holding& holding, const Course& course,
-                std::uint64_t threshold) {
+                std::uint64_t threshold, Telling& telling) {
   const Sample& now = window.latest();
-  Finding finding = start(window, policy, holding, threshold);
+  Finding finding = start(holding);
+  if (course.sweeps) finding.scope.count = std::max(holding.count, to_u64(course.sweeps->peak));
+  weigh(policy, holding, course, finding);
+  if (telling.too_many(finding)) return finding;
+  add_evidence(window, policy, holding, threshold, finding);
   std::string who = process_text(finding.scope);
   if (course.sweeps) {
-    finding.scope.count = std::max(holding.count, to_u64(course.sweeps->peak));
     finding.title = fmt::format("{} leaves up to {} open whose peers have closed, and sweeps them up now and then", who,
                                 counted(finding.scope.count, "socket"));
     add_sweeps(window, *course.sweeps, finding);
@@ -212,7 +221,6 @@ Finding leak_of(const Window& window, const Policy& policy, const Holding& holdi
                                             : "does not close",
                                 counted(holding.count, "socket"));
   }
-  weigh(policy, holding, course, finding);
   finding.meaning =
       fmt::format(
           "The peers have closed their end; each socket keeps a descriptor and kernel memory until {} calls "
@@ -298,6 +306,7 @@ Outcome judge_close_wait_leak(const Evidence& in) {
   if (std::string problem = snapshot_problem(now); !problem.empty()) return Outcome::unknown(problem);
 
   Outcome outcome;
+  Telling telling;
   std::uint64_t old = 0, undecided = 0, undecided_others = 0;
   std::string undecided_who;
   std::vector<Holding> all = holdings(window, policy, TcpState::close_wait);
@@ -311,8 +320,8 @@ Outcome judge_close_wait_leak(const Evidence& in) {
     Course course = course_of(window, policy, holding, threshold);
     if (holding.old >= threshold || course.sweeps) {
       outcome.findings.push_back(is_pool(policy, holding, course) && !course.sweeps
-                                     ? pool_of(window, policy, holding, course, threshold)
-                                     : leak_of(window, policy, holding, course, threshold));
+                                     ? pool_of(window, policy, holding, course, threshold, telling)
+                                     : leak_of(window, policy, holding, course, threshold, telling));
     } else if (add_sat(holding.old, holding.persisted) >= threshold) {
       undecided = add_sat(undecided, holding.persisted);
       if (undecided_who.empty()) {
@@ -329,8 +338,8 @@ Outcome judge_close_wait_leak(const Evidence& in) {
     if (family.old < policy.min_count || family.counts.size() < kSteadySamples) continue;
     Course course = course_of(window, policy, family, policy.min_count);
     outcome.findings.push_back(is_pool(policy, family, course)
-                                   ? pool_of(window, policy, family, course, policy.min_count)
-                                   : leak_of(window, policy, family, course, policy.min_count));
+                                   ? pool_of(window, policy, family, course, policy.min_count, telling)
+                                   : leak_of(window, policy, family, course, policy.min_count, telling));
   }
   std::uint64_t unknown = 0, total = 0, rows = 0;
   for (const NetnsSample& netns : now.netns) total = add_sat(total, netns.states[index_of(TcpState::close_wait)].count);

@@ -17,12 +17,13 @@
 namespace tcpadvisor {
 namespace {
 
-Finding held_finding(const Window& window, const Policy& policy, const Holding& holding) {
+Finding held_finding(const Window& window, const Policy& policy, const Holding& holding, Telling& telling) {
   Finding finding;
   finding.id = "fin-wait2-app-held";
   finding.severity = Severity::warning;
   finding.finding_class = FindingClass::application;
   finding.scope = holding.scope;
+  if (telling.too_many(finding)) return finding;
   finding.title = fmt::format("{} holds {} that it has shut down for sending", process_text(finding.scope),
                               counted(holding.count, "socket"));
   finding.confidence_why = fmt::format("{} are older than {} and still have a descriptor, so no timer ends them",
@@ -60,11 +61,12 @@ Outcome judge_fin_wait2_app_held(const Evidence& in) {
   const Sample& now = window.latest();
   if (std::string problem = snapshot_problem(now); !problem.empty()) return Outcome::unknown(problem);
   Outcome outcome;
+  Telling telling;
   std::uint64_t old = 0;
   for (const Holding& holding : holdings(window, policy, TcpState::fin_wait_2)) {
     old = add_sat(old, holding.old);
     if (holding.old >= policy.min_count) {
-      outcome.findings.push_back(held_finding(window, policy, holding));
+      outcome.findings.push_back(held_finding(window, policy, holding, telling));
     } else if (add_sat(holding.old, holding.persisted) >= policy.min_count) {
       outcome.not_assessed = fmt::format("{} of {} stayed for all the {} that we watched: observe for {} or longer",
                                          counted(holding.persisted, "FIN_WAIT_2 socket"), process_text(holding.scope),

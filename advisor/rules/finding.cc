@@ -3,6 +3,11 @@
 
 namespace tcpadvisor {
 
+bool Telling::too_many(Finding& finding) {
+  finding.brief = ++told_[static_cast<std::size_t>(finding.severity)] > kToldOneByOne;
+  return finding.brief;
+}
+
 std::string_view name_of(ScopeKind kind) {
   switch (kind) {
     case ScopeKind::host:

@@ -2,6 +2,8 @@
 // What a rule says. The JSON form is the contract of `report --format json` (docs/report.schema.json).
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -90,6 +92,21 @@ struct Finding {
   Recommendation recommendation;
   std::vector<NotUseful> not_useful;
   std::vector<std::string> references;
+  /// One of more than a report lists (Telling): only id, severity, class and scope are there, and what relations add.
+  bool brief = false;
+};
+
+/// How many findings of one rule and severity are told one by one. Thousands of processes may share a fault: nobody
+/// reads the last of them, and their words would cost more than all judging. The first are those a rule looks at first,
+/// most often the largest.
+inline constexpr std::size_t kToldOneByOne = 256;
+class Telling {
+ public:
+  /// Counts a finding whose severity stands. True: it is one too many, stays brief, and is only counted in the verdict.
+  bool too_many(Finding& finding);
+
+ private:
+  std::array<std::size_t, 3> told_{};  ///< by severity
 };
 
 }  // namespace tcpadvisor

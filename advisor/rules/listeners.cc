@@ -55,50 +55,57 @@ bool stays_full(const Evidence& in, const QueueHistory& queue) {
          queue.full_s + in.window.interval_s() / 2 >= needed_s;
 }
 
+Finding slow_finding(const Evidence& in, const QueueHistory& queue, Telling& telling) {
+  const Window& window = in.window;
+  const SocketRow& listener = *queue.listener;
+  Finding finding;
+  finding.id = "accept-queue-app-slow";
+  finding.severity = Severity::critical;
+  finding.finding_class = FindingClass::application;
+  finding.scope = scope_of_listener(window.latest(), listener);
+  const WorkerPool pool = worker_pool(window.connections(), listener);
+  if (pool.halted()) name_worker(pool, finding.scope);
+  if (telling.too_many(finding)) return finding;
+  finding.title = fmt::format("{} accepts too slowly on {}: its queue is full and drops connections",
+                              process_text(finding.scope), port_text(listener));
+  finding.confidence_why = "full in most samples, and this listener's own drop counter moved";
+  add_queue_evidence(in, queue, finding);
+  finding.meaning = fmt::format(
+      "New connections wait for accept() and are dropped when {} wait already; clients retry "
+      "after 1 s, 3 s, 7 s, or believe that they are connected.",
+      with_commas(*listener.accept_limit));
+  Recommendation& cure = finding.recommendation;
+  cure.kind = RecommendationKind::application;
+  cure.text = "Fix the application: accept faster (more accepting threads or SO_REUSEPORT, less work per accept).";
+  if (pool.busy()) {
+    say_busy(pool, finding);
+  } else {
+    cure.steps.push_back(step_to_see_why(listener));
+    say_own_limit(window.connections(), listener, finding);
+  }
+  if (service_is_missing(listener)) say_service_is_missing(window.latest(), listener, finding);
+  cure.steps.push_back("keep the backlog below what it accepts in one second: a longer queue only adds waiting");
+  cure.verify = fmt::format("{}ss -ltn 'sport = :{}': Recv-Q below half of Send-Q, no new drops",
+                            in_netns(window.latest(), listener.netns), listener.local.port);
+  finding.not_useful = {
+      {"net.core.somaxconn", "the queue is full because it is not emptied; a longer one adds delay, not capacity"},
+      {"net.ipv4.tcp_max_syn_backlog", "limits half-open connections, not those that wait for accept()"},
+      {"net.ipv4.tcp_abort_on_overflow", "turns waiting into resets for users"},
+  };
+  return finding;
+}
+
 Outcome judge_accept_queue_app_slow(const Evidence& in) {
   const Window& window = in.window;
   const std::vector<QueueHistory>& queues = in.accept_queues();
   Outcome outcome;
+  Telling telling;
   outcome.not_assessed = listener_problem(window, queues);
   double fullest = 0;
   for (const QueueHistory& queue : queues) {
     fullest = std::max(fullest, queue.fill.last());
-    if (!queue.known() || !stays_full(in, queue) || *queue.drops <= 0) continue;
-    const SocketRow& listener = *queue.listener;
-    Finding finding;
-    finding.id = "accept-queue-app-slow";
-    finding.severity = Severity::critical;
-    finding.finding_class = FindingClass::application;
-    finding.scope = scope_of_listener(window.latest(), listener);
-    const WorkerPool pool = worker_pool(window.connections(), listener);
-    if (pool.halted()) name_worker(pool, finding.scope);
-    finding.title = fmt::format("{} accepts too slowly on {}: its queue is full and drops connections",
-                                process_text(finding.scope), port_text(listener));
-    finding.confidence_why = "full in most samples, and this listener's own drop counter moved";
-    add_queue_evidence(in, queue, finding);
-    finding.meaning = fmt::format(
-        "New connections wait for accept() and are dropped when {} wait already; clients retry "
-        "after 1 s, 3 s, 7 s, or believe that they are connected.",
-        with_commas(*listener.accept_limit));
-    Recommendation& cure = finding.recommendation;
-    cure.kind = RecommendationKind::application;
-    cure.text = "Fix the application: accept faster (more accepting threads or SO_REUSEPORT, less work per accept).";
-    if (pool.busy()) {
-      say_busy(pool, finding);
-    } else {
-      cure.steps.push_back(step_to_see_why(listener));
-      say_own_limit(window.connections(), listener, finding);
-    }
-    if (service_is_missing(listener)) say_service_is_missing(window.latest(), listener, finding);
-    cure.steps.push_back("keep the backlog below what it accepts in one second: a longer queue only adds waiting");
-    cure.verify = fmt::format("{}ss -ltn 'sport = :{}': Recv-Q below half of Send-Q, no new drops",
-                              in_netns(window.latest(), listener.netns), listener.local.port);
-    finding.not_useful = {
-        {"net.core.somaxconn", "the queue is full because it is not emptied; a longer one adds delay, not capacity"},
-        {"net.ipv4.tcp_max_syn_backlog", "limits half-open connections, not those that wait for accept()"},
-        {"net.ipv4.tcp_abort_on_overflow", "turns waiting into resets for users"},
-    };
-    outcome.findings.push_back(std::move(finding));
+    if (queue.known() && stays_full(in, queue) && *queue.drops > 0)
+      outcome.findings.push_back(slow_finding(in, queue, telling));
   }
   return Outcome::of(std::move(outcome.findings), std::move(outcome.not_assessed), "fullest accept queue",
                      fmt::format("{:.0f} % of its limit ({})", fullest * 100, counted(queues.size(), "listener")));

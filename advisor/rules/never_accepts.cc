@@ -123,7 +123,7 @@ bool moves(const Connections& connections, const Waiting& waiting, const Arrival
   return all[waiting.listener->netns] == (may_have_accepted(connections, *waiting.listener) ? 1u : 0u);
 }
 
-Finding finding_for(const Evidence& in, const Waiting& waiting, bool none_accepted) {
+Finding finding_for(const Evidence& in, const Waiting& waiting, bool none_accepted, Telling& telling) {
   const Window& window = in.window;
   const SocketRow& listener = *waiting.listener;
   Finding finding;
@@ -133,6 +133,7 @@ Finding finding_for(const Evidence& in, const Waiting& waiting, bool none_accept
   finding.scope = scope_of_listener(in.now(), listener);
   const WorkerPool pool = worker_pool(window.connections(), listener);
   if (pool.halted()) name_worker(pool, finding.scope);
+  if (telling.too_many(finding)) return finding;
   finding.title =
       fmt::format("{} does not accept on {}: {} for {} and more", process_text(finding.scope), port_text(listener),
                   counted(to_u64(waiting.least), "connection") + (waiting.least == 1 ? " waits" : " wait"),
@@ -205,13 +206,14 @@ Outcome judge_never_accepts(const Evidence& in) {
     if (came.size() >= 2) here.came = came.increase();
   }
   std::vector<Finding> findings;
+  Telling telling;
   const UnacceptedAt waiting_now = found.empty() ? UnacceptedAt{} : unaccepted(window, look_s);
   MayHaveAccepted all = found.empty() ? MayHaveAccepted{} : that_may_have_accepted(window.connections());
   for (Waiting& waiting : found) {
     waiting.taken = accepted_from(window, waiting, waiting_now);
     const Arrivals& here = arrivals[waiting.listener->netns];
     if (!moves(window.connections(), waiting, here, all))
-      findings.push_back(finding_for(in, waiting, here.came && here.accepted() <= 0));
+      findings.push_back(finding_for(in, waiting, here.came && here.accepted() <= 0, telling));
   }
   return Outcome::of(std::move(findings), std::move(not_assessed),
                      "listeners whose queue held connections all the time",

@@ -5,10 +5,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <map>
 #include <string>
 #include <string_view>
-#include <utility>
+#include <vector>
 
 #include "advisor/base/text.h"
 
@@ -16,22 +15,23 @@ namespace tcpadvisor {
 namespace {
 
 /// ":8443" if somebody listens there: an ephemeral port would be another one next time.
-std::string service_port(const Connections& connections, const Scope& scope) {
+std::string_view service_port(const Connections& connections, const Scope& scope) {
   std::size_t colon = scope.local.rfind(':');
   if (colon == std::string::npos) return "";
-  std::string port = scope.local.substr(colon);
-  auto number = parse_u64(std::string_view(port).substr(1));
+  const std::string_view port = std::string_view(scope.local).substr(colon);
+  auto number = parse_u64(port.substr(1));
   bool is_port = number && *number <= UINT16_MAX;
   return is_port && !connections.listeners(scope.netns, static_cast<std::uint16_t>(*number)).empty() ? port : "";
 }
 
 /// Each part by its name, so that neither the order in which a rule measures nor the order of an enum has a say.
-std::string identity_of(const Connections& connections, const Finding& finding) {
+void write_identity(const Connections& connections, const Finding& finding, std::string& out) {
   const Scope& scope = finding.scope;
-  std::string port = service_port(connections, scope);
-  std::string out = fmt::format("rule={}", finding.id);
+  const std::string_view port = service_port(connections, scope);
+  out = "rule=";
+  out += finding.id;
   auto add = [&](std::string_view name, std::string_view value) {
-    if (!value.empty()) out += fmt::format("\n{}={}", name, value);
+    if (!value.empty()) out.append("\n").append(name).append("=").append(value);
   };
   add("topic", finding.topic);
   add("scope", name_of(scope.kind));
@@ -40,29 +40,43 @@ std::string identity_of(const Connections& connections, const Finding& finding) 
   add("cgroup", scope.cgroup);
   add("port", port);
   if (port.empty()) add("remote", scope.remote);
-  return out;
 }
+
+/// In the order of numbering: those that are alike are numbered by their process.
+struct Known {
+  std::uint64_t hash = 0;
+  Pid pid = 0;
+  std::size_t index = 0;
+  auto operator<=>(const Known&) const = default;
+};
 
 }  // namespace
 
 std::uint64_t subject_of(const Connections& connections, const Finding& finding) {
-  return stable_hash(fmt::format("{}\npid={}", identity_of(connections, finding), finding.scope.pid.value_or(0)));
+  std::string identity;
+  write_identity(connections, finding, identity);
+  return stable_hash(identity.append("\npid=").append(fmt::to_string(finding.scope.pid.value_or(0))));
 }
 
 void set_instances(const Connections& connections, std::vector<Finding>& findings) {
-  // By hash first: thousands of long texts begin alike.
-  std::map<std::pair<std::uint64_t, std::string>, std::vector<Finding*>> equal;
-  for (Finding& finding : findings) {
-    std::string identity = identity_of(connections, finding);
-    const std::uint64_t hash = stable_hash(identity);
-    equal[{hash, std::move(identity)}].push_back(&finding);
+  std::vector<Known> all;
+  all.reserve(findings.size());
+  std::string identity;  // one for all of them: there may be thousands
+  for (std::size_t i = 0; i < findings.size(); ++i) {
+    write_identity(connections, findings[i], identity);
+    all.push_back({.hash = stable_hash(identity), .pid = findings[i].scope.pid.value_or(0), .index = i});
   }
-  for (auto& [key, same] : equal) {
-    const auto& [hash, identity] = key;
-    std::ranges::stable_sort(same, {}, [](const Finding* finding) { return finding->scope.pid.value_or(0); });
-    for (std::size_t i = 0; i < same.size(); ++i) {
-      same[i]->instance = hex64(i == 0 ? hash : stable_hash(fmt::format("{}\nnumber={}", identity, i + 1)));
+  std::ranges::sort(all);
+  std::size_t number = 0;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    Finding& finding = findings[all[i].index];
+    number = i > 0 && all[i - 1].hash == all[i].hash ? number + 1 : 1;
+    std::uint64_t hash = all[i].hash;
+    if (number > 1) {
+      write_identity(connections, finding, identity);
+      hash = stable_hash(fmt::format("{}\nnumber={}", identity, number));
     }
+    finding.instance = hex64(hash);
   }
 }
 

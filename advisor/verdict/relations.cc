@@ -125,6 +125,7 @@ void apply(const ExplainedBy& relation, std::string_view rule, const Candidates&
     if (!effect->cause.empty()) continue;
     effect->cause = cause->instance;
     explained.emplace(effect, cause);
+    if (effect->brief) continue;
     add_why(*effect, filled(relation.why, *cause, links));
     if (!relation.fix_first.empty()) {
       effect->recommendation = fix_first(*effect, filled(relation.fix_first, *cause, links));
@@ -170,6 +171,7 @@ void link_to_the_end(std::vector<Finding>& findings, const Explained& explained)
     const Finding* end = ends.of(&effect);
     if (end == nullptr || end == first->second) continue;
     effect.cause = end->instance;
+    if (effect.brief) continue;
     add_why(effect, fmt::format("behind that is {} of {}", end->id, who_of(*end)));
   }
 }

@@ -25,6 +25,7 @@ void Standing::add(const Connections& connections, std::string_view rule, const 
   if (findings.empty()) return;
   OfRule& stands = by_rule_[std::string(rule)];
   for (const Finding& finding : findings) {
+    if (finding.brief) continue;
     const One one{.severity = finding.severity, .setting = setting_of(finding)};
     auto [at, is_new] = stands.try_emplace(subject_of(connections, finding), one);
     if (!is_new) at->second.severity = std::max(at->second.severity, one.severity);

@@ -21,7 +21,8 @@ namespace tcpadvisor {
 class Standing {
  public:
   bool empty() const { return by_rule_.empty(); }
-  /// What a rule has said, before any other finding explains it or takes its place.
+  /// What a rule has said, before any other finding explains it or takes its place. What is only counted (brief) does
+  /// not stand.
   void add(const Connections& connections, std::string_view rule, const std::vector<Finding>& findings);
 
   /// What the rule says of this evidence, and of its findings that stand those that are not yet beyond the lower marks.

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include "advisor/base/saturate.h"
 #include "advisor/base/sort.h"
 #include "advisor/base/text.h"
 #include "advisor/knobs/knobs.h"
@@ -124,6 +125,7 @@ void add_fine(const Rule& rule, Outcome& outcome, const Unread& unread, Verdict&
 /// What people know about the process of a finding beside its pid, and what there is to say where there is none.
 void say_who(const Window& window, std::vector<Finding>& findings) {
   for (Finding& finding : findings) {
+    if (finding.brief) continue;
     Scope& scope = finding.scope;
     const OwnerTotals* owner = scope.pid ? window.connections().owner(*scope.pid) : nullptr;
     bool by_owner = owner != nullptr && owner->comm == scope.comm && !owner->cgroup.empty();
@@ -186,14 +188,16 @@ Verdict judge(const Window& window, const Policy& policy, const Standing& before
   for (const Rule& rule : all_rules()) {
     Policy own = policy.of(rule.id);
     Outcome outcome = before.judged(rule, whole, own);
-    verdict.standing.add(window.connections(), rule.id, outcome.findings);
     if (std::string why = unseen_sockets(rule, window.latest(), unlisted);
         outcome.not_assessed.empty() && !why.empty()) {
       outcome.not_assessed = std::move(why);
       outcome.fine_metric.clear();
     }
+    leave_brief(outcome.findings);
+    verdict.standing.add(window.connections(), rule.id, outcome.findings);
     for (Finding& finding : outcome.findings) {
-      if (finding.references.empty()) finding.references.assign(rule.references.begin(), rule.references.end());
+      if (finding.references.empty() && !finding.brief)
+        finding.references.assign(rule.references.begin(), rule.references.end());
     }
     found.push_back(std::move(outcome.findings));
     if (!outcome.fine_metric.empty()) add_fine(rule, outcome, unread, verdict);
@@ -212,6 +216,7 @@ Verdict judge(const Window& window, const Policy& policy, const Standing& before
   set_instances(window.connections(), verdict.findings);
   relate(window, verdict.findings);
   one_per_knob(whole, verdict.findings);
+  verdict.not_listed = take_out_brief(verdict.findings);
   say_who_set_it(window, verdict.findings);
   sort_findings(verdict.findings);
   verdict.not_recommended = folk_advice(window.latest());
@@ -226,6 +231,7 @@ Status select(Verdict& verdict, const std::vector<std::string>& only, const std:
     return !chosen || std::ranges::find(skip, id) != skip.end();
   };
   std::erase_if(verdict.findings, [&](const Finding& finding) { return unwanted(finding.id); });
+  std::erase_if(verdict.not_listed, [&](const NotListed& more) { return unwanted(more.id); });
   std::erase_if(verdict.checked_and_fine, [&](const CheckedAndFine& fine) { return unwanted(fine.id); });
   // A namespace that could not be read concerns every rule.
   std::erase_if(verdict.not_assessed,
@@ -235,11 +241,19 @@ Status select(Verdict& verdict, const std::vector<std::string>& only, const std:
 
 int exit_code(const Verdict& verdict) {
   auto any = [&](Severity severity) {
-    return std::ranges::find(verdict.findings, severity, &Finding::severity) != verdict.findings.end();
+    return std::ranges::find(verdict.findings, severity, &Finding::severity) != verdict.findings.end() ||
+           std::ranges::find(verdict.not_listed, severity, &NotListed::severity) != verdict.not_listed.end();
   };
   if (any(Severity::critical)) return 11;
   if (any(Severity::warning)) return 10;
   return verdict.enough_data && verdict.could_see ? 0 : 12;
+}
+
+std::uint64_t to_act_on(const Verdict& verdict) {
+  auto counts = [](const auto& one) { return one.severity != Severity::info; };
+  auto sum = static_cast<std::uint64_t>(std::ranges::count_if(verdict.findings, counts));
+  for (const NotListed& more : verdict.not_listed) sum = add_sat(sum, counts(more) ? more.findings : 0);
+  return sum;
 }
 
 std::size_t unseen(const Verdict& verdict) {

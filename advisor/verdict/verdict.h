@@ -8,6 +8,7 @@
 #include "advisor/evidence/window.h"
 #include "advisor/rules/finding.h"
 #include "advisor/rules/policy.h"
+#include "advisor/verdict/listing.h"
 #include "advisor/verdict/standing.h"
 
 namespace tcpadvisor {
@@ -28,7 +29,8 @@ struct NotRecommended {
 };
 
 struct Verdict {
-  std::vector<Finding> findings;  ///< most severe first; within a severity applications, memory, then the rest
+  std::vector<Finding> findings;      ///< most severe first; within a severity applications, memory, then the rest
+  std::vector<NotListed> not_listed;  ///< what one rule found beyond kToldOneByOne
   std::vector<CheckedAndFine> checked_and_fine;
   std::vector<NotAssessed> not_assessed;
   std::vector<NotRecommended> not_recommended;
@@ -42,6 +44,9 @@ Verdict judge(const Window& window, const Policy& policy, const Standing& before
 
 /// Keeps only the rules of `only` (all if empty) without those of `skip`; an id that no rule has is bad_input.
 Status select(Verdict& verdict, const std::vector<std::string>& only, const std::vector<std::string>& skip);
+
+/// How many findings are more than info, listed or not.
+std::uint64_t to_act_on(const Verdict& verdict);
 
 /// How many things that matter could not be judged.
 std::size_t unseen(const Verdict& verdict);

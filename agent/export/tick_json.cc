@@ -81,6 +81,8 @@ constexpr Value<Tick> kTick[] = {
     {"build_up", list, "", "sockets of one owner in one state that they should only pass through",
      [](const Tick& tick) { return build_up_json(tick.seen); }},
     {"findings", list, "", "as in a report, docs/report.schema.json", findings_of},
+    {"not_listed", list, "", "findings that are counted instead of listed, as in a report",
+     [](const Tick& tick) { return to_json(tick.seen.verdict.not_listed); }},
 };
 
 }  // namespace

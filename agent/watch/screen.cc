@@ -8,6 +8,7 @@
 #include <ranges>
 
 #include "advisor/base/columns.h"
+#include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "agent/watch/header.h"
 #include "agent/watch/help.h"
@@ -34,7 +35,10 @@ Line tabs_line(const Picture& picture, const View& view, const Table& table) {
     line.add(fmt::format("{}{}{}", chosen ? "[" : "", name_of(static_cast<List>(i), view), chosen ? "]" : ""),
              chosen ? Attr::title : Attr::normal);
     if (static_cast<List>(i) == List::findings && !picture.verdict.findings.empty()) {
-      line.add(fmt::format(" {}", picture.verdict.findings.size()), worst_of(picture.verdict.findings));
+      std::uint64_t more = 0;
+      for (const NotListed& part : picture.verdict.not_listed) more = add_sat(more, part.findings);
+      line.add(fmt::format(" {}{}", picture.verdict.findings.size(), more > 0 ? "+" + with_commas(more) : ""),
+               worst_of(picture.verdict.findings));
     }
     line.add("  ");
   }

@@ -33,7 +33,11 @@ double ms_of(Work work) {
 double judge_ms(const Window& window, std::size_t& findings) {
   double best = 1e12;
   for (int run = 0; run < 3; ++run) {
-    best = std::min(best, ms_of([&] { findings = judge(window, Policy{}).findings.size(); }));
+    best = std::min(best, ms_of([&] {
+                      const Verdict verdict = judge(window, Policy{});
+                      findings = verdict.findings.size();
+                      for (const NotListed& more : verdict.not_listed) findings += more.findings;
+                    }));
     if (best > 10'000) break;
   }
   return best;
