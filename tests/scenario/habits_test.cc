@@ -96,7 +96,7 @@ TEST_F(Habits, MarksTooSmallForThePathHoldTheSenderBack) {
   EXPECT_EQ(found[0].value("severity", ""), "warning");
   EXPECT_EQ(found[0]["scope"].value("pid", 0U), fault->pid());
   EXPECT_LT(measured(found[0], "rate_held_down"), 13.5) << "8 KiB in 5 ms and more";
-  expect_words(found[0], {"A mark of 8.0 KiB holds", "Set the low mark to"});
+  expect_words(found[0], {"A mark of 8 KiB holds", "Set the low mark to"});
 }
 
 TEST_F(Habits, MarksFarTooLargeOnlyDelay) {

@@ -52,6 +52,11 @@ const std::vector<Row>& story_rows() {
         row("S6-open", "Go", "established-growth", {{"established-growth"}},
             stand({.state = "ESTAB", .port = Port::remote, .held = Held::by_culprit}, 20),
             {"close-wait-leak", "closed-socket-fd-leak"}),
+        // The collector comes four times a second: no number of connections tells, only how they are closed.
+        row("S6-swept", "Go", "collected", {{"closes-in-bursts"}},
+            all_of({rises("Tcp.ActiveOpens", 200),
+                    stand({.state = "ESTAB", .port = Port::remote, .held = Held::by_culprit}, 2, 0.5)}),
+            {"close-wait-leak", "established-growth", "closed-socket-fd-leak"}),
         // "Where is the memory of a million idle connections?" A few hundred here, and marks that fit them.
         row("S7", "memory", "pool", {{"high-connection-memory-budget", Who::anybody, Severity::info}},
             stand(kClients, 300), {"established-growth", "close-wait-leak", "established-dead-peer-leak"}),
