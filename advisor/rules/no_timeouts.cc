@@ -21,8 +21,8 @@ namespace tcpadvisor {
 namespace {
 
 constexpr Threshold kMinIdle = count_threshold("min_idle", 50);
-constexpr Threshold kNone = ratio_threshold("without", 0.9);     // of the connections to other hosts
-constexpr Threshold kIdleShare = ratio_threshold("idle", 0.5);   // of those
+constexpr Threshold kNone = ratio_threshold("without", 0.9);          // of the connections to other hosts
+constexpr Threshold kIdleShare = ratio_threshold("idle", 0.5);        // of those
 constexpr Threshold kIdleFor = {"idle_for", 600, "s", 0.001, 3'600};  // longer than most heartbeats are apart
 constexpr const char* kId = "no-timeouts";
 constexpr double kProbeEveryS = 60;           // what is advised

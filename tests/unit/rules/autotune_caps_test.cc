@@ -92,7 +92,8 @@ TEST(RcvbufCap, says_what_one_flow_gets_and_what_it_would_need) {
   ASSERT_TRUE(finding->recommendation.change);
   EXPECT_EQ(finding->recommendation.change->target[2], 64 << 20) << "more is the operator's decision";
   EXPECT_THAT(finding->meaning, HasSubstr("1.34 Gbit/s for one flow at 100 ms"));
-  EXPECT_THAT(finding->recommendation.formula, HasSubstr("128 MiB would be needed for 2.68 Gbit/s in one flow that can repair"));
+  EXPECT_THAT(finding->recommendation.formula,
+              HasSubstr("128 MiB would be needed for 2.68 Gbit/s in one flow that can repair"));
   EXPECT_THAT(finding->recommendation.formula, HasSubstr("64 MiB allows 2.68 Gbit/s for one flow at 100 ms"));
 }
 
