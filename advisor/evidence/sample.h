@@ -213,11 +213,11 @@ struct TimeoutTotals {
   std::uint32_t one_in = 1;  ///< that is about one in so many
   std::uint32_t keepalive = 0, user_timeout = 0, send_timeout = 0, recv_timeout = 0;  ///< one may have several
   std::uint32_t none = 0;
-  /// Of `none`, by the time since the last byte: less than kIdleSlotEnds_ms[i]; the last slot: longer than all.
+  /// Of `none`, by the time since the last byte: less than kIdleSlotEndsMs[i]; the last slot: longer than all.
   std::array<std::uint32_t, 6> none_idle{};
   auto operator<=>(const TimeoutTotals&) const = default;
 };
-inline constexpr std::array<std::uint64_t, 5> kIdleSlotEnds_ms = {1'000, 5'000, 60'000, 600'000, 3'600'000};
+inline constexpr std::array<std::uint64_t, 5> kIdleSlotEndsMs = {1'000, 5'000, 60'000, 600'000, 3'600'000};
 
 /// Per process. A socket counts once, however many descriptors of the process lead to it.
 struct OwnerTotals {

@@ -25,9 +25,9 @@ constexpr Threshold kQuietFor = time_threshold("quiet_for", 0.02);
 constexpr Threshold kSpread = ratio_threshold("spread", 1.0 / 3);  // the least of a burst, of its most: quiet, age
 constexpr Threshold kSoon = time_threshold("soon", 600);           // a warning, if something would end within
 constexpr const char* kId = "closes-in-bursts";
-constexpr std::uint64_t kOver_ms = 60'000;   // a last close longer ago: it does not happen now
-constexpr double kOneDestination = 0.1;      // of the closes may be to another one than the close before
-constexpr std::uint64_t kShortest_ms = 500;  // rates over less are no rates
+constexpr std::uint64_t kOverMs = 60'000;   // a last close longer ago: it does not happen now
+constexpr double kOneDestination = 0.1;     // of the closes may be to another one than the close before
+constexpr std::uint64_t kShortestMs = 500;  // rates over less are no rates
 
 std::string ms_text(double ms) {
   if (ms < 1) return "less than 1 ms";
@@ -190,9 +190,9 @@ Outcome judge_bursts(const Evidence& in) {
   std::vector<Finding> findings;
   std::uint64_t processes = 0;
   for (const Closes& closes : now.closes) {
-    if (closes.last_ms_ago > kOver_ms) continue;
+    if (closes.last_ms_ago > kOverMs) continue;
     ++processes;
-    if (closes.since_ms >= kShortest_ms && is_swept(closes, in.policy)) findings.push_back(finding_for(in, closes));
+    if (closes.since_ms >= kShortestMs && is_swept(closes, in.policy)) findings.push_back(finding_for(in, closes));
   }
   std::string not_assessed;
   if (auto lost = now.self.lost.find("closes"); lost != now.self.lost.end() && lost->second > 0)

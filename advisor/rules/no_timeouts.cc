@@ -31,13 +31,13 @@ constexpr std::uint64_t kLookedAtLeast = 16;  // of many; fewer say little about
 /// The first slot of TimeoutTotals::none_idle all of which has been idle for so long.
 std::size_t first_slot(double idle_for_s) {
   std::size_t slot = 0;
-  while (slot < kIdleSlotEnds_ms.size() && (slot == 0 ? 0 : kIdleSlotEnds_ms[slot - 1]) < idle_for_s * 1e3) ++slot;
+  while (slot < kIdleSlotEndsMs.size() && (slot == 0 ? 0 : kIdleSlotEndsMs[slot - 1]) < idle_for_s * 1e3) ++slot;
   return slot;
 }
 
 /// Where that slot begins, in seconds.
 double idle_from_s(std::size_t slot) {
-  return slot == 0 ? 0 : static_cast<double>(kIdleSlotEnds_ms[slot - 1]) / 1e3;
+  return slot == 0 ? 0 : static_cast<double>(kIdleSlotEndsMs[slot - 1]) / 1e3;
 }
 
 /// Rows of one process that the totals count, and what only rows tell.

@@ -253,7 +253,7 @@ OwnerTotals decode_owner(const abi::ta_owner& owner) {
   out.rmem = owner.rmem;
   out.wmem = owner.wmem;
   const abi::ta_timeouts& timeouts = owner.timeouts;
-  static_assert(kIdleSlotEnds_ms.size() + 1 == abi::TA_IDLE_SLOTS);
+  static_assert(kIdleSlotEndsMs.size() + 1 == abi::TA_IDLE_SLOTS);
   out.timeouts = TimeoutTotals{.looked = timeouts.looked,
                                .keepalive = timeouts.keepalive,
                                .user_timeout = timeouts.user_timeout,

@@ -221,7 +221,7 @@ class LiveTracer : public Tracer {
     files_->used_j = used_jiffies();
     files_->old_j = clamp32(static_cast<std::uint64_t>(filter.old.count()) * hz_ / 1000);
     files_->max_held = kMaxHeld;
-    std::ranges::transform(kIdleSlotEnds_ms, files_->idle_j,
+    std::ranges::transform(kIdleSlotEndsMs, files_->idle_j,
                            [this](std::uint64_t end_ms) { return clamp32(end_ms * hz_ / 1000); });
     files_->netns = clamp32(filter.netns);  // inodes of namespaces have 32 bits
     files_->number = next_walk_ = std::max(next_walk_ + 1, 1u);
