@@ -59,6 +59,7 @@ void add_up(const Value& more, Value& sum) {
   static_assert(sizeof(Value) % sizeof(std::uint64_t) == 0);
   auto* total = reinterpret_cast<std::uint64_t*>(&sum);
   const auto* part = reinterpret_cast<const std::uint64_t*>(&more);
+  // NOLINTNEXTLINE(bugprone-sizeof-expression): it may be a single number
   for (std::size_t i = 0; i < sizeof(Value) / sizeof(std::uint64_t); ++i) total[i] += part[i];
 }
 

@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "bpf/abi.h"
@@ -31,8 +33,14 @@ sockaddr_in at(const char* address) {
   return out;
 }
 
-os::UniqueFd listen_at(const char* address) {
+os::UniqueFd a_socket() {
   os::UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd) throw std::system_error(errno, std::generic_category(), "socket");
+  return fd;
+}
+
+os::UniqueFd listen_at(const char* address) {
+  os::UniqueFd fd = a_socket();
   setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &kOn, sizeof kOn);
   sockaddr_in here = at(address);
   EXPECT_EQ(bind(fd.get(), reinterpret_cast<sockaddr*>(&here), sizeof here), 0);
@@ -47,7 +55,7 @@ void end_at_once(int fd) {
 }
 
 os::UniqueFd connect_at(const char* address) {
-  os::UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  os::UniqueFd fd = a_socket();
   sockaddr_in there = at(address);
   EXPECT_EQ(connect(fd.get(), reinterpret_cast<sockaddr*>(&there), sizeof there), 0);
   setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &kOn, sizeof kOn);
