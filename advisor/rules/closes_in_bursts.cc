@@ -74,6 +74,7 @@ Swept swept(const Evidence& in, const Closes& closes) {
   scope.netns_name = netns_name(now, closes.netns);
   scope.count = closes.gathered;
   if (out.owner != nullptr) {
+    scope.comm = out.owner->comm;  // the hook tells the name of the thread that closed: "Finalizer"
     scope.cgroup = out.owner->cgroup;
     const auto limit = out.owner->fd_limit;
     if (out.owner->fds && limit && *limit > *out.owner->fds)

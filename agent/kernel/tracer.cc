@@ -75,12 +75,14 @@ std::optional<Value> sum_per_cpu(int map_fd, std::uint32_t key) {
   return sum;
 }
 
+constexpr std::uint32_t kAtATime = 256;  // entries of a hash: most are all but empty, and a bucket never holds so many
+
 /// `take(key, value)` for each entry of a hash; false if it cannot be read. It may be changed meanwhile.
 template <typename Key, typename Value, typename Take>
-bool each_entry(int map_fd, std::uint32_t max_entries, Take take) {
-  std::vector<Key> keys(max_entries);
-  std::vector<Value> values(max_entries);
-  std::uint32_t position = 0, count = max_entries;
+bool each_entry(int map_fd, Take take) {
+  std::vector<Key> keys(kAtATime);
+  std::vector<Value> values(kAtATime);
+  std::uint32_t position = 0, count = kAtATime;
   bool first = true;
   while (true) {
     int result = bpf_map_lookup_batch(map_fd, first ? nullptr : &position, &position, keys.data(), values.data(),
@@ -89,7 +91,7 @@ bool each_entry(int map_fd, std::uint32_t max_entries, Take take) {
     if (why != 0 && why != ENOENT) return false;  // ENOENT: that was the end
     for (std::uint32_t i = 0; i < count; ++i) take(keys[i], values[i]);
     if (why == ENOENT || count == 0) return true;
-    count = max_entries;
+    count = kAtATime;
     first = false;
   }
 }
@@ -106,7 +108,7 @@ std::optional<std::vector<FailedConnects>> read_connects(int map_fd, std::uint64
     if (over) bpf_map_delete_elem(map_fd, &key);
     if (!over && failed.count > 0) out.push_back(decode_connect(key, failed, now_ns));
   };
-  if (!each_entry<abi::ta_connect_key, abi::ta_connect>(map_fd, abi::TA_CONNECTS, take)) return std::nullopt;
+  if (!each_entry<abi::ta_connect_key, abi::ta_connect>(map_fd, take)) return std::nullopt;
   std::ranges::sort(out, [](const FailedConnects& a, const FailedConnects& b) {
     return a.count != b.count ? a.count > b.count : a < b;
   });
@@ -126,8 +128,8 @@ std::optional<std::vector<Retransmits>> read_retransmits(int connections_fd, int
   };
   using Key = abi::ta_peer_key;
   using Sent = abi::ta_retransmits;
-  if (!each_entry<Key, Sent>(connections_fd, abi::TA_PEERS, take_from(connections_fd)) ||
-      !each_entry<Key, Sent>(handshakes_fd, abi::TA_PEERS_SILENT, take_from(handshakes_fd)))
+  if (!each_entry<Key, Sent>(connections_fd, take_from(connections_fd)) ||
+      !each_entry<Key, Sent>(handshakes_fd, take_from(handshakes_fd)))
     return std::nullopt;
   std::ranges::sort(all);
   for (const Retransmits& one : all) {  // what both have becomes one
@@ -150,7 +152,7 @@ std::optional<std::vector<Closes>> read_closers(int map_fd, std::uint64_t now_ns
     else
       out.push_back(decode_closer(tgid, closer, now_ns, hz));
   };
-  if (!each_entry<std::uint32_t, abi::ta_closer>(map_fd, abi::TA_CLOSERS, take)) return std::nullopt;
+  if (!each_entry<std::uint32_t, abi::ta_closer>(map_fd, take)) return std::nullopt;
   std::ranges::sort(
       out, [](const Closes& a, const Closes& b) { return a.gathered != b.gathered ? a.gathered > b.gathered : a < b; });
   return out;

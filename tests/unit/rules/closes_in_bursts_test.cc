@@ -52,6 +52,15 @@ Outcome judged_with(Change change) {
   return judged(kId, seen(closes), Policy{});
 }
 
+TEST(ClosesInBursts, the_process_is_named_not_the_thread_that_closes) {
+  Closes closes = collected();
+  closes.comm = "Finalizer";
+  auto finding = only_finding(judged(kId, seen(closes), Policy{}));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->scope.comm, "rpc-client");
+  EXPECT_THAT(finding->title, HasSubstr("rpc-client[7] does not close"));
+}
+
 TEST(ClosesInBursts, says_who_leaks_and_what_would_end_without_the_collector) {
   auto finding = only_finding(judged(kId, seen(collected()), Policy{}));
   ASSERT_TRUE(finding);

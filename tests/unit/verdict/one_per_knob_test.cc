@@ -13,6 +13,7 @@
 #include "advisor/rules/registry.h"
 #include "advisor/verdict/verdict.h"
 #include "tests/unit/builders.h"
+#include "tests/unit/verdict/capped_flows.h"
 
 namespace tcpadvisor {
 namespace {
@@ -20,6 +21,7 @@ namespace {
 using build::a_process;
 using build::a_socket;
 using build::a_window;
+using build::capped_flows;
 using build::SampleBuilder;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -147,28 +149,6 @@ TEST(OneChange, of_two_namespaces_is_two) {
 }
 
 // Through real rules.
-
-/// Two maxima that hold one flow each: 62 Mbit/s over 20 ms in, 40 Mbit/s over 20 ms out.
-void capped_flows(SampleBuilder& sample, std::size_t i) {
-  sample.add(a_socket().cookie(1).pid(3, "sink").rcvbuf(262'144, 12'000).set([&](SocketRow& row) {
-    row.bytes_received = 7'800'000 * i;
-    row.rcv_rtt_us = 20'400;
-    row.min_rtt_us = 20'100;
-    row.rcv_wnd = 162'432;
-    row.scaling_ratio = 159;
-  }));
-  sample.add(a_socket().cookie(2).pid(4, "source").sndbuf(131'072, 130'000).set([&](SocketRow& row) {
-    row.busy_us = 1'000'000 * i;
-    row.sndbuf_limited_us = 420'000 * i;
-    row.rwnd_limited_us = 0;
-    row.bytes_acked = 5'000'000 * i;
-    row.srtt_us = 20'500;
-    row.min_rtt_us = 20'000;
-    row.data_segs_out = static_cast<std::uint32_t>(3'500 * i);
-    row.total_retrans = 0;
-  }));
-  sample.sysctl("net.ipv4.tcp_rmem", {4096, 131'072, 262'144}).sysctl("net.ipv4.tcp_wmem", {4096, 16'384, 131'072});
-}
 
 Verdict judged(const Fill& fill) {
   return judge(a_window(8, fill), lab());
