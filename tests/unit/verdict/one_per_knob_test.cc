@@ -18,7 +18,6 @@
 namespace tcpadvisor {
 namespace {
 
-using build::a_process;
 using build::a_socket;
 using build::a_window;
 using build::capped_flows;
