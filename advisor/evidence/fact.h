@@ -24,6 +24,7 @@ enum class FactId : std::uint8_t {
   accept_peak,
   connects,
   retransmits,
+  drops,
   snapshot,
   accept_queue,
   buffer_locks,
@@ -40,11 +41,11 @@ enum class FactId : std::uint8_t {
   softnet,
   host_pressure,
 };
-inline constexpr std::array<std::string_view, 25> kFactNames = {
-    "state-changes", "close",     "calls",       "waiting",      "resets",       "refusals",     "pressure",
-    "accept-peak",   "connects",  "retransmits", "snapshot",     "accept-queue", "buffer-locks", "socket-memory",
-    "tcp-info",      "owners",    "counters",    "settings",     "memory",       "cgroups",      "namespaces",
-    "user-queues",   "conntrack", "softnet",     "host-pressure"};
+inline constexpr std::array<std::string_view, 26> kFactNames = {
+    "state-changes", "close",       "calls",       "waiting",  "resets",       "refusals",     "pressure",
+    "accept-peak",   "connects",    "retransmits", "drops",    "snapshot",     "accept-queue", "buffer-locks",
+    "socket-memory", "tcp-info",    "owners",      "counters", "settings",     "memory",       "cgroups",
+    "namespaces",    "user-queues", "conntrack",   "softnet",  "host-pressure"};
 
 enum class SourceKind : std::uint8_t {
   none,            ///< no source, or one that nobody asks about

@@ -174,6 +174,11 @@ std::uint64_t past_key(const Retransmits& retransmits) {
   return mix(mix(7, retransmits.netns), retransmits.destination);
 }
 
+std::uint64_t past_key(const Drops& drops) {
+  const std::uint64_t where = mix(mix(mix(8, drops.netns), drops.peer), drops.port);
+  return mix(mix(mix(where, drops.outgoing ? 1 : 0), drops.reason), drops.function);
+}
+
 std::optional<Group> group_of(const SocketRow& row) {
   bool held = row.holder == Holder::process || row.holder == Holder::no_descriptor || row.holder == Holder::outside ||
               (row.holder == Holder::unknown && row.inode != 0);
@@ -251,6 +256,10 @@ PastTick past_of(const Sample& sample, const PastTick* before) {
     retransmits.push_back({.key = past_key(one), .segments = one.segments});
   }
   out.retransmits = {retransmits, then.retransmits};
+  std::vector<PastDrops> drops;
+  drops.reserve(sample.drops.size());
+  for (const Drops& one : sample.drops) drops.push_back({.key = past_key(one), .segments = one.segments});
+  out.drops = {drops, then.drops};
   out.softnet = sample.softnet;
   out.host_pressure = sample.host_pressure;
   return out;
@@ -268,7 +277,8 @@ std::size_t bytes_beside(const PastTick& tick, const PastTick* before) {
   }
   return bytes + tick.rows.bytes_beside(then.rows) + tick.groups.bytes_beside(then.groups) +
          tick.owners.bytes_beside(then.owners) + tick.queues.bytes_beside(then.queues) +
-         tick.cgroups.bytes_beside(then.cgroups) + tick.retransmits.bytes_beside(then.retransmits);
+         tick.cgroups.bytes_beside(then.cgroups) + tick.retransmits.bytes_beside(then.retransmits) +
+         tick.drops.bytes_beside(then.drops);
 }
 
 }  // namespace tcpadvisor

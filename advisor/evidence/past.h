@@ -24,6 +24,7 @@ std::uint64_t past_key(const OwnerTotals& owner);
 std::uint64_t past_key(const UserQueue& queue);
 std::uint64_t past_key(const CgroupTotals& cgroup);
 std::uint64_t past_key(const Retransmits& retransmits);
+std::uint64_t past_key(const Drops& drops);
 
 /// Units as in SocketRow. The kernel keeps these sizes in 32 bits; what is larger counts as the largest.
 struct PastRow {
@@ -86,6 +87,12 @@ struct PastRetransmits {
   bool operator==(const PastRetransmits&) const = default;
 };
 
+struct PastDrops {
+  std::uint64_t key = 0;
+  std::uint64_t segments = 0;
+  bool operator==(const PastDrops&) const = default;
+};
+
 /// Counters of one namespace; ticks and namespaces with the same names share them, ticks with the same values those.
 struct PastNetns {
   NetnsId id = 0;
@@ -119,6 +126,7 @@ struct PastTick {
   SharedTable<PastQueue> queues;
   SharedTable<PastCgroup> cgroups;
   SharedTable<PastRetransmits> retransmits;
+  SharedTable<PastDrops> drops;
   std::vector<Softnet> softnet;
   std::optional<HostPressure> host_pressure;
 

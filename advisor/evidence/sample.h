@@ -320,6 +320,21 @@ struct Retransmits {
   auto operator<=>(const Retransmits&) const = default;
 };
 
+/// Packets of TCP that the kernel threw away for one reason at one place since the agent started: of connections by the
+/// other end's address, for a listener by its port. What is no loss is not counted (advisor/evidence/drop_reasons.h).
+/// Listed as long as something was dropped in the last minutes; what comes again begins at 0.
+struct Drops {
+  NetnsId netns = 0;       ///< where the packet was then, not always that of its connection
+  Endpoint peer;           ///< port 0; unspecified where `port` is given
+  std::uint16_t port = 0;  ///< local port of SYNs and of all that came to a listener; 0: of a connection
+  bool outgoing = false;   ///< on its way from a socket of this host; else on its way to one, or through
+  std::string reason;      ///< the kernel's name for it: "NETFILTER_DROP"; "NOT_SPECIFIED": it gives none
+  std::string function;    ///< of the kernel, that dropped it; empty: not known
+  std::uint64_t segments = 0;
+  std::uint64_t last_ms_ago = 0;
+  auto operator<=>(const Drops&) const = default;
+};
+
 /// What one process closes or shuts down, not by its end: since it began, or since a pause of 5 minutes. Closes within
 /// 10 ms of each other are a clump; those of 4 and more are kept, unless one goes on for more than 100 ms.
 struct Closes {
@@ -538,6 +553,7 @@ struct Sample {
   std::vector<PortUse> port_use;  ///< the destinations with the most ports in use, most first
   std::vector<FailedConnects> failed_connects;
   std::vector<Retransmits> retransmits;  ///< by namespace and address; empty also where no hook sees them
+  std::vector<Drops> drops;              ///< most first; empty also where no hook sees them
   std::vector<Closes> closes;            ///< by process, most gathered first
   std::optional<BufferRefusals> refusals;
   std::optional<LifecycleTotals> lifecycle;

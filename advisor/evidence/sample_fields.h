@@ -271,6 +271,17 @@ void describe(auto& a, Is<Retransmits> auto& v) {
   FIELD(last_ms_ago);
 }
 
+void describe(auto& a, Is<Drops> auto& v) {
+  FIELD(netns);
+  FIELD(peer);
+  FIELD(port);
+  FIELD(outgoing);
+  FIELD(reason);
+  FIELD(function);
+  FIELD(segments);
+  FIELD(last_ms_ago);
+}
+
 void describe(auto& a, Is<Closes> auto& v) {
   FIELD(netns);
   FIELD(pid);
@@ -469,6 +480,7 @@ void describe(auto& a, Is<Sample> auto& v) {
   FIELD(port_use);
   FIELD(failed_connects);
   FIELD(retransmits);
+  FIELD(drops);
   FIELD(closes);
   FIELD(refusals);
   FIELD(lifecycle);

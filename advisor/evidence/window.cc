@@ -172,6 +172,16 @@ RetransmitCounts Past::increase(const Retransmits& retransmits) const {
   return sum;
 }
 
+std::uint64_t Past::increase(const Drops& drops) const {
+  std::uint64_t sum = 0, before = 0;
+  in_each_tick(past_key(drops), &PastTick::drops, [&](const PastDrops* then, std::size_t i) {
+    const std::uint64_t here = then == nullptr ? 0 : then->segments;
+    if (i > 0) sum = add_sat(sum, here - (here >= before ? before : 0));  // below: it began again
+    before = here;
+  });
+  return sum;
+}
+
 std::vector<const PastRow*> Past::history(const SocketRow& row) const {
   std::vector<const PastRow*> rows;
   rows.reserve(samples());

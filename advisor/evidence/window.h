@@ -83,6 +83,8 @@ class Past {
   /// What was sent again towards this address of the latest tick over these ticks. Where it was not listed, nothing
   /// was.
   RetransmitCounts increase(const Retransmits& retransmits) const;
+  /// The same of what was dropped.
+  std::uint64_t increase(const Drops& drops) const;
 
  protected:
   /// `visit(what the i-th tick has for this key, or null, i)` for each tick.

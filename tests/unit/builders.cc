@@ -218,6 +218,12 @@ SampleBuilder& SampleBuilder::add(FailedConnects failed) {
   return *this;
 }
 
+SampleBuilder& SampleBuilder::add(Drops drops) {
+  if (drops.netns == 0) drops.netns = kHostNetns;
+  sample_.drops.push_back(std::move(drops));
+  return *this;
+}
+
 SampleBuilder& SampleBuilder::add(Retransmits retransmits) {
   if (retransmits.netns == 0) retransmits.netns = kHostNetns;
   sample_.retransmits.push_back(retransmits);

@@ -228,6 +228,7 @@ class SampleBuilder {
   SampleBuilder& add(PortUse use);
   SampleBuilder& add(FailedConnects failed);
   SampleBuilder& add(Retransmits retransmits);
+  SampleBuilder& add(Drops drops);
   SampleBuilder& add(OwnerTotals owner);
   /// `count` copies that differ in cookie, inode and remote port.
   SampleBuilder& add(std::uint32_t count, const SocketRow& like, std::uint64_t first_cookie = 100);
