@@ -68,6 +68,7 @@ class Definition {
     add_watch();
     add_report();
     add_doctor();
+    add_explain();
     add_port_commands(app_, options_.port)->callback([this] { options_.command = Command::port; });
     app_.footer("Exit codes: 0 it ran, 1 it failed, 2 wrong usage, 4 the host does not allow it, 130/143 interrupted.");
   }
@@ -181,6 +182,23 @@ class Definition {
     app.add_flag("--json", options_.doctor.json, "print one JSON object");
   }
 
+  void add_explain() {
+    CLI::App& app = *add_command("explain", "what a rule, a setting or a number means, and the thresholds in force",
+                                 Command::explain);
+    auto& explain = options_.explain;
+    app.add_option("name", explain.name, "id of a rule, name of a sysctl or of a metric (none: list them all)")
+        ->type_name("ID|SYSCTL|METRIC")
+        ->configurable(false);
+    app.add_flag("--all", explain.all, "say everything about all of them; with --format md: the catalogue");
+    add_parsed(
+        app, "--format", explain.form,
+        [](const std::string& text) {
+          return one_of<ExplainForm>(
+              text, {{"text", ExplainForm::text}, {"md", ExplainForm::markdown}, {"json", ExplainForm::json}});
+        },
+        "text, md or json (default: text)", "FORMAT");
+  }
+
   static void add_ids(CLI::App& app, const std::string& name, std::vector<std::string>& target,
                       const std::string& help) {
     app.add_option(name, target, help + " (comma between several)")
@@ -215,7 +233,7 @@ std::string usage_text(CLI::App& app, const CLI::ParseError& error) {
   if (std::vector<std::string> extras = app.remaining(true); !extras.empty()) {
     std::string first = printable(extras.front());
     bool wants_command = app.get_subcommands().empty() && !first.starts_with("-");
-    if (wants_command) return fmt::format("unknown command '{}': write watch, report, doctor or port", first);
+    if (wants_command) return fmt::format("unknown command '{}': write watch, report, explain, doctor or port", first);
     return fmt::format("{} '{}'; {} lists what there is",
                        first.starts_with("-") ? "unknown option" : "unexpected argument", first, help_hint(app));
   }

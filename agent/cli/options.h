@@ -19,7 +19,8 @@ namespace tcpadvisor::cli {
 
 inline constexpr std::string_view kVersion = TCPADVISOR_VERSION;
 
-enum class Command { watch, report, doctor, port };
+enum class Command { watch, report, doctor, explain, port };
+enum class ExplainForm { text, markdown, json };
 enum class Color { automatic, always, never };
 
 struct Options {
@@ -44,6 +45,11 @@ struct Options {
   struct {
     bool json = false;
   } doctor;
+  struct {
+    std::string name;  ///< empty: the list
+    bool all = false;
+    ExplainForm form = ExplainForm::text;
+  } explain;
   PortOptions port;
 };
 
