@@ -31,6 +31,27 @@ Result<NumberAndUnit> split_unit(std::string_view text, std::string_view wanted)
   return NumberAndUnit{number, std::string_view(rest, static_cast<std::size_t>(end - rest))};
 }
 
+/// Control characters, and format characters that turn, hide or break text around them (Unicode TR 36):
+/// a name must not look like another one.
+bool misleads(char32_t c) {
+  struct Range {
+    char32_t first, last;
+  };
+  static constexpr std::array<Range, 12> kRanges = {{{0x00, 0x1f},
+                                                     {0x7f, 0x9f},  // C1, too, moves terminals
+                                                     {0xad, 0xad},
+                                                     {0x61c, 0x61c},
+                                                     {0x180e, 0x180e},
+                                                     {0x200b, 0x200b},
+                                                     {0x200e, 0x200f},
+                                                     {0x2028, 0x202e},
+                                                     {0x2060, 0x206f},
+                                                     {0xfeff, 0xfeff},
+                                                     {0xfff9, 0xfffb},
+                                                     {0xe0000, 0xe007f}}};
+  return std::ranges::any_of(kRanges, [c](const Range& range) { return c >= range.first && c <= range.last; });
+}
+
 }  // namespace
 
 std::string with_commas(std::uint64_t value) {
@@ -111,8 +132,7 @@ std::string printable(std::string_view text) {
   out.reserve(text.size());
   while (!text.empty()) {
     CodePoint next = code_point_at(text);
-    bool control = next.value < 0x20 || (next.value >= 0x7f && next.value < 0xa0);  // C1, too, moves terminals
-    if (next.valid && !control) {
+    if (next.valid && !misleads(next.value)) {
       out += text.substr(0, next.bytes);
     } else {
       out.append(next.bytes, '?');

@@ -23,7 +23,8 @@ Result<std::chrono::milliseconds> parse_duration(std::string_view text);
 Result<std::uint64_t> parse_size(std::string_view text);
 /// The whole text as a decimal number without sign; anything else is an error that quotes the text.
 Result<std::uint64_t> parse_u64(std::string_view text);
-/// Control characters and invalid UTF-8 (a process may call itself anything) become '?'.
+/// Control characters, characters that turn or hide other text, and invalid UTF-8 (a process may call itself anything)
+/// become '?'.
 std::string printable(std::string_view text);
 /// FNV-1a, 64 bit: the same text gives the same number in every version and on every machine.
 std::uint64_t stable_hash(std::string_view text);

@@ -17,6 +17,7 @@ struct ReportStyle {
 
 struct ReportFormat {
   std::string_view name;                                                  ///< as for `report --format`
+  std::string_view suffix;                                                ///< of its files: ".json"
   std::string_view media_type;                                            ///< as for HTTP's Content-Type
   std::string (*render)(const Report& report, const ReportStyle& style);  ///< the whole text, with its last newline
 };
@@ -25,5 +26,7 @@ struct ReportFormat {
 std::span<const ReportFormat> report_formats();
 /// Null if there is none of that name.
 const ReportFormat* find_report_format(std::string_view name);
+/// The one whose files end as this path does; null if there is none.
+const ReportFormat* report_format_of_file(std::string_view path);
 
 }  // namespace tcpadvisor

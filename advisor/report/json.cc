@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fmt/chrono.h>
-#include <fmt/format.h>
-
 #include <nlohmann/json.hpp>
 
+#include "advisor/report/escape.h"
 #include "advisor/report/finding_json.h"
 #include "advisor/report/formats.h"
+#include "advisor/report/report_words.h"
 
 namespace tcpadvisor {
 namespace {
@@ -31,12 +30,8 @@ std::string report_as_json(const Report& report, const ReportStyle&) {
                  {"kernel", report.host.kernel},
                  {"cpus", report.host.cpus},
                  {"mem_bytes", report.host.mem_bytes}};
-  out["window"] = {{"start", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(report.start_ms / 1000))},
-                   {"seconds", report.seconds},
-                   {"samples", report.samples},
-                   {"interval_s", report.interval_s},
-                   {"policy", report.policy},
-                   {"enough_data", verdict.enough_data},
+  out["window"] = {{"start", start_text(report)},     {"seconds", report.seconds}, {"samples", report.samples},
+                   {"interval_s", report.interval_s}, {"policy", report.policy},   {"enough_data", verdict.enough_data},
                    {"could_see", verdict.could_see}};
   out["coverage"] = coverage_json(report);
   out["lost"] = report.lost;
@@ -56,7 +51,7 @@ std::string report_as_json(const Report& report, const ReportStyle&) {
     out["not_recommended"].push_back({{"advice", advice.advice}, {"why", advice.why}});
   }
   out["changed_since"] = nullptr;  // one report alone has nothing to compare with
-  return out.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+  return json_for_eyes(out.dump(2, ' ', false, json::error_handler_t::replace)) + "\n";
 }
 
 }  // namespace tcpadvisor

@@ -48,13 +48,14 @@ Result<const ReportFormat*> parse_format(const std::string& text) {
   return fail(ErrorCode::bad_input, fmt::format("'{}' is not known: write one of {}", printable(text), known));
 }
 
-/// "text or json (default: text)"
+/// "text, md or json (default: as the name of -o ends, else text)"
 std::string format_help() {
   std::span<const ReportFormat> formats = report_formats();
-  std::string names(formats.front().name);
+  std::string names(formats.front().name), endings;
   for (std::size_t i = 1; i < formats.size(); ++i)
     names += fmt::format("{}{}", i + 1 < formats.size() ? ", " : " or ", formats[i].name);
-  return fmt::format("{} (default: {})", names, formats.front().name);
+  for (const ReportFormat& format : formats) endings += fmt::format("{}{}", endings.empty() ? "" : ", ", format.suffix);
+  return fmt::format("{} (default: as the name of -o ends, {}; else {})", names, endings, formats.front().name);
 }
 
 /// All options of the program, bound to one Options.
@@ -267,6 +268,12 @@ Result<Parsed> parse_options(int argc, const char* const* argv) {
 
 milliseconds interval_for(const Options& options) {
   return options.interval.value_or(std::clamp(options.policy.window / 2, milliseconds(100), milliseconds(1000)));
+}
+
+const ReportFormat& format_for(const Options& options) {
+  if (options.report.format != nullptr) return *options.report.format;
+  const ReportFormat* of_file = report_format_of_file(options.report.output);
+  return of_file != nullptr ? *of_file : report_formats().front();
 }
 
 }  // namespace tcpadvisor::cli

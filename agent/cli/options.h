@@ -37,8 +37,8 @@ struct Options {
   } watch;
   struct {
     std::chrono::milliseconds length{10'000};
-    const ReportFormat* format = &report_formats().front();
-    std::string output;  ///< empty: stdout
+    const ReportFormat* format = nullptr;  ///< null: format_for() decides
+    std::string output;                    ///< empty: stdout
     std::vector<std::string> only, skip;
     bool exit_code = false;
   } report;
@@ -62,5 +62,7 @@ Result<Parsed> parse_options(int argc, const char* const* argv);
 
 /// What the user chose; else 1 s, or less if a window of the policy would hold fewer than two ticks.
 std::chrono::milliseconds interval_for(const Options& options);
+/// What the user chose; else what the name of the report's file ends with, else text.
+const ReportFormat& format_for(const Options& options);
 
 }  // namespace tcpadvisor::cli

@@ -72,7 +72,7 @@ Result<observe::ObservationPtr> observe_for(collect::Collector& collector, const
 std::string text_of(const Report& report, const Options& options) {
   bool to_stdout = options.report.output.empty();
   Color color = to_stdout || options.color != Color::automatic ? options.color : Color::never;
-  return options.report.format->render(
+  return format_for(options).render(
       report, {.color = wants_color(color, STDOUT_FILENO), .whole = !to_stdout || !is_terminal(STDOUT_FILENO)});
 }
 

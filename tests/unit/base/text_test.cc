@@ -71,6 +71,8 @@ TEST(Text, printable_keeps_text_and_replaces_what_moves_terminals) {
   EXPECT_EQ(printable("\xff\xc3"), "??");
   EXPECT_EQ(printable("\xc0\xaf"), "??") << "overlong";
   EXPECT_EQ(printable("\xc2\x9b"), "??") << "C1 control";
+  EXPECT_EQ(printable("a\u202e\u2066b\u200b\u2028c"), "a??????b??????c") << "what turns, hides or breaks text";
+  EXPECT_EQ(printable("\U000e0041"), "????") << "a tag that nobody sees";
 }
 
 TEST(Text, hashes_are_the_same_everywhere) {

@@ -63,6 +63,13 @@ TEST(Options, Defaults) {
   EXPECT_EQ(options_of({"doctor"}).command, Command::doctor);
 }
 
+TEST(Options, the_form_of_a_report_is_asked_for_or_is_that_of_its_file) {
+  EXPECT_EQ(format_for(options_of({"report"})).name, "text");
+  EXPECT_EQ(format_for(options_of({"report", "-o", "a.md"})).name, "md");
+  EXPECT_EQ(format_for(options_of({"report", "-o", "a.json", "--format", "sysctl"})).name, "sysctl");
+  EXPECT_EQ(format_for(options_of({"report", "-o", "/dev/null"})).name, "text");
+}
+
 TEST(Options, GlobalsMayStandBeforeAndAfterTheCommand) {
   for (auto words : {std::vector{"--hooks", "none", "--interval=250ms", "report"},
                      std::vector{"report", "--hooks", "none", "--interval=250ms"}}) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The whole report against golden files. TCPADVISOR_GOLDEN=write rewrites them.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <unistd.h>
 
@@ -15,105 +16,19 @@
 #include "advisor/base/columns.h"
 #include "advisor/report/finding_json.h"
 #include "advisor/report/formats.h"
-#include "tests/unit/builders.h"
-#include "tests/unit/queue_stories.h"
+#include "tests/unit/report/situations.h"
 
 namespace tcpadvisor {
 namespace {
 
-using namespace std::chrono_literals;
-using build::a_process;
-using build::a_socket;
+using namespace situation;
+
 using build::a_window;
 using build::SampleBuilder;
 using testing::HasSubstr;
 using testing::Not;
 
 const std::filesystem::path kRoot = TCPADVISOR_SOURCE_DIR;
-
-Policy lab() {
-  return *Policy::named("lab");
-}
-
-Window quiet_window() {
-  return a_window(9, [](SampleBuilder& sample, std::size_t) {
-    sample.add(a_socket().listen(22, 0, 128).pid(700, "sshd").drops(0)).count(TcpState::listen, 1);
-  });
-}
-
-/// A leak, a slow reader, a capped backlog and harmless TIME_WAIT on one host; a namespace that could not be entered.
-Window mixed_window() {
-  return a_window(9, [](SampleBuilder& sample, std::size_t i) {
-    Endpoint service = Endpoint::v4(10, 0, 0, 1, 8443);
-    sample.add(a_socket().listen(8443, 0, 16).pid(4242, "payments").drops(i < 5 ? 0 : 347));
-    sample.counter("TcpExt.ListenOverflows", i < 5 ? 0 : 347);
-    sample.add(50, a_socket().close_wait().age(49s + 1s * i).pid(4242, "payments").local(service).recv_q(12), 100);
-    sample.add(a_process(4242, "payments")
-                   .close_wait(static_cast<std::uint32_t>(42 + i), 42)
-                   .fds(212, 1024)
-                   .cgroup("/system.slice/payments.service"));
-    sample.add(a_socket().cookie(9000).pid(5151, "batch").recv_q(1'200'000).rcvbuf(2'000'000, 1'990'000));
-    sample.count(TcpState::time_wait, 12'000).count(TcpState::close_wait, 50).count(TcpState::established, 1);
-    sample.count(TcpState::listen, 1).sysctl("net.core.somaxconn", {16});
-    sample.cover("calls", "").set([](Sample& s) {
-      NetnsSample blue;
-      blue.id = 7;
-      blue.name = "blue";
-      blue.error = "cannot enter: Operation not permitted (needs CAP_SYS_ADMIN)";
-      s.netns.push_back(blue);
-      s.self.lost = {{"events", 3}, {"samples", 0}};
-    });
-  });
-}
-
-/// Who set the backlog, the buffers and the switch: a file, somebody just now, the namespace of a pod.
-Window settings_window() {
-  return a_window(9, [](SampleBuilder& sample, std::size_t i) {
-    sample.add(a_socket().listen(8443, 0, 16).pid(4242, "payments").drops(i < 5 ? 0 : 347));
-    sample.counter("TcpExt.ListenOverflows", i < 5 ? 0 : 347);
-    sample.count(TcpState::listen, 1).sysctl("net.core.somaxconn", {16});
-    sample.sysctl("net.ipv4.tcp_rmem", {4096, 131'072, i < 4 ? 6'291'456 : 65'536});
-    sample.sysctl("net.ipv4.tcp_window_scaling", {0}).set([](Sample& s) {
-      NetnsSample pod;
-      pod.id = 7;
-      pod.name = "pid:5151";
-      pod.sysctls["net.ipv4.tcp_moderate_rcvbuf"].values = {0};
-      s.netns.push_back(pod);
-      OwnerTotals owner;
-      owner.pid = 5151;
-      owner.comm = "web";
-      owner.netns = 7;
-      owner.cgroup = "/kubepods/pod11111111-2222-3333-4444-555555555555";
-      s.owners.push_back(owner);
-      auto line = [](std::string knob, std::string value, std::string file, std::uint32_t number) {
-        return SettingLine{.knob = std::move(knob), .value = std::move(value), .file = std::move(file), .line = number};
-      };
-      s.setting_files.emplace().lines = {
-          line("net.core.somaxconn", "16", "/etc/sysctl.d/99-tuning.conf", 3),
-          line("net.ipv4.tcp_rmem", "4096 131072 6291456", "/usr/lib/sysctl.d/50-vendor.conf", 8)};
-    });
-  });
-}
-
-/// Two findings that take the most words: a small machine under pressure, orphans of many peers.
-Window pressed_window(const std::string& comm) {
-  return a_window(9, [&](SampleBuilder& sample, std::size_t i) {
-    sample.set([](Sample& s) {
-      s.memory.pages = 420'000;
-      s.memory.under_pressure = true;
-      s.memory.pressure_ms = 91'000;
-    });
-    sample.counter("TcpExt.TCPMemoryPressures", i / 4)
-        .counter("TcpExt.TCPRcvQDrop", 130 * i)
-        .counter("TcpExt.TCPAbortOnMemory", i);
-    for (Pid pid = 1; pid < 5; ++pid) sample.add(a_process(pid, comm).memory(400'000'000 + pid, 10'000'000));
-    sample.add(40, a_socket().fin_wait_2().holder(Holder::orphan)).count(TcpState::fin_wait_2, 40'000);
-  });
-}
-
-Window pressed_window() {
-  return pressed_window("consumer-with-a-long");
-}
 
 std::string read(const std::filesystem::path& path) {
   std::ifstream file(path);
@@ -129,35 +44,12 @@ void compare_with_golden(const std::string& name, const std::string& text) {
   EXPECT_EQ(read(path), text) << "if the change is wanted: TCPADVISOR_GOLDEN=write";
 }
 
-std::string rendered(std::string_view format, const Window& window, const ReportStyle& style = {}) {
-  return find_report_format(format)->render(make_report(window, lab(), judge(window, lab()), "0.0.0-test"), style);
-}
-
-struct Case {
-  const char* name;
-  Window (*window)();
-};
-const Case kCases[] = {{"quiet", quiet_window},
-                       {"mixed", mixed_window},
-                       {"pressed", pressed_window},
-                       {"settings", settings_window},
-                       {"s1-pending", [] { return build::s1_pending_window(); }},
-                       {"s1-dropped", build::s1_dropped_window},
-                       {"s2", build::s2_window},
-                       {"s3", build::s3_window},
-                       {"s4", [] { return build::s4_window(); }}};
-
-TEST(ReportGolden, text) {
-  for (const Case& one : kCases) {
-    Window window = one.window();
-    compare_with_golden(std::string("report-") + one.name + ".txt", rendered("text", window));
-  }
-}
-
-TEST(ReportGolden, json) {
-  for (const Case& one : kCases) {
-    Window window = one.window();
-    compare_with_golden(std::string("report-") + one.name + ".json", rendered("json", window));
+TEST(ReportGolden, every_format_of_every_situation) {
+  for (const Situation& one : situations()) {
+    const Window window = one.window();
+    for (const ReportFormat& format : report_formats()) {
+      compare_with_golden(fmt::format("report-{}{}", one.name, format.suffix), rendered(format.name, window));
+    }
   }
 }
 
@@ -169,10 +61,14 @@ TEST(ReportFormats, are_found_by_name_and_the_first_is_text) {
     EXPECT_THAT(rendered(format.name, quiet_window()), testing::EndsWith("\n"));
   }
   EXPECT_EQ(find_report_format("pdf"), nullptr);
+  EXPECT_EQ(report_format_of_file("/tmp/a.b.md"), find_report_format("md"));
+  EXPECT_EQ(report_format_of_file("99-tcpadvisor.conf"), find_report_format("sysctl"));
+  EXPECT_EQ(report_format_of_file("md"), nullptr);
+  EXPECT_EQ(report_format_of_file("report.pdf"), nullptr);
 }
 
 TEST(ReportText, lines_are_at_most_100_columns_and_findings_12_lines) {
-  for (const Case& one : kCases) {
+  for (const Situation& one : situations()) {
     Window window = one.window();
     std::string text = rendered("text", window);
     std::size_t lines = 0, longest_finding = 0;
@@ -250,7 +146,7 @@ TEST(ReportJson, follows_the_schema) {
                           (kRoot / "docs/report.schema.json").string() + "'";
     return std::system(command.c_str()) == 0;
   };
-  for (const Case& one : kCases)
+  for (const Situation& one : situations())
     EXPECT_TRUE(validates(kRoot / "tests/golden" / (std::string("report-") + one.name + ".json"))) << one.name;
 
   nlohmann::json broken = nlohmann::json::parse(read(kRoot / "tests/golden/report-mixed.json"));
