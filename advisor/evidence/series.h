@@ -16,6 +16,7 @@ class Series {
   };
 
   void add(double t_s, double value) { points_.push_back({t_s, value}); }
+  void reserve(std::size_t points) { points_.reserve(points); }  ///< so many will be added, at most
   const std::vector<Point>& points() const { return points_; }
   bool empty() const { return points_.empty(); }
   std::size_t size() const { return points_.size(); }

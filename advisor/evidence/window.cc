@@ -189,6 +189,13 @@ std::vector<const PastRow*> Past::history(const SocketRow& row) const {
   return rows;
 }
 
+std::vector<const PastOwner*> Past::history(const OwnerTotals& owner) const {
+  std::vector<const PastOwner*> looks;
+  looks.reserve(samples());
+  in_each_tick(past_key(owner), &PastTick::owners, [&](const PastOwner* then, std::size_t) { looks.push_back(then); });
+  return looks;
+}
+
 Age Window::age(const SocketRow& row) const {
   using std::chrono::milliseconds;
   auto age_of = [](std::uint64_t ms) {

@@ -54,7 +54,7 @@ class Past {
   Series series(Read read) const {
     Series out;
     for (std::size_t i = 0; i < samples(); ++i) {
-      if (std::optional<double> value = read(at(i))) out.add(seconds_at(i), *value);
+      if (std::optional<double> value = read(at(i))) add_to(out, i, *value);
     }
     return out;
   }
@@ -79,6 +79,9 @@ class Past {
   Series owner_series(const OwnerTotals& owner, Read read) const {
     return series_of(past_key(owner), &PastTick::owners, read);
   }
+
+  /// That process in each tick, null where it is not listed. As long as samples().
+  std::vector<const PastOwner*> history(const OwnerTotals& owner) const;
 
   /// What was sent again towards this address of the latest tick over these ticks. Where it was not listed, nothing
   /// was.
@@ -105,9 +108,14 @@ class Past {
     Series out;
     in_each_tick(key, table, [&](const T* then, std::size_t i) {
       if (then == nullptr) return;
-      if (std::optional<double> value = read(*then)) out.add(seconds_at(i), *value);
+      if (std::optional<double> value = read(*then)) add_to(out, i, *value);
     });
     return out;
+  }
+  /// Room for the ticks that are left is made once: a verdict over 8,000 processes makes 50,000 series.
+  void add_to(Series& out, std::size_t i, double value) const {
+    if (out.empty()) out.reserve(samples() - i);
+    out.add(seconds_at(i), value);
   }
 
   std::vector<std::shared_ptr<const PastTick>> ticks_;

@@ -2,7 +2,10 @@
 #include "advisor/rules/close_wait_course.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
+#include <span>
+#include <vector>
 
 #include "advisor/base/saturate.h"
 #include "advisor/rules/listener_scope.h"
@@ -16,14 +19,12 @@ constexpr double kLongEnough = 1.5;      // of the age at which they count as le
 constexpr double kStands = 1.25;         // times as many as at first, at most
 constexpr double kInUse = 0.9;           // of a pool is idle at least, while we look
 
-Series latest(const Series& whole, double look_s) {
-  Series out;
-  if (whole.empty()) return out;
-  const double until_s = whole.points().back().t_s;
-  for (const Series::Point& point : whole.points()) {
-    if (point.t_s >= until_s - look_s) out.add(point.t_s, point.value);
-  }
-  return out;
+/// The part of its last `look_s`.
+Series latest(Series whole, double look_s) {
+  const double from_s = whole.empty() ? 0 : whole.points().back().t_s - look_s;
+  auto first = std::ranges::find_if(whole.points(), [&](const Series::Point& point) { return point.t_s >= from_s; });
+  if (first == whole.points().begin()) return whole;
+  return whole.tail(static_cast<std::size_t>(whole.points().end() - first));
 }
 
 /// Connections to one local port were accepted there; those that a process opens have a port each.
@@ -39,19 +40,26 @@ bool peer_waits(const Connections& connections, const SocketRow& row) {
   return far != nullptr && far->state == TcpState::fin_wait_2 && group_of(*far).has_value();
 }
 
-bool changes(const Series& counts) {
-  return counts.rises() + counts.falls() > 0;
+/// Whether one of these counts became another one from one look to the next that listed the process.
+bool changes(const std::vector<const PastOwner*>& course, std::span<const TcpState> states) {
+  const PastOwner* before = nullptr;
+  for (const PastOwner* now : course) {
+    if (now == nullptr) continue;
+    if (before != nullptr && std::ranges::any_of(states, [&](TcpState state) {
+          return now->sockets[index_of(state)] != before->sockets[index_of(state)];
+        }))
+      return true;
+    before = now;
+  }
+  return false;
 }
 
 /// Anything that the process does beside holding these sockets.
 bool works_on(const Window& window, const Holding& holding) {
   if (holding.owner != nullptr) {
-    for (TcpState state : {TcpState::established, TcpState::syn_sent, TcpState::listen, TcpState::fin_wait_2}) {
-      if (changes(window.owner_series(*holding.owner, [&](const PastOwner& then) {
-            return std::optional<double>(then.sockets[index_of(state)]);
-          })))
-        return true;
-    }
+    static constexpr std::array kWork = {TcpState::established, TcpState::syn_sent, TcpState::listen,
+                                         TcpState::fin_wait_2};
+    if (changes(window.history(*holding.owner), kWork)) return true;
   }
   if (!holding.scope.pid) return false;
   const auto span_ms = to_u64(window.span_s() * 1000);
