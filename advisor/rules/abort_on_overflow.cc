@@ -15,6 +15,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace abort_on_overflow_rule {
 namespace {
 
 constexpr std::string_view kKnob = "net.ipv4.tcp_abort_on_overflow";
@@ -121,6 +122,7 @@ constexpr std::array<std::string_view, 2> kReferences = {
     "net/ipv4/tcp_minisocks.c: tcp_check_req", "Documentation/networking/ip-sysctl.rst: tcp_abort_on_overflow"};
 
 }  // namespace
+}  // namespace abort_on_overflow_rule
 
 namespace rules {
 
@@ -130,8 +132,8 @@ extern const Rule abort_on_overflow_set = {
     .explanation =
         "With tcp_abort_on_overflow a client whose handshake ends while the accept queue is full gets a reset. Without "
         "it the kernel waits for the next attempt, and a short burst does no harm.",
-    .references = kReferences,
-    .judge = judge_abort_on_overflow,
+    .references = abort_on_overflow_rule::kReferences,
+    .judge = abort_on_overflow_rule::judge_abort_on_overflow,
 };
 
 }  // namespace rules

@@ -17,6 +17,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace autotune_caps_rule {
 namespace {
 
 constexpr Threshold kCapShare = ratio_threshold("cap_share", 0.95);  // of the maximum: the buffer has come to its end
@@ -360,6 +361,7 @@ constexpr std::array<std::string_view, 2> kSendReferences = {"tcp(7): tcp_wmem",
                                                              "net/ipv4/tcp_input.c: tcp_sndbuf_expand"};
 
 }  // namespace
+}  // namespace autotune_caps_rule
 
 namespace rules {
 
@@ -369,11 +371,11 @@ extern const Rule rcvbuf_autotune_cap = {
     .explanation =
         "The kernel grows receive buffers with the flow, up to tcp_rmem[2]. This one has come to that end: in each "
         "round trip one window arrives, and the path would carry more.",
-    .thresholds = kReceiveThresholds,
-    .references = kReceiveReferences,
-    .explained_by = kReceiveExplainedBy,
+    .thresholds = autotune_caps_rule::kReceiveThresholds,
+    .references = autotune_caps_rule::kReceiveReferences,
+    .explained_by = autotune_caps_rule::kReceiveExplainedBy,
     .covers = {.each = EachOf::flows},
-    .judge = judge_receive,
+    .judge = autotune_caps_rule::judge_receive,
 };
 
 extern const Rule sndbuf_autotune_cap = {
@@ -382,10 +384,10 @@ extern const Rule sndbuf_autotune_cap = {
     .explanation =
         "The kernel grows send buffers with the flow, up to tcp_wmem[2]. This one has come to that end: the program "
         "waits for room while the peer and the path would take more.",
-    .thresholds = kSendThresholds,
-    .references = kSendReferences,
+    .thresholds = autotune_caps_rule::kSendThresholds,
+    .references = autotune_caps_rule::kSendReferences,
     .covers = {.each = EachOf::flows},
-    .judge = judge_send,
+    .judge = autotune_caps_rule::judge_send,
 };
 
 }  // namespace rules

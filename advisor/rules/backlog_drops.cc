@@ -18,6 +18,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace backlog_drops_rule {
 namespace {
 
 constexpr Threshold kMinDrops = count_threshold("min_drops", 5, "segments").clears_at(0.5);
@@ -171,6 +172,7 @@ constexpr std::array kThresholds = {kMinDrops, kMinShare};
 constexpr std::array<std::string_view, 1> kReferences = {"net/ipv4/tcp_ipv4.c: tcp_add_backlog"};
 
 }  // namespace
+}  // namespace backlog_drops_rule
 
 namespace rules {
 
@@ -181,9 +183,9 @@ extern const Rule tcp_backlog_drop = {
         "TCPBacklogDrop counts segments that came while a program's own call held their socket, when too much waited "
         "there already. It has nothing to do with the backlog of listen(): calls that last long on sockets with small "
         "buffers cause it.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .judge = judge_backlog_drops,
+    .thresholds = backlog_drops_rule::kThresholds,
+    .references = backlog_drops_rule::kReferences,
+    .judge = backlog_drops_rule::judge_backlog_drops,
 };
 
 }  // namespace rules

@@ -10,7 +10,7 @@ namespace tcpadvisor {
 namespace {
 
 constexpr double kMostLooks = 0.5;
-constexpr std::size_t kFewestLooks = 2;
+constexpr std::size_t kFewestClosedLooks = 2;
 constexpr double kFull = 0.75;  // of the receive buffer
 
 }  // namespace
@@ -25,7 +25,7 @@ bool sends_in_vain(const Window& window, const SocketRow& row) {
     if (!then.peer_closed_window) return std::nullopt;
     return then.send_q > 0 && *then.peer_closed_window ? 1 : 0;
   });
-  return closed.size() >= kFewestLooks && closed.share([](double yes) { return yes > 0; }) >= kMostLooks;
+  return closed.size() >= kFewestClosedLooks && closed.share([](double yes) { return yes > 0; }) >= kMostLooks;
 }
 
 bool leaves_unread(const SocketRow& row) {

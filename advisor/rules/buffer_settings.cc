@@ -15,6 +15,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace buffer_settings_rule {
 namespace {
 
 constexpr std::string_view kId = "mem-max-relation";
@@ -287,18 +288,19 @@ constexpr std::array<std::string_view, 2> kReferences = {"tcp(7): tcp_rmem, tcp_
                                                          "socket(7): rmem_max"};
 
 }  // namespace
+}  // namespace buffer_settings_rule
 
 namespace rules {
 
 extern const Rule mem_max_relation = {
-    .id = kId,
+    .id = buffer_settings_rule::kId,
     .title = "settings of buffers that contradict each other",
     .explanation =
         "Some settings of buffers only work together: the three values of tcp_rmem, the kernel's own sizing, window "
         "scaling, and net.core.rmem_max, which TCP looks at only where a program sets its buffers.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .judge = judge_buffer_settings,
+    .thresholds = buffer_settings_rule::kThresholds,
+    .references = buffer_settings_rule::kReferences,
+    .judge = buffer_settings_rule::judge_buffer_settings,
 };
 
 }  // namespace rules

@@ -17,6 +17,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace close_unread_rule {
 namespace {
 
 constexpr Threshold kMinCloses = count_threshold("min_closes", 10, "connections").clears_at(0.5);
@@ -151,6 +152,7 @@ constexpr std::array kThresholds = {kMinCloses, kMinShare, kMinRate};
 constexpr std::array<std::string_view, 2> kReferences = {"net/ipv4/tcp.c: __tcp_close", "RFC 1122, 4.2.2.13"};
 
 }  // namespace
+}  // namespace close_unread_rule
 
 namespace rules {
 
@@ -160,9 +162,9 @@ extern const Rule rst_on_close_unread = {
     .explanation =
         "Whoever closes a connection before it has read all that has arrived resets it. What it has answered just "
         "before may be lost: the peer sees an error instead of the answer. No setting changes that.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .judge = judge_close_unread,
+    .thresholds = close_unread_rule::kThresholds,
+    .references = close_unread_rule::kReferences,
+    .judge = close_unread_rule::judge_close_unread,
 };
 
 }  // namespace rules

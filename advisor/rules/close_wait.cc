@@ -21,6 +21,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace close_wait_rule {
 namespace {
 
 constexpr Threshold kShareOfSockets = ratio_threshold("share_of_sockets", 0.05);  // of the process
@@ -382,6 +383,7 @@ constexpr std::array kCloseWaitLeakExplainedBy = {
 };
 
 }  // namespace
+}  // namespace close_wait_rule
 
 namespace rules {
 
@@ -392,10 +394,10 @@ extern const Rule close_wait_leak = {
         "The peer has closed its end of these connections; our process got the end of file and has not called "
         "close(). Each such socket keeps a descriptor and kernel memory for as long as the process lives: no "
         "timer of the kernel ends CLOSE_WAIT.",
-    .thresholds = kCloseWaitLeakThresholds,
-    .references = kCloseWaitLeakReferences,
-    .explained_by = kCloseWaitLeakExplainedBy,
-    .judge = judge_close_wait_leak,
+    .thresholds = close_wait_rule::kCloseWaitLeakThresholds,
+    .references = close_wait_rule::kCloseWaitLeakReferences,
+    .explained_by = close_wait_rule::kCloseWaitLeakExplainedBy,
+    .judge = close_wait_rule::judge_close_wait_leak,
 };
 
 }  // namespace rules

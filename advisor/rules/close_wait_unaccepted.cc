@@ -14,6 +14,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace close_wait_unaccepted_rule {
 namespace {
 
 constexpr std::size_t kSteadySamples = 3;
@@ -145,6 +146,7 @@ constexpr std::array kCloseWaitUnacceptedExplainedBy = {
 };
 
 }  // namespace
+}  // namespace close_wait_unaccepted_rule
 
 namespace rules {
 
@@ -154,11 +156,11 @@ extern const Rule close_wait_unaccepted = {
     .explanation =
         "The kernel has completed these connections, the clients have gone again, and no accept() has taken "
         "them: the accept loop is blocked, dead or was never started.",
-    .thresholds = kCloseWaitUnacceptedThresholds,
+    .thresholds = close_wait_unaccepted_rule::kCloseWaitUnacceptedThresholds,
     .references = {},
-    .explained_by = kCloseWaitUnacceptedExplainedBy,
+    .explained_by = close_wait_unaccepted_rule::kCloseWaitUnacceptedExplainedBy,
     .covers = {.each = EachOf::what_waits},
-    .judge = judge_close_wait_unaccepted,
+    .judge = close_wait_unaccepted_rule::judge_close_wait_unaccepted,
 };
 
 }  // namespace rules

@@ -12,6 +12,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace closed_fd_rule {
 namespace {
 
 constexpr std::size_t kSteadySamples = 3;
@@ -103,6 +104,7 @@ constexpr std::array kClosedSocketFdLeakThresholds = {kMinCount, kFdUse};
 constexpr std::array kExplainedBy = {kProcessStopped};
 
 }  // namespace
+}  // namespace closed_fd_rule
 
 namespace rules {
 
@@ -112,10 +114,10 @@ extern const Rule closed_socket_fd_leak = {
     .explanation =
         "The connection of such a socket is over (a reset, a keepalive that failed), so no list of connections "
         "shows it, but the process still holds the descriptor. It is the CLOSE_WAIT fault in another state.",
-    .thresholds = kClosedSocketFdLeakThresholds,
+    .thresholds = closed_fd_rule::kClosedSocketFdLeakThresholds,
     .references = {},
-    .explained_by = kExplainedBy,
-    .judge = judge_closed_socket_fd_leak,
+    .explained_by = closed_fd_rule::kExplainedBy,
+    .judge = closed_fd_rule::judge_closed_socket_fd_leak,
 };
 
 }  // namespace rules

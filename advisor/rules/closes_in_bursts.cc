@@ -16,6 +16,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace closes_in_bursts_rule {
 namespace {
 
 constexpr Threshold kMinBursts = count_threshold("min_bursts", 4, "bursts");
@@ -208,11 +209,12 @@ constexpr std::array<std::string_view, 2> kReferences = {
     "Go documentation: net/http, The client must close the response body when finished with it"};
 
 }  // namespace
+}  // namespace closes_in_bursts_rule
 
 namespace rules {
 
 extern const Rule closes_in_bursts = {
-    .id = kId,
+    .id = closes_in_bursts_rule::kId,
     .title = "connections are closed by a garbage collector, not by the program",
     .explanation =
         "A program that forgets to close a connection leaks its descriptor and its local port. In languages with a "
@@ -223,9 +225,9 @@ extern const Rule closes_in_bursts = {
         "their number is a saw-tooth. When the collector pauses, because memory is plenty, descriptors or ports end. "
         "What "
         "a pool closes after a fixed idle time, what was opened together, and what ends with its process is not this.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .judge = judge_bursts,
+    .thresholds = closes_in_bursts_rule::kThresholds,
+    .references = closes_in_bursts_rule::kReferences,
+    .judge = closes_in_bursts_rule::judge_bursts,
 };
 
 }  // namespace rules

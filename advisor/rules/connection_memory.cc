@@ -17,6 +17,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace connection_memory_rule {
 namespace {
 
 constexpr Threshold kMemoryShare = ratio_threshold("share_of_memory", 0.25).clears_at(0.8);
@@ -205,21 +206,22 @@ constexpr std::array kExplainedBy = {
 };
 
 }  // namespace
+}  // namespace connection_memory_rule
 
 namespace rules {
 
 extern const Rule high_connection_memory_budget = {
-    .id = kId,
+    .id = connection_memory_rule::kId,
     .title = "what very many connections take of the memory",
     .explanation =
         "Connections that carry nothing cost kernel memory all the same, four to five kilobytes each, and a page as "
         "soon "
         "as one byte waits. With hundreds of thousands of them that decides how many a host can hold. And connections "
         "that were busy once may keep memory of their grown buffers while they rest.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .explained_by = kExplainedBy,
-    .judge = judge_memory_budget,
+    .thresholds = connection_memory_rule::kThresholds,
+    .references = connection_memory_rule::kReferences,
+    .explained_by = connection_memory_rule::kExplainedBy,
+    .judge = connection_memory_rule::judge_memory_budget,
 };
 
 }  // namespace rules

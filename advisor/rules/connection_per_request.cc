@@ -19,6 +19,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace connection_per_request_rule {
 namespace {
 
 constexpr Threshold kMinTimeWait = count_threshold("min_time_wait", 600).clears_at(0.8);  // ten a second for a minute
@@ -142,18 +143,19 @@ constexpr std::array kThresholds = {kMinTimeWait, kShortShare, kPortShare};
 constexpr std::array<std::string_view, 1> kReferences = {"RFC 9112, 9.3 (persistence)"};
 
 }  // namespace
+}  // namespace connection_per_request_rule
 
 namespace rules {
 
 extern const Rule connection_per_request = {
-    .id = kId,
+    .id = connection_per_request_rule::kId,
     .title = "a connection for each request",
     .explanation =
         "A client that opens a connection for each request and closes it pays for a handshake each time, and leaves a "
         "local port in TIME_WAIT for 60 s. Far below the end of the ports that is only slow, so this is information.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .judge = judge_short,
+    .thresholds = connection_per_request_rule::kThresholds,
+    .references = connection_per_request_rule::kReferences,
+    .judge = connection_per_request_rule::judge_short,
 };
 
 }  // namespace rules

@@ -16,6 +16,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace connects_fail_rule {
 namespace {
 
 constexpr Threshold kMinFailures = count_threshold("min_failures", 5, "attempts").clears_at(0.5);
@@ -394,6 +395,7 @@ constexpr std::array kExplainedBy = {
 };
 
 }  // namespace
+}  // namespace connects_fail_rule
 
 namespace rules {
 
@@ -404,11 +406,11 @@ extern const Rule connects_fail = {
         "connect() fails, again and again, in one of several ways that call for different cures: refused (a reset "
         "comes back), no answer at all, unreachable (no route, or ICMP says so), given up by the program before the "
         "kernel would, no local port, or the accept queue of a listener on this host is full.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .explained_by = kExplainedBy,
+    .thresholds = connects_fail_rule::kThresholds,
+    .references = connects_fail_rule::kReferences,
+    .explained_by = connects_fail_rule::kExplainedBy,
     .covers = {.each = EachOf::what_waits},
-    .judge = judge_connects_fail,
+    .judge = connects_fail_rule::judge_connects_fail,
 };
 
 }  // namespace rules

@@ -18,6 +18,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace conntrack_full_rule {
 namespace {
 
 constexpr Threshold kFullShare = ratio_threshold("full_share", 0.9).clears_at(0.9);  // of nf_conntrack_max
@@ -326,6 +327,7 @@ constexpr std::array<std::string_view, 2> kReferences = {
     "net/netfilter/nf_conntrack_core.c: __nf_conntrack_alloc, nf_ct_resolve_clash"};
 
 }  // namespace
+}  // namespace conntrack_full_rule
 
 namespace rules {
 
@@ -339,9 +341,9 @@ extern const Rule conntrack_full = {
         "looks "
         "dead, while old connections go on. Packets that lost a race for an entry are counted as drops, too; they are "
         "told apart, because more room does not help them.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .judge = judge_conntrack,
+    .thresholds = conntrack_full_rule::kThresholds,
+    .references = conntrack_full_rule::kReferences,
+    .judge = conntrack_full_rule::judge_conntrack,
 };
 
 }  // namespace rules

@@ -17,6 +17,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace dead_peers_rule {
 namespace {
 
 constexpr Threshold kShare =
@@ -316,6 +317,7 @@ constexpr std::array kExplainedBy = {
 };
 
 }  // namespace
+}  // namespace dead_peers_rule
 
 namespace rules {
 
@@ -327,11 +329,11 @@ extern const Rule send_queue_dead_peers = {
         "has "
         "vanished, a cable is pulled, or a firewall drops it. The program sees no error until the kernel gives up, a "
         "quarter of an hour later by default.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .explained_by = kExplainedBy,
+    .thresholds = dead_peers_rule::kThresholds,
+    .references = dead_peers_rule::kReferences,
+    .explained_by = dead_peers_rule::kExplainedBy,
     .covers = {.each = EachOf::senders},
-    .judge = judge,
+    .judge = dead_peers_rule::judge,
 };
 
 }  // namespace rules

@@ -17,6 +17,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace defer_fastopen_rule {
 namespace {
 
 constexpr std::string_view kId = "defer-fastopen-lint";
@@ -154,18 +155,19 @@ constexpr std::array<std::string_view, 3> kReferences = {"net/ipv4/tcp_minisocks
                                                          "net/ipv4/tcp_fastopen.c", "tcp(7): TCP_DEFER_ACCEPT"};
 
 }  // namespace
+}  // namespace defer_fastopen_rule
 
 namespace rules {
 
 extern const Rule defer_fastopen_lint = {
-    .id = kId,
+    .id = defer_fastopen_rule::kId,
     .title = "TCP_DEFER_ACCEPT and TCP Fast Open that do not help",
     .explanation =
         "Both options save a step at the beginning of a connection, if its other end plays along. Where it does not, "
         "connections take the usual way or wait; nothing is lost.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .judge = judge_defer_fastopen,
+    .thresholds = defer_fastopen_rule::kThresholds,
+    .references = defer_fastopen_rule::kReferences,
+    .judge = defer_fastopen_rule::judge_defer_fastopen,
 };
 
 }  // namespace rules

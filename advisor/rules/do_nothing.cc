@@ -12,6 +12,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace do_nothing_rule {
 namespace {
 
 constexpr Threshold kManyTimeWait = count_threshold("many_time_wait", 5'000, "entries");  // now people begin to "tune"
@@ -128,6 +129,7 @@ constexpr std::array kDoNothingThresholds = {kManyTimeWait,    kBucketShare,   k
                                              kManyRetransmits, kSpuriousShare, kManyCollapses};
 
 }  // namespace
+}  // namespace do_nothing_rule
 
 namespace rules {
 
@@ -137,9 +139,9 @@ extern const Rule do_nothing = {
     .explanation =
         "Some numbers look alarming and are normal. Each is named with the reason, and with the settings that "
         "would do harm if they were changed because of it.",
-    .thresholds = kDoNothingThresholds,
+    .thresholds = do_nothing_rule::kDoNothingThresholds,
     .references = {},
-    .judge = judge_do_nothing,
+    .judge = do_nothing_rule::judge_do_nothing,
 };
 
 }  // namespace rules

@@ -22,6 +22,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace established_dead_rule {
 namespace {
 
 constexpr Threshold kIdleFor = time_threshold("idle_for", 3'600);       // where only other connections speak
@@ -247,21 +248,22 @@ constexpr std::array<std::string_view, 2> kReferences = {"tcp(7): TCP_KEEPIDLE, 
 constexpr std::array kExplainedBy = {kProcessStopped};
 
 }  // namespace
+}  // namespace established_dead_rule
 
 namespace rules {
 
 extern const Rule established_dead_peer_leak = {
-    .id = kId,
+    .id = established_dead_rule::kId,
     .title = "connections are kept whose peers are gone",
     .explanation =
         "A peer that vanishes without a FIN or a reset leaves its connection ESTABLISHED here. Only who sends finds "
         "out: data, a heartbeat, or the kernel's keepalive probes, which a program has to ask for on each socket. "
         "Without them a server collects such connections until its descriptors end. This looks for silent ones whose "
         "clients have come again from the same address, or whose other end would be on this host and is not.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .explained_by = kExplainedBy,
-    .judge = judge_dead_peer_leak,
+    .thresholds = established_dead_rule::kThresholds,
+    .references = established_dead_rule::kReferences,
+    .explained_by = established_dead_rule::kExplainedBy,
+    .judge = established_dead_rule::judge_dead_peer_leak,
 };
 
 }  // namespace rules

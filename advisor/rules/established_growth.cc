@@ -18,6 +18,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace established_growth_rule {
 namespace {
 
 constexpr Threshold kGrowsFor = time_threshold("grows_for", 30);  // or all the time, if that is less
@@ -409,6 +410,7 @@ constexpr std::array kThresholds = {kMinCount, kGrowsFor, kIdleFor, kIdleShare, 
 constexpr std::array<std::string_view, 1> kReferences = {"RFC 9293 section 3.6 (closing a connection)"};
 
 }  // namespace
+}  // namespace established_growth_rule
 
 namespace rules {
 
@@ -419,9 +421,9 @@ extern const Rule established_growth = {
         "The connections of a process grow all the time, and most carry nothing any more: whoever opened them forgets "
         "them. With no time-out at either end both stay ESTABLISHED, which looks healthy, until descriptors, ports or "
         "memory end.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .judge = judge,
+    .thresholds = established_growth_rule::kThresholds,
+    .references = established_growth_rule::kReferences,
+    .judge = established_growth_rule::judge,
 };
 
 }  // namespace rules

@@ -22,6 +22,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace fd_limit_rule {
 namespace {
 
 constexpr Threshold kNearUse = ratio_threshold("fd_use", 0.9).clears_at(0.9);  // of the limit
@@ -262,6 +263,7 @@ constexpr std::array kExplainedBy = {
 };
 
 }  // namespace
+}  // namespace fd_limit_rule
 
 namespace rules {
 
@@ -271,10 +273,10 @@ extern const Rule fd_limit_reached = {
     .explanation =
         "Each process may have so many open files at once (RLIMIT_NOFILE). At the limit accept() fails with EMFILE and "
         "leaves the connection in its queue: it looks as if the program were slow, and is not.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .explained_by = kExplainedBy,
-    .judge = judge,
+    .thresholds = fd_limit_rule::kThresholds,
+    .references = fd_limit_rule::kReferences,
+    .explained_by = fd_limit_rule::kExplainedBy,
+    .judge = fd_limit_rule::judge,
 };
 
 }  // namespace rules

@@ -15,6 +15,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace fin_wait2_rule {
 namespace {
 
 Finding held_finding(const Window& window, const Policy& policy, const Holding& holding, Telling& telling) {
@@ -98,6 +99,7 @@ constexpr std::array kFinWait2AppHeldExplainedBy = {
 };
 
 }  // namespace
+}  // namespace fin_wait2_rule
 
 namespace rules {
 
@@ -107,10 +109,10 @@ extern const Rule fin_wait2_app_held = {
     .explanation =
         "The process has called shutdown(SHUT_WR) and keeps the descriptor. As long as it does, no timer ends "
         "FIN_WAIT_2, also if the peer never closes.",
-    .thresholds = kFinWait2AppHeldThresholds,
-    .references = kFinWait2AppHeldReferences,
-    .explained_by = kFinWait2AppHeldExplainedBy,
-    .judge = judge_fin_wait2_app_held,
+    .thresholds = fin_wait2_rule::kFinWait2AppHeldThresholds,
+    .references = fin_wait2_rule::kFinWait2AppHeldReferences,
+    .explained_by = fin_wait2_rule::kFinWait2AppHeldExplainedBy,
+    .judge = fin_wait2_rule::judge_fin_wait2_app_held,
 };
 
 }  // namespace rules

@@ -19,6 +19,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace fin_wait2_orphans_rule {
 namespace {
 
 constexpr Threshold kShareOfTimeWaitBuckets = ratio_threshold("share_of_tw_buckets", 0.25).clears_at(0.8);
@@ -223,6 +224,7 @@ constexpr std::array kExplainedBy = {
 };
 
 }  // namespace
+}  // namespace fin_wait2_orphans_rule
 
 namespace rules {
 
@@ -234,10 +236,10 @@ extern const Rule fin_wait2_orphan_buildup = {
         "after tcp_fin_timeout, so many of them mean fast closes towards peers that do not close. Where one peer "
         "leaves "
         "many open for seconds, a program there forgets to close: named as information, because the cure is there.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .explained_by = kExplainedBy,
-    .judge = judge,
+    .thresholds = fin_wait2_orphans_rule::kThresholds,
+    .references = fin_wait2_orphans_rule::kReferences,
+    .explained_by = fin_wait2_orphans_rule::kExplainedBy,
+    .judge = fin_wait2_orphans_rule::judge,
 };
 
 }  // namespace rules

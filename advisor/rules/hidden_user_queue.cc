@@ -16,6 +16,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace hidden_user_queue_rule {
 namespace {
 
 constexpr Threshold kMinGrowth = size_threshold("min_growth", 1 << 20).clears_at(0.5);
@@ -151,6 +152,7 @@ constexpr std::array kExplainedBy = {
 };
 
 }  // namespace
+}  // namespace hidden_user_queue_rule
 
 namespace rules {
 
@@ -160,11 +162,11 @@ extern const Rule hidden_user_queue = {
     .explanation =
         "A program that does not wait for room in Send-Q keeps what does not fit in its own memory. While a peer does "
         "not read, that queue grows; the kernel neither sees nor bounds it.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .explained_by = kExplainedBy,
+    .thresholds = hidden_user_queue_rule::kThresholds,
+    .references = hidden_user_queue_rule::kReferences,
+    .explained_by = hidden_user_queue_rule::kExplainedBy,
     .covers = {.each = EachOf::what_waits},
-    .judge = judge,
+    .judge = hidden_user_queue_rule::judge,
 };
 
 }  // namespace rules

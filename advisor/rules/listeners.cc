@@ -16,6 +16,7 @@
 #include "advisor/rules/worker_pool.h"
 
 namespace tcpadvisor {
+namespace listeners_rule {
 namespace {
 
 constexpr Threshold kFullShareOfSamples = ratio_threshold("full_share_of_samples", 0.5).clears_at(0.5);
@@ -248,6 +249,7 @@ constexpr std::array kBacklogTooSmallExplainedBy = {
 };
 
 }  // namespace
+}  // namespace listeners_rule
 
 namespace rules {
 
@@ -257,10 +259,10 @@ extern const Rule accept_queue_app_slow = {
     .explanation =
         "Connections wait for accept() in a full queue, and the kernel drops what comes beyond it. The "
         "application accepts more slowly than clients connect: a longer queue only makes them wait longer.",
-    .thresholds = kAcceptQueueAppSlowThresholds,
-    .references = kAcceptQueueAppSlowReferences,
-    .explained_by = kAcceptQueueAppSlowExplainedBy,
-    .judge = judge_accept_queue_app_slow,
+    .thresholds = listeners_rule::kAcceptQueueAppSlowThresholds,
+    .references = listeners_rule::kAcceptQueueAppSlowReferences,
+    .explained_by = listeners_rule::kAcceptQueueAppSlowExplainedBy,
+    .judge = listeners_rule::judge_accept_queue_app_slow,
 };
 
 extern const Rule backlog_too_small = {
@@ -269,10 +271,10 @@ extern const Rule backlog_too_small = {
     .explanation =
         "The queue is nearly empty most of the time and still drops in bursts: the application keeps up, but "
         "the places between two of its accepts are too few.",
-    .thresholds = kBacklogTooSmallThresholds,
-    .references = kBacklogTooSmallReferences,
-    .explained_by = kBacklogTooSmallExplainedBy,
-    .judge = judge_backlog_too_small,
+    .thresholds = listeners_rule::kBacklogTooSmallThresholds,
+    .references = listeners_rule::kBacklogTooSmallReferences,
+    .explained_by = listeners_rule::kBacklogTooSmallExplainedBy,
+    .judge = listeners_rule::judge_backlog_too_small,
 };
 
 }  // namespace rules

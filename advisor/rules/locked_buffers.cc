@@ -13,6 +13,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace locked_buffers_rule {
 namespace {
 
 struct Group {
@@ -158,6 +159,7 @@ constexpr std::array kSndbufLockedByAppExplainedBy = {
 };
 
 }  // namespace
+}  // namespace locked_buffers_rule
 
 namespace rules {
 
@@ -167,10 +169,10 @@ extern const Rule rcvbuf_locked_by_app = {
     .explanation =
         "SO_RCVBUF was set, which switches off the kernel's own sizing. The flow carries no more than that "
         "buffer's window in each round trip although its reader keeps up.",
-    .thresholds = kRcvbufLockedByAppThresholds,
-    .references = kRcvbufLockedByAppReferences,
+    .thresholds = locked_buffers_rule::kRcvbufLockedByAppThresholds,
+    .references = locked_buffers_rule::kRcvbufLockedByAppReferences,
     .covers = {.each = EachOf::what_waits},
-    .judge = judge_rcvbuf_locked_by_app,
+    .judge = locked_buffers_rule::judge_rcvbuf_locked_by_app,
 };
 
 extern const Rule sndbuf_locked_by_app = {
@@ -179,11 +181,11 @@ extern const Rule sndbuf_locked_by_app = {
     .explanation =
         "SO_SNDBUF was set, which switches off the kernel's own sizing. The sender waits for room in that "
         "buffer although the peer would take more.",
-    .thresholds = kSndbufLockedByAppThresholds,
-    .references = kSndbufLockedByAppReferences,
-    .explained_by = kSndbufLockedByAppExplainedBy,
+    .thresholds = locked_buffers_rule::kSndbufLockedByAppThresholds,
+    .references = locked_buffers_rule::kSndbufLockedByAppReferences,
+    .explained_by = locked_buffers_rule::kSndbufLockedByAppExplainedBy,
     .covers = {.each = EachOf::what_waits},
-    .judge = judge_sndbuf_locked_by_app,
+    .judge = locked_buffers_rule::judge_sndbuf_locked_by_app,
 };
 
 }  // namespace rules

@@ -16,6 +16,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace memcg_pressure_rule {
 namespace {
 
 constexpr Threshold kMinRefusals = count_threshold("min_refusals", 10, "times").clears_at(0.5);
@@ -232,6 +233,7 @@ constexpr std::array<std::string_view, 2> kReferences = {
     "net/core/sock.c: __sk_mem_raise_allocated"};
 
 }  // namespace
+}  // namespace memcg_pressure_rule
 
 namespace rules {
 
@@ -242,10 +244,10 @@ extern const Rule memcg_socket_pressure = {
         "Memory of sockets counts against the limit of their cgroup (a container, a unit). At the limit the kernel "
         "shrinks windows and drops received data of that cgroup alone. A cgroup that is full of cached files is no "
         "trouble, as long as no socket was refused memory.",
-    .thresholds = kThresholds,
-    .references = kReferences,
+    .thresholds = memcg_pressure_rule::kThresholds,
+    .references = memcg_pressure_rule::kReferences,
     .covers = {.every_namespace = false},
-    .judge = judge_memcg,
+    .judge = memcg_pressure_rule::judge_memcg,
 };
 
 }  // namespace rules

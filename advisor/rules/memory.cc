@@ -14,6 +14,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace memory_rule {
 namespace {
 
 constexpr Threshold kWarnShare = ratio_threshold("warn_share", 0.8).clears_at(0.875);  // of tcp_mem[1]
@@ -246,6 +247,7 @@ constexpr std::array kTcpMemPressureGlobalExplainedBy = {
 };
 
 }  // namespace
+}  // namespace memory_rule
 
 namespace rules {
 
@@ -255,11 +257,11 @@ extern const Rule tcp_mem_pressure_global = {
     .explanation =
         "All TCP buffers of the host share tcp_mem. Near its middle value the kernel shrinks windows of every "
         "connection, beyond the last it drops data.",
-    .thresholds = kTcpMemPressureGlobalThresholds,
-    .references = kTcpMemPressureGlobalReferences,
-    .explained_by = kTcpMemPressureGlobalExplainedBy,
+    .thresholds = memory_rule::kTcpMemPressureGlobalThresholds,
+    .references = memory_rule::kTcpMemPressureGlobalReferences,
+    .explained_by = memory_rule::kTcpMemPressureGlobalExplainedBy,
     .covers = {.every_namespace = false},
-    .judge = judge_tcp_mem_pressure_global,
+    .judge = memory_rule::judge_tcp_mem_pressure_global,
 };
 
 }  // namespace rules

@@ -9,6 +9,7 @@
 #include "advisor/rules/user_queues.h"
 
 namespace tcpadvisor {
+namespace message_queue_rule {
 namespace {
 
 constexpr std::string_view kId = "message-queue-holds-senders";
@@ -104,6 +105,7 @@ constexpr std::array<std::string_view, 2> kMessageQueueHoldsSendersReferences = 
     "inet(3): high_msgq_watermark, low_msgq_watermark", "docs/user-queues.md (mq)"};
 
 }  // namespace
+}  // namespace message_queue_rule
 
 namespace rules {
 
@@ -114,8 +116,8 @@ extern const Rule message_queue_holds_senders = {
         "Senders are suspended by the mark of the message queue before the driver although the driver's own "
         "queue is short: commands come faster than they are executed, and the network has no part in it.",
     .thresholds = {},
-    .references = kMessageQueueHoldsSendersReferences,
-    .judge = judge_message_queue_holds_senders,
+    .references = message_queue_rule::kMessageQueueHoldsSendersReferences,
+    .judge = message_queue_rule::judge_message_queue_holds_senders,
 };
 
 }  // namespace rules

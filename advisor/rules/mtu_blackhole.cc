@@ -15,6 +15,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace mtu_blackhole_rule {
 namespace {
 
 constexpr Threshold kMinBackoff = count_threshold("min_backoff", 3, "time-outs");  // in a row, without an answer
@@ -209,6 +210,7 @@ constexpr std::array<std::string_view, 3> kReferences = {
     "RFC 4821 (path MTU discovery by TCP itself)", "RFC 2923 section 2.1 (black holes)", "ip-sysctl: tcp_mtu_probing"};
 
 }  // namespace
+}  // namespace mtu_blackhole_rule
 
 namespace rules {
 
@@ -218,10 +220,10 @@ extern const Rule mtu_blackhole = {
     .explanation =
         "A router or tunnel drops packets that are too large and nobody hears of it. The handshake and small messages "
         "pass, the first full segment does not: the connection stands still until the kernel gives up.",
-    .thresholds = kThresholds,
-    .references = kReferences,
+    .thresholds = mtu_blackhole_rule::kThresholds,
+    .references = mtu_blackhole_rule::kReferences,
     .covers = {.each = EachOf::senders},
-    .judge = judge,
+    .judge = mtu_blackhole_rule::judge,
 };
 
 }  // namespace rules

@@ -13,6 +13,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace nagle_stall_rule {
 namespace {
 
 constexpr Threshold kHeldShare =
@@ -177,6 +178,7 @@ constexpr std::array<std::string_view, 3> kReferences = {"tcp(7): TCP_NODELAY, T
                                                          "RFC 1122 sections 4.2.3.2 and 4.2.3.4", "RFC 896"};
 
 }  // namespace
+}  // namespace nagle_stall_rule
 
 namespace rules {
 
@@ -187,10 +189,10 @@ extern const Rule nagle_delack_stall = {
         "A program writes a message in pieces and then waits for the answer. Nagle's algorithm holds back a small "
         "piece while an earlier one is not acknowledged, and the peer delays acknowledgements: each message costs tens "
         "of milliseconds on any path. No setting helps; one write for each message does, or TCP_NODELAY.",
-    .thresholds = kThresholds,
-    .references = kReferences,
+    .thresholds = nagle_stall_rule::kThresholds,
+    .references = nagle_stall_rule::kReferences,
     .covers = {.each = EachOf::flows},
-    .judge = judge,
+    .judge = nagle_stall_rule::judge,
 };
 
 }  // namespace rules

@@ -18,6 +18,7 @@
 #include "advisor/rules/worker_pool.h"
 
 namespace tcpadvisor {
+namespace never_accepts_rule {
 namespace {
 
 constexpr Threshold kMinWaiting = count_threshold("min_waiting", 3, "connections").clears_at(0.6);
@@ -234,6 +235,7 @@ constexpr std::array kExplainedBy = {
 };
 
 }  // namespace
+}  // namespace never_accepts_rule
 
 namespace rules {
 
@@ -244,10 +246,10 @@ extern const Rule listener_never_accepts = {
         "Clients connect, because the kernel does that for the program, and then wait for ever: no accept() takes "
         "them. "
         "Nothing is dropped before the queue is full, so no counter tells.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .explained_by = kExplainedBy,
-    .judge = judge_never_accepts,
+    .thresholds = never_accepts_rule::kThresholds,
+    .references = never_accepts_rule::kReferences,
+    .explained_by = never_accepts_rule::kExplainedBy,
+    .judge = never_accepts_rule::judge_never_accepts,
 };
 
 }  // namespace rules

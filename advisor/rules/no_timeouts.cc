@@ -18,6 +18,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace no_timeouts_rule {
 namespace {
 
 constexpr Threshold kMinIdle = count_threshold("min_idle", 50);
@@ -253,11 +254,12 @@ constexpr std::array kExplainedBy = {
 };
 
 }  // namespace
+}  // namespace no_timeouts_rule
 
 namespace rules {
 
 extern const Rule no_timeouts = {
-    .id = kId,
+    .id = no_timeouts_rule::kId,
     .title = "nothing would tell that the peers of idle connections have vanished",
     .explanation =
         "TCP says nothing while nothing is sent. Who keeps many connections that rest for long, without SO_KEEPALIVE, "
@@ -266,10 +268,10 @@ extern const Rule no_timeouts = {
         "timers or heartbeats of its own, which cannot be seen from outside. Connections within this host do not "
         "count: "
         "the kernel knows both ends.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .explained_by = kExplainedBy,
-    .judge = judge_no_timeouts,
+    .thresholds = no_timeouts_rule::kThresholds,
+    .references = no_timeouts_rule::kReferences,
+    .explained_by = no_timeouts_rule::kExplainedBy,
+    .judge = no_timeouts_rule::judge_no_timeouts,
 };
 
 }  // namespace rules

@@ -14,6 +14,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace ooo_queue_rule {
 namespace {
 
 constexpr Threshold kOutOfOrder = ratio_threshold("out_of_order", 0.05).clears_at(0.6);  // of the segments received
@@ -129,6 +130,7 @@ constexpr std::array kThresholds = {kOutOfOrder, kMinSegments};
 constexpr std::array<std::string_view, 2> kReferences = {"RFC 4737 (packet reordering)", "RFC 8985 section 3.2"};
 
 }  // namespace
+}  // namespace ooo_queue_rule
 
 namespace rules {
 
@@ -139,10 +141,10 @@ extern const Rule ooo_queue_pressure = {
         "A share of the segments arrives after a gap and waits for what fills it. Losses and several ways through the "
         "network both do that; the sender's counts tell them apart. Hardly ever is there anything to change on the "
         "receiving host.",
-    .thresholds = kThresholds,
-    .references = kReferences,
+    .thresholds = ooo_queue_rule::kThresholds,
+    .references = ooo_queue_rule::kReferences,
     .covers = {.each = EachOf::flows},
-    .judge = judge,
+    .judge = ooo_queue_rule::judge,
 };
 
 }  // namespace rules

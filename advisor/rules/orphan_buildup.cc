@@ -21,6 +21,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace orphan_buildup_rule {
 namespace {
 
 constexpr Threshold kLimitShare =
@@ -300,19 +301,20 @@ constexpr std::array<std::string_view, 3> kReferences = {
     "net/ipv4/tcp_timer.c: tcp_out_of_resources, tcp_probe_timer", "tcp(7): TCP_USER_TIMEOUT"};
 
 }  // namespace
+}  // namespace orphan_buildup_rule
 
 namespace rules {
 
 extern const Rule orphan_buildup = {
-    .id = kId,
+    .id = orphan_buildup_rule::kId,
     .title = "closed connections whose data nobody takes",
     .explanation =
         "A program may close a connection before the peer has taken everything. The kernel goes on with it as an "
         "orphan, in FIN_WAIT_1, CLOSING or LAST_ACK, with its data and a timer. Towards peers that do not read or have "
         "vanished these stay for minutes, and all of the host share one limit, beyond which the kernel resets them.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .judge = judge_orphans,
+    .thresholds = orphan_buildup_rule::kThresholds,
+    .references = orphan_buildup_rule::kReferences,
+    .judge = orphan_buildup_rule::judge_orphans,
 };
 
 }  // namespace rules

@@ -14,6 +14,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace page_alloc_pressure_rule {
 namespace {
 
 constexpr double kLargeShare = 0.25;  // of the host's memory: a process that is worth a name
@@ -115,6 +116,7 @@ constexpr std::array<std::string_view, 2> kReferences = {
     "net/core/sock.c: sk_page_frag_refill; net/ipv4/tcp.c: tcp_stream_alloc_skb", "Documentation/accounting/psi.rst"};
 
 }  // namespace
+}  // namespace page_alloc_pressure_rule
 
 namespace rules {
 
@@ -125,9 +127,9 @@ extern const Rule page_alloc_pressure = {
         "TCP comes under memory pressure at the marks of tcp_mem, or when the kernel finds no free page for what a "
         "program sends. The second has nothing to do with tcp_mem: TCP uses little, and tasks of the host wait for "
         "memory.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .judge = judge_page_alloc,
+    .thresholds = page_alloc_pressure_rule::kThresholds,
+    .references = page_alloc_pressure_rule::kReferences,
+    .judge = page_alloc_pressure_rule::judge_page_alloc,
 };
 
 }  // namespace rules

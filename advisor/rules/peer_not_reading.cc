@@ -15,6 +15,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace peer_not_reading_rule {
 namespace {
 
 constexpr Threshold kMinWaiting =
@@ -134,6 +135,7 @@ constexpr std::array kExplainedBy = {
 };
 
 }  // namespace
+}  // namespace peer_not_reading_rule
 
 namespace rules {
 
@@ -144,11 +146,11 @@ extern const Rule peer_not_reading = {
         "Data waits in Send-Q, the peer's window is closed and stays so: its kernel answers, its program does not "
         "read. No setting of this host makes it read; the program that sends decides how long it waits and how much "
         "it keeps.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .explained_by = kExplainedBy,
+    .thresholds = peer_not_reading_rule::kThresholds,
+    .references = peer_not_reading_rule::kReferences,
+    .explained_by = peer_not_reading_rule::kExplainedBy,
     .covers = {.each = EachOf::what_waits},
-    .judge = judge,
+    .judge = peer_not_reading_rule::judge,
 };
 
 }  // namespace rules

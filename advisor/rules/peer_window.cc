@@ -14,6 +14,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace peer_window_rule {
 namespace {
 
 constexpr std::string_view kId = "peer-window-limited";
@@ -177,19 +178,20 @@ constexpr std::array<std::string_view, 2> kReferences = {"RFC 9293 section 3.8.6
                                                          "net/ipv4/tcp.c: tcp_chrono_start (rwnd_limited)"};
 
 }  // namespace
+}  // namespace peer_window_rule
 
 namespace rules {
 
 extern const Rule peer_window_limited = {
-    .id = kId,
+    .id = peer_window_rule::kId,
     .title = "the other end's window limits a flow",
     .explanation =
         "A sender may have no more on its way than the other end's window. This one uses it up in each round trip, "
         "although the path's queue is empty: a larger receive buffer at the other end would make it faster.",
-    .thresholds = kThresholds,
-    .references = kReferences,
+    .thresholds = peer_window_rule::kThresholds,
+    .references = peer_window_rule::kReferences,
     .covers = {.each = EachOf::flows},
-    .judge = judge_peer_window,
+    .judge = peer_window_rule::judge_peer_window,
 };
 
 }  // namespace rules

@@ -7,6 +7,7 @@
 #include "advisor/rules/user_queues.h"
 
 namespace tcpadvisor {
+namespace pending_shutdown_rule {
 namespace {
 
 constexpr std::string_view kId = "pending-shutdown-data";
@@ -157,6 +158,7 @@ Outcome judge_pending_shutdown_data(const Evidence& in) {
 }
 
 }  // namespace
+}  // namespace pending_shutdown_rule
 
 namespace rules {
 
@@ -170,7 +172,7 @@ extern const Rule pending_shutdown_data = {
     .thresholds = {},
     .references = {},
     .explained_by = kSlowReader,
-    .judge = judge_pending_shutdown_data,
+    .judge = pending_shutdown_rule::judge_pending_shutdown_data,
 };
 
 }  // namespace rules

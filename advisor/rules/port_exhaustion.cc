@@ -15,6 +15,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace port_exhaustion_rule {
 namespace {
 
 constexpr double kUsedUp = 0.99;  // ports that are bound and listen nowhere are not counted
@@ -345,6 +346,7 @@ constexpr std::array kExplainedBy = {
 };
 
 }  // namespace
+}  // namespace port_exhaustion_rule
 
 namespace rules {
 
@@ -358,10 +360,10 @@ extern const Rule port_exhaustion = {
         "without "
         "IP_BIND_ADDRESS_NO_PORT, takes each port for all destinations: then bind() fails with EADDRINUSE much "
         "earlier.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .explained_by = kExplainedBy,
-    .judge = judge_port_exhaustion,
+    .thresholds = port_exhaustion_rule::kThresholds,
+    .references = port_exhaustion_rule::kReferences,
+    .explained_by = port_exhaustion_rule::kExplainedBy,
+    .judge = port_exhaustion_rule::judge_port_exhaustion,
 };
 
 }  // namespace rules

@@ -19,6 +19,7 @@
 #include "advisor/rules/worker_pool.h"
 
 namespace tcpadvisor {
+namespace process_stopped_rule {
 namespace {
 
 constexpr Threshold kStandsFor = time_threshold("stands_for", 3);  // at least, and never longer than the windows
@@ -302,6 +303,7 @@ constexpr std::array kThresholds = {kStandsFor};
 constexpr std::array<std::string_view, 2> kReferences = {"proc(5): /proc/pid/stat", "cgroups(7), freezer"};
 
 }  // namespace
+}  // namespace process_stopped_rule
 
 namespace rules {
 
@@ -311,9 +313,9 @@ extern const Rule process_stopped = {
     .explanation =
         "A process that a signal, a debugger or its cgroup's freezer has stopped, or that hangs in the kernel, keeps "
         "its sockets: peers connect and send, and nothing answers. All that its sockets show follows from that.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .judge = judge,
+    .thresholds = process_stopped_rule::kThresholds,
+    .references = process_stopped_rule::kReferences,
+    .judge = process_stopped_rule::judge,
 };
 
 }  // namespace rules

@@ -10,6 +10,7 @@
 #include "advisor/rules/user_queues.h"
 
 namespace tcpadvisor {
+namespace queue_watermarks_rule {
 namespace {
 
 constexpr std::string_view kId = "user-queue-watermark";
@@ -235,6 +236,7 @@ Outcome judge_user_queue_watermark(const Evidence& in) {
 }
 
 }  // namespace
+}  // namespace queue_watermarks_rule
 
 namespace rules {
 
@@ -247,7 +249,7 @@ extern const Rule user_queue_watermark = {
     .thresholds = {},
     .references = {},
     .explained_by = kSlowReader,
-    .judge = judge_user_queue_watermark,
+    .judge = queue_watermarks_rule::judge_user_queue_watermark,
 };
 
 }  // namespace rules

@@ -17,6 +17,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace reader_rule {
 namespace {
 
 constexpr Threshold kFullShare = ratio_threshold("full_share", 0.75).clears_at(0.8);  // of the receive buffer
@@ -397,6 +398,7 @@ constexpr std::array kReaderTooSlowExplainedBy = {
 };
 
 }  // namespace
+}  // namespace reader_rule
 
 namespace rules {
 
@@ -406,11 +408,11 @@ extern const Rule reader_too_slow = {
     .explanation =
         "Data has arrived and the process does not read it as fast. The receive buffer is full, the kernel "
         "announces a zero window, and the senders stop.",
-    .thresholds = kReaderTooSlowThresholds,
-    .references = kReaderTooSlowReferences,
-    .explained_by = kReaderTooSlowExplainedBy,
+    .thresholds = reader_rule::kReaderTooSlowThresholds,
+    .references = reader_rule::kReaderTooSlowReferences,
+    .explained_by = reader_rule::kReaderTooSlowExplainedBy,
     .covers = {.each = EachOf::what_waits},
-    .judge = judge_reader_too_slow,
+    .judge = reader_rule::judge_reader_too_slow,
 };
 
 }  // namespace rules

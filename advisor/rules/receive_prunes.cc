@@ -28,6 +28,7 @@ std::optional<Prunes> prunes_of(const Past& past, NetnsId netns) {
                 .refused = past.increase(netns, "TcpExt.TCPRcvQDrop").value_or(0)};
 }
 
+namespace receive_prunes_rule {
 namespace {
 
 constexpr Threshold kMinDrops = count_threshold("min_drops", 1, "segments");
@@ -240,6 +241,7 @@ constexpr std::array<std::string_view, 1> kReferences = {
     "net/ipv4/tcp_input.c: tcp_prune_queue, tcp_collapse, tcp_try_rmem_schedule"};
 
 }  // namespace
+}  // namespace receive_prunes_rule
 
 namespace rules {
 
@@ -250,10 +252,10 @@ extern const Rule rcv_collapse_prune = {
         "A receive buffer counts the memory that segments take, not the bytes in them. Many tiny segments, or a reader "
         "that does not keep up, fill it; then the kernel spends time on copying them together, and drops what finds no "
         "room. PruneCalled alone is normal.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .explained_by = kExplainedBy,
-    .judge = judge_receive_prunes,
+    .thresholds = receive_prunes_rule::kThresholds,
+    .references = receive_prunes_rule::kReferences,
+    .explained_by = receive_prunes_rule::kExplainedBy,
+    .judge = receive_prunes_rule::judge_receive_prunes,
 };
 
 }  // namespace rules

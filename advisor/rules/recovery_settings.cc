@@ -18,6 +18,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace recovery_settings_rule {
 namespace {
 
 constexpr std::string_view kId = "recovery-settings";
@@ -204,18 +205,19 @@ constexpr std::array<std::string_view, 3> kReferences = {
     "net/ipv4/tcp_timer.c: tcp_model_timeout", "RFC 1122, 4.2.3.5"};
 
 }  // namespace
+}  // namespace recovery_settings_rule
 
 namespace rules {
 
 extern const Rule recovery_settings = {
-    .id = kId,
+    .id = recovery_settings_rule::kId,
     .title = "settings that make losses cost more",
     .explanation =
         "TCP mends losses with selective acknowledgements, probes, and patience. A setting that takes one of these "
         "away does no harm until a segment is lost or a path is down for a moment; then connections stall or end.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .judge = judge_recovery_settings,
+    .thresholds = recovery_settings_rule::kThresholds,
+    .references = recovery_settings_rule::kReferences,
+    .judge = recovery_settings_rule::judge_recovery_settings,
 };
 
 }  // namespace rules

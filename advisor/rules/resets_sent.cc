@@ -16,6 +16,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace resets_sent_rule {
 namespace {
 
 constexpr Threshold kManyResets = count_threshold("many_resets", 100, "segments").clears_at(0.5);  // fewer are no topic
@@ -123,6 +124,7 @@ constexpr std::array kThresholds = {kManyResets};
 constexpr std::array<std::string_view, 2> kReferences = {"include/net/rstreason.h", "RFC 9293, 3.5.2"};
 
 }  // namespace
+}  // namespace resets_sent_rule
 
 namespace rules {
 
@@ -132,9 +134,9 @@ extern const Rule reset_attribution = {
     .explanation =
         "Tcp.OutRsts counts all resets that a namespace sends, and alarms are often set on it. Nearly all of them are "
         "normal. This says what they answer, as far as the kernel tells.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .judge = judge_resets_sent,
+    .thresholds = resets_sent_rule::kThresholds,
+    .references = resets_sent_rule::kReferences,
+    .judge = resets_sent_rule::judge_resets_sent,
 };
 
 }  // namespace rules

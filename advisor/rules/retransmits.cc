@@ -19,6 +19,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace retransmits_rule {
 namespace {
 
 constexpr Threshold kMinShare = ratio_threshold("min_share", 0.001);   // of the segments sent; fewer are no topic
@@ -400,6 +401,7 @@ constexpr std::array<std::string_view, 3> kReferences = {
     "M. Mathis et al., The macroscopic behavior of the TCP congestion avoidance algorithm, 1997"};
 
 }  // namespace
+}  // namespace retransmits_rule
 
 namespace rules {
 
@@ -413,10 +415,10 @@ extern const Rule retrans_cc_qdisc = {
         "of what is sent, which only a probe or the timer repairs. Towards an address whose connections are gone too "
         "soon to be seen: whether anything arrives there at all, and whether handshakes are answered. Only some of "
         "them have a cure at this end.",
-    .thresholds = kThresholds,
-    .references = kReferences,
+    .thresholds = retransmits_rule::kThresholds,
+    .references = retransmits_rule::kReferences,
     .covers = {.each = EachOf::flows},
-    .judge = judge,
+    .judge = retransmits_rule::judge,
 };
 
 }  // namespace rules

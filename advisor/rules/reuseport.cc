@@ -18,6 +18,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace reuseport_rule {
 namespace {
 
 constexpr Threshold kMinWaiting = count_threshold("min_waiting", 3, "connections").clears_at(0.6);
@@ -154,6 +155,7 @@ constexpr std::array<std::string_view, 2> kReferences = {"socket(7): SO_REUSEPOR
 constexpr std::array kExplainedBy = {kProcessStopped, kNoDescriptors};
 
 }  // namespace
+}  // namespace reuseport_rule
 
 namespace rules {
 
@@ -165,10 +167,10 @@ extern const Rule reuseport_unbalanced = {
         "spreads "
         "connections by a hash of their addresses, so a member that is slow or hangs keeps getting its share, although "
         "the others have room.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .explained_by = kExplainedBy,
-    .judge = judge_reuseport_unbalanced,
+    .thresholds = reuseport_rule::kThresholds,
+    .references = reuseport_rule::kReferences,
+    .explained_by = reuseport_rule::kExplainedBy,
+    .judge = reuseport_rule::judge_reuseport_unbalanced,
 };
 
 }  // namespace rules

@@ -14,6 +14,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace send_queue_delay_rule {
 namespace {
 
 constexpr std::string_view kId = "send-queue-bufferbloat", kKnob = "net.ipv4.tcp_notsent_lowat";
@@ -188,20 +189,21 @@ constexpr std::array kExplained = {
 };
 
 }  // namespace
+}  // namespace send_queue_delay_rule
 
 namespace rules {
 
 extern const Rule send_queue_delay = {
-    .id = kId,
+    .id = send_queue_delay_rule::kId,
     .title = "messages wait in the program's own Send-Q",
     .explanation =
         "The kernel lets a program write far more than can leave. Where it writes messages, each new one waits behind "
         "all that, although the program could still have kept it.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .explained_by = kExplained,
+    .thresholds = send_queue_delay_rule::kThresholds,
+    .references = send_queue_delay_rule::kReferences,
+    .explained_by = send_queue_delay_rule::kExplained,
     .covers = {.each = EachOf::flows},
-    .judge = judge_send_queue_delay,
+    .judge = send_queue_delay_rule::judge_send_queue_delay,
 };
 
 }  // namespace rules

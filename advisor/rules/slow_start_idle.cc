@@ -15,6 +15,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace slow_start_idle_rule {
 namespace {
 
 constexpr Threshold kMinRtt = time_threshold("min_rtt", 0.01);  // below it a round trip more is nothing
@@ -211,6 +212,7 @@ constexpr std::array<std::string_view, 2> kReferences = {"ip-sysctl: tcp_slow_st
                                                          "RFC 5681 section 4.1 (restarting idle connections)"};
 
 }  // namespace
+}  // namespace slow_start_idle_rule
 
 namespace rules {
 
@@ -221,10 +223,10 @@ extern const Rule slow_start_after_idle = {
         "With tcp_slow_start_after_idle the kernel shrinks the congestion window of a connection that has paused for "
         "longer than its retransmission time-out. Bursts over a long path then need several round trips more, each "
         "time. bbr does not do so.",
-    .thresholds = kThresholds,
-    .references = kReferences,
+    .thresholds = slow_start_idle_rule::kThresholds,
+    .references = slow_start_idle_rule::kReferences,
     .covers = {.each = EachOf::flows},
-    .judge = judge,
+    .judge = slow_start_idle_rule::judge,
 };
 
 }  // namespace rules

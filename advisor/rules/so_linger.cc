@@ -19,6 +19,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace so_linger_rule {
 namespace {
 
 constexpr Threshold kHangsFor = time_threshold("hangs_for", 1);
@@ -229,19 +230,20 @@ constexpr std::array kThresholds = {kHangsFor, kMinResets, kMinLost};
 constexpr std::array<std::string_view, 2> kReferences = {"socket(7): SO_LINGER", "net/ipv4/tcp.c: __tcp_close"};
 
 }  // namespace
+}  // namespace so_linger_rule
 
 namespace rules {
 
 extern const Rule so_linger_misuse = {
-    .id = kId,
+    .id = so_linger_rule::kId,
     .title = "SO_LINGER lets close() wait, or lose data",
     .explanation =
         "SO_LINGER changes what close() does. With a time it waits until the peer has taken everything, and a thread "
         "that serves others stands still meanwhile. With 0 it resets the connection: what was not acknowledged is "
         "lost, and the peer gets an error. Neither is needed for an orderly end.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .judge = judge_linger,
+    .thresholds = so_linger_rule::kThresholds,
+    .references = so_linger_rule::kReferences,
+    .judge = so_linger_rule::judge_linger,
 };
 
 }  // namespace rules

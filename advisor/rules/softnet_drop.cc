@@ -14,6 +14,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace softnet_drop_rule {
 namespace {
 
 constexpr Threshold kMinDrops = count_threshold("min_drops", 10, "packets").clears_at(0.5);
@@ -293,6 +294,7 @@ constexpr std::array<std::string_view, 2> kReferences = {
     "Documentation/admin-guide/sysctl/net.rst: netdev_max_backlog"};
 
 }  // namespace
+}  // namespace softnet_drop_rule
 
 namespace rules {
 
@@ -303,10 +305,10 @@ extern const Rule softnet_drop = {
         "Before TCP, packets of veth pairs, the loopback, RPS and simple drivers wait in a queue of each processor, "
         "netdev_max_backlog long. What finds it full is dropped, and counted only in /proc/net/softnet_stat. Spreading "
         "the packets comes before a longer queue; time_squeeze alone is no loss.",
-    .thresholds = kThresholds,
-    .references = kReferences,
+    .thresholds = softnet_drop_rule::kThresholds,
+    .references = softnet_drop_rule::kReferences,
     .covers = {.every_namespace = false},
-    .judge = judge_softnet,
+    .judge = softnet_drop_rule::judge_softnet,
 };
 
 }  // namespace rules

@@ -22,6 +22,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace stale_settings_rule {
 namespace {
 
 constexpr Threshold kMemoryShare = ratio_threshold("memory_share", 0.25);  // of RAM that tcp_mem[2] may be
@@ -276,19 +277,20 @@ constexpr std::array<std::string_view, 3> kReferences = {
     "net/ipv4/tcp.c: tcp_init, tcp_init_mem", "sysctl.d(5)"};
 
 }  // namespace
+}  // namespace stale_settings_rule
 
 namespace rules {
 
 extern const Rule stale_settings = {
-    .id = kId,
+    .id = stale_settings_rule::kId,
     .title = "lines about settings that this kernel does not need",
     .explanation =
         "Files of settings live longer than kernels. Some lines name what is gone or no longer read; others hold a "
         "value that was large once and is less than what the kernel starts with today; and tcp_mem counts pages, not "
         "bytes, so that a copied value may allow more than all the memory.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .judge = judge_stale_settings,
+    .thresholds = stale_settings_rule::kThresholds,
+    .references = stale_settings_rule::kReferences,
+    .judge = stale_settings_rule::judge_stale_settings,
 };
 
 }  // namespace rules

@@ -16,6 +16,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace syn_drops_rule {
 namespace {
 
 constexpr Threshold kMinDrops =
@@ -191,6 +192,7 @@ constexpr std::array kExplainedBy = {
 constexpr std::array<std::string_view, 1> kReferences = {"net/ipv4/tcp_ipv4.c: tcp_v4_rcv, tcp_inbound_hash"};
 
 }  // namespace
+}  // namespace syn_drops_rule
 
 namespace rules {
 
@@ -200,10 +202,10 @@ extern const Rule syn_drops_not_overflow = {
     .explanation =
         "Segments for a listener were dropped although its accept queue had room: a wrong or missing signature, a "
         "filter, no route back. A longer backlog helps against none of these.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .explained_by = kExplainedBy,
-    .judge = judge_syn_drops,
+    .thresholds = syn_drops_rule::kThresholds,
+    .references = syn_drops_rule::kReferences,
+    .explained_by = syn_drops_rule::kExplainedBy,
+    .judge = syn_drops_rule::judge_syn_drops,
 };
 
 }  // namespace rules

@@ -15,6 +15,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace syn_flood_rule {
 namespace {
 
 constexpr Threshold kMinUnanswered = count_threshold("min_unanswered", 100, "handshakes").clears_at(0.5);
@@ -194,6 +195,7 @@ constexpr std::array kThresholds = {kMinUnanswered, kUnansweredShare};
 constexpr std::array<std::string_view, 2> kReferences = {"tcp(7): tcp_syncookies", "RFC 4987 (SYN flooding)"};
 
 }  // namespace
+}  // namespace syn_flood_rule
 
 namespace rules {
 
@@ -206,9 +208,9 @@ extern const Rule syn_flood_vs_overflow = {
         "it, the kernel answers with SYN cookies, or without them drops SYNs. A full accept queue makes it send "
         "cookies "
         "and write \"Possible SYN flooding\" as well: then clients answer them, and the application is the one to fix.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .judge = judge_syn_flood,
+    .thresholds = syn_flood_rule::kThresholds,
+    .references = syn_flood_rule::kReferences,
+    .judge = syn_flood_rule::judge_syn_flood,
 };
 
 }  // namespace rules

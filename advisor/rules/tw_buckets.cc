@@ -17,6 +17,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace tw_buckets_rule {
 namespace {
 
 constexpr Threshold kMinOverflows = count_threshold("min_overflows", 1, "connections");
@@ -178,6 +179,7 @@ constexpr std::array<std::string_view, 2> kReferences = {"net/ipv4/tcp_minisocks
                                                          "Documentation/networking/ip-sysctl.rst: tcp_max_tw_buckets"};
 
 }  // namespace
+}  // namespace tw_buckets_rule
 
 namespace rules {
 
@@ -188,9 +190,9 @@ extern const Rule tw_bucket_overflow = {
         "A namespace keeps at most tcp_max_tw_buckets connections in TIME_WAIT, and in FIN_WAIT_2 after close(). One "
         "that finds no place ends at once, so that late segments of its peer are answered with a reset. An entry takes "
         "256 bytes, so there is nothing to save.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .judge = judge_tw_buckets,
+    .thresholds = tw_buckets_rule::kThresholds,
+    .references = tw_buckets_rule::kReferences,
+    .judge = tw_buckets_rule::judge_tw_buckets,
 };
 
 }  // namespace rules

@@ -12,7 +12,7 @@ namespace {
 constexpr double kRtoMinS = 0.2;           // TCP_RTO_MIN, which the kernel's patience is counted in
 constexpr std::uint64_t kRtoDoubles = 60;  // no doubling goes on for longer
 constexpr std::uint64_t kOrphanRetries = 8;
-constexpr std::size_t kFewestLooks = 3;
+constexpr std::size_t kFewestQuietLooks = 3;
 
 double rto_max_s(const Sample& now, NetnsId netns) {
   return static_cast<double>(sysctl_value(now, netns, "net.ipv4.tcp_rto_max_ms").value_or(120'000)) / 1000;
@@ -53,7 +53,7 @@ double standing_s(const Window& window, const SocketRow& row) {
     since_s = window.span_s() - window.seconds_at(i);
     ++looks;
   }
-  return looks >= kFewestLooks ? since_s : 0;
+  return looks >= kFewestQuietLooks ? since_s : 0;
 }
 
 bool may_send(const SocketRow& row) {

@@ -9,6 +9,7 @@
 #include "advisor/rules/user_queues.h"
 
 namespace tcpadvisor {
+namespace unbounded_queue_rule {
 namespace {
 
 constexpr std::string_view kId = "user-queue-unbounded";
@@ -179,6 +180,7 @@ Outcome judge_user_queue_unbounded(const Evidence& in) {
 constexpr std::array kUserQueueUnboundedThresholds = {kMinCount, kSoon, kShareOfMemory};
 
 }  // namespace
+}  // namespace unbounded_queue_rule
 
 namespace rules {
 
@@ -188,10 +190,10 @@ extern const Rule user_queue_unbounded = {
     .explanation =
         "The mark at which senders should wait is passed and the queue grows on, or the queue keeps to its mark "
         "and suspended senders pile up before it. Either way memory is the only limit.",
-    .thresholds = kUserQueueUnboundedThresholds,
+    .thresholds = unbounded_queue_rule::kUserQueueUnboundedThresholds,
     .references = {},
     .explained_by = kSlowReader,
-    .judge = judge_user_queue_unbounded,
+    .judge = unbounded_queue_rule::judge_user_queue_unbounded,
 };
 
 }  // namespace rules

@@ -20,6 +20,7 @@
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
+namespace unread_forgotten_rule {
 namespace {
 
 constexpr Threshold kFarFromFull = ratio_threshold("far_from_full", 0.5);  // of the buffer: more is reader-too-slow's
@@ -204,20 +205,21 @@ constexpr std::array<std::string_view, 2> kReferences = {"epoll(7): level-trigge
 constexpr std::array kExplainedBy = {kProcessStopped};
 
 }  // namespace
+}  // namespace unread_forgotten_rule
 
 namespace rules {
 
 extern const Rule unread_forgotten = {
-    .id = kId,
+    .id = unread_forgotten_rule::kId,
     .title = "a program forgets what has arrived on some connections",
     .explanation =
         "A server reads its connections, and leaves small data on some of them unread for a minute and more: its "
         "buffers have room, so nothing looks wrong. Most often it has asked for edge-triggered events and did not read "
         "to the end, or no worker is left for what it has accepted.",
-    .thresholds = kThresholds,
-    .references = kReferences,
-    .explained_by = kExplainedBy,
-    .judge = judge_unread,
+    .thresholds = unread_forgotten_rule::kThresholds,
+    .references = unread_forgotten_rule::kReferences,
+    .explained_by = unread_forgotten_rule::kExplainedBy,
+    .judge = unread_forgotten_rule::judge_unread,
 };
 
 }  // namespace rules

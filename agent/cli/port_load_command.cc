@@ -16,7 +16,6 @@
 namespace tcpadvisor::cli {
 namespace {
 
-using nlohmann::json;
 using port::Time;
 using port::load::Latencies;
 using std::chrono::milliseconds;
@@ -32,7 +31,7 @@ std::string latency_text(const Latencies& of) {
                      microseconds(of.percentile(0.99)), microseconds(of.percentile(0.999)), microseconds(of.max()));
 }
 
-json latency_json(const Latencies& of) {
+nlohmann::json latency_json(const Latencies& of) {
   return {{"count", of.count()},
           {"p50_us", microseconds(of.percentile(0.5))},
           {"p90_us", microseconds(of.percentile(0.9))},
@@ -98,7 +97,7 @@ std::string balance_line(const port::load::Balance& of) {
   return fmt::format("balance     {} bytes taken = {}", with_commas(of.accepted), places);
 }
 
-json balance_json(const port::load::Balance& of) {
+nlohmann::json balance_json(const port::load::Balance& of) {
   return {{"accepted", of.accepted},
           {"message_queue", of.message_queue},
           {"driver_queue", of.driver_queue},
@@ -149,9 +148,9 @@ std::vector<std::string> drive_lines(const port::load::LoadResult& result, std::
   return lines;
 }
 
-json drive_json(const port::load::LoadResult& result, std::uint64_t size) {
+nlohmann::json drive_json(const port::load::LoadResult& result, std::uint64_t size) {
   double per_s = result.seconds > 0 ? static_cast<double>(result.sent) / result.seconds : 0;
-  json out{{"kind", "result"},
+  nlohmann::json out{{"kind", "result"},
            {"seconds", result.seconds},
            {"messages", result.sent},
            {"messages_per_s", per_s},
@@ -222,7 +221,7 @@ int run_port_serve(const Options& options, os::StopSignals& signals) {
   auto reactor = port::Reactor::create();
   if (!reactor) return failed(reactor.error());
   port::load::Server server(**reactor, wanted.server);
-  (void)write_stdout(options.port.json ? json{{"kind", "listening"}, {"port", listener->port}}.dump() + "\n"
+  (void)write_stdout(options.port.json ? nlohmann::json{{"kind", "listening"}, {"port", listener->port}}.dump() + "\n"
                                        : fmt::format("listening on 127.0.0.1:{}\n", listener->port));
   port::load::Listener accepts(**reactor, server, std::move(listener->socket));
 
@@ -240,7 +239,7 @@ int run_port_serve(const Options& options, os::StopSignals& signals) {
   show_progress("");
   double span_s = std::chrono::duration<double>((*reactor)->now()).count();
   if (options.port.json) {
-    json out{{"kind", "result"},
+    nlohmann::json out{{"kind", "result"},
              {"seconds", span_s},
              {"accepted", totals.accepted},
              {"open", totals.open},

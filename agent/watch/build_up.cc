@@ -18,14 +18,14 @@ namespace {
 
 using observe::BuildUp;
 
-constexpr std::array<Column, 7> kColumns = {{{"OWNER", 0, false, 0, Cut::name},
+constexpr std::array<Column, 7> kBuildUpColumns = {{{"OWNER", 0, false, 0, Cut::name},
                                              {"STATE", 11},
                                              {"COUNT", 8, true},
                                              {"OLD", 8, true},
                                              {"OLDEST", 9, true},
                                              {"GROWTH", 12, true},
                                              {"GROUP", 32, false, 110}}};
-const Fields kFields = {Field::proc, Field::state, Field::group, Field::netns, Field::age};
+const Fields kBuildUpFields = {Field::proc, Field::state, Field::group, Field::netns, Field::age};
 
 std::optional<OwnerGroup> group_of(const BuildUp& item, const Picture& picture) {
   return item.owner != nullptr ? observe::group_of(*item.owner, picture.now()) : std::nullopt;
@@ -47,7 +47,7 @@ Traits traits_of(const BuildUp& item, const Picture& picture) {
 std::vector<Line> lines_of(const BuildUp& item, const Picture& picture, const View& view) {
   auto group = group_of(item, picture);
   Attr attr = item.old > 0 ? Attr::warning : Attr::normal;
-  std::array<Span, kColumns.size()> cells = {
+  std::array<Span, kBuildUpColumns.size()> cells = {
       {{item.owner_text},
        {std::string(name_of(item.state)), attr},
        {with_commas(item.count)},
@@ -55,7 +55,7 @@ std::vector<Line> lines_of(const BuildUp& item, const Picture& picture, const Vi
        {item.oldest ? age_text(*item.oldest) : "-"},
        {item.growth_per_minute ? fmt::format("{:+.1f}/min", *item.growth_per_minute) : "-"},
        {group ? group->name : ""}}};
-  return {row_of(kColumns, cells, view.width, glyphs(view.utf8))};
+  return {row_of(kBuildUpColumns, cells, view.width, glyphs(view.utf8))};
 }
 
 std::vector<Line> details_of(const BuildUp& item, const Picture& picture, const Glyphs& g) {
@@ -91,10 +91,10 @@ Table build_up_table(const Picture& picture, const View& view) {
       {"growth", [](Row a, Row b) { return a.growth_per_minute.value_or(0) > b.growth_per_minute.value_or(0); }}};
   spec.key = [](Row row) { return fmt::format("b{}/{}", row.owner_text, name_of(row.state)); };
   spec.traits = [&](Row row) { return traits_of(row, picture); };
-  spec.fields = kFields;
+  spec.fields = kBuildUpFields;
   spec.lines = [&](Row row) { return lines_of(row, picture, view); };
   spec.details = [&](Row row) { return details_of(row, picture, glyphs(view.utf8)); };
-  spec.heading = heading_of(kColumns, view.width, glyphs(view.utf8));
+  spec.heading = heading_of(kBuildUpColumns, view.width, glyphs(view.utf8));
   spec.empty = picture.now().knows(FactId::snapshot) ? "nothing piles up in a closing or opening state"
                                                      : "states are not known: no source can read them";
   return make_table(std::move(spec), view);

@@ -19,7 +19,7 @@
 namespace tcpadvisor::watch {
 namespace {
 
-constexpr std::array<Column, 10> kColumns = {{{"STATE", 11},
+constexpr std::array<Column, 10> kConnectionColumns = {{{"STATE", 11},
                                               {"AGE", 8, true},
                                               {"OWNER", 18, false, 0, Cut::name},
                                               {"LOCAL > REMOTE"},
@@ -29,7 +29,7 @@ constexpr std::array<Column, 10> kColumns = {{{"STATE", 11},
                                               {"NETNS", 10, false, 110},
                                               {"RETRANS", 7, true, 130},
                                               {"GROUP", 24, false, 150}}};
-const Fields kFields = {Field::proc,  Field::port,  Field::state, Field::peer,
+const Fields kConnectionFields = {Field::proc,  Field::port,  Field::state, Field::peer,
                         Field::group, Field::netns, Field::q,     Field::age};
 
 std::string rtt_text(const SocketRow& row) {
@@ -79,7 +79,7 @@ Line row_line(const Connection& connection, std::string ends, const Rates& rates
               const View& view) {
   const SocketRow& row = *connection.link.near;
   auto group = observe::group_of(row, picture.window);
-  std::array<Span, kColumns.size()> cells = {{{state_of(connection.link), attr_of(connection, picture)},
+  std::array<Span, kConnectionColumns.size()> cells = {{{state_of(connection.link), attr_of(connection, picture)},
                                               {age_text(connection.age)},
                                               {owner_text(row)},
                                               {std::move(ends)},
@@ -89,7 +89,7 @@ Line row_line(const Connection& connection, std::string ends, const Rates& rates
                                               {netns_text(picture.now(), row.netns)},
                                               {count_or_dash(row.total_retrans)},
                                               {group ? group->name : "-"}}};
-  return row_of(kColumns, cells, view.width, glyphs(view.utf8));
+  return row_of(kConnectionColumns, cells, view.width, glyphs(view.utf8));
 }
 
 /// `mark` stands before the addresses.
@@ -207,7 +207,7 @@ Table connections_table(const Picture& picture, const View& view) {
                  {"rtt", [=](Row a, Row b) { return rtt(a) > rtt(b); }}};
   spec.key = [](Row row) { return key_of(*row.link.near); };
   spec.traits = [&](Row row) { return traits_of(row, picture); };
-  spec.fields = kFields;
+  spec.fields = kConnectionFields;
   spec.lines = [&](Row row) { return lines_of(row, picture, view); };
   spec.form = [&](Row row) { return form_of(row.link); };
   spec.member_lines = [&](Row row) { return lines_of(row, picture, view, fmt::format("{} ", glyphs(view.utf8).dot)); };
@@ -215,7 +215,7 @@ Table connections_table(const Picture& picture, const View& view) {
     return folded_lines(equal, unfolded, picture, view);
   };
   spec.details = [&](Row row) { return details_of(row.link, picture, view); };
-  spec.heading = heading_of(kColumns, view.width, glyphs(view.utf8));
+  spec.heading = heading_of(kConnectionColumns, view.width, glyphs(view.utf8));
   spec.empty = why_empty(picture.now());
   return make_table(std::move(spec), view);
 }

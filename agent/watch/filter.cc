@@ -15,11 +15,11 @@
 namespace tcpadvisor::watch {
 namespace {
 
-constexpr std::array<std::string_view, 8> kFields = {"proc", "port", "state", "peer", "group", "netns", "q", "age"};
+constexpr std::array<std::string_view, 8> kFilterFields = {"proc", "port", "state", "peer", "group", "netns", "q", "age"};
 
 std::optional<Field> field_named(std::string_view name) {
-  auto at = std::ranges::find(kFields, name);
-  return at == kFields.end() ? std::nullopt : std::optional(static_cast<Field>(at - kFields.begin()));
+  auto at = std::ranges::find(kFilterFields, name);
+  return at == kFilterFields.end() ? std::nullopt : std::optional(static_cast<Field>(at - kFilterFields.begin()));
 }
 
 bool is_compared(Field field) {
@@ -80,7 +80,7 @@ bool is_all(std::string_view text, int (*kind)(int)) {
 }  // namespace
 
 std::string_view name_of(Field field) {
-  return kFields[static_cast<std::size_t>(field)];
+  return kFilterFields[static_cast<std::size_t>(field)];
 }
 
 bool contains_ignoring_case(std::string_view text, std::string_view part) {
@@ -124,7 +124,7 @@ void Filter::add(std::string_view word) {
     terms_.push_back({.field = {}, .text = std::string(word), .regex = {}});
   } else if (!field) {
     complain(fmt::format("there is no '{}{}': {}: and q> age>{}", printable(key), sign,
-                         "proc: port: state: peer: group: netns", did_you_mean(key, {kFields.begin(), kFields.end()})));
+                         "proc: port: state: peer: group: netns", did_you_mean(key, {kFilterFields.begin(), kFilterFields.end()})));
   } else if (is_compared(*field)) {
     add_compared(*field, word, word.substr(end));
   } else if (sign != ':') {

@@ -12,22 +12,22 @@
 namespace tcpadvisor::watch {
 namespace {
 
-constexpr std::array<Column, 4> kColumns = {
+constexpr std::array<Column, 4> kFindingColumns = {
     {{"SEVERITY", 8}, {"FINDING", 0, false, 0, Cut::end}, {"SOCKETS", 7, true}, {"RULE", 26, false, 110}}};
-const Fields kFields = {Field::proc, Field::port, Field::peer, Field::group, Field::netns};
+const Fields kFindingFields = {Field::proc, Field::port, Field::peer, Field::group, Field::netns};
 
 Attr attr_of(Severity severity) {
   return severity == Severity::critical ? Attr::critical : severity == Severity::warning ? Attr::warning : Attr::good;
 }
 
 std::vector<Line> lines_of(const Finding& finding, const View& view) {
-  std::array<Span, kColumns.size()> cells = {{{std::string(name_of(finding.severity)), attr_of(finding.severity)},
+  std::array<Span, kFindingColumns.size()> cells = {{{std::string(name_of(finding.severity)), attr_of(finding.severity)},
                                               {finding.title},
                                               {finding.scope.count > 0 ? with_commas(finding.scope.count) : "-"},
                                               {finding.id}}};
   Line scope("         ");
   scope.add(scope_text(finding.scope), Attr::dim);
-  return {row_of(kColumns, cells, view.width, glyphs(view.utf8)), std::move(scope)};
+  return {row_of(kFindingColumns, cells, view.width, glyphs(view.utf8)), std::move(scope)};
 }
 
 /// The number behind the last colon of "10.0.0.1:80", "*:80".
@@ -112,10 +112,10 @@ Table findings_table(const Picture& picture, const View& view) {
                  {"rule", [](Row a, Row b) { return a->id < b->id; }}};
   spec.key = [](Row row) { return "f" + row->instance; };
   spec.traits = [](Row row) { return traits_of(*row); };
-  spec.fields = kFields;
+  spec.fields = kFindingFields;
   spec.lines = [&](Row row) { return lines_of(*row, view); };
   spec.details = [&](Row row) { return details_of(*row, view.width); };
-  spec.heading = heading_of(kColumns, view.width, glyphs(view.utf8));
+  spec.heading = heading_of(kFindingColumns, view.width, glyphs(view.utf8));
   spec.empty = "no findings so far; r shows what was checked";
   return make_table(std::move(spec), view);
 }

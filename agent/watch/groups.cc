@@ -19,7 +19,7 @@ namespace {
 
 using observe::GroupTotals;
 
-constexpr std::array<Column, 11> kColumns = {{{"GROUP"},
+constexpr std::array<Column, 11> kGroupColumns = {{{"GROUP"},
                                               {"KIND", 9, false, 110},
                                               {"PROCS", 5, true},
                                               {"TCP", 7, true},
@@ -30,7 +30,7 @@ constexpr std::array<Column, 11> kColumns = {{{"GROUP"},
                                               {"RECV-Q", 9, true},
                                               {"SEND-Q", 9, true},
                                               {"MEMORY", 9, true, 110}}};
-const Fields kFields = {Field::proc, Field::state, Field::group, Field::netns, Field::q};
+const Fields kGroupFields = {Field::proc, Field::state, Field::group, Field::netns, Field::q};
 
 std::string name_of(const GroupTotals& totals) {
   return totals.group ? totals.group->name : "(cgroup not known)";
@@ -41,7 +41,7 @@ std::vector<Line> lines_of(const GroupTotals& totals, const View& view) {
   auto closing = [&](TcpState state, std::uint64_t old) {
     return Span{in(state), old > 0 ? Attr::warning : Attr::normal};
   };
-  std::array<Span, kColumns.size()> cells = {{{name_of(totals)},
+  std::array<Span, kGroupColumns.size()> cells = {{{name_of(totals)},
                                               {totals.group ? std::string(name_of(totals.group->kind)) : "-"},
                                               {with_commas(totals.processes.size())},
                                               {with_commas(totals.tcp_sockets())},
@@ -52,7 +52,7 @@ std::vector<Line> lines_of(const GroupTotals& totals, const View& view) {
                                               {queue_text(totals.recv_q)},
                                               {queue_text(totals.send_q)},
                                               {human_bytes(add_sat(totals.rmem, totals.wmem))}}};
-  return {row_of(kColumns, cells, view.width, glyphs(view.utf8))};
+  return {row_of(kGroupColumns, cells, view.width, glyphs(view.utf8))};
 }
 
 std::vector<Line> details_of(const GroupTotals& totals) {
@@ -114,10 +114,10 @@ Table groups_table(const Picture& picture, const View& view) {
     return row.group ? fmt::format("g{}/{}/{}", name_of(row.group->kind), row.group->name, row.group->id) : "g";
   };
   spec.traits = [&](Row row) { return traits_of(row, picture); };
-  spec.fields = kFields;
+  spec.fields = kGroupFields;
   spec.lines = [&](Row row) { return lines_of(row, view); };
   spec.details = [](Row row) { return details_of(row); };
-  spec.heading = heading_of(kColumns, view.width, glyphs(view.utf8));
+  spec.heading = heading_of(kGroupColumns, view.width, glyphs(view.utf8));
   spec.empty = picture.now().knows(FactId::owners) ? "no process holds a TCP socket"
                                                    : "owners are not known; tcpadvisor doctor says why";
   return make_table(std::move(spec), view);

@@ -17,7 +17,7 @@
 namespace tcpadvisor::watch {
 namespace {
 
-constexpr std::array<Column, 10> kColumns = {{{"LISTENS ON"},
+constexpr std::array<Column, 10> kListenerColumns = {{{"LISTENS ON"},
                                               {"OWNER", 18, false, 0, Cut::name},
                                               {"QUEUE", 6, true},
                                               {"PEAK", 6, true},
@@ -27,7 +27,7 @@ constexpr std::array<Column, 10> kColumns = {{{"LISTENS ON"},
                                               {"GAVE UP", 7, true, 110},
                                               {"NETNS", 10, false, 110},
                                               {"GROUP", 24, false, 140}}};
-const Fields kFields = {Field::proc, Field::port, Field::group, Field::netns, Field::age};
+const Fields kListenerFields = {Field::proc, Field::port, Field::group, Field::netns, Field::age};
 
 struct Listener {
   const SocketRow* row;
@@ -60,7 +60,7 @@ std::vector<Line> lines_of(const Listener& listener, const Picture& picture, con
   const SocketRow& row = *listener.row;
   auto group = observe::group_of(row, picture.window);
   Attr attr = fill(listener) >= 1 ? Attr::critical : fill(listener) >= 0.5 ? Attr::warning : Attr::normal;
-  std::array<Span, kColumns.size()> cells = {
+  std::array<Span, kListenerColumns.size()> cells = {
       {{std::move(ends)},
        {owner_text(row)},
        {count_or_dash(row.accept_queue), attr},
@@ -71,7 +71,7 @@ std::vector<Line> lines_of(const Listener& listener, const Picture& picture, con
        {listener.port != nullptr ? with_commas(listener.port->unaccepted_close_wait) : "-"},
        {netns_text(picture.now(), row.netns)},
        {group ? group->name : "-"}}};
-  return {row_of(kColumns, cells, view.width, glyphs(view.utf8))};
+  return {row_of(kListenerColumns, cells, view.width, glyphs(view.utf8))};
 }
 
 /// "▸ 1,500 × 0.0.0.0:10000-11499", with the highest peak, the limit if all have the same, and all connections.
@@ -151,7 +151,7 @@ Table listeners_table(const Picture& picture, const View& view) {
       {"connections", [](Row a, Row b) { return connections_of(a) > connections_of(b); }}};
   spec.key = [](Row row) { return key_of(*row.row); };
   spec.traits = [&](Row row) { return traits_of(*row.row, picture); };
-  spec.fields = kFields;
+  spec.fields = kListenerFields;
   spec.lines = [&](Row row) { return lines_of(row, picture, view, row.row->local.text()); };
   spec.form = [](Row row) { return form_of(row); };
   spec.enough = 8;
@@ -162,7 +162,7 @@ Table listeners_table(const Picture& picture, const View& view) {
     return folded_lines(equal, unfolded, picture, view);
   };
   spec.details = [&](Row row) { return details_of(row, picture.window); };
-  spec.heading = heading_of(kColumns, view.width, glyphs(view.utf8));
+  spec.heading = heading_of(kListenerColumns, view.width, glyphs(view.utf8));
   spec.empty =
       picture.now().knows(FactId::snapshot) ? "nothing listens" : "listeners are not known: no source can read them";
   return make_table(std::move(spec), view);

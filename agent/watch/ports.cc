@@ -12,7 +12,7 @@
 namespace tcpadvisor::watch {
 namespace {
 
-constexpr std::array<Column, 7> kColumns = {{{"DESTINATION"},
+constexpr std::array<Column, 7> kPortColumns = {{{"DESTINATION"},
                                              {"SOURCE", 15},
                                              {"USED", 7, true},
                                              {"OF", 7, true},
@@ -41,14 +41,14 @@ Traits traits_of(const Use& use, const Picture& picture) {
 std::vector<Line> lines_of(const Use& use, const Picture& picture, const View& view) {
   double share = use.share.value_or(0);
   Attr attr = share >= 0.99 ? Attr::critical : share >= 0.8 ? Attr::warning : Attr::normal;
-  std::array<Span, kColumns.size()> cells = {{{destination_text(*use.ports)},
+  std::array<Span, kPortColumns.size()> cells = {{{destination_text(*use.ports)},
                                               {use.ports->source.ip_text()},
                                               {with_commas(use.ports->used), attr},
                                               {use.space ? with_commas(use.space->available()) : "-"},
                                               {use.share ? fmt::format("{:.0f} %", share * 100) : "-", attr},
                                               {with_commas(use.ports->timewait)},
                                               {netns_text(picture.now(), use.ports->netns)}}};
-  return {row_of(kColumns, cells, view.width, glyphs(view.utf8))};
+  return {row_of(kPortColumns, cells, view.width, glyphs(view.utf8))};
 }
 
 std::vector<Line> details_of(const Use& use, const Picture& picture) {
@@ -86,7 +86,7 @@ Table ports_table(const Picture& picture, const View& view) {
   spec.fields = {Field::port, Field::peer, Field::netns};
   spec.lines = [&](Row row) { return lines_of(row, picture, view); };
   spec.details = [&](Row row) { return details_of(row, picture); };
-  spec.heading = heading_of(kColumns, view.width, glyphs(view.utf8));
+  spec.heading = heading_of(kPortColumns, view.width, glyphs(view.utf8));
   spec.empty = now.knows(FactId::snapshot) ? "no connection to another port uses one of the local ports"
                                            : "ports are not known: no source can read sockets";
   return make_table(std::move(spec), view);

@@ -13,7 +13,7 @@
 namespace tcpadvisor::watch {
 namespace {
 
-constexpr std::array<Column, 12> kColumns = {{{"PROCESS", 0, false, 0, Cut::name},
+constexpr std::array<Column, 12> kProcessColumns = {{{"PROCESS", 0, false, 0, Cut::name},
                                               {"TCP", 7, true},
                                               {"ESTAB", 7, true},
                                               {"LISTEN", 6, true},
@@ -25,7 +25,7 @@ constexpr std::array<Column, 12> kColumns = {{{"PROCESS", 0, false, 0, Cut::name
                                               {"MEMORY", 8, true, 110},
                                               {"GROUP", 20, false, 120},
                                               {"NETNS", 10, false, 140}}};
-const Fields kFields = {Field::proc, Field::state, Field::group, Field::netns, Field::q};
+const Fields kProcessFields = {Field::proc, Field::state, Field::group, Field::netns, Field::q};
 
 /// Descriptors and their share of those allowed, "980 96%": at the limit accept() fails.
 Span descriptors(const OwnerTotals& owner) {
@@ -42,7 +42,7 @@ std::vector<Line> lines_of(const OwnerTotals& owner, const Picture& picture, con
   auto closing = [&](TcpState state, std::uint32_t old) {
     return Span{in(state), old > 0 ? Attr::warning : Attr::normal};
   };
-  std::array<Span, kColumns.size()> cells = {{{fmt::format("{}[{}]", owner.comm, owner.pid)},
+  std::array<Span, kProcessColumns.size()> cells = {{{fmt::format("{}[{}]", owner.comm, owner.pid)},
                                               {with_commas(owner.tcp_sockets())},
                                               {in(TcpState::established)},
                                               {in(TcpState::listen)},
@@ -54,7 +54,7 @@ std::vector<Line> lines_of(const OwnerTotals& owner, const Picture& picture, con
                                               {human_bytes(owner.rmem + owner.wmem)},
                                               {group ? group->name : "-"},
                                               {netns_text(picture.now(), owner.netns)}}};
-  return {row_of(kColumns, cells, view.width, glyphs(view.utf8))};
+  return {row_of(kProcessColumns, cells, view.width, glyphs(view.utf8))};
 }
 
 Traits traits_of(const OwnerTotals& owner, const Picture& picture) {
@@ -88,10 +88,10 @@ Table processes_table(const Picture& picture, const View& view) {
                  {"pid", [](Row a, Row b) { return a->pid < b->pid; }}};
   spec.key = [](Row row) { return fmt::format("p{}", row->pid); };
   spec.traits = [&](Row row) { return traits_of(*row, picture); };
-  spec.fields = kFields;
+  spec.fields = kProcessFields;
   spec.lines = [&](Row row) { return lines_of(*row, picture, view); };
   spec.details = [&](Row row) { return process_details(*row, picture.now()); };
-  spec.heading = heading_of(kColumns, view.width, glyphs(view.utf8));
+  spec.heading = heading_of(kProcessColumns, view.width, glyphs(view.utf8));
   const FactCoverage* owners = picture.now().fact(FactId::owners);
   spec.empty = !picture.now().knows(FactId::owners) ? "owners are not known; tcpadvisor doctor says why"
                : owners->exact                      ? "no process holds a TCP socket"

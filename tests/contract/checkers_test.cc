@@ -6,7 +6,7 @@
 #include "tests/contract/include_table.h"
 #include "tests/contract/text_rules.h"
 
-namespace tcpadvisor::contract {
+namespace tcpadvisor::contract::checkers_test {
 namespace {
 
 using testing::ElementsAre;
@@ -109,4 +109,4 @@ TEST(TextRules, read_the_commands_of_the_developer_entry) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::contract
+}  // namespace tcpadvisor::contract::checkers_test

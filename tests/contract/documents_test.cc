@@ -11,7 +11,7 @@
 
 #include "tests/contract/text_rules.h"
 
-namespace tcpadvisor::contract {
+namespace tcpadvisor::contract::documents_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -55,4 +55,4 @@ TEST(Documents, paths_and_links_are_found) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::contract
+}  // namespace tcpadvisor::contract::documents_test

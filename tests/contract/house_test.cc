@@ -17,7 +17,7 @@
 #include "tests/contract/include_table.h"
 #include "tests/contract/text_rules.h"
 
-namespace tcpadvisor::contract {
+namespace tcpadvisor::contract::house_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -164,4 +164,4 @@ TEST(DeveloperEntry, installs_every_package_that_the_build_may_miss) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::contract
+}  // namespace tcpadvisor::contract::house_test

@@ -10,7 +10,7 @@
 #include "agent/kernel/object.h"
 #include "tests/kernel/kernel_test.h"
 
-namespace tcpadvisor::kernel {
+namespace tcpadvisor::kernel::ahead_test {
 namespace {
 
 struct Counted {
@@ -83,4 +83,4 @@ TEST_F(ReadAhead, SeesTheSame) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::kernel
+}  // namespace tcpadvisor::kernel::ahead_test

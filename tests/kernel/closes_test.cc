@@ -13,7 +13,7 @@
 
 #include "tests/kernel/kernel_test.h"
 
-namespace tcpadvisor::kernel {
+namespace tcpadvisor::kernel::closes_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -79,4 +79,4 @@ TEST_F(KernelTest, TimeoutsOfConnectionsToOtherHostsAreCounted) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::kernel
+}  // namespace tcpadvisor::kernel::closes_test

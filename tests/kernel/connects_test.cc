@@ -11,7 +11,7 @@
 
 #include "tests/kernel/kernel_test.h"
 
-namespace tcpadvisor::kernel {
+namespace tcpadvisor::kernel::connects_test {
 namespace {
 
 constexpr int kOn = 1;
@@ -115,4 +115,4 @@ TEST_F(KernelTest, FailedAttemptsAreCountedByProcessDestinationAndReason) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::kernel
+}  // namespace tcpadvisor::kernel::connects_test

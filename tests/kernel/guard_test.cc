@@ -19,7 +19,7 @@
 #include "agent/os/unique_fd.h"
 #include "tests/unit/os/temp_tree.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::guard_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -164,4 +164,4 @@ TEST_F(Guard, NothingIsLeftBehind) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::guard_test

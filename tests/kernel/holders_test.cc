@@ -19,7 +19,7 @@
 
 #include "tests/kernel/kernel_test.h"
 
-namespace tcpadvisor::kernel {
+namespace tcpadvisor::kernel::holders_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -228,4 +228,4 @@ TEST_F(KernelTest, HoldersAreThoseOfASlowCount) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::kernel
+}  // namespace tcpadvisor::kernel::holders_test

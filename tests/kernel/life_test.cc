@@ -9,7 +9,7 @@
 
 #include "tests/kernel/kernel_test.h"
 
-namespace tcpadvisor::kernel {
+namespace tcpadvisor::kernel::life_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -181,4 +181,4 @@ TEST_F(KernelTest, AFullTableIsCountedAndNothingElseSuffers) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::kernel
+}  // namespace tcpadvisor::kernel::life_test

@@ -15,7 +15,7 @@
 #include "tests/kernel/kernel_test.h"
 #include "tests/kernel/tun_peer.h"
 
-namespace tcpadvisor::kernel {
+namespace tcpadvisor::kernel::limiter_clock_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -239,4 +239,4 @@ TEST_F(LimiterClock, AQueuedFinIsNoByteToRead) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::kernel
+}  // namespace tcpadvisor::kernel::limiter_clock_test

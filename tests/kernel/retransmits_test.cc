@@ -19,7 +19,7 @@
 #include "tests/kernel/kernel_test.h"
 #include "tests/kernel/lossy_wire.h"
 
-namespace tcpadvisor::kernel {
+namespace tcpadvisor::kernel::retransmits_test {
 namespace {
 
 constexpr std::uint16_t kPort = 7'000;
@@ -250,4 +250,4 @@ TEST_F(RetransmitsTest, WhatHasNoRoomIsCountedAsLostAndTakesNoRoomOfConnections)
 }
 
 }  // namespace
-}  // namespace tcpadvisor::kernel
+}  // namespace tcpadvisor::kernel::retransmits_test

@@ -9,7 +9,7 @@
 #include "agent/os/privileges.h"
 #include "tests/kernel/kernel_test.h"
 
-namespace tcpadvisor::kernel {
+namespace tcpadvisor::kernel::rights_test {
 namespace {
 
 /// Leaves the calling thread only what reading needs on this kernel: nothing, or CAP_BPF before 5.19.
@@ -97,4 +97,4 @@ TEST_F(KernelTest, HooksMeasureThemselvesWithoutPrivileges) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::kernel
+}  // namespace tcpadvisor::kernel::rights_test

@@ -15,7 +15,7 @@
 #include "agent/kernel/matters.h"
 #include "tests/kernel/kernel_test.h"
 
-namespace tcpadvisor::kernel {
+namespace tcpadvisor::kernel::rows_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -447,4 +447,4 @@ TEST_F(KernelTest, MoreRowsThanTheLimitAreCounted) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::kernel
+}  // namespace tcpadvisor::kernel::rows_test

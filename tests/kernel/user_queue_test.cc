@@ -23,7 +23,7 @@
 #include "tests/kernel/traffic.h"
 #include "tests/unit/os/temp_tree.h"
 
-namespace tcpadvisor::collect {
+namespace tcpadvisor::collect::user_queue_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -288,4 +288,4 @@ TEST_F(UserQueues, SeveralAgentsHearTheSameAndAKilledOneLeavesNothing) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::collect
+}  // namespace tcpadvisor::collect::user_queue_test

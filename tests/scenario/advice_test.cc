@@ -14,7 +14,7 @@
 
 #include "tests/scenario/agent_report.h"
 
-namespace tcpadvisor::scenario {
+namespace tcpadvisor::scenario::advice_test {
 namespace {
 
 using nlohmann::json;
@@ -115,4 +115,4 @@ INSTANTIATE_TEST_SUITE_P(Of, Advice,
                          });
 
 }  // namespace
-}  // namespace tcpadvisor::scenario
+}  // namespace tcpadvisor::scenario::advice_test

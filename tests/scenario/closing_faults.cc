@@ -17,7 +17,6 @@ namespace {
 
 /// Descriptors beside the connections themselves: standard streams, the listener, the channel, what the shell left
 /// open.
-constexpr std::size_t kSpareDescriptors = 64;
 
 std::size_t descriptors_for(const Request& request) {
   return static_cast<std::size_t>(request.count) + (request.grow_per_s > 0 ? kMaxGrown : 0) + kSpareDescriptors;

@@ -66,10 +66,6 @@ void try_for_ever(const Channel& channel, const char* address, std::uint16_t por
   }
 }
 
-void need_own_netns(const Request& request) {
-  if (!request.private_netns) throw Skip("changes settings or interfaces: only in a namespace of its own");
-}
-
 /// Packets for kFar are lost: the device has a reader that never reads.
 void make_black_hole(Stage& stage) {
   const int device = open_tun(this_netns(), "hole0", kNear);

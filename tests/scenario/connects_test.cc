@@ -11,7 +11,7 @@
 
 #include "tests/scenario/agent_report.h"
 
-namespace tcpadvisor::scenario {
+namespace tcpadvisor::scenario::connects_test {
 namespace {
 
 using nlohmann::json;
@@ -103,4 +103,4 @@ TEST(Connects, ManyListenersAndTimeWaitAtAServersPortAreNoShortage) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::scenario
+}  // namespace tcpadvisor::scenario::connects_test

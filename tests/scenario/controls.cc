@@ -19,7 +19,6 @@
 namespace tcpfault {
 namespace {
 
-constexpr std::size_t kSpareDescriptors = 64;
 constexpr std::array<char, 4> kAsk{'G', 'E', 'T', '\n'};
 
 void say_to(int fd) {

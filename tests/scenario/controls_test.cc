@@ -10,7 +10,7 @@
 
 #include "tests/scenario/agent_report.h"
 
-namespace tcpadvisor::scenario {
+namespace tcpadvisor::scenario::controls_test {
 namespace {
 
 using nlohmann::json;
@@ -78,4 +78,4 @@ INSTANTIATE_TEST_SUITE_P(Policies, HealthyControls, testing::Values("lab", "defa
                          [](const auto& tested) { return tested.param; });
 
 }  // namespace
-}  // namespace tcpadvisor::scenario
+}  // namespace tcpadvisor::scenario::controls_test

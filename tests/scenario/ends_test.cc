@@ -11,7 +11,7 @@
 
 #include "tests/scenario/agent_report.h"
 
-namespace tcpadvisor::scenario {
+namespace tcpadvisor::scenario::ends_test {
 namespace {
 
 using nlohmann::json;
@@ -113,4 +113,4 @@ TEST_F(Ends, WhatConnectionsTakeOfTheMemoryIsTold) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::scenario
+}  // namespace tcpadvisor::scenario::ends_test

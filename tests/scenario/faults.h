@@ -22,6 +22,9 @@ struct Request {
   std::string congestion_control;  ///< of bulk senders; empty: the kernel's choice
 };
 
+/// For what changes settings or interfaces: throws a Skip where they are the host's.
+void need_own_netns(const Request& request);
+
 inline constexpr int kMaxGrown = 2'000;
 inline constexpr int kMaxReadBytes = 65'536;
 

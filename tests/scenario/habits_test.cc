@@ -9,7 +9,7 @@
 
 #include "tests/scenario/agent_report.h"
 
-namespace tcpadvisor::scenario {
+namespace tcpadvisor::scenario::habits_test {
 namespace {
 
 using nlohmann::json;
@@ -119,4 +119,4 @@ TEST_F(Habits, MarksThatFitAreNoTopic) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::scenario
+}  // namespace tcpadvisor::scenario::habits_test

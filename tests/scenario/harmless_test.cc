@@ -19,7 +19,7 @@
 #include "agent/os/unique_fd.h"
 #include "tests/scenario/agent_report.h"
 
-namespace tcpadvisor::scenario {
+namespace tcpadvisor::scenario::harmless_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -155,4 +155,4 @@ INSTANTIATE_TEST_SUITE_P(Signals, AfterTheAgent, testing::Values(SIGKILL, SIGTER
                          [](const auto& tested) { return std::string("Signal") + std::to_string(tested.param); });
 
 }  // namespace
-}  // namespace tcpadvisor::scenario
+}  // namespace tcpadvisor::scenario::harmless_test

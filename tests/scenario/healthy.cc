@@ -17,17 +17,6 @@ namespace {
 constexpr std::size_t kRequestBytes = 64;
 constexpr std::size_t kReplyBytes = 1'000;
 
-/// Reads exactly `size` bytes; false at the end of the stream.
-bool read_exactly(int fd, std::size_t size) {
-  std::array<char, kReplyBytes> buffer;
-  return recv(fd, buffer.data(), size, MSG_WAITALL) == static_cast<ssize_t>(size);
-}
-
-void write_exactly(int fd, std::size_t size) {
-  static const std::array<char, kReplyBytes> zeros{};
-  check(static_cast<int>(send(fd, zeros.data(), size, MSG_NOSIGNAL)), "send");
-}
-
 /// Answers one connection after the other until each client is content.
 void serve_requests(const Channel& channel, std::uint16_t wanted_port) {
   const Listening listening = listen_on({.port = wanted_port});

@@ -18,7 +18,7 @@
 #include "tests/scenario/agent_report.h"
 #include "tests/scenario/netns.h"
 
-namespace tcpadvisor::scenario {
+namespace tcpadvisor::scenario::limited_view_test {
 namespace {
 
 using nlohmann::json;
@@ -240,4 +240,4 @@ TEST_F(LimitedView, FromInsideAContainerWhoIsOutsideHasNoPid) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::scenario
+}  // namespace tcpadvisor::scenario::limited_view_test

@@ -21,16 +21,6 @@ namespace {
 constexpr std::size_t kHeadBytes = 64, kBodyBytes = 1'000, kAnswerBytes = 32;
 constexpr int kEthernetMtu = 1'500;
 
-bool read_exactly(int fd, std::size_t size) {
-  std::vector<char> buffer(size);
-  return recv(fd, buffer.data(), size, MSG_WAITALL) == static_cast<ssize_t>(size);
-}
-
-void write_exactly(int fd, std::size_t size) {
-  const std::vector<char> bytes(size, 'x');
-  check(static_cast<int>(send(fd, bytes.data(), size, MSG_NOSIGNAL)), "send");
-}
-
 bool has_control(const char* name) {
   return get_sysctl("net/ipv4/tcp_available_congestion_control").find(name) != std::string::npos;
 }

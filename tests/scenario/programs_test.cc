@@ -17,7 +17,7 @@
 #include "tests/scenario/netns.h"
 #include "tests/scenario/program.h"
 
-namespace tcpadvisor::scenario {
+namespace tcpadvisor::scenario::programs_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -259,4 +259,4 @@ TEST(RealProgram, HaproxyIsNotAccusedForItsBackend) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::scenario
+}  // namespace tcpadvisor::scenario::programs_test

@@ -12,7 +12,7 @@
 #include "tests/scenario/agent_report.h"
 #include "tests/scenario/netns.h"
 
-namespace tcpadvisor::scenario {
+namespace tcpadvisor::scenario::python_test {
 namespace {
 
 using nlohmann::json;
@@ -99,4 +99,4 @@ TEST(PythonUser, SeesExactlyTheLeakThatWasMade) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::scenario
+}  // namespace tcpadvisor::scenario::python_test

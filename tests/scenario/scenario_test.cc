@@ -14,7 +14,7 @@
 #include "tests/scenario/agent_report.h"
 #include "tests/scenario/netns.h"
 
-namespace tcpadvisor::scenario {
+namespace tcpadvisor::scenario::scenario_test {
 namespace {
 
 using nlohmann::json;
@@ -453,4 +453,4 @@ TEST(OneNamespace, IsAllThatIsJudgedWhenAskedFor) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::scenario
+}  // namespace tcpadvisor::scenario::scenario_test

@@ -16,7 +16,7 @@
 #include "tests/scenario/netns.h"
 #include "tests/scenario/program.h"
 
-namespace tcpadvisor::scenario {
+namespace tcpadvisor::scenario::servers_test {
 namespace {
 
 using nlohmann::json;
@@ -273,4 +273,4 @@ TEST(Servers, StoppedWorkersAreNamedAlthoughTheirMasterRuns) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::scenario
+}  // namespace tcpadvisor::scenario::servers_test

@@ -13,14 +13,6 @@
 #include "tests/scenario/sockets.h"
 
 namespace tcpfault {
-namespace {
-
-void need_own_netns(const Request& request) {
-  if (!request.private_netns) throw Skip("changes settings: only in a namespace of its own");
-}
-
-}  // namespace
-
 /// A client that closes first, and many times as often as the table has places.
 Scene make_time_wait_overflow(Stage& stage, const Request& request) {
   need_own_netns(request);

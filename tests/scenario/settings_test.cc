@@ -13,7 +13,7 @@
 
 #include "tests/scenario/agent_report.h"
 
-namespace tcpadvisor::scenario {
+namespace tcpadvisor::scenario::settings_test {
 namespace {
 
 using nlohmann::json;
@@ -92,4 +92,4 @@ TEST(Settings, ATableOfTrackedConnectionsIsFullWhereThePolicySaysSo) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::scenario
+}  // namespace tcpadvisor::scenario::settings_test

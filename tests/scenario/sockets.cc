@@ -116,6 +116,16 @@ void read_all(int fd) {
   }
 }
 
+bool read_exactly(int fd, std::size_t size) {
+  std::vector<char> buffer(size);
+  return recv(fd, buffer.data(), size, MSG_WAITALL) == static_cast<ssize_t>(size);
+}
+
+void write_exactly(int fd, std::size_t size) {
+  const std::vector<char> bytes(size, 'x');
+  check(static_cast<int>(send(fd, bytes.data(), size, MSG_NOSIGNAL)), "send");
+}
+
 void write_for_ever(int fd) {
   const std::vector<char> buffer(64 * 1024, 'x');
   while (send(fd, buffer.data(), buffer.size(), MSG_NOSIGNAL) > 0) {

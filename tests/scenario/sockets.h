@@ -42,8 +42,14 @@ bool all_in_state(const std::vector<int>& fds, int state);
 /// Sockets of this network namespace in `state` whose local port is `port`, from /proc/self/net/tcp.
 int count_in_state(std::uint16_t port, int state);
 
+/// What a process has open beside the connections of a fault, at most.
+inline constexpr std::size_t kSpareDescriptors = 64;
 /// Raises the soft limit of descriptors to the hard one; throws if that is less than `needed`.
 void need_descriptors(std::size_t needed);
+
+/// All of `size` bytes; false at the end of the stream.
+bool read_exactly(int fd, std::size_t size);
+void write_exactly(int fd, std::size_t size);
 
 /// Reads or writes for ever, as fast as the other end lets us. Return when the other end has gone.
 void read_all(int fd);

@@ -14,6 +14,11 @@
 #include "tests/scenario/netns.h"
 
 namespace tcpfault {
+
+void need_own_netns(const Request& request) {
+  if (!request.private_netns) throw Skip("changes settings or interfaces: only in a namespace of its own");
+}
+
 namespace {
 
 constexpr std::uint64_t kDefaultHoldMs = 20'000, kMaxHoldMs = 24 * 3'600'000;

@@ -14,7 +14,7 @@
 #include "advisor/verdict/verdict.h"
 #include "tests/unit/builders.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::convergence_test {
 namespace {
 
 using build::a_socket;
@@ -192,4 +192,4 @@ TEST(Convergence, the_path_of_the_checks) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::convergence_test

@@ -13,7 +13,7 @@
 #include "tests/steps/steps.h"
 #include "tests/unit/queue_stories.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::hostile_numbers_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -175,4 +175,4 @@ TEST(HostileNumbers, a_backlog_beyond_use_is_not_shortened) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::hostile_numbers_test

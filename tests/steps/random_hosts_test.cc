@@ -16,7 +16,7 @@
 #include "advisor/verdict/verdict.h"
 #include "tests/steps/random_host.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::random_hosts_test {
 namespace {
 
 using build::RandomHost;
@@ -287,4 +287,4 @@ TEST(RandomHosts, get_only_advice_that_is_sound) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::random_hosts_test

@@ -8,7 +8,7 @@
 #include "tests/steps/steps.h"
 #include "tests/steps/worlds.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::verdict_steps_test {
 namespace {
 
 using Make = Sample (*)(std::size_t tick, std::uint32_t size);
@@ -63,4 +63,4 @@ TEST(VerdictSteps, findings_that_stand_cost_one_judgement_more) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::verdict_steps_test

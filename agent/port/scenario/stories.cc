@@ -111,7 +111,7 @@ void stalled_node(Stage& stage) {
   });
 }
 
-const std::vector<Scenario>& all() {
+const std::vector<Scenario>& all_stories() {
   static const std::vector<Scenario> scenarios{
       {.name = "s1",
        .title = "1 MiB for a client that does not read, then shutdown: was it sent? (OTP 18 and later)",
@@ -158,7 +158,7 @@ const std::vector<Scenario>& all() {
 }  // namespace
 
 std::span<const Scenario> stories() {
-  return all();
+  return all_stories();
 }
 
 std::string similar_scenario(std::string_view name) {

@@ -17,7 +17,7 @@ using What = PeerOrder::What;
 constexpr CallerId kOwner = 1;
 constexpr std::uint64_t kFill = 200'000;
 constexpr std::size_t kBuildUp = 12;              ///< more than the lab policy's ten sockets
-constexpr double kShutsAt = 0.12, kEndsAt = 0.4;  ///< of the hold time
+constexpr double kOwnerShutsAt = 0.12, kEndsAt = 0.4;  ///< of the hold time
 constexpr std::uint64_t kTinySends = 2'000;
 constexpr SocketWishes kSmall{.sndbuf = 4096, .recbuf = 4096};
 
@@ -66,7 +66,7 @@ void passive_no_recv(Stage& stage) {
 
 void shutdown_pending(Stage& stage) {
   fill(stage);
-  stage.at(stage.part(kShutsAt), [&stage] { stage.shutdown(kOwner); });
+  stage.at(stage.part(kOwnerShutsAt), [&stage] { stage.shutdown(kOwner); });
 }
 
 void half_close_idle(Stage& stage) {
@@ -153,7 +153,7 @@ void steady_stream(Stage& stage) {
   (*shared)();
 }
 
-const std::vector<Scenario>& all() {
+const std::vector<Scenario>& all_symptoms() {
   static const std::vector<Scenario> scenarios{
       {.name = "stuck_reader",
        .title = "200,000 bytes for a peer that does not read; the send returned ok",
@@ -285,7 +285,7 @@ const std::vector<Scenario>& all() {
 }  // namespace
 
 std::span<const Scenario> symptoms() {
-  return all();
+  return all_symptoms();
 }
 
 }  // namespace tcpadvisor::port::scenario

@@ -11,7 +11,7 @@
 namespace tcpadvisor::port::script {
 namespace {
 
-std::string yes_no(bool value) {
+std::string yes_or_no(bool value) {
   return value ? "yes" : "no";
 }
 
@@ -48,7 +48,7 @@ std::string Run::fact_of(const Caller& who, const std::string& key, const std::o
     }
     return fmt::to_string(count);
   }
-  if (key == "waited") return yes_no(who.waited);
+  if (key == "waited") return yes_or_no(who.waited);
   if (key == "bytes") return fmt::to_string(who.bytes);
   if (key == "reply") return who.reply == Outcome::pending ? "none" : std::string(port::to_text(who.reply));
   if (key == "at" || key == "after") {

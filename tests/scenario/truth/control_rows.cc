@@ -6,7 +6,7 @@ namespace tcpadvisor::truth {
 namespace {
 
 constexpr Which kServers{.state = "ESTAB", .port = Port::local};
-constexpr Which kClients{.state = "ESTAB", .port = Port::remote};
+constexpr Which kBusyClients{.state = "ESTAB", .port = Port::remote};
 constexpr double kFull = 1e6;
 
 Row row(std::string_view name, std::string_view source, Proof proof, std::vector<std::string_view> never = {},
@@ -31,7 +31,7 @@ const std::vector<Row>& control_rows() {
         row("healthy", "C2",
             all_of({stand({.state = "TIME-WAIT", .port = Port::remote}, 2'000), rises("Tcp.PassiveOpens", 300)}),
             {"port-exhaustion", "fin-wait2-orphan-buildup", "backlog-too-small", "closed-socket-fd-leak"}),
-        row("one-write", "C3", grows(kClients, "bytes_acked", 50'000), {"nagle-delack-stall", "slow-start-after-idle"},
+        row("one-write", "C3", grows(kBusyClients, "bytes_acked", 50'000), {"nagle-delack-stall", "slow-start-after-idle"},
             true),
         row("server-time-wait", "C2", stand({.state = "TIME-WAIT", .port = Port::local}, 10'000),
             {"port-exhaustion", "tw-bucket-overflow"}),
@@ -39,23 +39,23 @@ const std::vector<Row>& control_rows() {
             {"rcvbuf-locked-by-app", "rcvbuf-bdp-autotune-cap", "sndbuf-locked-by-app", "sndbuf-bdp-autotune-cap",
              "peer-window-limited"},
             true),
-        row("writes-slowly", "R41", all_of({carries(3, 30), grows(kClients, "bytes_acked", 5e6)}),
+        row("writes-slowly", "R41", all_of({carries(3, 30), grows(kBusyClients, "bytes_acked", 5e6)}),
             {"sndbuf-locked-by-app", "sndbuf-bdp-autotune-cap", "peer-window-limited", "slow-start-after-idle"}, true),
         row("rmem-enough", "E30", all_of({carries(80, 120), has(kServers, "skmem.rb", 1e6, 0.8)}),
             {"rcvbuf-bdp-autotune-cap", "rcvbuf-locked-by-app"}, true),
-        row("sndbuf-enough", "E03-cubic", all_of({carries(15, 25), has_at_most(kClients, "skmem.tb", 262'144)}),
+        row("sndbuf-enough", "E03-cubic", all_of({carries(15, 25), has_at_most(kBusyClients, "skmem.tb", 262'144)}),
             {"sndbuf-locked-by-app", "rcvbuf-locked-by-app", "sndbuf-bdp-autotune-cap", "rcvbuf-bdp-autotune-cap"},
             true),
         row("reordering", "E13", all_of({at_far_end(rises("TcpExt.TCPOFOQueue", 50)), carries(10, 60)}),
             {"mtu-blackhole"}, true),
-        row("bursts-bbr", "E16", grows(kClients, "bytes_acked", 2e6), {"slow-start-after-idle"}, true),
+        row("bursts-bbr", "E16", grows(kBusyClients, "bytes_acked", 2e6), {"slow-start-after-idle"}, true),
         row("half-close", "C.0c",
             all_of({stand({.state = "FIN-WAIT-2", .port = Port::remote}),
                     grows({.state = "FIN-WAIT-2", .port = Port::remote}, "bytes_received", 1'000)}),
             {"fin-wait2-app-held", "close-wait-leak"}),
         row("idle-pool", "R20", stand({.state = "CLOSE-WAIT", .port = Port::remote}), {"fin-wait2-app-held"}),
-        row("pool", "R51", stand(kClients), {"established-growth", "close-wait-leak"}),
-        row("busy-server", "C.0d", all_of({stand(kClients), rises("Tcp.PassiveOpens", 300)}),
+        row("pool", "R51", stand(kBusyClients), {"established-growth", "close-wait-leak"}),
+        row("busy-server", "C.0d", all_of({stand(kBusyClients), rises("Tcp.PassiveOpens", 300)}),
             {"established-growth", "port-exhaustion"}),
         row("closes-late", "R20", stand({.state = "CLOSE-WAIT", .port = Port::local}, 50), {"closed-socket-fd-leak"}),
         row("close-read", "E10", all_of({rises("Tcp.PassiveOpens", 200), rises_at_most("TcpExt.TCPAbortOnClose", 0)}),
@@ -68,7 +68,7 @@ const std::vector<Row>& control_rows() {
         row("fast-open", "R19", rises("TcpExt.TCPFastOpenPassive", 100), {"syn-drops-not-overflow"}),
         row("defer-accept", "R19", rises("Tcp.PassiveOpens", 50),
             {"syn-drops-not-overflow", "backlog-too-small", "syn-flood-vs-overflow"}),
-        row("keepalive", "R28", all_of({has_timer(kClients, "keepalive"), rises("TcpExt.TCPKeepAlive", 100)}),
+        row("keepalive", "R28", all_of({has_timer(kBusyClients, "keepalive"), rises("TcpExt.TCPKeepAlive", 100)}),
             {"close-wait-leak", "established-growth"}),
         row("few-at-a-time", "R15", all_of({rises("Tcp.PassiveOpens", 40), rises_at_most("TcpExt.ListenOverflows", 0)}),
             {"accept-queue-app-slow", "backlog-too-small"}),

@@ -7,7 +7,7 @@ namespace tcpadvisor::truth {
 namespace {
 
 constexpr Which kFree{.state = "ESTAB", .port = Port::free};
-constexpr Which kClients{.state = "ESTAB", .port = Port::remote};
+constexpr Which kStoryClients{.state = "ESTAB", .port = Port::remote};
 
 Row row(std::string_view name, std::string_view source, std::string_view fault, std::vector<Want> wanted, Proof proof,
         std::vector<std::string_view> never) {
@@ -42,7 +42,7 @@ const std::vector<Row>& story_rows() {
         // "How large must buffers be?" Bandwidth x delay of this path, in a namespace whose maximum is smaller.
         row("S5", "BDP", "rmem-capped", {{"rcvbuf-bdp-autotune-cap"}},
             all_of({carries(5, 50), setting_is("net/ipv4/tcp_rmem", "4096 87380 131072"),
-                    at_far_end(grows(kClients, "rwnd_limited", 500))}),
+                    at_far_end(grows(kStoryClients, "rwnd_limited", 500))}),
             {"reader-too-slow", "rcvbuf-locked-by-app", "sndbuf-bdp-autotune-cap"}),
         // "Nothing seems to leak": a client forgets connections, and a collector closes them in bursts.
         row("S6", "Go", "swept-leak", {{"close-wait-leak"}},
@@ -59,7 +59,7 @@ const std::vector<Row>& story_rows() {
             {"close-wait-leak", "established-growth", "closed-socket-fd-leak"}),
         // "Where is the memory of a million idle connections?" A few hundred here, and marks that fit them.
         row("S7", "memory", "pool", {{"high-connection-memory-budget", Who::anybody, Severity::info}},
-            stand(kClients, 300), {"established-growth", "close-wait-leak", "established-dead-peer-leak"}),
+            stand(kStoryClients, 300), {"established-growth", "close-wait-leak", "established-dead-peer-leak"}),
     };
     rows[5].measured = true;
     rows.back().thresholds = "[rule.high-connection-memory-budget]\nmany_sockets = 100\nshare_of_memory = 0.000001\n";

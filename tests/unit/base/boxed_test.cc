@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-namespace tcpadvisor {
+namespace tcpadvisor::boxed_test {
 namespace {
 
 TEST(Boxed, reads_as_an_optional) {
@@ -40,4 +40,4 @@ TEST(Boxed, a_copy_has_its_own_value) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::boxed_test

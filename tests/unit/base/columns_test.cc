@@ -6,7 +6,7 @@
 #include "advisor/base/columns_table.h"
 #include "advisor/base/text.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::columns_test {
 namespace {
 
 using testing::ElementsAre;
@@ -106,4 +106,4 @@ TEST(Wrap, never_loses_or_repeats_text) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::columns_test

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace tcpadvisor {
+namespace tcpadvisor::did_you_mean_test {
 namespace {
 
 TEST(DidYouMean, one_or_two_letters_off) {
@@ -24,4 +24,4 @@ TEST(DidYouMean, of_a_novel_is_nothing) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::did_you_mean_test

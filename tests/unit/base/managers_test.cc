@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace tcpadvisor {
+namespace tcpadvisor::managers_test {
 namespace {
 
 TEST(Managers, are_known_by_name_and_by_being_the_first) {
@@ -15,4 +15,4 @@ TEST(Managers, are_known_by_name_and_by_being_the_first) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::managers_test

@@ -5,7 +5,7 @@
 
 #include "advisor/base/text.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::saturate_test {
 namespace {
 
 constexpr std::uint64_t kMost = ~0ull;
@@ -43,4 +43,4 @@ TEST(Saturate, knows_durations_and_powers_of_two) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::saturate_test

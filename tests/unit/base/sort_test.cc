@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tcpadvisor {
+namespace tcpadvisor::sort_test {
 namespace {
 
 struct Item {
@@ -44,4 +44,4 @@ TEST(SortByKey, a_key_may_refer_to_its_item) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::sort_test

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace tcpadvisor {
+namespace tcpadvisor::text_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -82,4 +82,4 @@ TEST(Text, hashes_are_the_same_everywhere) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::text_test

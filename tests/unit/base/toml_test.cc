@@ -3,7 +3,7 @@
 
 #include <gmock/gmock.h>
 
-namespace tcpadvisor {
+namespace tcpadvisor::toml_test {
 namespace {
 
 using testing::ElementsAre;
@@ -111,4 +111,4 @@ TEST(Toml, depth_has_an_end) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::toml_test

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace tcpadvisor::cli {
+namespace tcpadvisor::cli::log_test {
 namespace {
 
 std::string logged(LogLevel threshold) {
@@ -29,4 +29,4 @@ TEST(Log, nothing_below_the_threshold) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::cli
+}  // namespace tcpadvisor::cli::log_test

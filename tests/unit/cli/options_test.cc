@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
-namespace tcpadvisor::cli {
+namespace tcpadvisor::cli::options_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -179,4 +179,4 @@ TEST(Config, UnreadableFiles) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::cli
+}  // namespace tcpadvisor::cli::options_test

@@ -10,7 +10,7 @@
 #include <fstream>
 #include <iterator>
 
-namespace tcpadvisor::cli {
+namespace tcpadvisor::cli::output_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -80,4 +80,4 @@ TEST_F(Output, ColourOnlyWhereItIsWanted) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::cli
+}  // namespace tcpadvisor::cli::output_test

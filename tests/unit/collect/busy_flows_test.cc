@@ -7,7 +7,7 @@
 
 #include "tests/unit/builders.h"
 
-namespace tcpadvisor::collect {
+namespace tcpadvisor::collect::busy_flows_test {
 namespace {
 
 using build::a_socket;
@@ -129,4 +129,4 @@ TEST(LookedAt, APartInTurnAndThoseThatAreFollowed) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::collect
+}  // namespace tcpadvisor::collect::busy_flows_test

@@ -13,7 +13,7 @@
 #include "tests/unit/os/temp_tree.h"
 #include "tests/unit/sources/fixture.h"
 
-namespace tcpadvisor::collect {
+namespace tcpadvisor::collect::collector_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -525,4 +525,4 @@ TEST(LiveCollector, an_own_listener_is_found_with_its_owner) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::collect
+}  // namespace tcpadvisor::collect::collector_test

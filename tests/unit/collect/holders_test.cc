@@ -9,7 +9,7 @@
 
 #include "agent/collect/join.h"
 
-namespace tcpadvisor::collect {
+namespace tcpadvisor::collect::holders_test {
 namespace {
 
 using os::Descriptor;
@@ -191,4 +191,4 @@ TEST_F(Joined, who_holds_what_nobody_here_has_is_outside) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::collect
+}  // namespace tcpadvisor::collect::holders_test

@@ -5,7 +5,7 @@
 
 #include "tests/unit/os/temp_tree.h"
 
-namespace tcpadvisor::collect {
+namespace tcpadvisor::collect::pod_book_test {
 namespace {
 
 const std::string kFirst = "11111111-2222-3333-4444-555555555555";
@@ -46,4 +46,4 @@ TEST(PodBook, a_host_without_pods_reads_nothing) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::collect
+}  // namespace tcpadvisor::collect::pod_book_test

@@ -5,7 +5,7 @@
 
 #include "tests/unit/os/temp_tree.h"
 
-namespace tcpadvisor::collect {
+namespace tcpadvisor::collect::process_book_test {
 namespace {
 
 const std::string kContainer = "/docker/" + std::string(64, 'a');
@@ -56,4 +56,4 @@ TEST(ProcessBook, the_number_inside_a_pid_namespace_unless_the_kernel_said_it) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::collect
+}  // namespace tcpadvisor::collect::process_book_test

@@ -14,7 +14,7 @@
 #include "agent/collect/tally.h"
 #include "tests/unit/collect/fake_tracer.h"
 
-namespace tcpadvisor::collect {
+namespace tcpadvisor::collect::pure_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -546,4 +546,4 @@ TEST(Coverage, owners_that_are_not_exact_say_why) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::collect
+}  // namespace tcpadvisor::collect::pure_test

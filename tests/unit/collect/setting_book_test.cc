@@ -5,7 +5,7 @@
 
 #include "tests/unit/os/temp_tree.h"
 
-namespace tcpadvisor::collect {
+namespace tcpadvisor::collect::setting_book_test {
 namespace {
 
 TEST(SettingBook, reads_at_the_first_tick_and_once_a_minute) {
@@ -18,4 +18,4 @@ TEST(SettingBook, reads_at_the_first_tick_and_once_a_minute) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::collect
+}  // namespace tcpadvisor::collect::setting_book_test

@@ -10,7 +10,7 @@
 
 #include "tests/unit/os/temp_tree.h"
 
-namespace tcpadvisor::collect {
+namespace tcpadvisor::collect::user_queue_book_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -364,4 +364,4 @@ TEST(UserQueueBook, WhoSpeaksForASocketOfTheChosenNamespaceIsHeardFromAnywhere) 
 }
 
 }  // namespace
-}  // namespace tcpadvisor::collect
+}  // namespace tcpadvisor::collect::user_queue_book_test

@@ -5,7 +5,7 @@
 
 #include "tests/unit/builders.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::connections_test {
 namespace {
 
 using build::a_process;
@@ -117,4 +117,4 @@ TEST(Connections, ports_and_children) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::connections_test

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace tcpadvisor {
+namespace tcpadvisor::owner_group_test {
 namespace {
 
 const std::string kId = "1f2e3d4c5b6a79880f1e2d3c4b5a69788796a5b4c3d2e1f00112233445566778";
@@ -153,4 +153,4 @@ TEST(OwnerGroup, HostilePathsAreOnlyPaths) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::owner_group_test

@@ -5,7 +5,7 @@
 
 #include "tests/unit/builders.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::past_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -146,4 +146,4 @@ TEST(Past, an_idle_host_costs_its_bytes_once) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::past_test

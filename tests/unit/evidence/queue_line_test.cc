@@ -8,7 +8,7 @@
 #include <random>
 #include <sstream>
 
-namespace tcpadvisor {
+namespace tcpadvisor::queue_line_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -264,4 +264,4 @@ TEST(UserQueueText, EveryKeyIsDocumented) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::queue_line_test

@@ -7,7 +7,7 @@
 
 #include "advisor/evidence/sample_fields.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::sample_json_test {
 namespace {
 
 using nlohmann::json;
@@ -216,4 +216,4 @@ TEST(SampleJson, what_is_no_sample_is_refused) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::sample_json_test

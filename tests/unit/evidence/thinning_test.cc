@@ -5,7 +5,7 @@
 
 #include "tests/unit/builders.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::thinning_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -103,4 +103,4 @@ TEST(Window, remembers_the_last_words_of_a_queue) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::thinning_test

@@ -8,7 +8,7 @@
 
 #include "tests/unit/builders.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::waits_for_test {
 namespace {
 
 using build::a_socket;
@@ -180,4 +180,4 @@ TEST(WaitsFor, hostile_numbers_do_no_harm) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::waits_for_test

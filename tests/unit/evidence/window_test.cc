@@ -5,7 +5,7 @@
 
 #include "tests/unit/builders.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::window_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -171,4 +171,4 @@ TEST(Window, indexes_many_rows) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::window_test

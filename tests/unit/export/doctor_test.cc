@@ -8,7 +8,7 @@
 #include "advisor/base/columns.h"
 #include "tests/unit/watch/golden.h"
 
-namespace tcpadvisor::exported {
+namespace tcpadvisor::exported::doctor_test {
 namespace {
 
 Checkup locked_down_host() {
@@ -103,4 +103,4 @@ TEST(Doctor, SaysWhatEachThreadMayDo) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::exported
+}  // namespace tcpadvisor::exported::doctor_test

@@ -8,7 +8,7 @@
 #include "tests/unit/watch/golden.h"
 #include "tests/unit/watch/hosts.h"
 
-namespace tcpadvisor::exported {
+namespace tcpadvisor::exported::tick_json_test {
 namespace {
 
 using nlohmann::json;
@@ -131,4 +131,4 @@ TEST(TickJson, AProcessInAContainerHasBothNumbersAndOneOutsideHasNone) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::exported
+}  // namespace tcpadvisor::exported::tick_json_test

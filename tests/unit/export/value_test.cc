@@ -11,7 +11,7 @@
 #include "agent/export/tick_json.h"
 #include "tests/unit/watch/hosts.h"
 
-namespace tcpadvisor::exported {
+namespace tcpadvisor::exported::value_test {
 namespace {
 
 using nlohmann::json;
@@ -108,4 +108,4 @@ TEST(Values, units_in_names_are_those_of_the_table) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::exported
+}  // namespace tcpadvisor::exported::value_test

@@ -9,7 +9,7 @@
 
 #include "agent/kernel/facts.h"
 
-namespace tcpadvisor::kernel {
+namespace tcpadvisor::kernel::decode_test {
 namespace {
 
 template <typename Record>
@@ -270,4 +270,4 @@ TEST(Decode, memory_below_zero_is_none) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::kernel
+}  // namespace tcpadvisor::kernel::decode_test

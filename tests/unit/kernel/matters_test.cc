@@ -6,7 +6,7 @@
 
 #include <functional>
 
-namespace tcpadvisor::kernel {
+namespace tcpadvisor::kernel::matters_test {
 namespace {
 
 struct Case {
@@ -62,4 +62,4 @@ TEST(Matters, table_of_sockets) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::kernel
+}  // namespace tcpadvisor::kernel::matters_test

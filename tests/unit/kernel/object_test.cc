@@ -9,7 +9,7 @@
 
 #include "agent/kernel/facts.h"
 
-namespace tcpadvisor::kernel {
+namespace tcpadvisor::kernel::object_test {
 namespace {
 
 TEST(Object, a_program_that_it_does_not_have_is_an_error) {
@@ -35,4 +35,4 @@ TEST(Object, every_program_of_the_table_is_there_and_no_other) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::kernel
+}  // namespace tcpadvisor::kernel::object_test

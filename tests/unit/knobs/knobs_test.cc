@@ -9,7 +9,7 @@
 #include "advisor/knobs/netns_words.h"
 #include "advisor/knobs/port_space.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::knobs_test {
 namespace {
 
 using testing::HasSubstr;
@@ -105,4 +105,4 @@ TEST(NetnsWords, name_and_enter_a_namespace) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::knobs_test

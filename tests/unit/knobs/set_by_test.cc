@@ -9,7 +9,7 @@
 #include "advisor/knobs/knobs.h"
 #include "tests/unit/builders.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::set_by_test {
 namespace {
 
 using build::a_window;
@@ -266,4 +266,4 @@ TEST(KernelDefault, of_fixed_values_and_of_computed_ones) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::set_by_test

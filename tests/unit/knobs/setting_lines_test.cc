@@ -7,7 +7,7 @@
 
 #include "advisor/knobs/tuned_profile.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::setting_lines_test {
 namespace {
 
 using testing::ElementsAre;
@@ -172,4 +172,4 @@ TEST(TunedProfile, sysctl_d_again_or_not) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::setting_lines_test

@@ -7,7 +7,7 @@
 #include <random>
 #include <vector>
 
-namespace tcpadvisor::port::load {
+namespace tcpadvisor::port::load::latencies_test {
 namespace {
 
 TEST(Latencies, of_nothing_are_nothing) {
@@ -63,4 +63,4 @@ TEST(Latencies, merge_as_if_added_to_one) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::port::load
+}  // namespace tcpadvisor::port::load::latencies_test

@@ -8,7 +8,7 @@
 
 #include "agent/port/fake.h"
 
-namespace tcpadvisor::port::load {
+namespace tcpadvisor::port::load::senders_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -173,4 +173,4 @@ TEST_F(SendersTest, may_be_told_by_somebody_who_looks) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::port::load
+}  // namespace tcpadvisor::port::load::senders_test

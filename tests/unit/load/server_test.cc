@@ -10,7 +10,7 @@
 
 #include "agent/port/fake.h"
 
-namespace tcpadvisor::port::load {
+namespace tcpadvisor::port::load::server_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -173,4 +173,4 @@ TEST_F(ServerTest, measures_messages_that_come_in_pieces) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::port::load
+}  // namespace tcpadvisor::port::load::server_test

@@ -8,7 +8,7 @@
 
 #include "tests/unit/builders.h"
 
-namespace tcpadvisor::observe {
+namespace tcpadvisor::observe::groups_test {
 namespace {
 
 using build::a_process;
@@ -94,4 +94,4 @@ TEST(Groups, ASocketBelongsWhereItsOwnerDoes) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::observe
+}  // namespace tcpadvisor::observe::groups_test

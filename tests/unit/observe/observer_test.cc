@@ -12,7 +12,7 @@
 #include "tests/unit/observe/fake_collector.h"
 #include "tests/unit/os/fake_sleep_clock.h"
 
-namespace tcpadvisor::observe {
+namespace tcpadvisor::observe::observer_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -205,4 +205,4 @@ TEST(Observer, RemembersADayOfAReportInBoundedMemory) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::observe
+}  // namespace tcpadvisor::observe::observer_test

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-namespace tcpadvisor::observe {
+namespace tcpadvisor::observe::schedule_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -45,4 +45,4 @@ TEST(Schedule, OfAReportHasItsLastTickAtTheVeryEnd) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::observe
+}  // namespace tcpadvisor::observe::schedule_test

@@ -15,7 +15,7 @@
 #include "tests/unit/os/fake_clock.h"
 #include "tests/unit/os/temp_tree.h"
 
-namespace tcpadvisor::os {
+namespace tcpadvisor::os::os_test {
 namespace {
 
 bool is_open(int fd) {
@@ -238,4 +238,4 @@ TEST(WriteAll, waits_for_a_reader_but_not_beyond_a_signal) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::os
+}  // namespace tcpadvisor::os::os_test

@@ -16,7 +16,7 @@
 #include "agent/os/unique_fd.h"
 #include "tests/unit/os/temp_tree.h"
 
-namespace tcpadvisor::os {
+namespace tcpadvisor::os::sandbox_test {
 namespace {
 
 /// The errno of making (or opening) a file for writing; 0 if that works.
@@ -129,4 +129,4 @@ TEST(ForbidChanges, RefusesWritingExecutingAndMounting) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::os
+}  // namespace tcpadvisor::os::sandbox_test

@@ -5,7 +5,7 @@
 
 #include <random>
 
-namespace tcpadvisor::port {
+namespace tcpadvisor::port::byte_queue_test {
 namespace {
 
 std::string gather(const std::vector<iovec>& parts) {
@@ -60,4 +60,4 @@ TEST(ByteQueue, KeepsTheOrderOfWhateverIsAppendedAndConsumed) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::port
+}  // namespace tcpadvisor::port::byte_queue_test

@@ -9,7 +9,7 @@
 
 #include "agent/port/fake.h"
 
-namespace tcpadvisor::port {
+namespace tcpadvisor::port::channel_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -195,4 +195,4 @@ TEST_F(ChannelTest, pending_connection_queues_and_gives_up_after_7_s) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::port
+}  // namespace tcpadvisor::port::channel_test

@@ -13,7 +13,7 @@
 #include "agent/port/fake.h"
 #include "tests/unit/port/story.h"
 
-namespace tcpadvisor::port {
+namespace tcpadvisor::port::driver_property_test {
 namespace {
 
 constexpr int kStepsOfASeed = 3'000;
@@ -428,4 +428,4 @@ TEST(DriverProperty, KeepsItsRules) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::port
+}  // namespace tcpadvisor::port::driver_property_test

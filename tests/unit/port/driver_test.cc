@@ -7,7 +7,7 @@
 
 #include "tests/unit/port/world.h"
 
-namespace tcpadvisor::port {
+namespace tcpadvisor::port::driver_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -557,4 +557,4 @@ TEST(Driver, Statistics) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::port
+}  // namespace tcpadvisor::port::driver_test

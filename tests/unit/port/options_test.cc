@@ -5,7 +5,7 @@
 
 #include <map>
 
-namespace tcpadvisor::port {
+namespace tcpadvisor::port::options_test {
 namespace {
 
 using Settings = std::vector<OptionSetting>;
@@ -212,4 +212,4 @@ TEST(Options, WhatAnAcceptedPortInherits) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::port
+}  // namespace tcpadvisor::port::options_test

@@ -15,7 +15,7 @@
 #include "agent/port/port.h"
 #include "tests/unit/port/story.h"
 
-namespace tcpadvisor::port {
+namespace tcpadvisor::port::port_property_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -470,4 +470,4 @@ TEST(PortProperty, NothingIsLostAndNobodyHangs) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::port
+}  // namespace tcpadvisor::port::port_property_test

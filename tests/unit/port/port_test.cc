@@ -7,7 +7,7 @@
 
 #include "tests/unit/port/world.h"
 
-namespace tcpadvisor::port {
+namespace tcpadvisor::port::port_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -275,4 +275,4 @@ TEST(PortClose, CallsToAClosedPort) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::port
+}  // namespace tcpadvisor::port::port_test

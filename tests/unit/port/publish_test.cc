@@ -17,7 +17,7 @@
 
 #include "agent/port/fake.h"
 
-namespace tcpadvisor::port {
+namespace tcpadvisor::port::publish_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -171,4 +171,4 @@ TEST_F(PublishTest, more_connections_than_an_agent_hears_are_not_looked_at) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::port
+}  // namespace tcpadvisor::port::publish_test

@@ -9,7 +9,7 @@
 
 #include "agent/os/unique_fd.h"
 
-namespace tcpadvisor::port {
+namespace tcpadvisor::port::reactor_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -66,4 +66,4 @@ TEST_F(ReactorTest, what_a_watch_throws_comes_out_and_the_loop_goes_on) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::port
+}  // namespace tcpadvisor::port::reactor_test

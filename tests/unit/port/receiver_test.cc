@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace tcpadvisor::port {
+namespace tcpadvisor::port::receiver_test {
 namespace {
 
 using namespace std::string_literals;
@@ -73,4 +73,4 @@ TEST(Receiver, ManySmallMessagesOutOfOneReadTakeLinearTime) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::port
+}  // namespace tcpadvisor::port::receiver_test

@@ -9,7 +9,7 @@
 #include "agent/port/fake.h"
 #include "agent/port/port.h"
 
-namespace tcpadvisor::port {
+namespace tcpadvisor::port::reentrancy_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -164,4 +164,4 @@ TEST(Reentrancy, ThePortIsDestroyedInAnyOfItsEvents) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::port
+}  // namespace tcpadvisor::port::reentrancy_test

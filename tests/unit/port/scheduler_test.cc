@@ -7,7 +7,7 @@
 
 #include "tests/unit/port/world.h"
 
-namespace tcpadvisor::port {
+namespace tcpadvisor::port::scheduler_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -411,4 +411,4 @@ TEST(Scheduler, TenThousandSuspendedCallers) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::port
+}  // namespace tcpadvisor::port::scheduler_test

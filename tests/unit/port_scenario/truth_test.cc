@@ -10,7 +10,7 @@
 #include "agent/port/scenario/kernel_capacity.h"
 #include "agent/port/scenario/scenario.h"
 
-namespace tcpadvisor::port::scenario {
+namespace tcpadvisor::port::scenario::truth_test {
 namespace {
 
 using testing::HasSubstr;
@@ -113,4 +113,4 @@ TEST(Scenes, have_names_of_their_own_and_say_what_to_expect) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::port::scenario
+}  // namespace tcpadvisor::port::scenario::truth_test

@@ -7,7 +7,7 @@
 
 #include "tests/unit/port_script/play.h"
 
-namespace tcpadvisor::port::script {
+namespace tcpadvisor::port::script::cases_test {
 namespace {
 
 const std::filesystem::path kCases = std::filesystem::path(TCPADVISOR_SOURCE_DIR) / "tests/port/cases";
@@ -48,4 +48,4 @@ TEST(Cases, AreAllThere) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::port::script
+}  // namespace tcpadvisor::port::script::cases_test

@@ -8,7 +8,7 @@
 
 #include "tests/unit/port_script/play.h"
 
-namespace tcpadvisor::port::script {
+namespace tcpadvisor::port::script::fuzz_test {
 namespace {
 
 std::vector<std::string> seeds() {
@@ -150,4 +150,4 @@ TEST(Fuzz, AnyBytesAtAll) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::port::script
+}  // namespace tcpadvisor::port::script::fuzz_test

@@ -6,7 +6,7 @@
 
 #include <limits>
 
-namespace tcpadvisor::port::script {
+namespace tcpadvisor::port::script::lexer_test {
 namespace {
 
 TEST(Words, HaveColumnsAndEndAtAComment) {
@@ -74,4 +74,4 @@ TEST(Number, OverflowsAndUnknownNamesAreErrors) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::port::script
+}  // namespace tcpadvisor::port::script::lexer_test

@@ -5,7 +5,7 @@
 
 #include "tests/unit/port_script/play.h"
 
-namespace tcpadvisor::port::script {
+namespace tcpadvisor::port::script::parse_test {
 namespace {
 
 using testing::HasSubstr;
@@ -170,4 +170,4 @@ TEST(Script, IsDocumentedStepByStep) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::port::script
+}  // namespace tcpadvisor::port::script::parse_test

@@ -7,7 +7,7 @@
 
 #include "agent/port/receiver.h"
 
-namespace tcpadvisor::port::script {
+namespace tcpadvisor::port::script::payload_test {
 namespace {
 
 using testing::HasSubstr;
@@ -89,4 +89,4 @@ TEST(Payload, CountsOnAfterAGap) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::port::script
+}  // namespace tcpadvisor::port::script::payload_test

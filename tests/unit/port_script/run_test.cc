@@ -4,7 +4,7 @@
 
 #include "tests/unit/port_script/play.h"
 
-namespace tcpadvisor::port::script {
+namespace tcpadvisor::port::script::run_test {
 namespace {
 
 using testing::HasSubstr;
@@ -193,4 +193,4 @@ TEST(Run, aProbeOfALargeKernelTakesNoTime) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::port::script
+}  // namespace tcpadvisor::port::script::run_test

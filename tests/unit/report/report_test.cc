@@ -18,7 +18,7 @@
 #include "advisor/report/formats.h"
 #include "tests/unit/report/situations.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::report_test {
 namespace {
 
 using namespace situation;
@@ -198,4 +198,4 @@ TEST(ScopeText, a_holder_outside_has_no_number) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::report_test

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::abort_on_overflow_test {
 namespace {
 
 using build::a_socket;
@@ -66,4 +66,4 @@ TEST(AbortOnOverflow, is_not_assessed_where_the_setting_was_not_read) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::abort_on_overflow_test

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::autotune_caps_test {
 namespace {
 
 using build::a_socket;
@@ -262,4 +262,4 @@ TEST(AutotuneCaps, are_not_assessed_without_samples) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::autotune_caps_test

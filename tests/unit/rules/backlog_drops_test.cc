@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::backlog_drops_test {
 namespace {
 
 using build::a_socket;
@@ -103,4 +103,4 @@ TEST(BacklogDrops, is_not_assessed_without_its_counter) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::backlog_drops_test

@@ -2,7 +2,7 @@
 // Both ends of a connection write and neither reads: whoever asks has to read the answers.
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::both_write_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -145,4 +145,4 @@ TEST(PeerNotReading, says_of_a_reader_on_this_host_that_it_is_slow) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::both_write_test

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::buffer_settings_test {
 namespace {
 
 using build::a_socket;
@@ -119,4 +119,4 @@ TEST(BufferSettings, are_not_assessed_where_none_could_be_read) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::buffer_settings_test

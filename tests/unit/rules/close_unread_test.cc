@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::close_unread_test {
 namespace {
 
 using build::a_socket;
@@ -129,4 +129,4 @@ TEST(CloseUnread, is_not_assessed_without_its_counter) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::close_unread_test

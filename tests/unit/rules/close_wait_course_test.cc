@@ -2,7 +2,7 @@
 // The same number of CLOSE_WAIT sockets: a leak, an idle pool, or a leak with sweeps.
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::close_wait_course_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -238,4 +238,4 @@ TEST(ClosesLate, needs_to_have_seen_all_of_them_go) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::close_wait_course_test

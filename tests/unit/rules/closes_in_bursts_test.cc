@@ -3,7 +3,7 @@
 
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::closes_in_bursts_test {
 namespace {
 
 using build::a_process;
@@ -168,4 +168,4 @@ TEST(ClosesInBursts, hostile_numbers_do_no_harm) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::closes_in_bursts_test

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::closing_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -229,4 +229,4 @@ TEST(ClosedSocketFdLeak, is_not_assessed_without_owners) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::closing_test

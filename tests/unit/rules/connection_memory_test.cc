@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::connection_memory_test {
 namespace {
 
 using build::a_window;
@@ -42,4 +42,4 @@ TEST(ConnectionMemory, entries_in_time_wait_are_small) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::connection_memory_test

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::connection_per_request_test {
 namespace {
 
 using build::a_socket;
@@ -72,4 +72,4 @@ TEST(ConnectionPerRequest, whose_they_are_may_not_be_seen) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::connection_per_request_test

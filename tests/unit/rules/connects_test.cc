@@ -6,7 +6,7 @@
 #include "advisor/rules/attempts.h"
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::connects_test {
 namespace {
 
 using build::a_process;
@@ -437,4 +437,4 @@ TEST(ConnectsFail, what_was_lost_makes_it_unknown) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::connects_test

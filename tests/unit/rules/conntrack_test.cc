@@ -3,7 +3,7 @@
 
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::conntrack_test {
 namespace {
 
 using build::a_window;
@@ -195,4 +195,4 @@ TEST(ConntrackFull, what_is_not_known_is_not_fine) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::conntrack_test

@@ -2,7 +2,7 @@
 #include "advisor/rules/unanswered.h"
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::dead_peers_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -197,4 +197,4 @@ TEST(SendQueueDeadPeers, clears_when_an_answer_comes) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::dead_peers_test

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::defer_fastopen_test {
 namespace {
 
 using build::a_socket;
@@ -88,4 +88,4 @@ TEST(DeferFastopen, is_not_assessed_without_its_counters) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::defer_fastopen_test

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::established_dead_test {
 namespace {
 
 using build::a_process;
@@ -148,4 +148,4 @@ TEST(EstablishedDeadPeers, clears_when_they_are_closed) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::established_dead_test

@@ -4,7 +4,7 @@
 
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::holder_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -148,4 +148,4 @@ TEST(HolderWords, a_held_socket_stays_as_it_is) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::holder_test

@@ -5,7 +5,7 @@
 #include "advisor/rules/words.h"
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::host_test {
 namespace {
 
 using build::a_process;
@@ -178,4 +178,4 @@ TEST(Words, count_and_rank) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::host_test

@@ -2,7 +2,7 @@
 // Sockets that a child keeps open because whoever started it did not open them close-on-exec.
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::inherited_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -56,4 +56,4 @@ TEST(Inherited, a_forked_worker_a_stranger_and_one_that_used_them_itself_have_on
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::inherited_test

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::memcg_test {
 namespace {
 
 using build::a_process;
@@ -124,4 +124,4 @@ TEST(MemcgSocketPressure, is_not_assessed_without_its_numbers) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::memcg_test

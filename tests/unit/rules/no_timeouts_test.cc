@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::no_timeouts_test {
 namespace {
 
 using build::a_process;
@@ -174,4 +174,4 @@ TEST(NoTimeouts, hostile_numbers_do_no_harm) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::no_timeouts_test

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::orphan_buildup_test {
 namespace {
 
 using build::a_socket;
@@ -142,4 +142,4 @@ TEST(OrphanBuildup, who_has_closed_may_not_be_known) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::orphan_buildup_test

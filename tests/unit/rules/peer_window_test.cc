@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::peer_window_test {
 namespace {
 
 using build::a_socket;
@@ -91,4 +91,4 @@ TEST(PeerWindow, is_not_assessed_without_samples) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::peer_window_test

@@ -2,7 +2,7 @@
 #include "tests/unit/expect.h"
 #include "tests/unit/queue_stories.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::pending_shutdown_test {
 namespace {
 
 using build::a_stuck_reader;
@@ -157,4 +157,4 @@ TEST(PendingShutdownData, is_never_fine_without_a_word) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::pending_shutdown_test

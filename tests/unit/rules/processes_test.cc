@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::processes_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -496,4 +496,4 @@ TEST(ProcessStopped, thaws_by_the_file_that_froze_it) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::processes_test

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::receive_prunes_test {
 namespace {
 
 using build::a_socket;
@@ -122,4 +122,4 @@ TEST(ReceivePrunes, is_not_assessed_without_its_counters) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::receive_prunes_test

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::recovery_settings_test {
 namespace {
 
 using build::a_socket;
@@ -114,4 +114,4 @@ TEST(RecoverySettings, is_not_assessed_where_settings_were_not_read) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::recovery_settings_test

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::resets_sent_test {
 namespace {
 
 using build::a_window;
@@ -88,4 +88,4 @@ TEST(ResetsSent, is_not_assessed_without_its_counter) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::resets_sent_test

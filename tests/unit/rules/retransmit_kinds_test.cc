@@ -6,7 +6,7 @@
 #include "tests/unit/builders.h"
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::retransmit_kinds_test {
 namespace {
 
 using namespace build;
@@ -305,4 +305,4 @@ TEST(RetransmitKinds, few_and_those_inside_a_namespace_are_no_topic) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::retransmit_kinds_test

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::reuseport_test {
 namespace {
 
 using build::a_socket;
@@ -89,4 +89,4 @@ TEST(ReuseportUnbalanced, clears) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::reuseport_test

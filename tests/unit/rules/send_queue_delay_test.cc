@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::send_queue_delay_test {
 namespace {
 
 using build::a_socket;
@@ -76,4 +76,4 @@ TEST(SendQueueDelay, is_not_assessed_where_writes_are_not_visible) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::send_queue_delay_test

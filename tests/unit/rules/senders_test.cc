@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::senders_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -491,4 +491,4 @@ TEST(SendersAndPaths, nothing_is_fine_where_the_source_does_not_show_how_connect
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::senders_test

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::softnet_test {
 namespace {
 
 using build::a_window;
@@ -148,4 +148,4 @@ TEST(SoftnetDrop, is_not_assessed_without_its_file_or_a_second_look) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::softnet_test

@@ -2,7 +2,7 @@
 #include "advisor/knobs/kernel_version.h"
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::stale_settings_test {
 namespace {
 
 using build::a_socket;
@@ -163,4 +163,4 @@ TEST(StaleSettings, has_nothing_to_say_where_no_file_was_looked_for) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::stale_settings_test

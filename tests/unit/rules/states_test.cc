@@ -9,7 +9,7 @@
 #include "advisor/evidence/tcp_state.h"
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::states_test {
 namespace {
 
 std::string text_of(const SocketForm& form) {
@@ -64,4 +64,4 @@ TEST(States, what_was_once_overlooked_has_its_rule) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::states_test

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::syn_flood_test {
 namespace {
 
 using build::a_socket;
@@ -96,4 +96,4 @@ TEST(SynFlood, is_not_assessed_without_its_counters) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::syn_flood_test

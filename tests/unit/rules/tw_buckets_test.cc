@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::tw_buckets_test {
 namespace {
 
 using build::a_window;
@@ -111,4 +111,4 @@ TEST(TwBuckets, is_not_assessed_without_its_numbers) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::tw_buckets_test

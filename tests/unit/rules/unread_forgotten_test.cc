@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::unread_forgotten_test {
 namespace {
 
 using build::a_process;
@@ -123,4 +123,4 @@ TEST(UnreadForgotten, is_not_assessed_where_unread_data_has_no_row) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::unread_forgotten_test

@@ -4,7 +4,7 @@
 #include "tests/unit/expect.h"
 #include "tests/unit/queue_stories.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::user_queues_test {
 namespace {
 
 using build::a_stuck_reader;
@@ -336,4 +336,4 @@ TEST(UserQueues, two_processes_that_speak_for_one_socket_are_two_stories) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::user_queues_test

@@ -5,7 +5,7 @@
 
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::worker_pool_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -139,4 +139,4 @@ TEST(WorkerPool, one_stopped_worker_of_several_is_not_the_pool) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::worker_pool_test

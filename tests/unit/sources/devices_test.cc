@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace tcpadvisor::sources {
+namespace tcpadvisor::sources::devices_test {
 namespace {
 
 using Payload = std::vector<std::byte>;
@@ -116,4 +116,4 @@ TEST(Devices, what_is_cut_short_or_lies_about_its_length_adds_no_more_than_it_ha
 }
 
 }  // namespace
-}  // namespace tcpadvisor::sources
+}  // namespace tcpadvisor::sources::devices_test

@@ -9,7 +9,7 @@
 #include "tests/unit/os/temp_tree.h"
 #include "tests/unit/sources/fixture.h"
 
-namespace tcpadvisor::sources {
+namespace tcpadvisor::sources::load_files_test {
 namespace {
 
 using testing::HasSubstr;
@@ -172,4 +172,4 @@ TEST(LoadFiles, damaged_text_is_an_error_or_a_value_never_a_crash) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::sources
+}  // namespace tcpadvisor::sources::load_files_test

@@ -8,7 +8,7 @@
 #include "tests/unit/os/temp_tree.h"
 #include "tests/unit/sources/fixture.h"
 
-namespace tcpadvisor::sources {
+namespace tcpadvisor::sources::net_files_test {
 namespace {
 
 TEST(NetFiles, a_captured_host) {
@@ -144,4 +144,4 @@ TEST(HostFacts, bad_numbers_are_errors_that_name_the_line) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::sources
+}  // namespace tcpadvisor::sources::net_files_test

@@ -17,7 +17,7 @@
 #include "tests/unit/os/temp_tree.h"
 #include "tests/unit/sources/fixture.h"
 
-namespace tcpadvisor::sources {
+namespace tcpadvisor::sources::owners_test {
 namespace {
 
 TEST(Owners, links) {
@@ -205,4 +205,4 @@ TEST(Cgroups, memory_of_v2_and_v1) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::sources
+}  // namespace tcpadvisor::sources::owners_test

@@ -6,7 +6,7 @@
 #include "tests/unit/os/temp_tree.h"
 #include "tests/unit/sources/fixture.h"
 
-namespace tcpadvisor::sources {
+namespace tcpadvisor::sources::pod_names_test {
 namespace {
 
 TEST(PodNames, one_directory_of_a_pods_logs) {
@@ -36,4 +36,4 @@ TEST(PodNames, a_host_without_a_kubelet_has_none) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::sources
+}  // namespace tcpadvisor::sources::pod_names_test

@@ -7,7 +7,7 @@
 #include "agent/sources/kin.h"
 #include "tests/unit/os/temp_tree.h"
 
-namespace tcpadvisor::sources {
+namespace tcpadvisor::sources::process_life_test {
 namespace {
 
 /// A line as the kernel writes it, with what matters filled in.
@@ -135,4 +135,4 @@ TEST(PidInside, is_the_last_number_of_several) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::sources
+}  // namespace tcpadvisor::sources::process_life_test

@@ -6,7 +6,7 @@
 
 #include "tests/unit/os/temp_tree.h"
 
-namespace tcpadvisor::sources {
+namespace tcpadvisor::sources::setting_files_test {
 namespace {
 
 using os::TempTree;
@@ -132,4 +132,4 @@ TEST(SettingFiles, of_a_host_without_any) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::sources
+}  // namespace tcpadvisor::sources::setting_files_test

@@ -16,7 +16,7 @@
 #include "tests/unit/os/temp_tree.h"
 #include "tests/unit/sources/fixture.h"
 
-namespace tcpadvisor::sources {
+namespace tcpadvisor::sources::sockets_test {
 namespace {
 
 std::vector<SocketRow> decode_fixture() {
@@ -339,4 +339,4 @@ TEST(LiveSockets, acknowledged_bytes_count_neither_syn_nor_fin) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::sources
+}  // namespace tcpadvisor::sources::sockets_test

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
-namespace tcpadvisor::sources {
+namespace tcpadvisor::sources::user_queue_inbox_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -188,4 +188,4 @@ TEST(UserQueueInbox, WhatIsTooLongOrFromNowhereIsNotRead) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::sources
+}  // namespace tcpadvisor::sources::user_queue_inbox_test

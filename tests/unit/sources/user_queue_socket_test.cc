@@ -17,7 +17,7 @@
 
 #include "tests/unit/os/temp_tree.h"
 
-namespace tcpadvisor::sources {
+namespace tcpadvisor::sources::user_queue_socket_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -280,4 +280,4 @@ TEST(UserQueueSocket, TheDirectoryIsThatOfTheUser) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::sources
+}  // namespace tcpadvisor::sources::user_queue_socket_test

@@ -5,7 +5,7 @@
 #include "advisor/verdict/verdict.h"
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::connects_test {
 namespace {
 
 using build::a_socket;
@@ -37,4 +37,4 @@ TEST(ConnectsFail, a_full_queue_on_this_host_is_the_cause_and_its_finding_explai
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::connects_test

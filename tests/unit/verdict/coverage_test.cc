@@ -9,7 +9,7 @@
 #include "advisor/verdict/verdict.h"
 #include "tests/unit/builders.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::coverage_test {
 namespace {
 
 using build::a_process;
@@ -113,4 +113,4 @@ TEST(Coverage, a_finding_stands_beside_what_was_not_seen) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::coverage_test

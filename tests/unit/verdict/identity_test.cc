@@ -8,7 +8,7 @@
 #include "advisor/evidence/connections.h"
 #include "tests/unit/builders.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::identity_test {
 namespace {
 
 using build::a_sample;
@@ -77,4 +77,4 @@ TEST(Identity, tells_apart_by_topic_scope_and_place) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::identity_test

@@ -3,7 +3,7 @@
 // such a host: the limiter first, the holder by name, and a number that memory allows.
 #include "tests/unit/verdict/incident.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::incidents_bpftune_test {
 namespace {
 
 using build::a_process;
@@ -132,4 +132,4 @@ TEST(BpftuneCase, a_queue_of_packets_is_lengthened_only_for_drops_and_only_for_a
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::incidents_bpftune_test

@@ -2,7 +2,7 @@
 // Incidents that were told in public, as in incidents_memory_test.cc: those about queues, ports and single flows.
 #include "tests/unit/verdict/incident.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::incidents_flows_test {
 namespace {
 
 using build::a_socket;
@@ -206,4 +206,4 @@ TEST(Incident, a_larger_buffer_and_the_collapse_that_it_costs_are_told_together)
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::incidents_flows_test

@@ -4,7 +4,7 @@
 // cause.
 #include "tests/unit/verdict/incident.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::incidents_memory_test {
 namespace {
 
 using build::a_process;
@@ -193,4 +193,4 @@ TEST(Incident, sockets_of_ipv4_and_ipv6_together_are_no_leak_and_no_want_of_port
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::incidents_memory_test

@@ -10,7 +10,7 @@
 #include "advisor/verdict/verdict.h"
 #include "tests/steps/worlds.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::listing_test {
 namespace {
 
 using testing::Each;
@@ -113,4 +113,4 @@ TEST(TakeOutBrief, sums_by_rule_and_severity_and_says_how_many_have_a_cause) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::listing_test

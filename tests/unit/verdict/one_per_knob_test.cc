@@ -15,7 +15,7 @@
 #include "tests/unit/builders.h"
 #include "tests/unit/verdict/capped_flows.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::one_per_knob_test {
 namespace {
 
 using build::a_socket;
@@ -303,4 +303,4 @@ TEST(Contests, each_pair_of_rules_leaves_one_change_that_the_other_names) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::one_per_knob_test

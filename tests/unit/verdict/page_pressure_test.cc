@@ -8,7 +8,7 @@
 #include "advisor/verdict/verdict.h"
 #include "tests/unit/builders.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::page_pressure_test {
 namespace {
 
 using testing::ElementsAre;
@@ -36,4 +36,4 @@ TEST(MemoryPressure, is_told_of_tcp_mem_where_nothing_else_explains_it) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::page_pressure_test

@@ -11,7 +11,7 @@
 #include "tests/unit/builders.h"
 #include "tests/unit/verdict/capped_flows.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::precedence_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -336,4 +336,4 @@ TEST(Precedence, of_equal_severity_programs_come_first_then_memory_then_settings
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::precedence_test

@@ -5,7 +5,7 @@
 #include "advisor/verdict/verdict.h"
 #include "tests/unit/builders.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::relays_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -175,4 +175,4 @@ TEST(Relays, several_workers_of_the_backend_are_one_of_them_at_least) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::relays_test

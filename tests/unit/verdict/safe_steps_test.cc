@@ -10,7 +10,7 @@
 #include "tests/unit/builders.h"
 #include "tests/unit/queue_stories.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::safe_steps_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -124,4 +124,4 @@ TEST(SafeSteps, no_finding_about_published_queues_disturbs_anybody) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::safe_steps_test

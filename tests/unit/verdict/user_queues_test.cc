@@ -7,7 +7,7 @@
 #include "advisor/verdict/verdict.h"
 #include "tests/unit/queue_stories.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::user_queues_test {
 namespace {
 
 using build::a_stuck_reader;
@@ -106,4 +106,4 @@ TEST(QueueStories, the_queue_explains_its_full_send_buffer) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::user_queues_test

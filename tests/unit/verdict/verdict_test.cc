@@ -13,7 +13,7 @@
 #include "advisor/verdict/relations.h"
 #include "tests/unit/builders.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::verdict_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -515,4 +515,4 @@ TEST(Verdict, random_samples_never_break_the_promises) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::verdict_test

@@ -5,7 +5,7 @@
 
 #include "tests/unit/builders.h"
 
-namespace tcpadvisor::watch {
+namespace tcpadvisor::watch::chains_test {
 namespace {
 
 using build::a_sample;
@@ -262,4 +262,4 @@ TEST(Chains, ListenersAreNoConnections) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::watch
+}  // namespace tcpadvisor::watch::chains_test

@@ -3,7 +3,7 @@
 
 #include <gmock/gmock.h>
 
-namespace tcpadvisor::watch {
+namespace tcpadvisor::watch::filter_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -158,4 +158,4 @@ TEST(Filter, AnyTextIsTaken) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::watch
+}  // namespace tcpadvisor::watch::filter_test

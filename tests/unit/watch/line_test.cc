@@ -5,7 +5,7 @@
 
 #include "agent/watch/ansi.h"
 
-namespace tcpadvisor::watch {
+namespace tcpadvisor::watch::line_test {
 namespace {
 
 const Glyphs& utf8() {
@@ -54,4 +54,4 @@ TEST(Ansi, OnlyWhenAskedFor) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::watch
+}  // namespace tcpadvisor::watch::line_test

@@ -12,7 +12,7 @@
 #include "tests/unit/observe/fake_collector.h"
 #include "tests/unit/os/fake_sleep_clock.h"
 
-namespace tcpadvisor::watch {
+namespace tcpadvisor::watch::live_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -129,4 +129,4 @@ TEST_F(FullPipe, NeitherDelaysATickNorASignal) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::watch
+}  // namespace tcpadvisor::watch::live_test

@@ -6,7 +6,7 @@
 #include "tests/unit/watch/golden.h"
 #include "tests/unit/watch/hosts.h"
 
-namespace tcpadvisor::watch {
+namespace tcpadvisor::watch::screen_test {
 namespace {
 
 using ::testing::AllOf;
@@ -428,4 +428,4 @@ TEST(Screen, WhoIsOutsideHasNoNumber) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::watch
+}  // namespace tcpadvisor::watch::screen_test
