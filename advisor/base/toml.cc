@@ -19,7 +19,11 @@ struct TomlAssumption {};
 #define TOML_EXCEPTIONS 1
 #define TOML_ENABLE_FORMATTERS 0
 #define TOML_MAX_NESTED_VALUES 16
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored \
+    "-Wterminate"  // some of its assumptions are in noexcept functions: of nodes, not of the text
 #include <toml++/toml.h>
+#pragma GCC diagnostic pop
 
 namespace tcpadvisor {
 namespace {

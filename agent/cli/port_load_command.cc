@@ -151,22 +151,22 @@ std::vector<std::string> drive_lines(const port::load::LoadResult& result, std::
 nlohmann::json drive_json(const port::load::LoadResult& result, std::uint64_t size) {
   double per_s = result.seconds > 0 ? static_cast<double>(result.sent) / result.seconds : 0;
   nlohmann::json out{{"kind", "result"},
-           {"seconds", result.seconds},
-           {"messages", result.sent},
-           {"messages_per_s", per_s},
-           {"bytes_per_s", per_s * static_cast<double>(size)},
-           {"send", latency_json(result.send)},
-           {"waits", result.waits},
-           {"busy_port", result.suspensions},
-           {"refused", result.refused},
-           {"timeouts", result.timeouts},
-           {"errors", result.errors},
-           {"write_calls", result.write_calls},
-           {"cpu_seconds", result.cpu_seconds},
-           {"memory_per_port_bytes", result.memory_per_port},
-           {"closed_by_peer", result.ended.by_peer},
-           {"closed_by_timeout", result.ended.by_timeout},
-           {"balance", balance_json(result.balance)}};
+                     {"seconds", result.seconds},
+                     {"messages", result.sent},
+                     {"messages_per_s", per_s},
+                     {"bytes_per_s", per_s * static_cast<double>(size)},
+                     {"send", latency_json(result.send)},
+                     {"waits", result.waits},
+                     {"busy_port", result.suspensions},
+                     {"refused", result.refused},
+                     {"timeouts", result.timeouts},
+                     {"errors", result.errors},
+                     {"write_calls", result.write_calls},
+                     {"cpu_seconds", result.cpu_seconds},
+                     {"memory_per_port_bytes", result.memory_per_port},
+                     {"closed_by_peer", result.ended.by_peer},
+                     {"closed_by_timeout", result.ended.by_timeout},
+                     {"balance", balance_json(result.balance)}};
   if (result.ended.count() > 0) {
     out["first_closed_s"] = std::chrono::duration<double>(result.ended.first).count();
     out["last_closed_s"] = std::chrono::duration<double>(result.ended.last).count();
@@ -240,10 +240,10 @@ int run_port_serve(const Options& options, os::StopSignals& signals) {
   double span_s = std::chrono::duration<double>((*reactor)->now()).count();
   if (options.port.json) {
     nlohmann::json out{{"kind", "result"},
-             {"seconds", span_s},
-             {"accepted", totals.accepted},
-             {"open", totals.open},
-             {"bytes", totals.bytes}};
+                       {"seconds", span_s},
+                       {"accepted", totals.accepted},
+                       {"open", totals.open},
+                       {"bytes", totals.bytes}};
     if (wanted.server.message > 0) out["delivery"] = latency_json(totals.delivery);
     (void)write_stdout(out.dump() + "\n");
   } else {

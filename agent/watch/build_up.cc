@@ -19,12 +19,12 @@ namespace {
 using observe::BuildUp;
 
 constexpr std::array<Column, 7> kBuildUpColumns = {{{"OWNER", 0, false, 0, Cut::name},
-                                             {"STATE", 11},
-                                             {"COUNT", 8, true},
-                                             {"OLD", 8, true},
-                                             {"OLDEST", 9, true},
-                                             {"GROWTH", 12, true},
-                                             {"GROUP", 32, false, 110}}};
+                                                    {"STATE", 11},
+                                                    {"COUNT", 8, true},
+                                                    {"OLD", 8, true},
+                                                    {"OLDEST", 9, true},
+                                                    {"GROWTH", 12, true},
+                                                    {"GROUP", 32, false, 110}}};
 const Fields kBuildUpFields = {Field::proc, Field::state, Field::group, Field::netns, Field::age};
 
 std::optional<OwnerGroup> group_of(const BuildUp& item, const Picture& picture) {

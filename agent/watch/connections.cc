@@ -20,17 +20,17 @@ namespace tcpadvisor::watch {
 namespace {
 
 constexpr std::array<Column, 10> kConnectionColumns = {{{"STATE", 11},
-                                              {"AGE", 8, true},
-                                              {"OWNER", 18, false, 0, Cut::name},
-                                              {"LOCAL > REMOTE"},
-                                              {"SENT/s", 8, true, 110},
-                                              {"RECV/s", 8, true, 110},
-                                              {"RTT", 8, true, 110},
-                                              {"NETNS", 10, false, 110},
-                                              {"RETRANS", 7, true, 130},
-                                              {"GROUP", 24, false, 150}}};
+                                                        {"AGE", 8, true},
+                                                        {"OWNER", 18, false, 0, Cut::name},
+                                                        {"LOCAL > REMOTE"},
+                                                        {"SENT/s", 8, true, 110},
+                                                        {"RECV/s", 8, true, 110},
+                                                        {"RTT", 8, true, 110},
+                                                        {"NETNS", 10, false, 110},
+                                                        {"RETRANS", 7, true, 130},
+                                                        {"GROUP", 24, false, 150}}};
 const Fields kConnectionFields = {Field::proc,  Field::port,  Field::state, Field::peer,
-                        Field::group, Field::netns, Field::q,     Field::age};
+                                  Field::group, Field::netns, Field::q,     Field::age};
 
 std::string rtt_text(const SocketRow& row) {
   if (!row.srtt_us) return "-";
@@ -80,15 +80,15 @@ Line row_line(const Connection& connection, std::string ends, const Rates& rates
   const SocketRow& row = *connection.link.near;
   auto group = observe::group_of(row, picture.window);
   std::array<Span, kConnectionColumns.size()> cells = {{{state_of(connection.link), attr_of(connection, picture)},
-                                              {age_text(connection.age)},
-                                              {owner_text(row)},
-                                              {std::move(ends)},
-                                              {rate_text(rates.sent)},
-                                              {rate_text(rates.received)},
-                                              {rtt_text(row)},
-                                              {netns_text(picture.now(), row.netns)},
-                                              {count_or_dash(row.total_retrans)},
-                                              {group ? group->name : "-"}}};
+                                                        {age_text(connection.age)},
+                                                        {owner_text(row)},
+                                                        {std::move(ends)},
+                                                        {rate_text(rates.sent)},
+                                                        {rate_text(rates.received)},
+                                                        {rtt_text(row)},
+                                                        {netns_text(picture.now(), row.netns)},
+                                                        {count_or_dash(row.total_retrans)},
+                                                        {group ? group->name : "-"}}};
   return row_of(kConnectionColumns, cells, view.width, glyphs(view.utf8));
 }
 

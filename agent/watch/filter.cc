@@ -15,7 +15,8 @@
 namespace tcpadvisor::watch {
 namespace {
 
-constexpr std::array<std::string_view, 8> kFilterFields = {"proc", "port", "state", "peer", "group", "netns", "q", "age"};
+constexpr std::array<std::string_view, 8> kFilterFields = {"proc",  "port",  "state", "peer",
+                                                           "group", "netns", "q",     "age"};
 
 std::optional<Field> field_named(std::string_view name) {
   auto at = std::ranges::find(kFilterFields, name);
@@ -124,7 +125,8 @@ void Filter::add(std::string_view word) {
     terms_.push_back({.field = {}, .text = std::string(word), .regex = {}});
   } else if (!field) {
     complain(fmt::format("there is no '{}{}': {}: and q> age>{}", printable(key), sign,
-                         "proc: port: state: peer: group: netns", did_you_mean(key, {kFilterFields.begin(), kFilterFields.end()})));
+                         "proc: port: state: peer: group: netns",
+                         did_you_mean(key, {kFilterFields.begin(), kFilterFields.end()})));
   } else if (is_compared(*field)) {
     add_compared(*field, word, word.substr(end));
   } else if (sign != ':') {

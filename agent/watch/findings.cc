@@ -21,10 +21,11 @@ Attr attr_of(Severity severity) {
 }
 
 std::vector<Line> lines_of(const Finding& finding, const View& view) {
-  std::array<Span, kFindingColumns.size()> cells = {{{std::string(name_of(finding.severity)), attr_of(finding.severity)},
-                                              {finding.title},
-                                              {finding.scope.count > 0 ? with_commas(finding.scope.count) : "-"},
-                                              {finding.id}}};
+  std::array<Span, kFindingColumns.size()> cells = {
+      {{std::string(name_of(finding.severity)), attr_of(finding.severity)},
+       {finding.title},
+       {finding.scope.count > 0 ? with_commas(finding.scope.count) : "-"},
+       {finding.id}}};
   Line scope("         ");
   scope.add(scope_text(finding.scope), Attr::dim);
   return {row_of(kFindingColumns, cells, view.width, glyphs(view.utf8)), std::move(scope)};

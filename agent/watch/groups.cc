@@ -20,16 +20,16 @@ namespace {
 using observe::GroupTotals;
 
 constexpr std::array<Column, 11> kGroupColumns = {{{"GROUP"},
-                                              {"KIND", 9, false, 110},
-                                              {"PROCS", 5, true},
-                                              {"TCP", 7, true},
-                                              {"ESTAB", 7, true, 100},
-                                              {"LISTEN", 6, true, 100},
-                                              {"CLOSE-W", 7, true},
-                                              {"FIN-W-2", 7, true, 100},
-                                              {"RECV-Q", 9, true},
-                                              {"SEND-Q", 9, true},
-                                              {"MEMORY", 9, true, 110}}};
+                                                   {"KIND", 9, false, 110},
+                                                   {"PROCS", 5, true},
+                                                   {"TCP", 7, true},
+                                                   {"ESTAB", 7, true, 100},
+                                                   {"LISTEN", 6, true, 100},
+                                                   {"CLOSE-W", 7, true},
+                                                   {"FIN-W-2", 7, true, 100},
+                                                   {"RECV-Q", 9, true},
+                                                   {"SEND-Q", 9, true},
+                                                   {"MEMORY", 9, true, 110}}};
 const Fields kGroupFields = {Field::proc, Field::state, Field::group, Field::netns, Field::q};
 
 std::string name_of(const GroupTotals& totals) {
@@ -42,16 +42,16 @@ std::vector<Line> lines_of(const GroupTotals& totals, const View& view) {
     return Span{in(state), old > 0 ? Attr::warning : Attr::normal};
   };
   std::array<Span, kGroupColumns.size()> cells = {{{name_of(totals)},
-                                              {totals.group ? std::string(name_of(totals.group->kind)) : "-"},
-                                              {with_commas(totals.processes.size())},
-                                              {with_commas(totals.tcp_sockets())},
-                                              {in(TcpState::established)},
-                                              {in(TcpState::listen)},
-                                              closing(TcpState::close_wait, totals.old_close_wait),
-                                              closing(TcpState::fin_wait_2, totals.old_fin_wait_2),
-                                              {queue_text(totals.recv_q)},
-                                              {queue_text(totals.send_q)},
-                                              {human_bytes(add_sat(totals.rmem, totals.wmem))}}};
+                                                   {totals.group ? std::string(name_of(totals.group->kind)) : "-"},
+                                                   {with_commas(totals.processes.size())},
+                                                   {with_commas(totals.tcp_sockets())},
+                                                   {in(TcpState::established)},
+                                                   {in(TcpState::listen)},
+                                                   closing(TcpState::close_wait, totals.old_close_wait),
+                                                   closing(TcpState::fin_wait_2, totals.old_fin_wait_2),
+                                                   {queue_text(totals.recv_q)},
+                                                   {queue_text(totals.send_q)},
+                                                   {human_bytes(add_sat(totals.rmem, totals.wmem))}}};
   return {row_of(kGroupColumns, cells, view.width, glyphs(view.utf8))};
 }
 

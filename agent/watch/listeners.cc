@@ -18,15 +18,15 @@ namespace tcpadvisor::watch {
 namespace {
 
 constexpr std::array<Column, 10> kListenerColumns = {{{"LISTENS ON"},
-                                              {"OWNER", 18, false, 0, Cut::name},
-                                              {"QUEUE", 6, true},
-                                              {"PEAK", 6, true},
-                                              {"LIMIT", 6, true},
-                                              {"DROPS", 7, true},
-                                              {"CONNS", 7, true},
-                                              {"GAVE UP", 7, true, 110},
-                                              {"NETNS", 10, false, 110},
-                                              {"GROUP", 24, false, 140}}};
+                                                      {"OWNER", 18, false, 0, Cut::name},
+                                                      {"QUEUE", 6, true},
+                                                      {"PEAK", 6, true},
+                                                      {"LIMIT", 6, true},
+                                                      {"DROPS", 7, true},
+                                                      {"CONNS", 7, true},
+                                                      {"GAVE UP", 7, true, 110},
+                                                      {"NETNS", 10, false, 110},
+                                                      {"GROUP", 24, false, 140}}};
 const Fields kListenerFields = {Field::proc, Field::port, Field::group, Field::netns, Field::age};
 
 struct Listener {

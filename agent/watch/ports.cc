@@ -13,12 +13,12 @@ namespace tcpadvisor::watch {
 namespace {
 
 constexpr std::array<Column, 7> kPortColumns = {{{"DESTINATION"},
-                                             {"SOURCE", 15},
-                                             {"USED", 7, true},
-                                             {"OF", 7, true},
-                                             {"SHARE", 6, true},
-                                             {"TIME_WAIT", 9, true},
-                                             {"NETNS", 10, false, 110}}};
+                                                 {"SOURCE", 15},
+                                                 {"USED", 7, true},
+                                                 {"OF", 7, true},
+                                                 {"SHARE", 6, true},
+                                                 {"TIME_WAIT", 9, true},
+                                                 {"NETNS", 10, false, 110}}};
 
 struct Use {
   const PortUse* ports;
@@ -42,12 +42,12 @@ std::vector<Line> lines_of(const Use& use, const Picture& picture, const View& v
   double share = use.share.value_or(0);
   Attr attr = share >= 0.99 ? Attr::critical : share >= 0.8 ? Attr::warning : Attr::normal;
   std::array<Span, kPortColumns.size()> cells = {{{destination_text(*use.ports)},
-                                              {use.ports->source.ip_text()},
-                                              {with_commas(use.ports->used), attr},
-                                              {use.space ? with_commas(use.space->available()) : "-"},
-                                              {use.share ? fmt::format("{:.0f} %", share * 100) : "-", attr},
-                                              {with_commas(use.ports->timewait)},
-                                              {netns_text(picture.now(), use.ports->netns)}}};
+                                                  {use.ports->source.ip_text()},
+                                                  {with_commas(use.ports->used), attr},
+                                                  {use.space ? with_commas(use.space->available()) : "-"},
+                                                  {use.share ? fmt::format("{:.0f} %", share * 100) : "-", attr},
+                                                  {with_commas(use.ports->timewait)},
+                                                  {netns_text(picture.now(), use.ports->netns)}}};
   return {row_of(kPortColumns, cells, view.width, glyphs(view.utf8))};
 }
 

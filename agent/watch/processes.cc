@@ -14,17 +14,17 @@ namespace tcpadvisor::watch {
 namespace {
 
 constexpr std::array<Column, 12> kProcessColumns = {{{"PROCESS", 0, false, 0, Cut::name},
-                                              {"TCP", 7, true},
-                                              {"ESTAB", 7, true},
-                                              {"LISTEN", 6, true},
-                                              {"CLOSE-W", 7, true},
-                                              {"FIN-W-2", 7, true},
-                                              {"RECV-Q", 9, true},
-                                              {"SEND-Q", 9, true},
-                                              {"FDS", 11, true, 90},
-                                              {"MEMORY", 8, true, 110},
-                                              {"GROUP", 20, false, 120},
-                                              {"NETNS", 10, false, 140}}};
+                                                     {"TCP", 7, true},
+                                                     {"ESTAB", 7, true},
+                                                     {"LISTEN", 6, true},
+                                                     {"CLOSE-W", 7, true},
+                                                     {"FIN-W-2", 7, true},
+                                                     {"RECV-Q", 9, true},
+                                                     {"SEND-Q", 9, true},
+                                                     {"FDS", 11, true, 90},
+                                                     {"MEMORY", 8, true, 110},
+                                                     {"GROUP", 20, false, 120},
+                                                     {"NETNS", 10, false, 140}}};
 const Fields kProcessFields = {Field::proc, Field::state, Field::group, Field::netns, Field::q};
 
 /// Descriptors and their share of those allowed, "980 96%": at the limit accept() fails.
@@ -43,17 +43,17 @@ std::vector<Line> lines_of(const OwnerTotals& owner, const Picture& picture, con
     return Span{in(state), old > 0 ? Attr::warning : Attr::normal};
   };
   std::array<Span, kProcessColumns.size()> cells = {{{fmt::format("{}[{}]", owner.comm, owner.pid)},
-                                              {with_commas(owner.tcp_sockets())},
-                                              {in(TcpState::established)},
-                                              {in(TcpState::listen)},
-                                              closing(TcpState::close_wait, owner.old_close_wait),
-                                              closing(TcpState::fin_wait_2, owner.old_fin_wait_2),
-                                              {queue_text(owner.recv_q)},
-                                              {queue_text(owner.send_q)},
-                                              descriptors(owner),
-                                              {human_bytes(owner.rmem + owner.wmem)},
-                                              {group ? group->name : "-"},
-                                              {netns_text(picture.now(), owner.netns)}}};
+                                                     {with_commas(owner.tcp_sockets())},
+                                                     {in(TcpState::established)},
+                                                     {in(TcpState::listen)},
+                                                     closing(TcpState::close_wait, owner.old_close_wait),
+                                                     closing(TcpState::fin_wait_2, owner.old_fin_wait_2),
+                                                     {queue_text(owner.recv_q)},
+                                                     {queue_text(owner.send_q)},
+                                                     descriptors(owner),
+                                                     {human_bytes(owner.rmem + owner.wmem)},
+                                                     {group ? group->name : "-"},
+                                                     {netns_text(picture.now(), owner.netns)}}};
   return {row_of(kProcessColumns, cells, view.width, glyphs(view.utf8))};
 }
 

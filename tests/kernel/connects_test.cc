@@ -54,7 +54,9 @@ TEST_F(KernelTest, PortsThatBindChoseAreCountedForTheirAddress) {
     sockaddr_in to = {};
     to.sin_family = AF_INET;
     inet_pton(AF_INET, "127.0.0.77", &to.sin_addr);
-    if (!bind_first) EXPECT_EQ(setsockopt(fd.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &kOn, sizeof kOn), 0);
+    if (!bind_first) {
+      EXPECT_EQ(setsockopt(fd.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &kOn, sizeof kOn), 0);
+    }
     EXPECT_EQ(bind(fd.get(), reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
     inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
     to.sin_port = htons(port);

@@ -12,7 +12,6 @@
 namespace tcpfault {
 namespace {
 
-
 void say_hello(int fd) {
   check(static_cast<int>(send(fd, "hello", 5, MSG_NOSIGNAL)), "send");
 }

@@ -16,7 +16,7 @@ using What = PeerOrder::What;
 
 constexpr CallerId kOwner = 1;
 constexpr std::uint64_t kFill = 200'000;
-constexpr std::size_t kBuildUp = 12;              ///< more than the lab policy's ten sockets
+constexpr std::size_t kBuildUp = 12;                   ///< more than the lab policy's ten sockets
 constexpr double kOwnerShutsAt = 0.12, kEndsAt = 0.4;  ///< of the hold time
 constexpr std::uint64_t kTinySends = 2'000;
 constexpr SocketWishes kSmall{.sndbuf = 4096, .recbuf = 4096};

@@ -64,14 +64,6 @@ double largest(const Seen& sockets, std::string_view name) {
   return out;
 }
 
-double sum(const Seen& sockets, std::string_view name) {
-  double out = 0;
-  for (const SocketSeen* socket : sockets) {
-    out += value_of(*socket, name);
-  }
-  return out;
-}
-
 std::string text_of(const Which& which) {
   constexpr std::array<std::string_view, 4> kPorts{"at its port", "towards its port", "at or towards its port", ""};
   return fmt::format("{} {}", which.state, kPorts[static_cast<std::size_t>(which.port)]);

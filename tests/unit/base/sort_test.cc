@@ -32,7 +32,9 @@ TEST(SortByKey, is_stable_and_loses_nothing) {
       EXPECT_EQ(*items[i].large, std::to_string(items[i].number));
       if (i == 0) continue;
       EXPECT_LE(items[i - 1].rank, items[i].rank);
-      if (items[i - 1].rank == items[i].rank) EXPECT_LT(items[i - 1].number, items[i].number);
+      if (items[i - 1].rank == items[i].rank) {
+        EXPECT_LT(items[i - 1].number, items[i].number);
+      }
     }
   }
 }

@@ -131,7 +131,9 @@ TEST(HolderWords, processes_outside_are_not_fine) {
     for (const char* rule : {"process-stopped", "fd-limit-reached", "closed-socket-fd-leak"}) {
       Outcome outcome = judged(rule, window, lab());
       EXPECT_EQ(outcome.fine_metric.empty(), outside) << rule << ": " << outcome.not_assessed;
-      if (outside) EXPECT_THAT(outcome.not_assessed, HasSubstr("1 socket held outside this container"));
+      if (outside) {
+        EXPECT_THAT(outcome.not_assessed, HasSubstr("1 socket held outside this container"));
+      }
     }
   }
 }

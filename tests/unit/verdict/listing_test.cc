@@ -51,7 +51,9 @@ TEST(Listing, nothing_is_lost_in_the_sums) {
   EXPECT_THAT(few.not_listed, IsEmpty());
   EXPECT_EQ(to_act_on(many), to_act_on(few) / 10 * kMany);
   for (const NotListed& more : many.not_listed) {
-    if (more.id == "close-wait-leak") EXPECT_EQ(more.sockets, 44 * worlds::kSocketsTotal);
+    if (more.id == "close-wait-leak") {
+      EXPECT_EQ(more.sockets, 44 * worlds::kSocketsTotal);
+    }
   }
   EXPECT_EQ(exit_code(many), exit_code(few));
 }
