@@ -9,7 +9,7 @@
 
 #include "agent/cli/commands.h"
 
-namespace tcpadvisor::cli {
+namespace tcpadvisor::cli::explain_test {
 namespace {
 
 std::string printed(std::initializer_list<const char*> words) {
@@ -35,4 +35,4 @@ TEST(ExplainCommand, knows_what_programs_read) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::cli
+}  // namespace tcpadvisor::cli::explain_test

@@ -19,7 +19,7 @@
 #include "advisor/knobs/knobs.h"
 #include "advisor/rules/registry.h"
 
-namespace tcpadvisor::explain {
+namespace tcpadvisor::explain::explain_test {
 namespace {
 
 using testing::Contains;
@@ -166,4 +166,4 @@ TEST(Explain, every_article_says_something_in_every_form) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::explain
+}  // namespace tcpadvisor::explain::explain_test

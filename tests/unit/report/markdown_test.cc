@@ -14,7 +14,7 @@
 #include "advisor/report/escape.h"
 #include "tests/unit/report/situations.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::markdown_test {
 namespace {
 
 using situation::rendered;
@@ -116,4 +116,4 @@ TEST(ReportMarkdown, any_text_comes_out_as_it_went_in) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::markdown_test

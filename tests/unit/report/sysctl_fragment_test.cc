@@ -13,7 +13,7 @@
 #include "advisor/knobs/knobs.h"
 #include "tests/unit/report/situations.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::sysctl_fragment_test {
 namespace {
 
 using situation::Situation;
@@ -107,4 +107,4 @@ TEST(SysctlFragment, sysctl_takes_it_in_a_namespace_of_its_own) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::sysctl_fragment_test
