@@ -9,6 +9,7 @@ namespace tcpadvisor {
 std::string report_as_text(const Report& report, const ReportStyle& style);      // text.cc
 std::string report_as_json(const Report& report, const ReportStyle& style);      // json.cc
 std::string report_as_markdown(const Report& report, const ReportStyle& style);  // markdown.cc
+std::string report_as_html(const Report& report, const ReportStyle& style);      // html.cc
 std::string report_as_sysctl(const Report& report, const ReportStyle& style);    // sysctl.cc
 
 namespace {
@@ -17,6 +18,7 @@ constexpr std::array kFormats = {
     ReportFormat{"text", ".txt", "text/plain; charset=utf-8", report_as_text},
     ReportFormat{"md", ".md", "text/markdown; charset=utf-8", report_as_markdown},
     ReportFormat{"json", ".json", "application/json", report_as_json},
+    ReportFormat{"html", ".html", "text/html; charset=utf-8", report_as_html},
     ReportFormat{"sysctl", ".conf", "text/plain; charset=utf-8", report_as_sysctl},
 };
 

@@ -7,6 +7,11 @@ namespace tcpadvisor {
 
 Report make_report(const Window& window, const Policy& policy, Verdict verdict, std::string tool_version) {
   const Sample& now = window.latest();
+  std::map<std::string, Pictures> pictures;
+  for (const Finding& finding : verdict.findings) {
+    if (pictures.size() == kMostPictured) break;
+    pictures.try_emplace(finding.instance, pictures_of(window, finding));
+  }
   return {.tool_version = std::move(tool_version),
           .host = now.host,
           .policy = policy.name,
@@ -19,7 +24,8 @@ Report make_report(const Window& window, const Policy& policy, Verdict verdict, 
           .rows_suppressed = now.rows_suppressed,
           .partial_why = now.self.partial_why,
           .partial = now.self.partial,
-          .verdict = std::move(verdict)};
+          .verdict = std::move(verdict),
+          .pictures = std::move(pictures)};
 }
 
 }  // namespace tcpadvisor

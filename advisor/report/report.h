@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "advisor/evidence/window.h"
+#include "advisor/report/pictures.h"
 #include "advisor/rules/policy.h"
 #include "advisor/verdict/verdict.h"
 
@@ -27,7 +28,11 @@ struct Report {
   std::string partial_why;                    ///< not empty: the last snapshot is not complete
   bool partial = false;
   Verdict verdict;
+  std::map<std::string, Pictures> pictures;  ///< by instance, of the first kMostPictured findings
 };
+
+/// Nobody looks at more drawings, and each costs a walk over the window.
+inline constexpr std::size_t kMostPictured = 64;
 
 /// The window has at least one sample; host, coverage and losses are those of the latest.
 Report make_report(const Window& window, const Policy& policy, Verdict verdict, std::string tool_version);

@@ -234,8 +234,8 @@ std::string opening_text(const Report& report) {
   const std::uint64_t serious = to_act_on(verdict);
   const std::size_t fine = verdict.checked_and_fine.size(), missing = unseen(verdict);
   const std::string host = shortened(printable(report.host.name)), time = seconds_text(report.seconds);
-  std::string rest = fmt::format("{} found nothing wrong", counted(fine, "check"));
-  if (missing > 0) rest += fmt::format(", {} could not be seen", counted(missing, "thing"));
+  std::string rest = fmt::format("In {}, {} found nothing wrong", time, counted(fine, "check"));
+  if (missing > 0) rest += fmt::format(", and {} could not be seen", counted(missing, "thing"));
   if (serious > 0) {
     auto first = std::ranges::find_if(verdict.findings, [](const Finding& f) { return f.severity != Severity::info; });
     std::string out = serious == 1 ? fmt::format("One thing on {} needs attention.", host)
@@ -244,7 +244,7 @@ std::string opening_text(const Report& report) {
       out += fmt::format(" {}: {}.", serious == 1 ? "It is this" : "The first", shortened(printable(first->title)));
     }
     const std::string cures = cures_text(verdict);
-    return fmt::format("{}{}{} {} in {}.", out, cures.empty() ? "" : " ", cures, rest, time);
+    return fmt::format("{}{}{} {}.", out, cures.empty() ? "" : " ", cures, rest);
   }
   if (!verdict.could_see) return fmt::format("Nothing can be said of {}: nothing of it could be read.", host);
   if (!verdict.enough_data) {
@@ -252,9 +252,9 @@ std::string opening_text(const Report& report) {
                        counted(report.samples, "sample"), time);
   }
   if (missing > 0) {
-    return fmt::format("Nothing was found on {}, but it was not all seen. {} in {}.", host, rest, time);
+    return fmt::format("Nothing was found on {}, but it was not all seen. {}.", host, rest);
   }
-  return fmt::format("Nothing on {} needs repair. {} in {}.", host, rest, time);
+  return fmt::format("Nothing on {} needs repair. {}.", host, rest);
 }
 
 std::string start_text(const Report& report) {
