@@ -40,6 +40,9 @@ enum {
   TA_IDLE_SLOTS = 6,      /* idle for less than 1 s, 5 s, 1 min, 10 min, 1 h; longer */
   TA_COPIES = 2,          /* of the program that sees state changes */
   TA_PEERS = 4096,        /* addresses towards which connections sent something again */
+  TA_DROPS = 2048,        /* kinds of drops: reason, function, address */
+  TA_DROPS_HANDSHAKE = 512,
+  TA_FUNCTION = 48,       /* bytes of a function's name, with the 0 */
   TA_PEERS_SILENT = 1024, /* the same, of handshakes: spoofed addresses must not take the room of the others */
 };
 
@@ -341,6 +344,30 @@ struct ta_retransmits {
 };
 TA_ASSERT_SIZE(struct ta_retransmits, 64);
 
+/* Packets of TCP that were dropped: of a connection by the other end's address, of a listener by its port, also where
+ * a SYN did not come so far. */
+enum { TA_DROP_REASONS = 256 }; /* numbers below it have a mark of their own */
+
+#define TA_DROPS_KEPT_NS 180000000000ull /* forgotten when nothing was dropped for so long */
+
+struct ta_drop_key {
+  ta_u64 location; /* in the kernel's text */
+  ta_u32 peer[4];  /* as in ta_peer_key; 0 if `port` is not */
+  ta_u32 netns;
+  ta_u32 reason; /* enum skb_drop_reason */
+  ta_u16 port;
+  ta_u8 outgoing;
+  ta_u8 pad[5];
+};
+TA_ASSERT_SIZE(struct ta_drop_key, 40);
+
+struct ta_drops {
+  ta_u64 segments;
+  ta_u64 last_ns; /* CLOCK_MONOTONIC */
+  char function[TA_FUNCTION];
+};
+TA_ASSERT_SIZE(struct ta_drops, 64);
+
 /* What one process closes, or shuts down for writing: not what its end closes. Closes that follow each other
  * within TA_CLUMP_GAP_NS are a clump; of the clumps of TA_CLUMP_LEAST and more the sums are kept, unless one lasts
  * longer than TA_CLUMP_SPAN_NS: that is a steady stream. Sums begin again after a pause of TA_CLOSE_RUN_NS. Where two
@@ -383,7 +410,8 @@ enum ta_lost {
   TA_LOST_CONNECT = 3,    /* a failed attempt to connect, the table being full */
   TA_LOST_RETRANSMIT = 4, /* a segment that was sent again, the table being full */
   TA_LOST_CLOSER = 5,     /* a close(), the table of processes being full */
-  TA_LOST_KINDS = 6,
+  TA_LOST_DROP = 6,       /* a packet that was dropped, the table being full */
+  TA_LOST_KINDS = 7,
 };
 
 /* What our hooks cost, by the fact that they serve: one entry per CPU of map `costs`. Counted only while the variable
@@ -400,7 +428,8 @@ enum ta_hook {
   TA_HOOK_ACCEPT = 7,
   TA_HOOK_CONNECTS = 8,
   TA_HOOK_RETRANSMITS = 9,
-  TA_HOOKS = 10,
+  TA_HOOK_DROPS = 10,
+  TA_HOOKS = 11,
 };
 struct ta_cost {
   ta_u64 runs, ns;

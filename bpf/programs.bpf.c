@@ -7,6 +7,7 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #include "bpf/connects.bpf.c"
+#include "bpf/drops.bpf.c"
 #include "bpf/flows.bpf.c"
 #include "bpf/lifecycle.bpf.c"
 #include "bpf/listen.bpf.c"

@@ -35,19 +35,6 @@ static __always_inline void add_again(void *map, const struct ta_peer_key *key, 
   sum->last_ns = bpf_ktime_get_ns();
 }
 
-/* Whole addresses, also of IPv6: what is on one network may still be reached, or not, one by one. */
-static __always_inline void name_peer(const struct sock_common *to, const struct sock_common *of,
-                                      struct ta_peer_key *key) {
-  if (to->skc_family == AF_INET6) {
-#pragma unroll
-    for (int i = 0; i < 4; i++) key->address[i] = to->skc_v6_daddr.in6_u.u6_addr32[i];
-  } else {
-    key->address[2] = bpf_htonl(0xffff);
-    key->address[3] = to->skc_daddr;
-  }
-  if (of->skc_net.net) key->netns = of->skc_net.net->ns.inum;
-}
-
 /* The callers of __tcp_retransmit_skb() are told apart by what they leave in the socket, from 5.10 on alike:
  *   tcp_retransmit_timer()       state Loss, and the timer's handler has just cleared icsk_pending
  *   tcp_xmit_retransmit_queue()  state Recovery, or Loss, with a timer pending for what is on its way

@@ -71,6 +71,19 @@ static __always_inline void measure_to(u32 hook, u64 since) {
     measure_to(hook, since);    \
   } while (0)
 
+/* Whole addresses, also of IPv6: what is on one network may still be reached, or not, one by one. */
+static __always_inline void name_peer(const struct sock_common *to, const struct sock_common *of,
+                                      struct ta_peer_key *key) {
+  if (to->skc_family == AF_INET6) {
+#pragma unroll
+    for (int i = 0; i < 4; i++) key->address[i] = to->skc_v6_daddr.in6_u.u6_addr32[i];
+  } else {
+    key->address[2] = bpf_htonl(0xffff);
+    key->address[3] = to->skc_daddr;
+  }
+  if (of->skc_net.net) key->netns = of->skc_net.net->ns.inum;
+}
+
 /* A difference of two sequence numbers that may be behind each other. */
 static __always_inline u32 positive(u32 difference) {
   return (int)difference > 0 ? difference : 0;

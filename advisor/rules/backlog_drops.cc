@@ -12,6 +12,7 @@
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
+#include "advisor/rules/dropped.h"
 #include "advisor/rules/holder.h"
 #include "advisor/rules/netns_counters.h"
 #include "advisor/rules/rule.h"
@@ -142,6 +143,16 @@ Finding finding_for(const Evidence& in, const NetnsSample& netns, const Counted&
   if (received) {
     finding.evidence.push_back(measured(in.window, "share_of_segments", "TcpExt.TCPBacklogDrop / Tcp.InSegs", share,
                                         "ratio", in.policy.value(kMinShare)));
+  }
+  DroppedList told = dropped_for(tcpadvisor::dropped(in.window, in.now()), "SOCKET_BACKLOG");
+  std::erase_if(told, [&](const Dropped& one) { return one.what->netns != netns.id; });
+  if (!told.empty()) {
+    const Endpoint& most = told.front().what->peer;
+    finding.evidence.push_back(
+        measured(in.window, "told_by_address",
+                 fmt::format("SOCKET_BACKLOG, from {}{}", most.ip_text(),
+                             told.size() > 1 ? fmt::format(" and {} more", told.size() - 1) : ""),
+                 static_cast<double>(segments_of(told)), "segments"));
   }
   auto loser = who_lost(in, netns.id, dropped.times);
   if (loser) name(in, *loser, finding);

@@ -13,6 +13,7 @@
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
+#include "advisor/rules/dropped.h"
 #include "advisor/rules/flows.h"
 #include "advisor/rules/retransmits_by_address.h"
 #include "advisor/rules/rule.h"
@@ -81,6 +82,8 @@ struct Towards {
   std::optional<RetransmitCounts> kinds;  ///< of all that was sent to this address, or in the namespace
   bool kinds_of_address = false;
   bool duplicates_known = true;
+  DroppedList dropped;  ///< of it, on this host
+  double dropped_here = 0;
   std::vector<Loss> losses;
 };
 
@@ -103,10 +106,10 @@ double queue_of(const Towards& towards) {
   return weight > 0 ? weighted / weight : 0;
 }
 
-Why why_of(const Policy& policy, const Towards& towards, std::optional<double> dropped_here) {
+Why why_of(const Policy& policy, const Towards& towards) {
   if (towards.duplicates_known && towards.duplicates > policy.value(kSpuriousShare) * towards.again)
     return Why::spurious;
-  if (dropped_here.value_or(0) >= policy.value(kLocalShare) * towards.again) return Why::local;
+  if (towards.dropped_here >= policy.value(kLocalShare) * towards.again) return Why::local;
   if (towards.queue >= kQueue) return Why::congested;
   // The kinds are those of these connections, for the most part.
   if (towards.kinds && of_connections(*towards.kinds) <= kMostlyOurs * towards.again &&
@@ -132,8 +135,9 @@ struct Group {
   const FlowGroup& flows;
   Why why = Why::unclear;
   Towards sum;
-  std::optional<double> dropped_here;
+  std::optional<double> dropped_here;  ///< by devices, of anything
   Loss worst;
+  std::string where;  ///< they are lost
   bool held_back = false;
   double share() const { return sum.again / std::max(1.0, sum.sent); }
 };
@@ -149,6 +153,20 @@ void say_meaning(const Sample& now, const Group& group, Finding& finding) {
       cure.text = "Change nothing here. Look at link bundles and parallel routes only if the rate matters.";
       break;
     case Why::local:
+      if (!group.sum.dropped.empty()) {
+        const Drops& most = *group.sum.dropped.front().what;
+        finding.meaning = fmt::format("This host itself drops these packets: {}. Nothing is wrong with the network.",
+                                      places_words(now, finding.scope.netns, group.sum.dropped));
+        finding.confidence = Confidence::high;
+        finding.confidence_why = "the kernel told of each packet, by its address, why and where it was dropped";
+        cure.kind = RecommendationKind::capacity;
+        cure.text = place_of(most) == DropPlace::filter || place_of(most) == DropPlace::route
+                        ? fmt::format("Correct what drops them: {}.", place_words(most))
+                        : fmt::format("See why {} drops them: a rate or a limit that is too small for what is sent.",
+                                      place_words(most));
+        cure.steps = {step_to_see(most, in_netns(now, most.netns))};
+        break;
+      }
       finding.meaning =
           "About as many packets were dropped by devices of this namespace, or by the queues in front of them: the "
           "losses happen on this host.";
@@ -162,7 +180,7 @@ void say_meaning(const Sample& now, const Group& group, Finding& finding) {
       finding.meaning =
           "Segments are lost although no queue stands on the path (the round trip is as short as ever): a line that "
           "damages packets, a policer, or a queue too short to be seen. " +
-          place_text(group.dropped_here);
+          group.where;
       if (group.held_back) {
         finding.meaning += fmt::format(
             " {} takes each loss for a full path: at {:.2f} % over {:.0f} ms it gets about {}/s, whatever the line is "
@@ -192,7 +210,7 @@ void say_meaning(const Sample& now, const Group& group, Finding& finding) {
       finding.meaning = fmt::format(
           "Round trips take {:.1f} times as long as on the empty path: a queue is full, and what does not fit is lost. "
           "So a sender finds out what the path carries. {}",
-          group.sum.queue, place_text(group.dropped_here));
+          group.sum.queue, group.where);
       cure.kind = RecommendationKind::capacity;
       cure.text =
           "No setting of this host makes the path wider. At the narrow place: a queue that drops early (fq_codel, "
@@ -204,7 +222,7 @@ void say_meaning(const Sample& now, const Group& group, Finding& finding) {
           "Most of what is lost is the last of what was sent at once, as short answers are: nothing comes behind that "
           "would tell of the loss. A probe after two round trips repairs it, and where that is lost, too, the timer, "
           "after 200 ms at least. The answers are late by that; the rate does not suffer. {}",
-          place_text(group.dropped_here));
+          group.where);
       cure.kind = RecommendationKind::peer;
       cure.text = "Find the line that loses packets (errors at its ports, radio, a policer) and repair it.";
       cure.steps = {
@@ -216,7 +234,7 @@ void say_meaning(const Sample& now, const Group& group, Finding& finding) {
       finding.meaning =
           "Round trips are a little longer than on the empty path: losses of the line and of a queue cannot "
           "be told apart. " +
-          place_text(group.dropped_here);
+          group.where;
       cure.text = "Observe for longer, and at the other hosts on that path, before anything is changed.";
       break;
   }
@@ -291,6 +309,20 @@ Finding finding_for(const Evidence& in, const Past& past, const Group& group) {
     finding.evidence.push_back(
         measured(in.window, "dropped_by_own_devices", "netlink", *group.dropped_here, "packets"));
   }
+  add_dropped(in.window, past, group.sum.dropped, finding);
+  const bool beyond = drops_are_counted(now) && group.sum.dropped.empty();
+  if (beyond) {
+    Measurement none = measured(in.window, "dropped_here", source_of(now, FactId::drops), 0, "segments");
+    none.window_s = past.span_s();
+    none.samples = past.samples();
+    finding.evidence.push_back(std::move(none));
+  }
+  if (beyond && (group.why == Why::lossy || group.why == Why::congested)) {
+    finding.confidence = Confidence::high;
+    finding.confidence_why =
+        "round trips tell whether a queue stands on the path, and a hook saw no packet of this address dropped on this "
+        "host";
+  }
   if (group.worst.span_s > 0) say("rate", group.worst.acked / group.worst.span_s * 8 / 1e6, "Mbit/s");
   if (group.held_back) say("rate_that_losses_allow", rate_by_losses(group.worst) * 8 / 1e6, "Mbit/s");
   say_kinds(past, in, group, finding);
@@ -330,6 +362,36 @@ void add_up_kinds(const FlowGroup& flows, const std::map<const SocketRow*, const
   }
 }
 
+/// The same for what was dropped: what stands for several addresses counts once.
+void add_up_drops(const FlowGroup& flows, const std::map<const SocketRow*, const Towards*>& towards_of, Towards& sum) {
+  std::set<const Drops*> added;
+  for (const SocketRow* row : flows.rows) {
+    const auto found = towards_of.find(row);
+    if (found == towards_of.end()) continue;
+    for (const Dropped& one : found->second->dropped) {
+      if (added.insert(one.what).second) sum.dropped.push_back(one);
+    }
+  }
+  std::ranges::stable_sort(sum.dropped, std::ranges::greater(), &Dropped::segments);
+}
+
+/// Packets of it that this host dropped: those that the kernel told of one by one, or by its devices' counters what is
+/// in none of those.
+double dropped_of(const Towards& towards, std::optional<double> by_devices, double told_in_netns) {
+  const double unexplained = std::max(0.0, by_devices.value_or(0) - told_in_netns);
+  return std::max(static_cast<double>(segments_of(towards.dropped)), unexplained);
+}
+
+std::set<Endpoint> own_addresses(const Towards& towards) {
+  std::set<Endpoint> out;
+  for (const Loss& loss : towards.losses) {
+    Endpoint own = loss.row->local;
+    own.port = 0;
+    out.insert(own);
+  }
+  return out;
+}
+
 Outcome judge(const Evidence& in) {
   const Sample& now = in.now();
   if (std::string problem = progress_problem(in, kFewestLooks); !problem.empty()) return Outcome::unknown(problem);
@@ -344,6 +406,9 @@ Outcome judge(const Evidence& in) {
   const bool hooked = now.source(FactId::retransmits) == SourceKind::hook;
   std::map<std::pair<NetnsId, std::string>, RetransmitCounts> kinds_of;
   for (const SentAgain& one : kinds) kinds_of[{one.netns, one.destination.ip_text()}] = one.counts;
+  const DroppedList all_dropped = dropped(past, now);
+  std::map<NetnsId, double> told_of_drops;
+  for (const Dropped& one : all_dropped) told_of_drops[one.what->netns] += static_cast<double>(one.segments);
   std::set<std::pair<NetnsId, std::string>> told;
   // One finding for all peers of a process that fare alike.
   FlowGroups groups;
@@ -365,7 +430,11 @@ Outcome judge(const Evidence& in) {
     } else if (!hooked) {
       towards.kinds = sent_again_in(past, netns);
     }
-    Why why = why_of(in.policy, towards, drops[netns]);
+    Endpoint peer = towards.losses.front().row->remote;
+    peer.port = 0;
+    towards.dropped = dropped_between(all_dropped, netns, peer, own_addresses(towards));
+    towards.dropped_here = dropped_of(towards, drops[netns], told_of_drops[netns]);
+    Why why = why_of(in.policy, towards);
     for (const Loss& loss : towards.losses) {
       groups.add(now, *loss.row, std::string(kTopics[static_cast<std::size_t>(why)]));
       towards_of[loss.row] = &towards;
@@ -373,8 +442,9 @@ Outcome judge(const Evidence& in) {
   }
   std::vector<Finding> findings;
   for (const FlowGroup& flows : groups.take()) {
-    Group group{.flows = flows, .why = {}, .sum = {}, .dropped_here = drops[flows.scope.netns], .worst = {}};
-    group.why = why_of(in.policy, *towards_of[flows.rows.front()], group.dropped_here);
+    Group group{
+        .flows = flows, .why = {}, .sum = {}, .dropped_here = drops[flows.scope.netns], .worst = {}, .where = {}};
+    group.why = why_of(in.policy, *towards_of[flows.rows.front()]);
     for (const SocketRow* row : flows.rows) {
       for (const Loss& loss : towards_of[row]->losses) {
         if (loss.row != row) continue;
@@ -387,6 +457,8 @@ Outcome judge(const Evidence& in) {
     }
     group.sum.queue = queue_of(group.sum);
     add_up_kinds(flows, towards_of, group.sum);
+    add_up_drops(flows, towards_of, group.sum);
+    group.where = where_lost(now, flows.scope.netns, group.sum.dropped, group.dropped_here);
     findings.push_back(finding_for(in, past, group));
   }
   std::ranges::move(retransmits_by_address(in, past, kinds, told), std::back_inserter(findings));

@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <iterator>
 #include <map>
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/attempts.h"
+#include "advisor/rules/dropped.h"
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
@@ -21,11 +23,13 @@ constexpr double kSomeSyns = 0.01;       // fewer are no topic
 constexpr double kSilentTimeouts = 1.5;  // time-outs for each probe: one in a row after the other, none is answered
 constexpr double kOfFirstHalf = 0.25;    // of the time-outs
 constexpr double kManyTimeouts = 3;      // times min_retransmits: more than those of one client that has vanished
+constexpr double kDroppedHere = 0.5;     // of what was sent again: that is why
 constexpr std::uint32_t kInARow = 3;
 constexpr std::uint64_t kAttemptsTold = 5;
 
-enum class Topic : std::uint8_t { black_hole, syn, syn_ack };
-constexpr std::array<std::string_view, 3> kTopics = {"black-hole", "syn-not-answered", "syn-ack-not-answered"};
+enum class Topic : std::uint8_t { black_hole, syn, syn_ack, local };
+constexpr std::array<std::string_view, 4> kTopics = {"black-hole", "syn-not-answered", "syn-ack-not-answered",
+                                                     "local-drop"};
 
 /// What the rows say about an address.
 struct Seen {
@@ -83,12 +87,20 @@ struct Judge {
   const Past& past;
   std::map<Address, Seen> seen;
   std::set<Address> failing;
+  DroppedList dropped;
+
+  DroppedList dropped_of(const SentAgain& one) const {
+    return dropped_between(dropped, one.netns, one.destination, {});
+  }
 
   std::optional<Topic> topic_of(const SentAgain& one) const {
     const RetransmitCounts& counts = one.counts;
     const double least = in.policy.value(kMinRetransmits);
     const auto found = seen.find({one.netns, one.destination});
     const Seen here = found == seen.end() ? Seen{} : found->second;
+    const auto total = static_cast<double>(counts.total());
+    if (total >= least && static_cast<double>(segments_of(dropped_of(one))) >= kDroppedHere * total)
+      return Topic::local;
     // After a time-out nothing was ever acknowledged. Small segments may still have told of the loss of large ones.
     const bool in_vain = counts.after_timeout == 0 && counts.other == 0 && in.now().rows_suppressed == 0;
     if (static_cast<double>(counts.timeout) >= least && in_vain && !here.goes_on && !here.stuck &&
@@ -130,6 +142,7 @@ struct Peers {
   RetransmitCounts counts;
   std::vector<std::string> addresses;
   double share = 0;  ///< of the attempts of the namespace
+  DroppedList dropped;
 };
 
 std::string peers_of(const Peers& group) {
@@ -199,6 +212,21 @@ void say_syn_ack(const Peers& group, const std::string& ns, Finding& finding) {
                         {"net.ipv4.tcp_max_syn_backlog", "no queue was full"}};
 }
 
+void say_local(const Sample& now, const Peers& group, Finding& finding) {
+  const Drops& most = *group.dropped.front().what;
+  finding.title = fmt::format("{} segments to {} were sent again: this host drops them",
+                              with_commas(group.counts.total()), peers_of(group));
+  finding.confidence_why = "the kernel told of each packet, by its address, why and where it was dropped";
+  finding.meaning = fmt::format("Dropped by {}. Nothing is wrong with the network, nor with the other end.",
+                                places_words(now, group.netns, group.dropped));
+  finding.recommendation.kind = RecommendationKind::capacity;
+  finding.recommendation.text = fmt::format("Correct what drops them: {}.", place_words(most));
+  finding.recommendation.steps = {step_to_see(most, in_netns(now, most.netns))};
+  finding.recommendation.verify = "tcpadvisor report --only retrans-cc-qdisc";
+  finding.not_useful = {{"net.ipv4.tcp_syn_retries, net.ipv4.tcp_retries2", "what is sent again is dropped again"},
+                        {"net.ipv4.tcp_wmem, SO_SNDBUF", "a larger buffer holds more of what does not arrive"}};
+}
+
 Finding finding_for(const Evidence& in, const Past& past, const Peers& group) {
   const Sample& now = in.now();
   const std::string ns = in_netns(now, group.netns);
@@ -210,8 +238,9 @@ Finding finding_for(const Evidence& in, const Past& past, const Peers& group) {
       static_cast<double>(group.counts.timeout) >= kManyTimeouts * in.policy.value(kMinRetransmits);
   if ((group.topic == Topic::black_hole && many_timeouts) || (group.topic == Topic::syn && group.share >= kManySyns))
     finding.severity = Severity::warning;
-  finding.finding_class = FindingClass::network_path;
-  finding.confidence = group.topic == Topic::syn ? Confidence::high : Confidence::medium;
+  if (group.topic == Topic::local) finding.severity = Severity::warning;
+  finding.finding_class = group.topic == Topic::local ? FindingClass::kernel_config : FindingClass::network_path;
+  finding.confidence = group.topic == Topic::syn || group.topic == Topic::local ? Confidence::high : Confidence::medium;
   finding.scope.kind = ScopeKind::connection_group;
   finding.scope.netns = group.netns;
   finding.scope.netns_name = netns_name(now, group.netns);
@@ -222,7 +251,11 @@ Finding finding_for(const Evidence& in, const Past& past, const Peers& group) {
     finding.evidence.push_back(
         measured(in.window, "share_of_attempts", "Tcp.ActiveOpens", group.share, "ratio", kSomeSyns));
   }
+  add_dropped(in.window, past, group.dropped, finding);
   switch (group.topic) {
+    case Topic::local:
+      say_local(now, group, finding);
+      return finding;
     case Topic::black_hole:
       say_black_hole(group, ns, finding);
       break;
@@ -233,6 +266,8 @@ Finding finding_for(const Evidence& in, const Past& past, const Peers& group) {
       say_syn_ack(group, ns, finding);
       break;
   }
+  if (drops_are_counted(now) && group.dropped.empty())
+    finding.meaning += " None of these packets was dropped on this host.";
   return finding;
 }
 
@@ -242,7 +277,11 @@ std::vector<Finding> retransmits_by_address(const Evidence& in, const Past& past
                                             const std::set<std::pair<NetnsId, std::string>>& told) {
   std::vector<Finding> findings;
   if (all.empty()) return findings;
-  const Judge judge{.in = in, .past = past, .seen = seen_of(in, past, all), .failing = failing(in)};
+  const Judge judge{.in = in,
+                    .past = past,
+                    .seen = seen_of(in, past, all),
+                    .failing = failing(in),
+                    .dropped = dropped(past, in.now())};
   std::map<std::pair<NetnsId, Topic>, Peers> groups;
   for (const SentAgain& one : all) {
     const std::string address = one.destination.ip_text();
@@ -254,6 +293,7 @@ std::vector<Finding> retransmits_by_address(const Evidence& in, const Past& past
     for (auto kind : kRetransmitKinds) group.counts.*kind = add_sat(group.counts.*kind, one.counts.*kind);
     group.addresses.push_back(address);
     group.share += judge.share_of_attempts(one);
+    std::ranges::copy(judge.dropped_of(one), std::back_inserter(group.dropped));
   }
   findings.reserve(groups.size());
   for (const auto& [key, group] : groups) findings.push_back(finding_for(in, past, group));

@@ -10,6 +10,7 @@
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
+#include "advisor/rules/dropped.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
 
@@ -222,12 +223,21 @@ Finding drops(const Evidence& in, const Queues& queues) {
     finding.evidence.push_back(
         measured(window, "waited_for_a_processor", "/proc/pressure/cpu", pressure->cpu_some->percent_10, "percent"));
   }
-  bool harmless = felt && *felt == 0;
+  std::optional<std::uint64_t> of_tcp;
+  if (drops_are_counted(window.latest())) {
+    of_tcp = segments_of(dropped_for(dropped(window, window.latest()), "CPU_BACKLOG"));
+    finding.evidence.push_back(measured(window, "of_these_tcp",
+                                        source_of(window.latest(), FactId::drops) + ": CPU_BACKLOG",
+                                        static_cast<double>(*of_tcp), "segments"));
+  }
+  bool harmless = of_tcp ? *of_tcp == 0 : felt && *felt == 0;
   finding.severity = harmless ? Severity::info : Severity::warning;
   finding.confidence = harmless ? Confidence::medium : Confidence::high;
-  finding.confidence_why = harmless ? "the kernel's count; no TCP segment was sent again or came out of order, so they "
-                                      "were of other protocols, or the far ends alone felt it"
-                                    : "the kernel's own count, for each processor";
+  finding.confidence_why = harmless && of_tcp ? "the kernel's count; none of them was a TCP segment"
+                           : harmless
+                               ? "the kernel's count; no TCP segment was sent again or came out of order, so they "
+                                 "were of other protocols, or the far ends alone felt it"
+                               : "the kernel's own count, for each processor";
   finding.meaning =
       "Packets of veth pairs, of the loopback, of RPS and of drivers without NAPI wait in a queue of the processor. "
       "What comes while it is full is lost, whatever connection it belongs to: TCP sends again and slows down.";

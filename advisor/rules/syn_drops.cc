@@ -11,6 +11,7 @@
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/accept_queue.h"
+#include "advisor/rules/dropped.h"
 #include "advisor/rules/listener_scope.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
@@ -23,21 +24,25 @@ constexpr Threshold kMinDrops =
     count_threshold("min_drops", 5, "segments").clears_at(0.5);  // a stray segment or two are no topic
 constexpr double kMostOfThem = 0.5;                              // of the drops, to be their cause
 
-/// A counter of the kernel that tells why segments for a listener were refused, and what to do about it.
+/// What the kernel counts where it refuses a segment for a listener, for the namespace and for the very packet, and
+/// what to do about it.
 struct Cause {
-  std::string_view counter, what, cure;
-  FindingClass blame;
+  std::string_view counter, reason, what, cure;  ///< counter: empty if there is none
+  FindingClass blame = FindingClass::application;
 };
 constexpr std::string_view kSetKey = "Give both ends the same key for this address (TCP_MD5SIG or TCP-AO), or neither.";
 constexpr std::array kCauses = {
-    Cause{"TcpExt.TCPMD5NotFound", "the MD5 signature is missing", kSetKey, FindingClass::application},
-    Cause{"TcpExt.TCPMD5Unexpected", "an MD5 signature came, and none is expected", kSetKey, FindingClass::application},
-    Cause{"TcpExt.TCPMD5Failure", "the MD5 signature is wrong", kSetKey, FindingClass::application},
-    Cause{"TcpExt.TCPAOKeyNotFound", "no TCP-AO key fits", kSetKey, FindingClass::application},
-    Cause{"TcpExt.TCPAOBad", "the TCP-AO signature is wrong", kSetKey, FindingClass::application},
-    Cause{"TcpExt.TCPAORequired", "the TCP-AO signature is missing", kSetKey, FindingClass::application},
-    Cause{"TcpExt.TCPMinTTLDrop", "the segment's TTL is below IP_MINTTL",
-          "The peer is more hops away than the program allows: correct one of them.", FindingClass::application},
+    Cause{"TcpExt.TCPMD5NotFound", "TCP_MD5NOTFOUND", "the MD5 signature is missing", kSetKey},
+    Cause{"TcpExt.TCPMD5Unexpected", "TCP_MD5UNEXPECTED", "an MD5 signature came, and none is expected", kSetKey},
+    Cause{"TcpExt.TCPMD5Failure", "TCP_MD5FAILURE", "the MD5 signature is wrong", kSetKey},
+    Cause{"TcpExt.TCPAOKeyNotFound", "TCP_AOKEYNOTFOUND", "no TCP-AO key fits", kSetKey},
+    Cause{"TcpExt.TCPAOBad", "TCP_AOFAILURE", "the TCP-AO signature is wrong", kSetKey},
+    Cause{"TcpExt.TCPAORequired", "TCP_AONOTFOUND", "the TCP-AO signature is missing", kSetKey},
+    Cause{"TcpExt.TCPMinTTLDrop", "TCP_MINTTL", "the segment's TTL is below IP_MINTTL",
+          "The peer is more hops away than the program allows: correct one of them."},
+    Cause{"", "SOCKET_FILTER", "a filter on the socket discards them",
+          "Correct the filter that the program has set on its socket (SO_ATTACH_FILTER, SO_ATTACH_BPF), or the BPF "
+          "program on its cgroup that filters what comes in."},
 };
 
 /// Nothing arrived that a program waits for: the kernel took note of it, and of the connection later.
@@ -46,7 +51,8 @@ constexpr std::string_view kDeferred = "TcpExt.TCPDeferAcceptDrop";
 /// Why one listener refused segments, as far as the counters of its namespace tell.
 struct Reason {
   const Cause* cause = nullptr;
-  double times = 0;         ///< as often as that counter moved
+  double times = 0;         ///< as often as that counter moved, or packets were dropped for it
+  DroppedList told;         ///< of segments for this listener, by the kernel's reason, where a hook counts
   double unanswerable = 0;  ///< SYNs and last ACKs that the kernel could not serve, not for want of room in the queue
   double deferred = 0;      ///< by TCP_DEFER_ACCEPT: on purpose
   double syn_queue_full = 0;
@@ -57,8 +63,10 @@ Reason reason_of(const Window& window, const QueueHistory& queue) {
   const NetnsId netns = queue.listener->netns;
   auto increase = [&](std::string_view name) { return window.increase(netns, name).value_or(0); };
   Reason out;
+  out.told = dropped_for_port(dropped(window, window.latest()), netns, queue.listener->local.port);
   for (const Cause& cause : kCauses) {
-    double here = increase(cause.counter);
+    double here = std::max(cause.counter.empty() ? 0.0 : increase(cause.counter),
+                           static_cast<double>(segments_of(dropped_for(out.told, cause.reason))));
     if (here <= out.times) continue;
     out.cause = &cause;
     out.times = here;
@@ -94,7 +102,8 @@ Finding finding_for(const Evidence& in, const QueueHistory& queue, const Reason&
   finding.id = "syn-drops-not-overflow";
   // Whatever refuses them, clients of this host are seen to get no answer.
   const bool harms = static_cast<double>(reason.in_vain) >= in.policy.value(kMinDrops);
-  finding.severity = cause != nullptr || harms ? Severity::warning : Severity::info;
+  const bool on_purpose = cause != nullptr && cause->counter.empty();  // for all that is known
+  finding.severity = (cause != nullptr && !on_purpose) || harms ? Severity::warning : Severity::info;
   finding.finding_class = cause == nullptr ? FindingClass::network_path : cause->blame;
   finding.scope = scope_of_listener(in.now(), listener);
   finding.title = fmt::format("{} segments for {} on {} were refused: {}", with_commas(to_u64(*queue.drops)),
@@ -102,8 +111,10 @@ Finding finding_for(const Evidence& in, const QueueHistory& queue, const Reason&
                               cause != nullptr ? cause->what
                               : no_answer      ? "its queue had room, but the kernel could not answer them"
                                                : "its queue had room, and nothing visible here tells why");
-  finding.confidence = cause == nullptr && !no_answer ? Confidence::low : Confidence::medium;
-  finding.confidence_why = cause != nullptr ? "the counter is the namespace's, the drops are this listener's"
+  const bool told = cause != nullptr && !dropped_for(reason.told, cause->reason).empty();
+  finding.confidence = told ? Confidence::high : cause == nullptr && !no_answer ? Confidence::low : Confidence::medium;
+  finding.confidence_why = told ? "the kernel told of each packet why it was dropped, and this listener counts them"
+                           : cause != nullptr ? "the counter is the namespace's, the drops are this listener's"
                            : no_answer
                                ? "ListenDrops counts them and ListenOverflows does not: no route back to the "
                                  "sender, or no memory for the request"
@@ -114,9 +125,10 @@ Finding finding_for(const Evidence& in, const QueueHistory& queue, const Reason&
   finding.evidence.push_back(
       measured(window, "overflows_in_netns", "TcpExt.ListenOverflows", queue.overflows.value_or(0), "connections"));
   if (cause != nullptr) {
-    finding.evidence.push_back(
-        measured(window, "refused_for_this_cause", std::string(cause->counter), reason.times, "segments"));
+    finding.evidence.push_back(measured(window, "refused_for_this_cause",
+                                        std::string(told ? cause->reason : cause->counter), reason.times, "segments"));
   }
+  if (!told) add_dropped(window, window, reason.told, finding);
   if (no_answer) {
     finding.evidence.push_back(
         measured(window, "not_for_want_of_room", "TcpExt.ListenDrops", reason.unanswerable, "segments"));
@@ -134,11 +146,14 @@ Finding finding_for(const Evidence& in, const QueueHistory& queue, const Reason&
   std::string prefix = in_netns(in.now(), listener.netns);
   if (no_answer)
     cure.steps.push_back(fmt::format("{}ip route get ADDRESS, for an address that cannot connect", prefix));
-  if (cause == nullptr && !no_answer) {
+  if (cause == nullptr && !no_answer && !reason.told.empty()) {
+    cure.steps.push_back(step_to_see(*reason.told.front().what, prefix));
+  } else if (cause == nullptr && !no_answer) {
     cure.steps.emplace_back(
         "bpftrace -e 'tracepoint:skb:kfree_skb { @[args->reason] = count(); }': SOCKET_FILTER is a filter that the "
         "program has set on its socket, NETFILTER_DROP a rule of this host");
   }
+  if (on_purpose) cure.steps.push_back(step_to_see(*dropped_for(reason.told, cause->reason).front().what, prefix));
   cure.steps.push_back(fmt::format("{}nstat -az | grep -E 'TCPMD5|TCPAO|ReqQFull|MinTTL|Listen'", prefix));
   cure.verify = fmt::format("{}ss -ltnm 'sport = :{}': d of skmem no longer grows", prefix, listener.local.port);
   finding.not_useful = {{"net.core.somaxconn, the listen() backlog", "the queue had room for all of them"},

@@ -120,6 +120,13 @@ class Definition {
           return one_of<Calls>(text, {{"auto", Calls::any}, {"on", Calls::on}, {"off", Calls::off}});
         },
         "hooks on each send and receive call: auto (off above the budget), on or off (default: auto)", "WHEN");
+    add_parsed(
+        app_, "--drops", collector.drops,
+        [](const std::string& text) {
+          using kernel::Calls;
+          return one_of<Calls>(text, {{"auto", Calls::any}, {"on", Calls::on}, {"off", Calls::off}});
+        },
+        "hook on each packet of TCP that is dropped: auto (off above the budget), on or off (default: auto)", "WHEN");
     add_parsed(app_, "--budget", collector.budget_percent, parse_percent,
                "what those hooks may cost, as a share of one core (default: 1%)", "PERCENT");
     add_parsed(app_, "--interval", options_.interval, parse_interval,

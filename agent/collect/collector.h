@@ -30,6 +30,7 @@ struct CollectorOptions {
   Sources sources = Sources::any;
   kernel::Hooks hooks = kernel::Hooks::any;
   kernel::Calls calls = kernel::Calls::any;
+  kernel::Calls drops = kernel::Calls::any;  ///< the hook on packets that are dropped
   NetnsChoice netns;
   double budget_percent = 1.0;                ///< of one core, for ourselves (hooks and walks)
   std::chrono::milliseconds interval{1'000};  ///< between ticks; only used to judge the budget

@@ -97,9 +97,10 @@ FactCoverage help_out(FactCoverage fact, const OwnFacts& own) {
 
 /// Who cannot see what the hooks on every call cost must not rely on their being switched off in time.
 FactCoverage with_cost(FactCoverage fact, const OwnFacts& own) {
-  if (fact.fact != FactId::calls || fact.kind != SourceKind::hook || own.hooks_not_measured.empty()) return fact;
-  fact.remark += fmt::format("{}its cost cannot be measured ({}), so --calls auto never switches it off",
-                             fact.remark.empty() ? "" : "; ", own.hooks_not_measured);
+  const bool may_stop = fact.fact == FactId::calls || fact.fact == FactId::drops;
+  if (!may_stop || fact.kind != SourceKind::hook || own.hooks_not_measured.empty()) return fact;
+  fact.remark += fmt::format("{}its cost cannot be measured ({}), so --{} auto never switches it off",
+                             fact.remark.empty() ? "" : "; ", own.hooks_not_measured, name_of(fact.fact));
   return fact;
 }
 

@@ -139,6 +139,8 @@ Result<SamplePtr> HostCollector::tick_here() {
   sample->closes = by_our_pids(parts_.tracer->closes().value_or(std::vector<Closes>{}));
   sample->retransmits = parts_.tracer->retransmits().value_or(std::vector<Retransmits>{});
   keep_chosen(sample->retransmits);
+  sample->drops = parts_.tracer->drops().value_or(std::vector<Drops>{});
+  keep_chosen(sample->drops);
   sample->cgroups = picture.cgroups;
   sample->group_names = picture.group_names;
   sample->refusals = parts_.tracer->refusals();

@@ -29,6 +29,7 @@ Result<std::unique_ptr<Collector>> Collector::open(const CollectorOptions& optio
   kernel::TracerOptions tracer_options;
   tracer_options.hooks = options.hooks;
   tracer_options.calls = options.calls;
+  tracer_options.drops = options.drops;
   tracer_options.iterators = options.sources == Sources::any || options.sources == Sources::bpf;
   // The walk comes by in the order of the kernel's hash: what it hands over must be more than what is kept, or chance
   // would choose. RowKeeper keeps what matters most.

@@ -50,7 +50,9 @@ HookMeter::Cost HookMeter::finished(std::uint64_t now_ms, RunTime after) {
   };
   cost.calls_ns_per_s = rate(before_.calls_ns, after.calls_ns);
   cost.all_ns_per_s = rate(before_.all_ns, after.all_ns);
+  cost.drops_ns_per_s = rate(before_.drops_ns, after.drops_ns);
   cost.calls_over_budget = cost.calls_ns_per_s > budget_ns_per_s_;
+  cost.drops_over_budget = cost.drops_ns_per_s > budget_ns_per_s_;
   return cost;
 }
 

@@ -28,18 +28,19 @@ class WalkPace {
 };
 
 /// Measures what the hooks cost in one short slice now and then (measuring itself costs about 50 ns per run) and says
-/// when the ones on every call are over the budget.
+/// when the ones on every call, or on every packet that is dropped, are over the budget.
 class HookMeter {
  public:
   static constexpr std::chrono::milliseconds kBetween{30'000};
   static constexpr std::chrono::milliseconds kShortest{200};
 
   struct RunTime {
-    std::uint64_t calls_ns = 0, all_ns = 0;  ///< run time so far of the programs on every call, and of all programs
+    std::uint64_t calls_ns = 0, drops_ns = 0;  ///< run time so far of the programs on every call, and every drop
+    std::uint64_t all_ns = 0;                  ///< of all programs
   };
   struct Cost {
-    double calls_ns_per_s = 0, all_ns_per_s = 0;
-    bool calls_over_budget = false;
+    double calls_ns_per_s = 0, drops_ns_per_s = 0, all_ns_per_s = 0;
+    bool calls_over_budget = false, drops_over_budget = false;
   };
 
   explicit HookMeter(double budget_percent) : budget_ns_per_s_(budget_percent * 1e7) {}

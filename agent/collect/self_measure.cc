@@ -17,6 +17,7 @@ HookMeter::RunTime run_time_of(const kernel::HookCost& cost) {
     if (our_own_walk) continue;  // not what traffic pays
     sum.all_ns += program.run_time_ns;
     if (program.fact == FactId::calls) sum.calls_ns += program.run_time_ns;
+    if (program.fact == FactId::drops) sum.drops_ns += program.run_time_ns;
   }
   return sum;
 }
@@ -41,10 +42,14 @@ void SelfMeasure::measure_hooks(std::uint64_t now_ms) {
     HookMeter::Cost cost = meter_.finished(now_ms, run_time_of(tracer_.cost()));
     (void)tracer_.measure(false);
     hook_ns_per_s_ = cost.all_ns_per_s;
-    if (cost.calls_over_budget && options_.calls == kernel::Calls::any) {
-      tracer_.stop_calls(fmt::format("the hooks on every call took {:.1f}% of a core, the budget is {:g}%",
-                                     cost.calls_ns_per_s / 1e7, options_.budget_percent));
-    }
+    auto stop = [&](FactId fact, std::string_view hooks, double ns_per_s) {
+      tracer_.stop(fact, fmt::format("{} took {:.1f}% of a core, the budget is {:g}%", hooks, ns_per_s / 1e7,
+                                     options_.budget_percent));
+    };
+    if (cost.calls_over_budget && options_.calls == kernel::Calls::any)
+      stop(FactId::calls, "the hooks on every call", cost.calls_ns_per_s);
+    if (cost.drops_over_budget && options_.drops == kernel::Calls::any)
+      stop(FactId::drops, "the hook on packets that are dropped", cost.drops_ns_per_s);
   } else if (meter_.should_start(now_ms)) {
     Status started = tracer_.measure(true);
     if (started) meter_.started(now_ms, run_time_of(tracer_.cost()));

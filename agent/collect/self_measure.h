@@ -22,7 +22,8 @@ class SelfMeasure {
 
   /// Tries whether the hooks can be measured with the privileges that are left.
   void open();
-  /// Starts or ends a slice of measuring the hooks, when it is time; stops the hooks on every call over the budget.
+  /// Starts or ends a slice of measuring the hooks, when it is time; stops those on every call, and every drop, over
+  /// the budget.
   void measure_hooks(std::uint64_t now_ms);
   /// Why the cost of the hooks is not known; empty when it is, or when there are none.
   std::string hooks_not_measured() const;

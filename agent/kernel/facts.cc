@@ -205,6 +205,12 @@ const std::vector<Fact>& facts() {
          "",
          {"btf_trace_tcp_retransmit_skb", 3},
          {}}}},
+      // Before 5.17 no reason is told: then what was received cannot be told from what was dropped.
+      {FactId::drops,
+       abi::TA_HOOK_DROPS,
+       false,
+       {{"tp_btf kfree_skb", tp_btf, {"on_drop"}, true, "", {"btf_trace_kfree_skb", 5}, {}},
+        {"tp_btf kfree_skb (before 6.11)", tp_btf, {"on_drop3"}, true, "", {"btf_trace_kfree_skb", 4}, {}}}},
   };
   return table;
 }
@@ -231,6 +237,7 @@ bool allowed(const Fact& fact, const Candidate& candidate, const TracerOptions& 
   if (candidate.kind == HookKind::iterator) return options.iterators;
   if (candidate.kind == HookKind::passive) return true;
   if (fact.per_call && options.calls == Calls::off) return false;
+  if (fact.id == FactId::drops && options.drops == Calls::off) return false;
   if (options.hooks == Hooks::none) return false;
   if (options.hooks == Hooks::any) return true;
   HookKind kind = forced_kind(options.hooks);
@@ -243,6 +250,8 @@ bool allowed(const Fact& fact, const Candidate& candidate, const TracerOptions& 
 std::string why_not_tried(const Fact& fact, const Candidate& candidate, const TracerOptions& options) {
   if (candidate.kind == HookKind::iterator) return "not tried: --sources chose another way";
   if (fact.per_call && options.calls == Calls::off) return "not tried: --calls off";
+  if (fact.id == FactId::drops && options.drops == Calls::off)
+    return "not tried: --drops off (it costs nothing while no packet is dropped)";
   return "not tried: --hooks forces another kind";
 }
 

@@ -16,7 +16,9 @@
 
 #include "advisor/base/saturate.h"
 #include "agent/kernel/decode.h"
+#include "agent/kernel/drop_table.h"
 #include "agent/kernel/loader.h"
+#include "agent/kernel/map_entries.h"
 #include "bpf/matters.h"
 
 namespace tcpadvisor::kernel {
@@ -73,31 +75,6 @@ std::optional<Value> sum_per_cpu(int map_fd, std::uint32_t key) {
   Value sum{};
   for (const Value& value : values) add_up(value, sum);
   return sum;
-}
-
-constexpr std::uint32_t kAtATime = 256;  // entries of a hash: most are all but empty, and a bucket never holds so many
-
-/// `take(key, value)` for each entry of a hash; false if it cannot be read. It may be changed meanwhile.
-template <typename Key, typename Value, typename Take>
-bool each_entry(int map_fd, Take take) {
-  std::vector<Key> keys(kAtATime);
-  std::vector<Value> values(kAtATime);
-  std::uint32_t position = 0, count = kAtATime;
-  bool first = true;
-  while (true) {
-    int result = bpf_map_lookup_batch(map_fd, first ? nullptr : &position, &position, keys.data(), values.data(),
-                                      &count, nullptr);
-    int why = result == 0 ? 0 : errno;
-    if (why != 0 && why != ENOENT) return false;  // ENOENT: that was the end
-    for (std::uint32_t i = 0; i < count; ++i) take(keys[i], values[i]);
-    if (why == ENOENT || count == 0) return true;
-    count = kAtATime;
-    first = false;
-  }
-}
-
-bool is_over(std::uint64_t now_ns, std::uint64_t last_ns, std::uint64_t after_ns) {
-  return now_ns > last_ns && now_ns - last_ns > after_ns;
 }
 
 /// The entries of map `connects`; those that are over are removed.
@@ -160,14 +137,16 @@ std::optional<std::vector<Closes>> read_closers(int map_fd, std::uint64_t now_ns
 
 class LiveTracer : public Tracer {
  public:
-  explicit LiveTracer(Loaded loaded, std::map<unsigned, std::string> reset_reasons)
-      : loaded_(std::move(loaded)), reset_reasons_(std::move(reset_reasons)) {
+  using Reasons = std::map<unsigned, std::string>;
+  explicit LiveTracer(Loaded loaded, Reasons reset_reasons = {}, const Reasons& drop_reasons = {})
+      : loaded_(std::move(loaded)), reset_reasons_(std::move(reset_reasons)), drop_reasons_(drop_reasons) {
     if (loaded_.object) {
       walk_ = static_cast<abi::ta_walk*>(loaded_.object->variable("walk"));
       towards_ = static_cast<abi::ta_towards*>(loaded_.object->variable("towards"));
       files_ = static_cast<abi::ta_files*>(loaded_.object->variable("files"));
       look_ = static_cast<abi::ta_look*>(loaded_.object->variable("look"));
       measuring_ = static_cast<abi::ta_u32*>(loaded_.object->variable("measuring"));
+      drop_reasons_.mark_losses(static_cast<abi::ta_u8*>(loaded_.object->variable("is_loss")));
     }
     calibrate();
   }
@@ -285,18 +264,24 @@ class LiveTracer : public Tracer {
     return read_retransmits(map("retransmits"), map("handshakes"), monotonic_ns());
   }
 
+  std::optional<std::vector<Drops>> drops() override {
+    if (!loaded_.in_use.contains(FactId::drops)) return std::nullopt;
+    return read_drops(map("drops"), map("drops_handshake"), drop_reasons_, monotonic_ns());
+  }
+
   std::optional<std::vector<Closes>> closes() override {
     if (!loaded_.in_use.contains(FactId::state_changes)) return std::nullopt;
     return read_closers(map("closers"), monotonic_ns(), hz_);
   }
 
   std::map<std::string, std::uint64_t> lost() override {
-    static constexpr std::pair<const char*, abi::ta_lost> kKinds[] = {
-        {"socket_state", abi::TA_LOST_SOCK},      {"wait_ends", abi::TA_LOST_WAIT},
-        {"shared_sockets", abi::TA_LOST_SEEN},    {"failed_connects", abi::TA_LOST_CONNECT},
-        {"retransmits", abi::TA_LOST_RETRANSMIT},
-
-        {"closes", abi::TA_LOST_CLOSER}};
+    static constexpr std::pair<const char*, abi::ta_lost> kKinds[] = {{"socket_state", abi::TA_LOST_SOCK},
+                                                                      {"wait_ends", abi::TA_LOST_WAIT},
+                                                                      {"shared_sockets", abi::TA_LOST_SEEN},
+                                                                      {"failed_connects", abi::TA_LOST_CONNECT},
+                                                                      {"retransmits", abi::TA_LOST_RETRANSMIT},
+                                                                      {"closes", abi::TA_LOST_CLOSER},
+                                                                      {"drops", abi::TA_LOST_DROP}};
     std::map<std::string, std::uint64_t> out;
     for (auto [name, kind] : kKinds) out[name] = sum_per_cpu<std::uint64_t>(map("lost"), kind).value_or(0);
     std::uint64_t& missed = out["missed_runs"];
@@ -307,19 +292,19 @@ class LiveTracer : public Tracer {
     return out;
   }
 
-  void stop_calls(const std::string& why) override {
-    auto in_use = loaded_.in_use.find(FactId::calls);
+  void stop(FactId fact, const std::string& why) override {
+    auto in_use = loaded_.in_use.find(fact);
     if (in_use == loaded_.in_use.end()) return;
     for (std::string_view program : in_use->second->programs) loaded_.object->detach(program);
     loaded_.in_use.erase(in_use);
-    auto line = std::ranges::find(loaded_.coverage, FactId::calls, &FactCoverage::fact);
+    auto line = std::ranges::find(loaded_.coverage, fact, &FactCoverage::fact);
     line->in_use.clear();
     line->kind = SourceKind::none;
     line->exact = false;
     line->remark = why;
     line->attempts.back().outcome = AttemptOutcome::stopped;
     line->attempts.back().why_not = why;
-    line->attempts.back().cure = "--calls on, or a larger --budget";
+    line->attempts.back().cure = fmt::format("--{} on, or a larger --budget", name_of(fact));
   }
 
   bool still_readable() override {
@@ -463,7 +448,8 @@ class LiveTracer : public Tracer {
   }
 
   Loaded loaded_;
-  std::map<unsigned, std::string> reset_reasons_;
+  Reasons reset_reasons_;
+  DropReasons drop_reasons_;
   std::vector<std::byte> room_;  ///< for the records of one read of a walk
   abi::ta_walk* walk_ = nullptr;
   abi::ta_look* look_ = nullptr;
@@ -500,19 +486,18 @@ void raise_memory_lock_limit() {
 }
 
 std::unique_ptr<Tracer> try_everything(const TracerOptions& options) {
-  using Reasons = std::map<unsigned, std::string>;
   if (options.hooks == Hooks::none && !options.iterators) {
     return std::make_unique<LiveTracer>(
-        nothing_loaded(AttemptOutcome::not_tried, "not tried: --hooks none and no BPF sources", ""), Reasons{});
+        nothing_loaded(AttemptOutcome::not_tried, "not tried: --hooks none and no BPF sources", ""));
   }
   auto types = KernelTypes::open();
   if (!types) {
     return std::make_unique<LiveTracer>(
-        nothing_loaded(AttemptOutcome::failed, types.error().message, "a kernel with CONFIG_DEBUG_INFO_BTF"),
-        Reasons{});
+        nothing_loaded(AttemptOutcome::failed, types.error().message, "a kernel with CONFIG_DEBUG_INFO_BTF"));
   }
   raise_memory_lock_limit();
-  return std::make_unique<LiveTracer>(load_all(options, *types), types->enum_names("sk_rst_reason"));
+  return std::make_unique<LiveTracer>(load_all(options, *types), types->enum_names("sk_rst_reason"),
+                                      types->enum_names("skb_drop_reason"));
 }
 
 }  // namespace

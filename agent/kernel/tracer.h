@@ -30,11 +30,12 @@ enum class Hooks {
   tp_btf,
   none
 };  ///< which kind the event hooks may use; iterators are not hooks
-enum class Calls { any, on, off };  ///< the hooks on every send and receive call
+enum class Calls { any, on, off };  ///< the hooks on every send and receive call; `any`: as long as they are cheap
 
 struct TracerOptions {
   Hooks hooks = Hooks::any;
   Calls calls = Calls::any;
+  Calls drops = Calls::any;          ///< the same of the hook on every packet that is dropped
   bool iterators = true;             ///< false: no BPF walk, the caller uses sock_diag or /proc
   std::uint32_t max_flows = 65'536;  ///< bound of the hash that replaces socket storage under kprobes
   std::uint32_t max_rows = 65'536;   ///< rows that one walk hands over; the rest is counted as suppressed
@@ -137,14 +138,17 @@ class Tracer {
   virtual std::optional<std::vector<FailedConnects>> failed_connects() = 0;
   /// By namespace and address; nothing when no hook sees them.
   virtual std::optional<std::vector<Retransmits>> retransmits() = 0;
+  /// By namespace, other end or listening port, reason and function; most first; nothing when no hook sees them.
+  virtual std::optional<std::vector<Drops>> drops() = 0;
   /// What each process closes; nothing when no hook sees it.
   virtual std::optional<std::vector<Closes>> closes() = 0;
   /// Every kind of loss that can happen, 0 where nothing was lost. Facts that have become lower bounds say so in
   /// coverage() from then on.
   virtual std::map<std::string, std::uint64_t> lost() = 0;
 
-  /// Detaches the hooks on every call (what `--calls auto` does over its budget). They stay off; coverage() says so.
-  virtual void stop_calls(const std::string& why) = 0;
+  /// Detaches the hooks of a fact (what `--calls auto` and `--drops auto` do over the budget). They stay off;
+  /// coverage() says so.
+  virtual void stop(FactId fact, const std::string& why) = 0;
 
   /// Whether maps and iterators can still be read with the capabilities that are in effect now.
   virtual bool still_readable() = 0;

@@ -251,8 +251,24 @@ struct tcp_request_sock;
 struct request_sock {
   struct sock_common __req_common;
 };
+struct net_device {
+  possible_net_t nd_net;
+};
+struct dst_entry {
+  struct net_device *dev;
+};
 struct sk_buff {
+  struct net_device *dev;
+  struct sock *sk;
   char cb[48];
+  unsigned long _skb_refdst; /* of a struct dst_entry; the lowest bit is a flag */
+  __be16 protocol;
+  __u16 network_header; /* from `head` on, as the next two */
+  unsigned int tail, end;
+  unsigned char *head;
+};
+struct skb_shared_info {
+  unsigned short gso_segs;
 };
 struct tcp_skb_cb { /* what TCP keeps in `cb` */
   u16 tcp_gso_segs;

@@ -42,7 +42,7 @@ TEST_F(KernelTest, CallHooksCanBeStopped) {
   auto listener = traffic::listen_on_loopback(8);
   auto pair = traffic::make_pair(listener);
   traffic::send_exactly(pair.client.get(), 10);
-  own->stop_calls("over the budget");
+  own->stop(FactId::calls, "over the budget");
   traffic::send_exactly(pair.client.get(), 10);
   auto seen = walk_with(*own);
   ASSERT_TRUE(seen);

@@ -300,6 +300,25 @@ TEST(Collector, hooks_on_every_call_are_stopped_over_the_budget) {
   EXPECT_DOUBLE_EQ(sample->self.hook_ns_per_s, 30e6);
 }
 
+TEST(Collector, so_is_the_hook_on_what_is_dropped_in_a_flood) {
+  Bench bench(fixture::root("proc-6.18"));
+  FakeTracer* tracer = bench.tracer;
+  auto collector = bench.open();
+  tracer->hook_cost.programs = {{"on_drop", FactId::drops, 10, 1000, 0}};
+  ASSERT_TRUE(collector->tick());
+  tracer->hook_cost.programs[0].run_time_ns += 20'000'000;
+  Drops drops;
+  drops.netns = 1;
+  drops.segments = 9;
+  tracer->dropped = {drops};
+  bench.clock->advance_ms(1000);
+  SamplePtr sample = collector->tick().value();
+  EXPECT_EQ(tracer->stopped, FactId::drops);
+  EXPECT_EQ(tracer->stopped_because, "the hook on packets that are dropped took 2.0% of a core, the budget is 1%");
+  ASSERT_EQ(sample->drops.size(), 1u);
+  EXPECT_EQ(sample->drops[0].segments, 9u);
+}
+
 TEST(Collector, hooks_that_cannot_be_measured_are_told_and_measured_as_soon_as_they_can_be) {
   Bench bench(fixture::root("proc-6.18"));
   bench.tracer->facts.push_back(coverage_by(FactId::calls, SourceKind::hook));

@@ -26,10 +26,12 @@ class FakeTracer final : public kernel::Tracer {
   std::optional<std::vector<FailedConnects>> failed;
   std::optional<std::vector<Retransmits>> sent_again;
   std::optional<std::vector<Closes>> closed;
+  std::optional<std::vector<Drops>> dropped;
   std::map<std::string, std::uint64_t> losses{{"ringbuf", 0}};
   kernel::HookCost hook_cost;
   bool may_measure = true;
   std::string stopped_because;
+  std::optional<FactId> stopped;
   std::vector<bool> measured;
   int socket_walks = 0;
   std::vector<bool> looks;  ///< of each walk: whether at a part of the sockets
@@ -51,10 +53,14 @@ class FakeTracer final : public kernel::Tracer {
   std::optional<LifecycleTotals> lifecycle() override { return lifecycle_totals; }
   std::optional<std::vector<FailedConnects>> failed_connects() override { return failed; }
   std::optional<std::vector<Retransmits>> retransmits() override { return sent_again; }
+  std::optional<std::vector<Drops>> drops() override { return dropped; }
   std::optional<std::vector<Closes>> closes() override { return closed; }
   std::optional<BufferRefusals> refusals() override { return std::nullopt; }
   std::map<std::string, std::uint64_t> lost() override { return losses; }
-  void stop_calls(const std::string& why) override { stopped_because = why; }
+  void stop(FactId fact, const std::string& why) override {
+    stopped = fact;
+    stopped_because = why;
+  }
   bool still_readable() override { return true; }
   Status measure(bool on) override {
     if (!may_measure) return fail(ErrorCode::denied, "no CAP_SYS_ADMIN");
