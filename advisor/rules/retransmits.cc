@@ -142,6 +142,13 @@ struct Group {
   double share() const { return sum.again / std::max(1.0, sum.sent); }
 };
 
+/// A queue that drops may do what it is there for; a filter or a route that drops a part of a connection hardly does.
+bool is_mistake(const DroppedList& dropped) {
+  if (dropped.empty()) return false;
+  const DropPlace place = place_of(*dropped.front().what);
+  return place == DropPlace::filter || place == DropPlace::route;
+}
+
 void say_meaning(const Sample& now, const Group& group, Finding& finding) {
   const std::string who = process_text(finding.scope);
   Recommendation& cure = finding.recommendation;
@@ -160,7 +167,7 @@ void say_meaning(const Sample& now, const Group& group, Finding& finding) {
         finding.confidence = Confidence::high;
         finding.confidence_why = "the kernel told of each packet, by its address, why and where it was dropped";
         cure.kind = RecommendationKind::capacity;
-        cure.text = place_of(most) == DropPlace::filter || place_of(most) == DropPlace::route
+        cure.text = is_mistake(group.sum.dropped)
                         ? fmt::format("Correct what drops them: {}.", place_words(most))
                         : fmt::format("See why {} drops them: a rate or a limit that is too small for what is sent.",
                                       place_words(most));
@@ -252,6 +259,7 @@ Severity severity_of(const Policy& policy, const Group& group) {
     case Why::lossy:
       return group.held_back || much ? Severity::warning : Severity::info;
     case Why::local:
+      return much || is_mistake(group.sum.dropped) ? Severity::warning : Severity::info;
     case Why::congested:
       return much ? Severity::warning : Severity::info;
   }

@@ -251,7 +251,7 @@ std::string why_not_tried(const Fact& fact, const Candidate& candidate, const Tr
   if (candidate.kind == HookKind::iterator) return "not tried: --sources chose another way";
   if (fact.per_call && options.calls == Calls::off) return "not tried: --calls off";
   if (fact.id == FactId::drops && options.drops == Calls::off)
-    return "not tried: --drops off (it costs nothing while no packet is dropped)";
+    return "not tried: --drops off (it would add 0.3 µs for each packet of TCP that is dropped)";
   return "not tried: --hooks forces another kind";
 }
 

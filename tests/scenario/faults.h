@@ -122,6 +122,7 @@ Scene make_orphans_unsent(Stage& stage, const Request& request);
 Scene make_nagle_stall(Stage& stage, const Request& request);
 Scene make_one_write(Stage& stage, const Request& request);
 Scene make_lossy_path(Stage& stage, const Request& request);
+Scene make_local_filter(Stage& stage, const Request& request);
 Scene make_tail_loss(Stage& stage, const Request& request);
 Scene make_syn_lost(Stage& stage, const Request& request);
 Scene make_full_path(Stage& stage, const Request& request);

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/kernel/packet_filter.h"
 #include "tests/scenario/delaylink.h"
 #include "tests/scenario/faults.h"
 #include "tests/scenario/netns.h"
@@ -92,6 +93,7 @@ struct PathFlow {
   std::size_t burst_bytes = 0;  ///< 0: without a pause
   Millis pause{0};
   Millis settles{2'500};
+  std::uint32_t filtered_every = 0;  ///< one packet in so many is dropped where it arrives, by the packet filter there
 };
 
 void send_over(int fd, const PathFlow& flow, const Channel& channel) {
@@ -123,6 +125,10 @@ Scene make_path_flow(Stage& stage, const Request& request, const PathFlow& flow)
         const Listening listening = listen_on({.address = kLinkAddressB, .port = request.port});
         channel.say(listening.port);
         const int fd = accept_one(listening.fd);
+        std::string why_not;
+        if (flow.filtered_every != 0 &&
+            !tcpadvisor::traffic::drop_packets(tcpadvisor::traffic::Hook::input, flow.filtered_every, why_not))
+          throw Skip(why_not);
         while (flow.burst_bytes > 0 && read_exactly(fd, flow.burst_bytes)) {
           write_exactly(fd, kAnswerBytes);
         }
@@ -178,6 +184,16 @@ Scene make_lossy_path(Stage& stage, const Request& request) {
                                   .rate_bits_per_s = 100'000'000,
                                   .mtu_bytes = kEthernetMtu,
                                   .lost_per_million = 10'000}});
+}
+
+Scene make_local_filter(Stage& stage, const Request& request) {
+  return make_path_flow(stage, request,
+                        {.name = "local-filter",
+                         .control = "cubic",
+                         .link = {.one_way_delay = std::chrono::milliseconds(20),
+                                  .rate_bits_per_s = 100'000'000,
+                                  .mtu_bytes = kEthernetMtu},
+                         .filtered_every = 100});
 }
 
 Scene make_full_path(Stage& stage, const Request& request) {
