@@ -34,7 +34,10 @@ struct ta_question {
   ta_u64 min_recv_q, min_send_q;
 };
 
-enum { TA_USED_MS = 2000 };
+enum {
+  TA_USED_MS = 2000,
+  TA_GROWN = 256 * 1024, /* bytes: twice what tcp_rmem[1] gives a connection at first */
+};
 
 TA_INLINE ta_u32 ta_matters(const struct ta_question *q) {
   /* A listener; a connection that does not come about; a program that does not close; a peer that does not. */
@@ -46,8 +49,8 @@ TA_INLINE ta_u32 ta_matters(const struct ta_question *q) {
   if (q->send_q && q->snd_wnd_known && !q->snd_wnd) return 1;
   /* Closed, and the data is not through. */
   if ((q->state == TA_FIN_WAIT_1 || q->state == TA_LAST_ACK || q->state == TA_CLOSING) && q->send_q) return 1;
-  /* A fixed buffer limits only who uses it. */
-  return q->locked && q->recently_used;
+  /* A buffer that is fixed, or that the kernel has grown for much data, limits only who uses it. */
+  return (q->locked || q->rcvbuf >= TA_GROWN) && q->recently_used;
 }
 
 #ifdef __cplusplus

@@ -62,14 +62,14 @@ static __always_inline bool matters(struct sock *sk, struct tcp_sock *tp, u8 sta
   if (q->recv_q) {
     ask.rcv_wnd_known = 1;
     ask.rcv_wnd = tp->rcv_wnd;
-    ask.rcvbuf = sk->sk_rcvbuf;
   }
   if (q->send_q) {
     ask.snd_wnd_known = 1;
     ask.snd_wnd = tp->snd_wnd;
   }
   ask.locked = sock_locks(sk);
-  if (ask.locked) ask.recently_used = recently_used(tp, now_j, used_j);
+  ask.rcvbuf = sk->sk_rcvbuf;
+  if (ask.locked || ask.rcvbuf >= TA_GROWN) ask.recently_used = recently_used(tp, now_j, used_j);
   return ta_matters(&ask);
 }
 

@@ -16,7 +16,7 @@
 #include "tests/kernel/kernel_test.h"
 #include "tests/kernel/packet_filter.h"
 
-namespace tcpadvisor::kernel {
+namespace tcpadvisor::kernel::drops_test {
 namespace {
 
 constexpr std::uint64_t kTimes = 20;
@@ -203,4 +203,4 @@ TEST_F(DropsTest, ItCanBeSwitchedOff) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::kernel
+}  // namespace tcpadvisor::kernel::drops_test

@@ -21,6 +21,8 @@ namespace {
 constexpr int kSndbufEnough = 128 * 1024;
 constexpr int kLockedBufferBytes = 65'536;          // the kernel doubles it
 constexpr std::uint64_t kCappedRate = 100'000'000;  // over 30 ms: 375,000 bytes on their way, three times the maximum
+constexpr std::uint64_t kFastRate = 400'000'000;
+constexpr Millis kFastDelay{25};
 
 volatile std::sig_atomic_t connect_again = 0;
 
@@ -65,22 +67,23 @@ struct LongFlow {
   bool receiver_is_here = false;           ///< on the side of the culprit, and so in our namespace
   int rcvbuf_bytes = 0, sndbuf_bytes = 0;  ///< 0: left to the kernel
   std::uint64_t rate_bits_per_s = 200'000'000;
+  Millis one_way_delay{15};
   Millis pause{0};                                 ///< of the receiver, after each 64 KiB
   Millis sender_pause{0};                          ///< of the sender, after each 64 KiB
   const char *sysctl = nullptr, *value = nullptr;  ///< of the culprit's namespace
 };
 
-/// A second namespace behind a round-trip time of 30 ms.
+/// A second namespace behind a round-trip time, of 30 ms if nothing else is said.
 FarSide add_far_side(Stage& stage, const Request& request, std::uint64_t rate_bits_per_s,
-                     std::uint64_t queue_bytes = DelayLinkOptions{}.queue_bytes) {
-  return add_far_side(
-      stage, request.private_netns,
-      {.one_way_delay = std::chrono::milliseconds(15), .rate_bits_per_s = rate_bits_per_s, .queue_bytes = queue_bytes});
+                     std::uint64_t queue_bytes = DelayLinkOptions{}.queue_bytes, Millis one_way_delay = Millis{15}) {
+  return add_far_side(stage, request.private_netns,
+                      {.one_way_delay = one_way_delay, .rate_bits_per_s = rate_bits_per_s, .queue_bytes = queue_bytes});
 }
 
 /// One bulk flow from one side to the other.
 Scene make_long_flow(Stage& stage, const Request& request, const char* name, const LongFlow& flow) {
-  const FarSide sides = add_far_side(stage, request, flow.rate_bits_per_s);
+  const FarSide sides =
+      add_far_side(stage, request, flow.rate_bits_per_s, DelayLinkOptions{}.queue_bytes, flow.one_way_delay);
   if (flow.sysctl != nullptr) {
     set_sysctl(flow.sysctl, flow.value);
   }
@@ -256,6 +259,42 @@ Scene make_rmem_capped(Stage& stage, const Request& request) {
                          .rate_bits_per_s = kCappedRate,
                          .sysctl = "net/ipv4/tcp_rmem",
                          .value = "4096 87380 131072"});
+}
+
+// 400 Mbit/s over 50 ms hold 2.5 MB; a buffer needs more, because a part of it is overhead.
+
+Scene make_rmem_capped_fast(Stage& stage, const Request& request) {
+  return make_long_flow(stage, request, "rmem-capped-fast",
+                        {.receiver_is_here = true,
+                         .rate_bits_per_s = kFastRate,
+                         .one_way_delay = kFastDelay,
+                         .sysctl = "net/ipv4/tcp_rmem",
+                         .value = "4096 131072 2500000"});
+}
+
+Scene make_rmem_fast(Stage& stage, const Request& request) {
+  return make_long_flow(stage, request, "rmem-fast",
+                        {.receiver_is_here = true,
+                         .rate_bits_per_s = kFastRate,
+                         .one_way_delay = kFastDelay,
+                         .sysctl = "net/ipv4/tcp_rmem",
+                         .value = "4096 131072 8388608"});
+}
+
+Scene make_wmem_capped_fast(Stage& stage, const Request& request) {
+  return make_long_flow(stage, paced(request), "wmem-capped-fast",
+                        {.rate_bits_per_s = kFastRate,
+                         .one_way_delay = kFastDelay,
+                         .sysctl = "net/ipv4/tcp_wmem",
+                         .value = "4096 16384 2500000"});
+}
+
+Scene make_wmem_fast(Stage& stage, const Request& request) {
+  return make_long_flow(stage, paced(request), "wmem-fast",
+                        {.rate_bits_per_s = kFastRate,
+                         .one_way_delay = kFastDelay,
+                         .sysctl = "net/ipv4/tcp_wmem",
+                         .value = "4096 16384 8388608"});
 }
 
 Scene make_moderate_off(Stage& stage, const Request& request) {

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace tcpadvisor {
+namespace tcpadvisor::drop_reasons_test {
 namespace {
 
 DropPlace place(const char* reason, const char* function = "") {
@@ -46,4 +46,4 @@ TEST(DropReasons, without_a_reason_from_the_function) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::drop_reasons_test

@@ -7,7 +7,7 @@
 #include <array>
 #include <cstring>
 
-namespace tcpadvisor::kernel {
+namespace tcpadvisor::kernel::drop_table_test {
 namespace {
 
 const DropReasons kReasons({{1, "SKB_CONSUMED"},
@@ -85,4 +85,4 @@ TEST(DropTable, places_in_one_function_are_one) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::kernel
+}  // namespace tcpadvisor::kernel::drop_table_test

@@ -48,6 +48,12 @@ const Case kCases[] = {
        row.last_data_sent_ms = row.last_data_recv_ms = 2001;
      },
      false},
+    {"a buffer that has grown, in use", TcpState::established,
+     [](SocketRow& row) { row.rcvbuf = 262'144, row.last_data_recv_ms = 2000; }, true},
+    {"a buffer that has not grown", TcpState::established,
+     [](SocketRow& row) { row.rcvbuf = 262'143, row.last_data_recv_ms = 0; }, false},
+    {"a buffer that has grown, at rest", TcpState::established,
+     [](SocketRow& row) { row.rcvbuf = 6'291'456, row.last_data_recv_ms = 2001; }, false},
     {"a locked buffer never used", TcpState::established,
      [](SocketRow& row) { row.locks = BufferLocks{.sndbuf = true, .rcvbuf = false}; }, false},
 };

@@ -14,7 +14,7 @@
 #include "tests/unit/queue_stories.h"
 #include "tests/unit/report/situations.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::html_test {
 namespace {
 
 using situation::rendered;
@@ -177,4 +177,4 @@ TEST(ReportHtml, ids_are_used_once) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::html_test

@@ -4,7 +4,7 @@
 
 #include "tests/unit/expect.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::dropped_test {
 namespace {
 
 using build::a_socket;
@@ -246,4 +246,4 @@ TEST(Dropped, what_is_told_no_more_and_comes_again_begins_at_zero) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::dropped_test
