@@ -38,6 +38,9 @@ need_pkgconfig(BPF libbpf libbpf-dev)
 need_pkgconfig(CAP libcap libcap-dev)
 need_pkgconfig(EVENT libevent_core libevent-dev)
 need_pkgconfig(MNL libmnl libmnl-dev)
+need_cmake_package(SQLiteCpp libsqlitecpp-dev)  # a static library: sqlite3 itself is linked below
+need_pkgconfig(SQLITE sqlite3 libsqlite3-dev)
+need_pkgconfig(ZLIB zlib zlib1g-dev)
 need_pkgconfig(NCURSES ncursesw libncurses-dev)
 # _DEFAULT_SOURCE and the like: g++ defines _GNU_SOURCE, which says more, and other flags would ask for another
 # precompiled header.

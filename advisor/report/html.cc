@@ -149,7 +149,8 @@ std::string report_as_html(const Report& report, const ReportStyle&) {
   out += fmt::format(
       "</main>\n<footer>Made by tcpadvisor {}. This file holds everything: it loads nothing.</footer>\n"
       "</body>\n</html>\n",
-      html_text(report.tool_version));
+      html_text(report.recorded.empty() ? report.tool_version
+                                        : report.tool_version + " from the recording " + report.recorded));
   return out;
 }
 

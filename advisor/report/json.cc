@@ -33,6 +33,7 @@ std::string report_as_json(const Report& report, const ReportStyle&) {
   out["window"] = {{"start", start_text(report)},     {"seconds", report.seconds}, {"samples", report.samples},
                    {"interval_s", report.interval_s}, {"policy", report.policy},   {"enough_data", verdict.enough_data},
                    {"could_see", verdict.could_see}};
+  if (!report.recorded.empty()) out["recorded"] = report.recorded;
   out["coverage"] = coverage_json(report);
   out["lost"] = report.lost;
   out["lost"]["rows_suppressed"] = report.rows_suppressed;

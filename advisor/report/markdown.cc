@@ -47,7 +47,10 @@ void add_header(std::string& out, const Report& report) {
                                                   report.verdict.enough_data ? "" : "; NOT ENOUGH DATA"))},
              {"Coverage", markdown_text(coverage_text(report))},
              {"Lost", markdown_text(lost_text(report))},
-             {"Made by", markdown_text("tcpadvisor " + report.tool_version)}});
+             {report.recorded.empty() ? "Made by" : "Recording",
+              markdown_text(report.recorded.empty()
+                                ? "tcpadvisor " + report.tool_version
+                                : fmt::format("{}; judged by tcpadvisor {}", report.recorded, report.tool_version))}});
 }
 
 void add_overview(std::string& out, const Verdict& verdict) {

@@ -18,6 +18,7 @@ struct Report {
   std::string tool_version;
   HostFacts host;
   std::string policy;         ///< its name
+  std::string recorded = {};  ///< of a recording: which, of whom, when; empty: the host was observed now
   std::int64_t start_ms = 0;  ///< of the first sample, unix time
   double seconds = 0;         ///< from the first sample to the last
   double interval_s = 0;      ///< mean distance of two samples

@@ -98,6 +98,7 @@ void add_header(std::vector<std::string>& out, const Report& report) {
                fmt::format("{}, Linux {}, {}, {}", report.host.name, report.host.kernel,
                            counted(report.host.cpus, "CPU"), human_bytes(report.host.mem_bytes)),
                2);
+  if (!report.recorded.empty()) add_labelled(out, "Recorded", report.recorded, 2);
   add_labelled(out, "Window",
                fmt::format("{}, {}, policy {}{}", seconds_text(report.seconds), counted(report.samples, "sample"),
                            report.policy, verdict.enough_data ? "" : "; NOT ENOUGH DATA: observe for longer"),

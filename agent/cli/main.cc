@@ -43,6 +43,8 @@ int run(const cli::Options& options) {
       return cli::run_report(options, **signals);
     case cli::Command::port:
       return run_port(options, **signals);
+    case cli::Command::record:
+      return cli::run_record(options, **signals);
     case cli::Command::explain:
       return cli::run_explain(options);
     case cli::Command::doctor:

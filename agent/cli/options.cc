@@ -68,6 +68,7 @@ class Definition {
     add_globals();
     add_watch();
     add_report();
+    add_record();
     add_doctor();
     add_explain();
     add_port_commands(app_, options_.port)->callback([this] { options_.command = Command::port; });
@@ -166,14 +167,22 @@ class Definition {
     add_parsed(
         app, "--for", options_.watch.length, [](const std::string& text) { return parse_duration(text); },
         "end after this time, with a unit: ms, s, m or h", "DURATION");
+    add_from(app, options_.watch.from, options_.watch.at,
+             "travel through this recording instead of watching this host");
   }
 
   void add_report() {
     CLI::App& app = *add_command("report", "observe, judge, and say what to change", Command::report);
     auto& report = options_.report;
     add_parsed(
-        app, "--for", report.length, [](const std::string& text) { return parse_duration(text); },
-        "how long to observe, with a unit: ms, s, m or h (default: 10s)", "DURATION");
+        app, "--for", report.length,
+        [&report](const std::string& text) {
+          report.length_given = true;
+          return parse_duration(text);
+        },
+        "how long to observe, with a unit: ms, s, m or h (default: 10s; of a recording: all of it, or 30s before --at)",
+        "DURATION");
+    add_from(app, report.from, report.at, "judge this recording instead of this host");
     add_parsed(app, "--format", report.format, parse_format, format_help(), "FORMAT");
     app.add_option("-o,--output", report.output,
                    "write to this file instead of stdout; it appears only when it is complete")
@@ -182,6 +191,42 @@ class Definition {
     add_ids(app, "--skip", report.skip, "leave these rules out");
     app.add_flag("--exit-code", report.exit_code,
                  "end with 10 for advice, 11 for critical findings, 12 for not enough data");
+  }
+
+  void add_record() {
+    RecordOptions& record = options_.record;
+    CLI::App& app =
+        *add_command("record", "write ticks to a file, which report and watch take with --from", Command::record);
+    add_recorded(app);
+    add_parsed(
+        app, "--for", record.length, [](const std::string& text) { return parse_duration(text); },
+        "end after this time, with a unit: ms, s, m or h (default: at a signal)", "DURATION");
+    add_parsed(
+        app, "--max-size", record.max_bytes, [](const std::string& text) { return parse_size(text); },
+        "largest size of the file, K, M, G; older ticks make room, and are counted (default: 1G)", "SIZE");
+    CLI::App& one = *add_command("snapshot", "write one tick to a file, to mail", Command::record);
+    one.callback([this] {
+      options_.command = Command::record;
+      options_.record.one_tick = true;
+    });
+    add_recorded(one);
+  }
+
+  void add_recorded(CLI::App& app) {
+    app.add_option("-o,--output", options_.record.output, "the file to write; it must not exist yet")
+        ->type_name("FILE")
+        ->required();
+    app.add_flag("--anonymize", options_.record.anonymize,
+                 "other names and addresses in place of the real ones, the same each time");
+  }
+
+  static void add_from(CLI::App& app, std::string& from, std::optional<MomentOf>& at, const std::string& help) {
+    CLI::Option* file = app.add_option("--from", from, help)->type_name("FILE");
+    add_parsed(app, "--at", at, parse_moment,
+               "of a recording: this moment, as 14:03:20, 2026-11-30T14:03:20, +90s after its start or -30s before its "
+               "end (default: the end)",
+               "TIME")
+        ->needs(file);
   }
 
   void add_doctor() {
@@ -241,7 +286,8 @@ std::string usage_text(CLI::App& app, const CLI::ParseError& error) {
   if (std::vector<std::string> extras = app.remaining(true); !extras.empty()) {
     std::string first = printable(extras.front());
     bool wants_command = app.get_subcommands().empty() && !first.starts_with("-");
-    if (wants_command) return fmt::format("unknown command '{}': write watch, report, explain, doctor or port", first);
+    if (wants_command)
+      return fmt::format("unknown command '{}': write watch, report, record, snapshot, explain, doctor or port", first);
     return fmt::format("{} '{}'; {} lists what there is",
                        first.starts_with("-") ? "unknown option" : "unexpected argument", first, help_hint(app));
   }

@@ -12,6 +12,7 @@
 #include "advisor/report/formats.h"
 #include "advisor/rules/policy.h"
 #include "agent/cli/log.h"
+#include "agent/cli/moment.h"
 #include "agent/cli/port_options.h"
 #include "agent/collect/collector.h"
 
@@ -19,9 +20,18 @@ namespace tcpadvisor::cli {
 
 inline constexpr std::string_view kVersion = TCPADVISOR_VERSION;
 
-enum class Command { watch, report, doctor, explain, port };
+enum class Command { watch, report, record, doctor, explain, port };
 enum class ExplainForm { text, markdown, json };
 enum class Color { automatic, always, never };
+
+/// Of `record`, and of `snapshot`, which is one tick of it.
+struct RecordOptions {
+  std::string output;
+  std::optional<std::chrono::milliseconds> length;  ///< nothing: until a signal
+  std::uint64_t max_bytes = std::uint64_t{1} << 30;
+  bool anonymize = false;
+  bool one_tick = false;
+};
 
 struct Options {
   Command command = Command::watch;
@@ -34,14 +44,20 @@ struct Options {
   struct {
     bool once = false, json = false;
     std::optional<std::chrono::milliseconds> length;
+    std::string from;  ///< a recording; empty: this host, now
+    std::optional<MomentOf> at;
   } watch;
   struct {
     std::chrono::milliseconds length{10'000};
+    bool length_given = false;
+    std::string from;  ///< a recording; empty: this host, now
+    std::optional<MomentOf> at;
     const ReportFormat* format = nullptr;  ///< null: format_for() decides
     std::string output;                    ///< empty: stdout
     std::vector<std::string> only, skip;
     bool exit_code = false;
   } report;
+  RecordOptions record;
   struct {
     bool json = false;
   } doctor;

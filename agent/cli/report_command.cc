@@ -13,7 +13,9 @@
 #include "agent/cli/commands.h"
 #include "agent/cli/log.h"
 #include "agent/cli/output.h"
+#include "agent/cli/past.h"
 #include "agent/observe/observer.h"
+#include "agent/observe/travel.h"
 
 namespace tcpadvisor::cli {
 namespace {
@@ -21,7 +23,8 @@ namespace {
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kOlderTicks = 64;  // of a report that is longer than the policy's windows
+constexpr milliseconds kBeforeMoment{30'000};  // what --at judges
+constexpr std::size_t kOlderTicks = 64;        // of a report that is longer than the policy's windows
 
 /// "observing: 3 s of 10 s" on stderr while it is a terminal, and nothing left of it afterwards.
 class Progress {
@@ -69,11 +72,40 @@ Result<observe::ObservationPtr> observe_for(collect::Collector& collector, const
   return observer.latest();
 }
 
+/// All of a recording, or the part of it that was asked for.
+Result<Report> past_report(const Options& options) {
+  const auto& wanted = options.report;
+  auto recording = open_past(wanted.from, wanted.output);
+  if (!recording) return std::unexpected(recording.error());
+  Result<std::size_t> last = tick_of(**recording, wanted.at);
+  if (!last) return std::unexpected(last.error());
+  std::size_t first = 0;
+  if (wanted.length_given || wanted.at)
+    first = observe::tick_before(**recording, *last, wanted.length_given ? wanted.length : kBeforeMoment);
+  auto seen = observe::observe_past(**recording, options.policy, first, *last, kOlderTicks);
+  if (!seen) return std::unexpected(nothing_left(**recording, wanted.from, seen.error()));
+  Report report = make_report((*seen)->window, (*seen)->policy, (*seen)->verdict, std::string(kVersion));
+  report.recorded = origin_text(**recording, wanted.from);
+  return report;
+}
+
 std::string text_of(const Report& report, const Options& options) {
   bool to_stdout = options.report.output.empty();
   Color color = to_stdout || options.color != Color::automatic ? options.color : Color::never;
   return format_for(options).render(
       report, {.color = wants_color(color, STDOUT_FILENO), .whole = !to_stdout || !is_terminal(STDOUT_FILENO)});
+}
+
+int run_past_report(const Options& options, os::StopSignals& signals) {
+  Result<Report> report = past_report(options);
+  if (!report) return failed(report.error());
+  const auto& wanted = options.report;
+  if (Status status = select(report->verdict, wanted.only, wanted.skip); !status) return failed(status.error());
+  const std::string text = text_of(*report, options);
+  Status written = wanted.output.empty() ? write_stdout(text, &signals) : write_file(wanted.output, text, &signals);
+  if (!written) return failed(written.error());
+  if (int code = exit_code_after(signals); code != 0) return code;
+  return wanted.exit_code ? exit_code(report->verdict) : 0;
 }
 
 }  // namespace
@@ -83,6 +115,7 @@ int run_report(const Options& options, os::StopSignals& signals) {
   if (Status status = select(none, options.report.only, options.report.skip); !status) return failed(status.error());
 
   const std::string& path = options.report.output;
+  if (!options.report.from.empty()) return run_past_report(options, signals);
   bool write_as_looker = !path.empty() && needs_privileges_to_write(path);
   auto collector = open_collector(options, {.show_all = true, .output = path});
   if (!collector) return failed(collector.error());

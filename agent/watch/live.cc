@@ -6,12 +6,9 @@
 #include <unistd.h>
 
 #include <array>
-#include <cstring>
 
 #include "advisor/report/formats.h"
-#include "agent/export/tick_json.h"
-#include "agent/os/write.h"
-#include "agent/watch/ansi.h"
+#include "agent/watch/print.h"
 #include "agent/watch/screen.h"
 #include "agent/watch/terminal.h"
 
@@ -21,32 +18,8 @@ namespace {
 using observe::ObservationPtr;
 using observe::Subscription;
 
-/// Lines of one list in plain text; what is cut is counted below it.
-constexpr std::size_t kPlainListLines = 20;
 /// Ticks that may wait for a reader of stdout who is busy for a moment.
 constexpr std::size_t kLinesBacklog = 4;
-
-View first_view(const LiveOptions& options) {
-  View view;
-  view.width = options.width;
-  view.utf8 = options.utf8;
-  return view;
-}
-
-std::string text_of(const Picture& picture, const LiveOptions& options) {
-  if (options.output == Output::json) return exported::tick_json(picture) + "\n";
-  std::string text;
-  for (const Line& line : plain_lines(picture, first_view(options), kPlainListLines)) {
-    text += ansi_text(line, options.colour) + "\n";
-  }
-  return options.once ? text : text + "\n";
-}
-
-Status print(const Picture& picture, const LiveOptions& options, os::StopSignals& signals) {
-  int error = os::write_all(STDOUT_FILENO, text_of(picture, options), &signals);
-  if (error != 0) return fail(ErrorCode::failed, fmt::format("cannot write stdout: {}", std::strerror(error)), error);
-  return {};
-}
 
 /// What one screen needs: two samples, for rates, and the time in which every program that speaks for its queue has
 /// spoken.

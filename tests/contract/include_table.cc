@@ -69,6 +69,9 @@ const std::vector<Library>& libraries() {
       {"linux/sock_diag.h", {"agent/sources"}},
       {"linux/inet_diag.h", {"agent/sources"}},
       {"toml++/", {"advisor/base"}},
+      {"SQLiteCpp/", {"agent/store"}},
+      {"sqlite3.h", {"agent/store"}},
+      {"zlib.h", {"agent/store"}},
   };
   return all;
 }
