@@ -59,6 +59,7 @@ void add_header(std::string& out, const Report& report) {
                             verdict.enough_data ? "" : "; NOT ENOUGH DATA: observe for longer"));
   add("Coverage", coverage_text(report));
   add("Lost", lost_text(report));
+  if (report.comparison) add("Compared", compared_text(*report.comparison));
   out += "</dl>\n</header>\n<main>\n";
 }
 
@@ -142,6 +143,12 @@ std::string report_as_html(const Report& report, const ReportStyle&) {
   for (const CheckedAndFine& part : verdict.checked_and_fine) fine.push_back({part.id, part.metric, part.value});
   for (const auto& [ids, reason] : by_reason(verdict.not_assessed)) unknown.push_back({ids, reason});
   for (const NotRecommended& part : verdict.not_recommended) advice.push_back({part.advice, part.why});
+  if (report.comparison) {
+    std::vector<Row> changes;
+    for (auto& [kind, what] : changes_in(*report.comparison)) changes.push_back({kind, what});
+    add_list(out, "changed", html_text(fmt::format("Changed since the report of {}", report.comparison->start)),
+             {"How", "Finding"}, changes);
+  }
   add_list(out, "more", "Not listed", {"Rule", "What"}, more);
   add_list(out, "fine", "Checked and fine", {"Rule", "Looked at", "Value"}, fine);
   add_list(out, "unknown", "Not assessed", {"What", "Why"}, unknown);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
 
 #include "advisor/report/escape.h"
 #include "advisor/report/finding_json.h"
@@ -16,6 +19,21 @@ json coverage_json(const Report& report) {
   json out = json::object();
   for (const FactCoverage& fact : report.coverage)
     out[std::string(name_of(fact.fact))] = fact.in_use.empty() ? json() : json(fact.in_use);
+  return out;
+}
+
+json changes_json(const Comparison& comparison) {
+  json out = {{"start", comparison.start}, {"host", comparison.host}};
+  for (const char* list : {"new", "worse", "better", "resolved", "not_seen", "same"}) out[list] = json::array();
+  for (const Difference& one : comparison.differences) {
+    json entry = {
+        {"id", one.id}, {"instance", one.instance}, {"title", one.title}, {"severity", name_of(one.severity)}};
+    if (one.before) entry["before"] = name_of(*one.before);
+    if (!one.why.empty()) entry["why"] = one.why;
+    std::string list(name_of(one.kind));
+    std::ranges::replace(list, ' ', '_');
+    out[list].push_back(std::move(entry));
+  }
   return out;
 }
 
@@ -51,7 +69,7 @@ std::string report_as_json(const Report& report, const ReportStyle&) {
   for (const NotRecommended& advice : verdict.not_recommended) {
     out["not_recommended"].push_back({{"advice", advice.advice}, {"why", advice.why}});
   }
-  out["changed_since"] = nullptr;  // one report alone has nothing to compare with
+  out["changed_since"] = report.comparison ? changes_json(*report.comparison) : json();
   return json_for_eyes(out.dump(2, ' ', false, json::error_handler_t::replace)) + "\n";
 }
 

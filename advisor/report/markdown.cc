@@ -53,6 +53,14 @@ void add_header(std::string& out, const Report& report) {
                                 : fmt::format("{}; judged by tcpadvisor {}", report.recorded, report.tool_version))}});
 }
 
+void add_changes(std::string& out, const Comparison& comparison) {
+  std::vector<Row> rows;
+  for (const auto& [kind, what] : changes_in(comparison)) rows.push_back({kind, markdown_text(what)});
+  out += fmt::format("## Changed since the report of {} ({})\n\n", markdown_text(comparison.start), rows.size());
+  if (rows.empty()) out += "Nothing.\n\n";
+  add_table(out, {"How", "Finding"}, rows);
+}
+
 void add_overview(std::string& out, const Verdict& verdict) {
   if (verdict.findings.empty()) return;
   out += fmt::format("## Findings ({})\n\n", verdict.findings.size());
@@ -136,6 +144,7 @@ std::string report_as_markdown(const Report& report, const ReportStyle&) {
   const Verdict& verdict = report.verdict;
   std::string out;
   add_header(out, report);
+  if (report.comparison) add_changes(out, *report.comparison);
   add_overview(out, verdict);
   std::size_t number = 0;
   for (const Finding& finding : verdict.findings) add_finding(out, finding, ++number);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "advisor/report/report.h"
 
+#include <optional>
 #include <utility>
 
 namespace tcpadvisor {
@@ -25,6 +26,7 @@ Report make_report(const Window& window, const Policy& policy, Verdict verdict, 
           .partial_why = now.self.partial_why,
           .partial = now.self.partial,
           .verdict = std::move(verdict),
+          .comparison = std::nullopt,
           .pictures = std::move(pictures)};
 }
 

@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "advisor/evidence/window.h"
+#include "advisor/report/compare.h"
 #include "advisor/report/pictures.h"
 #include "advisor/rules/policy.h"
 #include "advisor/verdict/verdict.h"
@@ -29,6 +31,7 @@ struct Report {
   std::string partial_why;                    ///< not empty: the last snapshot is not complete
   bool partial = false;
   Verdict verdict;
+  std::optional<Comparison> comparison;      ///< with an earlier report, if one was given
   std::map<std::string, Pictures> pictures;  ///< by instance, of the first kMostPictured findings
 };
 

@@ -261,4 +261,24 @@ std::string start_text(const Report& report) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(report.start_ms / 1000));
 }
 
+std::string compared_text(const Comparison& comparison) {
+  std::string counts;
+  for (ChangeKind kind : {ChangeKind::added, ChangeKind::worse, ChangeKind::better, ChangeKind::resolved,
+                          ChangeKind::not_seen, ChangeKind::same}) {
+    if (std::size_t count = comparison.count(kind); count > 0)
+      counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", with_commas(count), name_of(kind));
+  }
+  return fmt::format("with the report of {}: {}", comparison.start, counts.empty() ? "no finding then or now" : counts);
+}
+
+std::vector<std::pair<std::string, std::string>> changes_in(const Comparison& comparison) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const Difference& one : comparison.differences) {
+    if (one.kind == ChangeKind::same) continue;
+    out.emplace_back(fmt::format("{}, {}", name_of(one.kind), name_of(one.severity)),
+                     fmt::format("{} ({}){}{}", one.title, one.id, one.why.empty() ? "" : "; ", one.why));
+  }
+  return out;
+}
+
 }  // namespace tcpadvisor

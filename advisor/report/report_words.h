@@ -41,6 +41,11 @@ std::string not_listed_text(const NotListed& more);
 /// The same reason for many rules is said once: ids and reason.
 std::vector<std::pair<std::string, std::string>> by_reason(const std::vector<NotAssessed>& parts);
 
+/// "with the report of 2026-09-21T14:13:20Z: 1 new, 2 resolved, 3 same"
+std::string compared_text(const Comparison& comparison);
+/// What has changed: "new, warning" and the finding with the reason; not what is the same.
+std::vector<std::pair<std::string, std::string>> changes_in(const Comparison& comparison);
+
 std::string start_text(const Report& report);  ///< "2026-09-21T14:13:20Z"
 
 }  // namespace tcpadvisor

@@ -105,6 +105,7 @@ void add_header(std::vector<std::string>& out, const Report& report) {
                2);
   add_labelled(out, "Coverage", coverage_text(report), 2);
   add_labelled(out, "Lost", lost_text(report), 2);
+  if (report.comparison) add_labelled(out, "Compared", compared_text(*report.comparison), 2);
 }
 
 void add_list(std::vector<std::string>& out, const std::string& heading,
@@ -133,6 +134,7 @@ std::string report_as_text(const Report& report, const ReportStyle& style) {
   for (const CheckedAndFine& part : verdict.checked_and_fine)
     fine.emplace_back(part.id, part.metric + ": " + part.value);
   for (const NotRecommended& part : verdict.not_recommended) advice.emplace_back(part.advice, part.why);
+  if (report.comparison) add_list(out, "CHANGED SINCE THAT REPORT", changes_in(*report.comparison));
   add_list(out, "NOT LISTED", more);
   add_list(out, "CHECKED AND FINE", fine);
   add_list(out, "NOT ASSESSED", by_reason(verdict.not_assessed));

@@ -16,28 +16,26 @@
 namespace tcpadvisor::cli {
 namespace {
 
-constexpr std::size_t kMaxBytes = 1 << 20;
-
 std::unexpected<Error> cannot_read(const std::string& name, int error) {
   return fail(ErrorCode::bad_input, fmt::format("cannot read {}: {}", name, std::strerror(error)), error);
 }
 
-std::unexpected<Error> too_large(const std::string& name) {
-  return fail(ErrorCode::bad_input, fmt::format("{} is larger than 1 MiB", name));
+std::unexpected<Error> too_large(const std::string& name, std::size_t most) {
+  return fail(ErrorCode::bad_input, fmt::format("{} is larger than {}", name, human_bytes(most)));
 }
 
 }  // namespace
 
-Result<std::string> read_input_file(const std::string& path) {
+Result<std::string> read_input_file(const std::string& path, std::size_t most) {
   errno = 0;
   std::ifstream file(path);
-  std::string text(kMaxBytes + 1, '\0');
+  std::string text(most + 1, '\0');
   if (file) file.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (!file.is_open() || file.bad() || (file.fail() && !file.eof())) {
     return cannot_read(printable(path), errno != 0 ? errno : EIO);
   }
   text.resize(static_cast<std::size_t>(file.gcount()));
-  if (text.size() > kMaxBytes) return too_large(printable(path));
+  if (text.size() > most) return too_large(printable(path), most);
   return text;
 }
 
@@ -48,7 +46,7 @@ Result<std::string> read_input_until(const std::string& path, const StopAsked& s
   // Opening a FIFO waits for who writes to it, unless it is told not to.
   os::UniqueFd file(standard ? dup(STDIN_FILENO) : open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   if (!file) return cannot_read(name, errno);
-  std::string text(kMaxBytes + 1, '\0');
+  std::string text(kMostInput + 1, '\0');
   for (std::size_t size = 0; size < text.size();) {
     if (auto why = stop()) return fail(why->code, fmt::format("{} was not read to its end: {}", name, why->message));
     pollfd waiting{file.get(), POLLIN, 0};
@@ -61,7 +59,7 @@ Result<std::string> read_input_until(const std::string& path, const StopAsked& s
     }
     if (got > 0) size += static_cast<std::size_t>(got);
   }
-  return too_large(name);
+  return too_large(name, kMostInput);
 }
 
 }  // namespace tcpadvisor::cli

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <optional>
 #include <string>
@@ -9,8 +10,9 @@
 
 namespace tcpadvisor::cli {
 
-/// A file that the user named. Errors are bad_input; more than 1 MiB is one.
-Result<std::string> read_input_file(const std::string& path);
+/// A file that the user named. Errors are bad_input; more than `most` bytes is one.
+inline constexpr std::size_t kMostInput = 1 << 20;
+Result<std::string> read_input_file(const std::string& path, std::size_t most = kMostInput);
 
 /// Why to stop waiting, if so.
 using StopAsked = std::function<std::optional<Error>()>;

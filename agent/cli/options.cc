@@ -189,8 +189,13 @@ class Definition {
         ->type_name("FILE");
     add_ids(app, "--only", report.only, "judge only these rules");
     add_ids(app, "--skip", report.skip, "leave these rules out");
-    app.add_flag("--exit-code", report.exit_code,
-                 "end with 10 for advice, 11 for critical findings, 12 for not enough data");
+    app.add_option("--compare", report.compare,
+                   "an earlier report as JSON: tell what is new, worse, better, resolved and the same")
+        ->type_name("FILE");
+    app.add_flag(
+        "--exit-code", report.exit_code,
+        "end with 10 for advice, 11 for critical findings, 12 for not enough data; with --compare only with 13 "
+        "if something is new or worse, or 12");
   }
 
   void add_record() {

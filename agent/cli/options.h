@@ -55,6 +55,7 @@ struct Options {
     const ReportFormat* format = nullptr;  ///< null: format_for() decides
     std::string output;                    ///< empty: stdout
     std::vector<std::string> only, skip;
+    std::string compare;  ///< an earlier report as JSON; empty: none
     bool exit_code = false;
   } report;
   RecordOptions record;

@@ -62,6 +62,22 @@ run report --for 1s --interval 200ms --format json -o "$work/report.json"
 expect "report ends" 0 "$code"
 expect "report -o leaves stdout alone" "" "$out"
 python3 -m json.tool "$work/report.json" >/dev/null || fail "report.json does not parse"
+run report --for 1s --interval 200ms --compare "$work/report.json"
+expect "a report compared with an earlier one ends" 0 "$code"
+expect_match "it says with which" 'Compared +with the report of [0-9T:-]+Z: ' "$out"
+python3 - "$work/report.json" "$work/calm.json" <<'P'
+import json, sys
+report = json.load(open(sys.argv[1]))
+report["findings"] = [f for f in report["findings"] if f["severity"] == "info"]
+json.dump(report, open(sys.argv[2], "w"))
+report["tool"]["name"] = "another"
+json.dump(report, open(sys.argv[2] + ".other", "w"))
+P
+run report --for 1s --interval 200ms --exit-code --compare "$work/calm.json"
+expect_match "with --exit-code only new or worse counts, or too little" '^(0|12|13)$' "$code"
+run report --for 1s --compare "$work/calm.json.other"
+expect "what is no report of ours" "tcpadvisor: --compare $work/calm.json.other: it is no report of tcpadvisor; it takes what report --format json has written" "$err"
+expect "ends at once" 2 "$code"
 run report --for 1s --interval 200ms -o "$work/report.md"
 expect_match "the name of a file chooses the form" '^# tcpadvisor: ' "$(head -1 "$work/report.md")"
 run report --for 1s --interval 200ms --format text -o "$work/text.md"

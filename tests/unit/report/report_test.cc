@@ -149,6 +149,14 @@ TEST(ReportJson, follows_the_schema) {
   for (const Situation& one : situations())
     EXPECT_TRUE(validates(kRoot / "tests/golden" / (std::string("report-") + one.name + ".json"))) << one.name;
 
+  const std::filesystem::path compared =
+      std::filesystem::path(testing::TempDir()) / ("report-compared-" + std::to_string(getpid()) + ".json");
+  Report report = report_of(hostile_window());
+  report.comparison = compare(baseline_of(report_of(mixed_window())), report);
+  std::ofstream(compared) << find_report_format("json")->render(report, {});
+  EXPECT_TRUE(validates(compared)) << "with what has changed";
+  std::filesystem::remove(compared);
+
   nlohmann::json broken = nlohmann::json::parse(read(kRoot / "tests/golden/report-mixed.json"));
   broken["findings"][0]["evidence"] = nlohmann::json::array();
   std::filesystem::path path =
