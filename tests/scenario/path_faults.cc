@@ -193,7 +193,7 @@ Scene make_local_filter(Stage& stage, const Request& request) {
                          .link = {.one_way_delay = std::chrono::milliseconds(20),
                                   .rate_bits_per_s = 100'000'000,
                                   .mtu_bytes = kEthernetMtu},
-                         .filtered_every = 300});
+                         .filtered_every = 150});
 }
 
 Scene make_full_path(Stage& stage, const Request& request) {

@@ -161,7 +161,7 @@ const std::vector<FaultKind>& fault_kinds() {
       {"one-write", "nothing wrong: one write for each request, without TCP_NODELAY, to a server that takes 60 ms", 2,
        100, make_one_write},
       {"lossy-path", "bulk by cubic over 40 ms and 100 Mbit/s; one packet in 100 is lost", 1, 1, make_lossy_path},
-      {"local-filter", "the same without losses on the way; a rule of this host's packet filter drops one in 300", 1, 1,
+      {"local-filter", "the same without losses on the way; a rule of this host's packet filter drops one in 150", 1, 1,
        make_local_filter},
       {"tail-loss", "short answers over 5 ms, one at a time; one in 20 is lost", 1, 1, make_tail_loss},
       {"syn-lost", "clients that connect over 10 ms; of the first SYNs one in 5 is lost", 8, 8, make_syn_lost},
