@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <ctime>
 
-namespace tcpadvisor::cli {
+namespace tcpadvisor::cli::moment_test {
 namespace {
 
 class Moment : public testing::Test {
@@ -51,4 +51,4 @@ TEST_F(Moment, outside_the_recording_is_an_error_that_says_what_there_is) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::cli
+}  // namespace tcpadvisor::cli::moment_test

@@ -8,7 +8,7 @@
 
 #include "tests/unit/builders.h"
 
-namespace tcpadvisor::observe {
+namespace tcpadvisor::observe::travel_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -117,4 +117,4 @@ TEST(Travel, moments_are_found_by_their_time) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::observe
+}  // namespace tcpadvisor::observe::travel_test

@@ -7,7 +7,7 @@
 
 #include "tests/unit/report/situations.h"
 
-namespace tcpadvisor {
+namespace tcpadvisor::compare_test {
 namespace {
 
 using situation::report_of;
@@ -129,4 +129,4 @@ TEST(Compare, what_is_no_report_is_refused_with_the_reason) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor
+}  // namespace tcpadvisor::compare_test

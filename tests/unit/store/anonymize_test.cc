@@ -11,7 +11,7 @@
 #include "advisor/evidence/sample_json.h"
 #include "tests/unit/full_sample.h"
 
-namespace tcpadvisor::store {
+namespace tcpadvisor::store::anonymize_test {
 namespace {
 
 using testing::HasSubstr;
@@ -149,4 +149,4 @@ TEST(Anonymizer, numbers_ports_and_states_stay) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::store
+}  // namespace tcpadvisor::store::anonymize_test

@@ -10,7 +10,7 @@
 #include "tests/unit/full_sample.h"
 #include "tests/unit/hostile_numbers.h"
 
-namespace tcpadvisor::store {
+namespace tcpadvisor::store::pack_test {
 namespace {
 
 using testing::HasSubstr;
@@ -154,4 +154,4 @@ TEST(Pack, after_a_damaged_tick_the_chain_is_over) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::store
+}  // namespace tcpadvisor::store::pack_test

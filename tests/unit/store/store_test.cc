@@ -11,7 +11,7 @@
 #include "agent/store/recording.h"
 #include "tests/unit/builders.h"
 
-namespace tcpadvisor::store {
+namespace tcpadvisor::store::store_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -214,4 +214,4 @@ TEST_F(Store, survives_every_kind_of_damage) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::store
+}  // namespace tcpadvisor::store::store_test

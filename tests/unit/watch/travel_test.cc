@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace tcpadvisor::watch {
+namespace tcpadvisor::watch::travel_test {
 namespace {
 
 KeyPress key(char character) {
@@ -36,4 +36,4 @@ TEST(TravelKeys, others_are_the_screens) {
 }
 
 }  // namespace
-}  // namespace tcpadvisor::watch
+}  // namespace tcpadvisor::watch::travel_test
