@@ -50,9 +50,9 @@ struct Node {
   std::size_t next_column = 0, next_child = 0;
 };
 
-class Writer {
+class ColumnWriter {
  public:
-  Writer(Node& node, Texts& texts) : node_(node), texts_(texts), naming_(node.table.rows == 0) {}
+  ColumnWriter(Node& node, Texts& texts) : node_(node), texts_(texts), naming_(node.table.rows == 0) {}
 
   template <typename T>
   void row(const T& value) {
@@ -70,7 +70,7 @@ class Writer {
  private:
   class Below {  // what is named until it goes is named below `name`
    public:
-    Below(Writer& writer, std::string_view name) : writer_(writer), before_(writer.prefix_.size()) {
+    Below(ColumnWriter& writer, std::string_view name) : writer_(writer), before_(writer.prefix_.size()) {
       if (!writer.naming_ || name.empty()) return;
       if (!writer.prefix_.empty() && !name.starts_with('[')) writer.prefix_ += '.';
       writer.prefix_ += name;
@@ -82,7 +82,7 @@ class Writer {
     Below& operator=(const Below&) = delete;
 
    private:
-    Writer& writer_;
+    ColumnWriter& writer_;
     std::size_t before_;
   };
 
@@ -157,7 +157,7 @@ class Writer {
   void write(std::string_view name, const std::vector<T>& value) {
     Below below(*this, name);
     column("#", 1).slots.push_back(value.size());
-    Writer rows(child(""), texts_);
+    ColumnWriter rows(child(""), texts_);
     for (const T& item : value) {
       rows.naming_ = rows.node_.table.rows == 0;
       rows.row(item);
@@ -167,7 +167,7 @@ class Writer {
   void write(std::string_view name, const std::map<K, V>& value) {
     Below below(*this, name);
     column("#", 1).slots.push_back(value.size());
-    Writer rows(child(""), texts_);
+    ColumnWriter rows(child(""), texts_);
     for (const auto& item : value) {
       rows.naming_ = rows.node_.table.rows == 0;
       rows.row(item);
@@ -179,7 +179,7 @@ class Writer {
     write("value", value.second);
   }
   template <typename T>
-    requires requires(Writer& writer, const T& value) { describe(writer, value); }
+    requires requires(ColumnWriter& writer, const T& value) { describe(writer, value); }
   void write(std::string_view name, const T& value) {
     Below below(*this, name);
     describe(*this, value);
@@ -222,9 +222,9 @@ struct Reading {
   }
 };
 
-class Reader {
+class ColumnReader {
  public:
-  Reader(Reading& reading, Source* source) : reading_(reading), source_(source) {}
+  ColumnReader(Reading& reading, Source* source) : reading_(reading), source_(source) {}
 
   /// False: there is no such row.
   template <typename T>
@@ -245,7 +245,7 @@ class Reader {
  private:
   class Below {
    public:
-    Below(Reader& reader, std::string_view name) : reader_(reader), before_(reader.prefix_.size()) {
+    Below(ColumnReader& reader, std::string_view name) : reader_(reader), before_(reader.prefix_.size()) {
       if (!reader.naming_ || name.empty()) return;
       if (!reader.prefix_.empty() && !name.starts_with('[')) reader.prefix_ += '.';
       reader.prefix_ += name;
@@ -257,7 +257,7 @@ class Reader {
     Below& operator=(const Below&) = delete;
 
    private:
-    Reader& reader_;
+    ColumnReader& reader_;
     std::size_t before_;
   };
 
@@ -394,7 +394,7 @@ class Reader {
     Source* from = child();
     const std::size_t rows = count(from);
     into.clear();
-    Reader reader(reading_, from);
+    ColumnReader reader(reading_, from);
     for (std::size_t at = 0; at < rows && reading_.bad.empty(); ++at) {
       T item{};
       if (!reader.row(item)) break;
@@ -407,7 +407,7 @@ class Reader {
     Source* from = child();
     const std::size_t rows = count(from);
     into.clear();
-    Reader reader(reading_, from);
+    ColumnReader reader(reading_, from);
     for (std::size_t at = 0; at < rows && reading_.bad.empty(); ++at) {
       std::pair<K, V> item;
       if (!reader.row(item)) break;
@@ -420,7 +420,7 @@ class Reader {
     read("value", into.second);
   }
   template <typename T>
-    requires requires(Reader& reader, T& value) { describe(reader, value); }
+    requires requires(ColumnReader& reader, T& value) { describe(reader, value); }
   void read(std::string_view name, T& into) {
     Below below(*this, name);
     describe(*this, into);
@@ -445,7 +445,7 @@ std::uint64_t Texts::number_of(std::string_view text) {
 
 ColumnTables to_columns(const Sample& sample, Texts& texts) {
   Node root;
-  Writer(root, texts).row(sample);
+  ColumnWriter(root, texts).row(sample);
   ColumnTables out;
   collect(root, out);
   return out;
@@ -464,7 +464,7 @@ Result<Sample> from_columns(const ColumnTables& tables, const Texts& texts) {
   }
   auto root = reading.sources.find(std::string_view());
   Sample sample;
-  if (root == reading.sources.end() || !Reader(reading, &root->second).row(sample)) {
+  if (root == reading.sources.end() || !ColumnReader(reading, &root->second).row(sample)) {
     if (reading.bad.empty()) reading.bad = "there is no row of the tick itself";
   }
   if (!reading.bad.empty()) return fail(ErrorCode::bad_input, reading.bad);

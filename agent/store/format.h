@@ -9,6 +9,7 @@
 namespace tcpadvisor::store {
 
 inline constexpr std::uint32_t kApplicationId = 0x54435041;  ///< "TCPA", in the header of the SQLite file
+inline constexpr int kBusyMs = 5'000;                        ///< so long a reader or the writer waits for the other
 inline constexpr std::uint32_t kVersion = 1;  ///< user_version: raised when an older program could not read it
 
 /// `data` of tick: one packed sample (pack.h) of the chain that begins with the chain's first tick.

@@ -21,7 +21,6 @@
 namespace tcpadvisor::store {
 namespace {
 
-constexpr int kBusyMs = 5'000;              // a reader holds the file for a moment
 constexpr std::uint64_t kSpare = 64 << 10;  // of the file, for what SQLite needs beside the ticks
 constexpr int kOneTick = 1'000;             // level of a chain that cannot be thinned any more
 

@@ -26,7 +26,6 @@
 namespace tcpadvisor::store {
 namespace {
 
-constexpr int kBusyMs = 5'000;
 constexpr std::size_t kLongestText = 4096;
 
 /// The beginning of an SQLite file (sqlite.org/fileformat2.html), as far as it says what this is.
