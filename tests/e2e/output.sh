@@ -78,6 +78,7 @@ expect_match "with --exit-code only new or worse counts, or too little" '^(0|12|
 run report --for 1s --compare "$work/calm.json.other"
 expect "what is no report of ours" "tcpadvisor: --compare $work/calm.json.other: it is no report of tcpadvisor; it takes what report --format json has written" "$err"
 expect "ends at once" 2 "$code"
+rm -f -- "$work"/calm.json*
 run report --for 1s --interval 200ms -o "$work/report.md"
 expect_match "the name of a file chooses the form" '^# tcpadvisor: ' "$(head -1 "$work/report.md")"
 run report --for 1s --interval 200ms --format text -o "$work/text.md"
