@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <thread>
 #include <vector>
@@ -37,10 +38,8 @@ Scene make_talk(Stage& stage, const Request& request, const Talk& talk) {
   const Actor server = stage.start("tcpfault-server", [=](const Channel& channel) {
     const Listening listening = listen_on({.port = request.port});
     channel.say(listening.port);
-    std::vector<int> fds;
-    for (int i = 0; i < request.count; ++i) {
-      fds.push_back(accept_one(listening.fd));
-    }
+    std::vector<int> fds(static_cast<std::size_t>(request.count));
+    std::ranges::generate(fds, [&] { return accept_one(listening.fd); });
     // In turns: each of the clients waits for its own answer only, and all of them think alike.
     for (;;) {
       for (const int fd : fds) {
@@ -58,10 +57,8 @@ Scene make_talk(Stage& stage, const Request& request, const Talk& talk) {
   });
   const auto port = static_cast<std::uint16_t>(server.channel.hear());
   const Actor client = stage.start("tcpfault-client", [=](const Channel& channel) {
-    std::vector<int> fds;
-    for (int i = 0; i < request.count; ++i) {
-      fds.push_back(connect_to(port));
-    }
+    std::vector<int> fds(static_cast<std::size_t>(request.count));
+    std::ranges::generate(fds, [&] { return connect_to(port); });
     for (int round = 0;; ++round) {
       for (const int fd : fds) {
         if (talk.in_pieces) {

@@ -43,7 +43,7 @@ class Store : public testing::Test {
     }
     return sample;
   }
-  void record(std::size_t ticks, RecorderOptions options = {}) {
+  void record(std::size_t ticks, const RecorderOptions& options = {}) {
     auto recorder = Recorder::create(path_, options);
     ASSERT_TRUE(recorder) << recorder.error().message;
     for (std::size_t at = 0; at < ticks; ++at) ASSERT_TRUE((*recorder)->add(tick(at)));
@@ -209,7 +209,12 @@ TEST_F(Store, survives_every_kind_of_damage) {
     std::ofstream(copy, std::ios::binary) << changed;
     auto opened = Recording::open(copy);
     if (!opened) continue;
-    for (std::size_t at = 0; at < (*opened)->moments().size(); ++at) (void)(*opened)->sample(at);
+    for (std::size_t at = 0; at < (*opened)->moments().size(); ++at) {
+      const auto sample = (*opened)->sample(at);
+      if (!sample) {
+        EXPECT_NE(sample.error().message, "");
+      }
+    }
   }
 }
 
