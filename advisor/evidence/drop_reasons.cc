@@ -38,6 +38,10 @@ constexpr std::array kNoLosses = std::to_array<std::string_view>({
     "TCP_FASTOPEN",
 });
 
+constexpr std::string_view kNoReason = "NOT_SPECIFIED";
+constexpr std::array kEmptiesQueues =
+    std::to_array<std::string_view>({"tcp_", "__tcp_", "sk_", "__sk_", "inet_", "skb_", "__skb_"});
+
 struct PrefixOf {
   std::string_view prefix;
   DropPlace place;
@@ -117,6 +121,13 @@ DropPlace first_that_fits(const std::array<PrefixOf, N>& table, std::string_view
 
 bool is_loss(std::string_view reason) {
   return std::ranges::find(kNoLosses, reason) == kNoLosses.end();
+}
+
+bool is_loss(const Drops& drops) {
+  if (!is_loss(std::string_view(drops.reason))) return false;
+  return drops.reason != kNoReason || std::ranges::none_of(kEmptiesQueues, [&](std::string_view prefix) {
+           return drops.function.starts_with(prefix);
+         });
 }
 
 DropPlace place_of(const Drops& drops) {

@@ -14,6 +14,9 @@ namespace tcpadvisor {
 
 /// Whether somebody misses the packet: not a copy, not what was received before or was answered.
 bool is_loss(std::string_view reason);
+/// The same of what was counted. Where the kernel gives no reason (before 6.2 in many places), what sockets and TCP
+/// free may be what lay in the queues of a closed connection: that is not called a loss.
+bool is_loss(const Drops& drops);
 
 /// What dropped it, in the order in which a packet that is sent, and then one that arrives, comes by.
 enum class DropPlace : std::uint8_t {

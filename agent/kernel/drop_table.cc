@@ -8,6 +8,7 @@
 #include <cstring>
 #include <string_view>
 #include <tuple>
+#include <utility>
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
@@ -79,10 +80,12 @@ std::optional<std::vector<Drops>> read_drops(int connections_fd, int handshakes_
   std::vector<Drops> all;
   auto take_from = [&](int map_fd) {
     return [&, map_fd](const abi::ta_drop_key& key, const abi::ta_drops& dropped) {
-      if (is_over(now_ns, dropped.last_ns, TA_DROPS_KEPT_NS))
+      if (is_over(now_ns, dropped.last_ns, TA_DROPS_KEPT_NS)) {
         bpf_map_delete_elem(map_fd, &key);
-      else if (dropped.segments > 0)
-        all.push_back(decode_drops(key, dropped, reasons, now_ns));
+      } else if (dropped.segments > 0) {
+        Drops drops = decode_drops(key, dropped, reasons, now_ns);
+        if (is_loss(drops)) all.push_back(std::move(drops));
+      }
     };
   };
   using Key = abi::ta_drop_key;

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <utility>
+
 namespace tcpadvisor::drop_reasons_test {
 namespace {
 
@@ -43,6 +46,21 @@ TEST(DropReasons, without_a_reason_from_the_function) {
   EXPECT_EQ(place("NOT_SPECIFIED", "tcp_v4_rcv"), DropPlace::tcp);
   EXPECT_EQ(place("NOT_SPECIFIED", "something_else"), DropPlace::unknown);
   EXPECT_EQ(place("3:1"), DropPlace::unknown);
+}
+
+TEST(DropReasons, without_a_reason_what_a_closed_socket_frees_is_no_loss) {
+  auto freed = [](std::string reason, std::string function) {
+    Drops drops;
+    drops.reason = std::move(reason);
+    drops.function = std::move(function);
+    return is_loss(drops);
+  };
+  EXPECT_FALSE(freed("NOT_SPECIFIED", "sk_stream_kill_queues"));
+  EXPECT_FALSE(freed("NOT_SPECIFIED", "tcp_write_queue_purge"));
+  EXPECT_TRUE(freed("NOT_SPECIFIED", "nf_hook_slow"));
+  EXPECT_TRUE(freed("NOT_SPECIFIED", "__dev_queue_xmit"));
+  EXPECT_TRUE(freed("SOCKET_BACKLOG", "tcp_add_backlog"));
+  EXPECT_FALSE(freed("TCP_OLD_ACK", "tcp_ack"));
 }
 
 }  // namespace
