@@ -185,20 +185,23 @@ changed_files() {
   { git diff --name-only "$1"; git ls-files -o --exclude-standard; } 2>/dev/null | grep -xFf <(sources) || true
 }
 
-# database FILE: the compile commands of a build for clang-tidy: each source once (some are compiled twice), and without
-# precompiled headers, which it would read anew for each source.
+# database DIR: the compile commands of the build for clang-tidy: each source by itself and once (some are compiled twice),
+# without precompiled headers, which it would read anew for each, and with what the build has generated.
 database() {
-  awk 'BEGIN { RS = "\n},?\n?"; print "[" }
+  local all=$1/all
+  run_logged "$1/cmake.log" cmake -S . -B "$all" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DTCPADVISOR_PRECOMPILED=OFF \
+    -DTCPADVISOR_TOGETHER=OFF
+  awk -v made="$PWD/$all/bpf" -v there="$PWD/$build_dir/bpf" 'BEGIN { RS = "\n},?\n?"; print "[" }
        match($0, /"file": "[^"]*"/) && !seen[substr($0, RSTART, RLENGTH)]++ {
-         sub(/^\[?\n?/, ""); gsub(/ -Winvalid-pch -include [^ ]*/, ""); printf "%s%s\n}", n++ ? ",\n" : "", $0 }
-       END { print "\n]" }' "$build_dir/compile_commands.json" >"$1"
+         sub(/^\[?\n?/, ""); gsub(made, there); printf "%s%s\n}", n++ ? ",\n" : "", $0 }
+       END { print "\n]" }' "$all/compile_commands.json" >"$1/compile_commands.json"
 }
 
 # tidy SECONDS FILE…: clang-tidy on these files; none is begun once the time is over.
 tidy() {
   local until=$((SECONDS + $1)) file failed=0 running=0 late=0
   mkdir -p "$build_dir/tidy"
-  database "$build_dir/tidy/compile_commands.json"
+  database "$build_dir/tidy"
   shift
   for file; do
     if ((SECONDS >= until)); then

@@ -71,8 +71,8 @@ TEST(Options, the_form_of_a_report_is_asked_for_or_is_that_of_its_file) {
 }
 
 TEST(Options, GlobalsMayStandBeforeAndAfterTheCommand) {
-  for (auto words : {std::vector{"--hooks", "none", "--interval=250ms", "report"},
-                     std::vector{"report", "--hooks", "none", "--interval=250ms"}}) {
+  for (const auto& words : {std::vector{"--hooks", "none", "--interval=250ms", "report"},
+                            std::vector{"report", "--hooks", "none", "--interval=250ms"}}) {
     Options options = options_of(words);
     EXPECT_EQ(options.collector.hooks, kernel::Hooks::none);
     EXPECT_EQ(interval_for(options), 250ms);
