@@ -183,7 +183,6 @@ TEST_P(SettingAdvice, WrittenByHandIsTheEndOfIt) {
 INSTANTIATE_TEST_SUITE_P(
     Of, SettingAdvice,
     testing::Values(Case{"moderate-off", "mem-max-relation", "net.ipv4.tcp_moderate_rcvbuf"},
-                    Case{"messages-wait", "send-queue-bufferbloat", "net.ipv4.tcp_notsent_lowat"},
                     Case{"slow-bursts", "slow-start-after-idle", "net.ipv4.tcp_slow_start_after_idle"},
                     Case{"time-wait-overflow", "tw-bucket-overflow", "net.ipv4.tcp_max_tw_buckets"},
                     Case{"abort-on-overflow", "abort-on-overflow-set", "net.ipv4.tcp_abort_on_overflow"}),
