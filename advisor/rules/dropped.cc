@@ -75,6 +75,11 @@ bool drops_are_counted(const Sample& now) {
   return now.source(FactId::drops) == SourceKind::hook;
 }
 
+bool all_drops_counted(const Sample& now) {
+  const auto lost = now.self.lost.find("drops");
+  return drops_are_counted(now) && (lost == now.self.lost.end() || lost->second == 0);
+}
+
 std::string drops_not_counted(const Sample& now) {
   const FactCoverage* fact = now.fact(FactId::drops);
   if (fact == nullptr || drops_are_counted(now)) return "";
@@ -136,6 +141,8 @@ std::string where_lost(const Sample& now, NetnsId netns, const DroppedList& of_i
     const std::string why_not = drops_not_counted(now);
     return place_text(by_devices) + (why_not.empty() ? "" : " " + why_not);
   }
+  if (of_it.empty() && !all_drops_counted(now))
+    return place_text(by_devices) + " What this host drops was not all counted, for want of room.";
   if (of_it.empty()) return "None of these packets was dropped on this host: they are lost beyond it.";
   return fmt::format("Of them {} dropped on this host, by {}; the others are lost beyond it.",
                      segments_of(of_it) == 1 ? "one was" : with_commas(segments_of(of_it)) + " were",

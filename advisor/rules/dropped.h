@@ -21,8 +21,11 @@ struct Dropped {
 };
 using DroppedList = std::vector<Dropped>;  ///< most first
 
-/// Whether a hook counts what is dropped: only then does an empty list say something.
+/// Whether a hook counts what is dropped.
 bool drops_are_counted(const Sample& now);
+/// None was left out for want of room in its table: only then does an empty list say that nothing was dropped where we
+/// looked.
+bool all_drops_counted(const Sample& now);
 /// That nothing is known of drops, and how that could be changed, in one sentence; empty where something is, or where
 /// nobody could have looked: in a recording of an earlier release.
 std::string drops_not_counted(const Sample& now);

@@ -318,7 +318,7 @@ Finding finding_for(const Evidence& in, const Past& past, const Group& group) {
         measured(in.window, "dropped_by_own_devices", "netlink", *group.dropped_here, "packets"));
   }
   add_dropped(in.window, past, group.sum.dropped, finding);
-  const bool beyond = drops_are_counted(now) && group.sum.dropped.empty();
+  const bool beyond = all_drops_counted(now) && group.sum.dropped.empty();
   if (beyond) {
     Measurement none = measured(in.window, "dropped_here", source_of(now, FactId::drops), 0, "segments");
     none.window_s = past.span_s();

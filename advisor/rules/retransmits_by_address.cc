@@ -266,7 +266,7 @@ Finding finding_for(const Evidence& in, const Past& past, const Peers& group) {
       say_syn_ack(group, ns, finding);
       break;
   }
-  if (drops_are_counted(now) && group.dropped.empty())
+  if (all_drops_counted(now) && group.dropped.empty())
     finding.meaning += " None of these packets was dropped on this host.";
   return finding;
 }

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -29,12 +30,15 @@ std::unexpected<Error> too_large(const std::string& name, std::size_t most) {
 Result<std::string> read_input_file(const std::string& path, std::size_t most) {
   errno = 0;
   std::ifstream file(path);
-  std::string text(most + 1, '\0');
-  if (file) file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  std::string text;
+  std::array<char, 64 << 10> part{};
+  while (file && text.size() <= most) {
+    file.read(part.data(), part.size());
+    text.append(part.data(), static_cast<std::size_t>(file.gcount()));
+  }
   if (!file.is_open() || file.bad() || (file.fail() && !file.eof())) {
     return cannot_read(printable(path), errno != 0 ? errno : EIO);
   }
-  text.resize(static_cast<std::size_t>(file.gcount()));
   if (text.size() > most) return too_large(printable(path), most);
   return text;
 }

@@ -17,26 +17,39 @@
 namespace tcpadvisor::cli {
 namespace {
 
-/// From here on only what a stranger has written is read: it needs no privileges, and nowhere to write.
-Status confine(const std::string& output) {
-  constexpr std::array kToWrite = {CAP_DAC_OVERRIDE, CAP_FOWNER};
-  const bool privileged = !output.empty() && needs_privileges_to_write(output);
-  std::vector<std::string> writable;
-  if (!output.empty()) writable.push_back(place_of_writing(output));
-  if (Status status = os::gain_nothing_more(); !status) return status;
-  if (Status status = os::keep_only(privileged ? std::span<const int>(kToWrite) : std::span<const int>()); !status)
-    return status;
+constexpr std::array kOpensAnyFile = {CAP_DAC_OVERRIDE, CAP_FOWNER};
+
+Status allow_only(const std::vector<std::string>& writable) {
   Status confined = os::allow_writes_only_below(writable);
   if (!confined && confined.error().code != ErrorCode::unsupported) return confined;
   return {};
 }
 
+/// What a stranger may have written is read from here on: with the right to open files, and to finish beside this one
+/// what a recorder that was killed could not.
+Status confine(const std::string& path, const std::string& output) {
+  std::vector<std::string> writable{place_of_writing(path)};
+  if (!output.empty()) writable.push_back(place_of_writing(output));
+  if (Status status = os::gain_nothing_more(); !status) return status;
+  if (Status status = os::keep_only(kOpensAnyFile); !status) return status;
+  return allow_only(writable);
+}
+
+/// It is open: now only the report is written.
+Status confine_more(const std::string& output) {
+  const bool privileged = !output.empty() && needs_privileges_to_write(output);
+  if (Status status = os::keep_only(privileged ? std::span<const int>(kOpensAnyFile) : std::span<const int>()); !status)
+    return status;
+  return allow_only(output.empty() ? std::vector<std::string>() : std::vector{place_of_writing(output)});
+}
+
 }  // namespace
 
 Result<std::unique_ptr<store::Recording>> open_past(const std::string& path, const std::string& output) {
+  if (Status status = confine(path, output); !status) return std::unexpected(status.error());
   auto recording = store::Recording::open(path);
   if (!recording) return recording;
-  if (Status status = confine(output); !status) return std::unexpected(status.error());
+  if (Status status = confine_more(output); !status) return std::unexpected(status.error());
   return recording;
 }
 

@@ -27,6 +27,7 @@ namespace tcpadvisor::store {
 namespace {
 
 constexpr std::size_t kLongestText = 4096;
+constexpr std::int64_t kLastWallMs = 253'402'300'799'000;  // the end of the year 9999: nobody's sums overflow before
 
 /// The beginning of an SQLite file (sqlite.org/fileformat2.html), as far as it says what this is.
 struct Header {
@@ -95,7 +96,8 @@ class SqliteRecording final : public Recording {
       SQLite::Statement query(db_, "SELECT number, chain, mono_ms, wall_ms FROM tick ORDER BY number");
       while (query.executeStep()) {
         places_.push_back({query.getColumn(0).getInt64(), query.getColumn(1).getInt64()});
-        moments_.push_back({static_cast<std::uint64_t>(query.getColumn(2).getInt64()), query.getColumn(3).getInt64()});
+        moments_.push_back({static_cast<std::uint64_t>(query.getColumn(2).getInt64()),
+                            std::clamp<std::int64_t>(query.getColumn(3).getInt64(), 0, kLastWallMs)});
       }
     } catch (const SQLite::Exception&) {
       about_.damage = fmt::format("the file is damaged or cut off: {} ticks could be found", moments_.size());

@@ -103,6 +103,16 @@ TEST(Dropped, where_a_hook_looks_and_sees_none_they_are_lost_beyond_this_host) {
   EXPECT_FALSE(value_of(*not_seen, "dropped_here"));
 }
 
+TEST(Dropped, where_some_were_not_counted_an_empty_list_proves_nothing) {
+  auto seen = only_finding(
+      sender([](SampleBuilder& s, std::size_t) { s.set([](Sample& all) { all.self.lost["drops"] = 3; }); }));
+  ASSERT_TRUE(seen);
+  EXPECT_EQ(seen->confidence, Confidence::medium);
+  EXPECT_FALSE(value_of(*seen, "dropped_here"));
+  EXPECT_THAT(seen->meaning, HasSubstr("What this host drops was not all counted"));
+  EXPECT_THAT(seen->meaning, testing::Not(HasSubstr("None of these")));
+}
+
 TEST(Dropped, where_the_hook_is_off_it_says_how_to_switch_it_on) {
   auto off = only_finding(sender(
       [](SampleBuilder& s, std::size_t) {
