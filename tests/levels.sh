@@ -85,18 +85,32 @@ skip_level() {
   fi
 }
 
-# host_level TITLE LABELS JOBS [ENV…]: the ctest programs with one of these labels ("unit|golden").
+# programs LABELS JOBS [ENV…]: runs the ctest programs with one of these labels ("unit|golden"), with all that they print.
+programs() {
+  local labels="^($1)\$" jobs=$2
+  shift 2
+  env "$@" ctest --test-dir "$build_dir" -L "$labels" -j "$jobs" --timeout 900 -V </dev/null 2>&1
+}
+
+# host_level TITLE LABELS JOBS [ENV…]: runs and counts them.
 host_level() {
-  local title=$1 labels="^($2)\$" jobs=$3 log=$results/${1// /-}.log status=0 start=$SECONDS again=()
-  shift 3
+  local title=$1 labels=$2 log=$results/${1// /-}.log status=0 start=$SECONDS again=()
+  shift
   [[ ! $title =~ ^(kernel|scenario|port|e2e)$ ]] || again=(host_again "$title")
-  if [[ $(ctest --test-dir "$build_dir" -N -L "$labels" | sed -n 's/^Total Tests: //p') == 0 ]]; then
+  if [[ $(ctest --test-dir "$build_dir" -N -L "^($labels)\$" | sed -n 's/^Total Tests: //p') == 0 ]]; then
     skip_level "$title" "the build has no tests of this level"
     return 0
   fi
-  env "$@" ctest --test-dir "$build_dir" -L "$labels" -j "$jobs" --timeout 900 -V </dev/null 2>&1 | tee "$log" |
-    { grep --line-buffered -E '^ *[0-9]+/[0-9]+ Test +#' >&2 || true; } || status=$?
+  programs "$@" | tee "$log" | { grep --line-buffered -E '^ *[0-9]+/[0-9]+ Test +#' >&2 || true; } || status=$?
   tally "$title" "$log" $((SECONDS - start)) "$status" "${again[@]}"
+}
+
+# step NAME COMMAND…: runs it, perhaps beside others; leaves NAME.log and NAME.status (exit code and seconds) for who counts afterwards.
+step() {
+  local name=$1 status=0 start=$SECONDS
+  shift
+  ("$@") >"$results/$name.log" 2>&1 </dev/null || status=$?
+  echo "$status $((SECONDS - start))" >"$results/$name.status"
 }
 
 # guest_level SERIES HOOKS LEVELS [NAMES]: the programs of these levels ("kernel,scenario") on another kernel, with one kind of hook
@@ -127,11 +141,10 @@ guest_level() {
   echo "$status $((SECONDS - start))" >"$base.status"
 }
 
-# guests SERIES:HOOKS:LEVELS…: all of them, as many at a time as there are processors.
-guests() {
-  local one series hooks levels status seconds may base title ended
+# run_guests SERIES:HOOKS:LEVELS…: all of them, as many at a time as there are processors.
+run_guests() {
+  local one series hooks levels ended running=()
   rm -f "$results"/guest-*
-  local running=()
   for one; do
     IFS=: read -r series hooks levels <<<"$one"
     if ((${#running[@]} >= $(nproc))); then
@@ -143,6 +156,11 @@ guests() {
     running+=("$!")
   done
   wait "${running[@]}" || true
+}
+
+# count_guests SERIES:HOOKS:LEVELS…: what they left.
+count_guests() {
+  local one series hooks levels status seconds may base title
   for one; do
     IFS=: read -r series hooks levels <<<"$one"
     base=$results/guest-$series-$hooks title="guest $series ($hooks)"
@@ -167,16 +185,31 @@ sanitized() {
   host_level "unit, golden, contract ($1)" 'unit|golden|contract' "$(nproc)"
 }
 
-# fuzz_level SECONDS [TARGET…]: every fuzz target counts as one test.
+# asan_programs: the same for who counts afterwards. fuzz_programs SECONDS [TARGET…]: what comes from outside, made up.
+asan_programs() {
+  compile asan unit_tests
+  local build_dir=build/asan
+  programs 'unit|golden|contract' "$(nproc)"
+}
+fuzz_programs() { tests/fuzz/run.sh build/asan "$@"; }
+
+# fuzz_level SECONDS [TARGET…]
 fuzz_level() {
-  local log=build/asan/fuzz.log status=0 start=$SECONDS passed failed
-  tests/fuzz/run.sh build/asan "$@" >"$log" || status=$?
+  mkdir -p "$results"
+  step fuzz fuzz_programs "$@"
+  count_fuzz
+}
+
+# count_fuzz: every fuzz target counts as one test.
+count_fuzz() {
+  local log=$results/fuzz.log status seconds passed failed
+  read -r status seconds <"$results/fuzz.status"
   cat "$log" >&2
   ((status != 2)) || exit 2
   passed=$(grep -c ' executions$' "$log") || true
   failed=$(grep -c ': broken' "$log") || true  # grep -c that counts none ends with 1
   ((status == 0 || failed > 0)) || failed=1
-  say "fuzz: $passed passed, $failed failed, 0 skipped ($((SECONDS - start)) s)"
+  say "fuzz: $passed passed, $failed failed, 0 skipped ($seconds s)"
   total_passed=$((total_passed + passed)) total_failed=$((total_failed + failed))
 }
 
@@ -241,11 +274,45 @@ recent_files() {
     grep -xFf <(sources) || true
 }
 
-# lint_level: counts as one test. clang-tidy looks at what was changed last, for less than a minute.
-lint_level() {
-  local files status=0 start=$SECONDS
+# lint_recent: clang-tidy looks at what was changed last, for less than a minute.
+lint_recent() {
+  local files
   mapfile -t files < <(recent_files | grep -m 12 '\.cc$' || true)
-  check_sources 40 "${files[@]}" >&2 || status=1
-  say "lint: $((1 - status)) passed, $status failed, 0 skipped ($((SECONDS - start)) s)"
+  check_sources 40 "${files[@]}"
+}
+
+# count_lint: counts as one test.
+count_lint() {
+  local status seconds
+  read -r status seconds <"$results/lint.status"
+  ((status == 0)) || status=1
+  cat "$results/lint.log" >&2
+  say "lint: $((1 - status)) passed, $status failed, 0 skipped ($seconds s)"
   total_passed=$((total_passed + 1 - status)) total_failed=$((total_failed + status))
+}
+
+# steps WORD…: one after the other: lint, asan, fuzz.
+steps() {
+  local word
+  for word; do
+    case $word in
+      lint) step lint lint_recent ;;
+      asan) step asan asan_programs ;;
+      # The same inputs each time: a change fails for what it breaks. ./dev fuzz looks for what nobody has seen yet.
+      fuzz) FUZZ_SEED=1 step fuzz fuzz_programs 60 ;;
+    esac
+  done
+}
+
+# count_steps WORD…: what they left.
+count_steps() {
+  local word status seconds
+  for word; do
+    if [[ $word == asan ]]; then
+      read -r status seconds <"$results/asan.status"
+      tally "unit, golden, contract (asan)" "$results/asan.log" "$seconds" "$status"
+    else
+      "count_$word"
+    fi
+  done
 }

@@ -246,6 +246,10 @@ TEST_F(KernelTest, ALookGivesRowsToThoseInUseAndTheirOwners) {
   for (const auto& [cookie, spot] : seen.looked)
     EXPECT_EQ(std::ranges::count(owners(none).by_cookie, cookie, &os::Descriptor::socket), 1) << cookie;
 
+  std::set<Spot> spots;
+  for (const auto& [cookie, spot] : seen.looked) spots.insert(spot);
+  EXPECT_GE(spots.size(), 17u) << "ten clients of one service are spread as well as their ten servers";
+
   Look one{.mask = 0xffff, .turn = 0, .max_rows = 1000, .followed = {}};
   auto [cookie, spot] = *seen.looked.begin();
   while (std::ranges::any_of(seen.looked, [&](const auto& entry) { return entry.second == one.turn; })) ++one.turn;

@@ -11,7 +11,6 @@ using build::a_socket;
 using build::a_window;
 using build::SampleBuilder;
 using testing::HasSubstr;
-using testing::Not;
 
 Endpoint peer(std::uint8_t last = 2) {
   return Endpoint::v4(10, 0, 9, last, 0);
