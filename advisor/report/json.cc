@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "advisor/report/escape.h"
 #include "advisor/report/finding_json.h"
 #include "advisor/report/formats.h"
 #include "advisor/report/report_words.h"
+#include "advisor/report/use_table.h"
 
 namespace tcpadvisor {
 namespace {
@@ -37,6 +40,33 @@ json changes_json(const Comparison& comparison) {
   return out;
 }
 
+std::string_view token_of(UseStatus status) {
+  switch (status) {
+    case UseStatus::not_seen:
+      return "not_seen";
+    case UseStatus::absent:
+      return "absent";
+    case UseStatus::no_rule:
+      return "no_rule";
+    default:
+      return name_of(status);
+  }
+}
+
+json resources_json(const Verdict& verdict) {
+  constexpr std::array kColumns = {"utilisation", "saturation", "errors"};
+  json out = json::array();
+  for (const UseRow& row : use_table(verdict)) {
+    json entry = {{"resource", row.resource}};
+    for (std::size_t i = 0; i < row.cells.size(); ++i) {
+      const UseCell& cell = row.cells[i];
+      entry[kColumns[i]] = {{"status", token_of(cell.status)}, {"text", cell.text}, {"findings", cell.instances}};
+    }
+    out.push_back(std::move(entry));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string report_as_json(const Report& report, const ReportStyle&) {
@@ -57,6 +87,7 @@ std::string report_as_json(const Report& report, const ReportStyle&) {
   out["lost"]["rows_suppressed"] = report.rows_suppressed;
   out["partial"] = report.partial;
   if (report.partial) out["partial_why"] = report.partial_why;
+  out["resources"] = resources_json(verdict);
   for (const char* list : {"findings", "checked_and_fine", "not_assessed", "not_recommended"})
     out[list] = json::array();
   for (const Finding& finding : verdict.findings) out["findings"].push_back(to_json(finding));

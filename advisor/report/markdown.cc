@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "advisor/report/finding_json.h"
 #include "advisor/report/formats.h"
 #include "advisor/report/report_words.h"
+#include "advisor/report/use_table.h"
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
@@ -70,6 +72,31 @@ void add_overview(std::string& out, const Verdict& verdict) {
                     markdown_text(finding.title), markdown_code_in_table(finding.id)});
   }
   add_table(out, {"No.", "Severity", "Finding", "Rule"}, rows, {0});
+}
+
+/// What a finding says is told below: here is its number. A value that is fine is in its own table.
+std::string cell_text(const Verdict& verdict, const UseCell& cell) {
+  std::string out(name_of(cell.status));
+  if (!cell.instances.empty()) {
+    auto worst = std::ranges::find(verdict.findings, cell.instances.front(), &Finding::instance);
+    out += fmt::format(": no. {}", worst - verdict.findings.begin() + 1);
+    if (cell.instances.size() > 1) out += fmt::format(" and {} more", cell.instances.size() - 1);
+  } else if (cell.status == UseStatus::not_seen || cell.status == UseStatus::absent) {
+    out += ": " + markdown_text(cell.text);
+  }
+  return out;
+}
+
+void add_resources(std::string& out, const Verdict& verdict) {
+  std::vector<Row> rows;
+  for (const UseRow& row : use_table(verdict)) {
+    rows.push_back({markdown_text(row.resource)});
+    for (const UseCell& cell : row.cells) rows.back().push_back(cell_text(verdict, cell));
+  }
+  out += "## Resources\n\n";
+  Row headings = {"Resource"};
+  for (std::string_view column : kUseColumns) headings.emplace_back(column);
+  add_table(out, headings, rows);
 }
 
 void add_evidence(std::string& out, const Finding& finding) {
@@ -146,6 +173,7 @@ std::string report_as_markdown(const Report& report, const ReportStyle&) {
   add_header(out, report);
   if (report.comparison) add_changes(out, *report.comparison);
   add_overview(out, verdict);
+  add_resources(out, verdict);
   std::size_t number = 0;
   for (const Finding& finding : verdict.findings) add_finding(out, finding, ++number);
 

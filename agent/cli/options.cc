@@ -190,7 +190,7 @@ class Definition {
     add_ids(app, "--only", report.only, "judge only these rules");
     add_ids(app, "--skip", report.skip, "leave these rules out");
     app.add_option("--compare", report.compare,
-                   "an earlier report as JSON: tell what is new, worse, better, resolved and the same")
+                   "an earlier report as JSON, or a recording: tell what is new, worse, better, resolved and the same")
         ->type_name("FILE");
     app.add_flag(
         "--exit-code", report.exit_code,
@@ -301,6 +301,20 @@ std::string usage_text(CLI::App& app, const CLI::ParseError& error) {
   return text;
 }
 
+/// What would choose how to observe, given beside a recording. A configuration file may have such keys: they are for
+/// hosts.
+Status check_from(const CLI::App& app, const Options& options) {
+  const std::string& from = options.command == Command::watch ? options.watch.from : options.report.from;
+  if (from.empty() || (options.command != Command::watch && options.command != Command::report)) return {};
+  for (const char* name : {"--netns", "--sources", "--hooks", "--calls", "--drops", "--budget", "--interval"}) {
+    if (app.get_option(name)->count() == 0) continue;
+    return fail(ErrorCode::bad_input,
+                fmt::format("{} says how to observe a host; {} was recorded already: leave out one of the two", name,
+                            printable(from)));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Parsed> parse_options(int argc, const char* const* argv) {
@@ -317,6 +331,7 @@ Result<Parsed> parse_options(int argc, const char* const* argv) {
   } catch (const CLI::ParseError& error) {
     return fail(ErrorCode::bad_input, usage_text(app, error));
   }
+  if (Status status = check_from(app, options); !status) return std::unexpected(status.error());
   if (!definition.config().empty()) {
     if (Status status = apply_config(app, definition.config()); !status) return std::unexpected(status.error());
   }

@@ -20,6 +20,7 @@
 #include "agent/cli/past.h"
 #include "agent/observe/observer.h"
 #include "agent/observe/travel.h"
+#include "agent/os/own_thread.h"
 
 namespace tcpadvisor::cli {
 namespace {
@@ -76,21 +77,33 @@ Result<observe::ObservationPtr> observe_for(collect::Collector& collector, const
   return observer.latest();
 }
 
-/// All of a recording, or the part of it that was asked for.
-Result<Report> past_report(const Options& options) {
-  const auto& wanted = options.report;
-  auto recording = open_past(wanted.from, wanted.output);
+/// All of a recording, or the part of it that was asked for, if any was.
+struct Part {
+  std::optional<MomentOf> at;
+  std::optional<milliseconds> length;
+};
+
+Result<Report> past_report(const std::string& path, const std::string& output, const Part& part, const Policy& policy) {
+  auto recording = open_past(path, output);
   if (!recording) return std::unexpected(recording.error());
-  Result<std::size_t> last = tick_of(**recording, wanted.at);
+  Result<std::size_t> last = tick_of(**recording, part.at);
   if (!last) return std::unexpected(last.error());
   std::size_t first = 0;
-  if (wanted.length_given || wanted.at)
-    first = observe::tick_before(**recording, *last, wanted.length_given ? wanted.length : kBeforeMoment);
-  auto seen = observe::observe_past(**recording, options.policy, first, *last, kOlderTicks);
-  if (!seen) return std::unexpected(nothing_left(**recording, wanted.from, seen.error()));
+  if (part.length || part.at) first = observe::tick_before(**recording, *last, part.length.value_or(kBeforeMoment));
+  auto seen = observe::observe_past(**recording, policy, first, *last, kOlderTicks);
+  if (!seen) return std::unexpected(nothing_left(**recording, path, seen.error()));
   Report report = make_report((*seen)->window, (*seen)->policy, (*seen)->verdict, std::string(kVersion));
-  report.recorded = origin_text(**recording, wanted.from);
+  report.recorded = origin_text(**recording, path);
   return report;
+}
+
+/// A recording is judged by today's rules, in a thread whose privileges are gone afterwards: ours may be needed yet.
+Result<Baseline> baseline_from_recording(const std::string& path, const Policy& policy) {
+  Result<Report> report = fail(ErrorCode::failed, "");
+  Status ran = os::in_own_thread([&] { report = past_report(path, {}, {}, policy); });
+  if (!ran) return std::unexpected(ran.error());
+  if (!report) return std::unexpected(report.error());
+  return baseline_of(*report);
 }
 
 /// What --compare names. Nothing without it.
@@ -98,12 +111,15 @@ Result<std::optional<Baseline>> baseline_for(const Options& options) {
   constexpr std::size_t kMostReport = 64 << 20;  // thousands of findings
   const std::string& path = options.report.compare;
   if (path.empty()) return std::nullopt;
+  if (store::Recording::begins_like_one(path)) return baseline_from_recording(path, options.policy);
   Result<std::string> text = read_input_file(path, kMostReport);
   if (!text) return std::unexpected(text.error());
   Result<Baseline> baseline = baseline_from_json(*text);
   if (!baseline) {
-    return fail(ErrorCode::bad_input, fmt::format("--compare {}: {}; it takes what report --format json has written",
-                                                  printable(path), baseline.error().message));
+    return fail(ErrorCode::bad_input,
+                fmt::format("--compare {}: {}; it takes what report --format json has written, or "
+                            "a recording",
+                            printable(path), baseline.error().message));
   }
   return std::move(*baseline);
 }
@@ -124,9 +140,11 @@ std::string text_of(const Report& report, const Options& options) {
 }
 
 int run_past_report(const Options& options, const std::optional<Baseline>& baseline, os::StopSignals& signals) {
-  Result<Report> report = past_report(options);
-  if (!report) return failed(report.error());
   const auto& wanted = options.report;
+  Part part{.at = wanted.at, .length = {}};
+  if (wanted.length_given) part.length = wanted.length;
+  Result<Report> report = past_report(wanted.from, wanted.output, part, options.policy);
+  if (!report) return failed(report.error());
   if (Status status = select(report->verdict, wanted.only, wanted.skip); !status) return failed(status.error());
   if (baseline) report->comparison = compare(*baseline, *report);
   const std::string text = text_of(*report, options);

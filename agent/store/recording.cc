@@ -29,6 +29,8 @@ namespace {
 constexpr std::size_t kLongestText = 4096;
 constexpr std::int64_t kLastWallMs = 253'402'300'799'000;  // the end of the year 9999: nobody's sums overflow before
 
+constexpr std::string_view kMagic("SQLite format 3\0", 16);
+
 /// The beginning of an SQLite file (sqlite.org/fileformat2.html), as far as it says what this is.
 struct Header {
   static constexpr std::size_t kSize = 100, kWriteVersion = 18, kUserVersion = 60, kApplication = 68;
@@ -57,7 +59,6 @@ Result<Header> header_of(const std::string& path) {
   Header header;
   header.file_bytes = static_cast<std::uint64_t>(info.st_size);
   const ssize_t got = pread(file.get(), header.bytes.data(), Header::kSize, 0);
-  constexpr std::string_view kMagic("SQLite format 3\0", 16);
   if (got != static_cast<ssize_t>(Header::kSize) ||
       std::memcmp(header.bytes.data(), kMagic.data(), kMagic.size()) != 0 ||
       header.word(Header::kApplication) != kApplicationId)
@@ -237,6 +238,13 @@ Result<std::unique_ptr<Recording>> Recording::open(const std::string& path) {
   Result<Header> header = header_of(path);
   if (!header) return std::unexpected(header.error());
   return guarded(path, ErrorCode::bad_input, [&] { return open_somehow(path, *header); });
+}
+
+bool Recording::begins_like_one(const std::string& path) {
+  os::UniqueFd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  std::array<char, kMagic.size()> begins{};
+  return file && pread(file.get(), begins.data(), begins.size(), 0) == static_cast<ssize_t>(begins.size()) &&
+         std::string_view(begins.data(), begins.size()) == kMagic;
 }
 
 }  // namespace tcpadvisor::store

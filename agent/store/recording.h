@@ -26,6 +26,9 @@ class Recording : public observe::History {
   /// empty.
   static Result<std::unique_ptr<Recording>> open(const std::string& path);
 
+  /// A file that open() would have something to say about, not one of another kind. False where it cannot be read.
+  static bool begins_like_one(const std::string& path);
+
   virtual const About& about() const = 0;
 };
 

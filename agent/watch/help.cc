@@ -20,8 +20,8 @@ constexpr std::array<Entry, 11> kKeys = {{
     {"", "group:web  netns:blue  q>64K  age>60s  /regular expression/"},
     {"s p", "next order of this list; pause, while the agent goes on"},
     {"g", "processes one by one, or summed by unit, container, pod, user"},
-    {"r", "the report on what was seen so far"},
-    {"? q", "this page; quit"},
+    {"r ? q", "the report on what was seen so far; this page; quit"},
+    {"p . , n N", "in a recording: play or stand; a tick on, back; next, last change"},
 }};
 
 constexpr std::array<Entry, 9> kWords = {{

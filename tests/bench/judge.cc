@@ -70,6 +70,7 @@ int main(int argc, char** argv) {
   double few = line("processes that leak, on each side", leaks, 500);
   line("processes that leak, on each side", leaks, 2'000);
   double many = line("processes that leak, on each side", leaks, 8'000);
+  line("rows of 100 processes", rows_of_few, 10'000);
   line("rows of 100 processes", rows_of_few, 50'000);
   line("published queues", queues, 4'096);
   fmt::print("\n8,000 processes cost {:.1f} times what 500 do (at most {:.0f}).\n", many / few, kMostTimes);

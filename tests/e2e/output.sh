@@ -76,7 +76,7 @@ P
 run report --for 1s --interval 200ms --exit-code --compare "$work/calm.json"
 expect_match "with --exit-code only new or worse counts, or too little" '^(0|12|13)$' "$code"
 run report --for 1s --compare "$work/calm.json.other"
-expect "what is no report of ours" "tcpadvisor: --compare $work/calm.json.other: it is no report of tcpadvisor; it takes what report --format json has written" "$err"
+expect "what is no report of ours" "tcpadvisor: --compare $work/calm.json.other: it is no report of tcpadvisor; it takes what report --format json has written, or a recording" "$err"
 expect "ends at once" 2 "$code"
 rm -f -- "$work"/calm.json*
 run report --for 1s --interval 200ms -o "$work/report.md"

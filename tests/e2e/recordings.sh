@@ -58,6 +58,13 @@ python3 - "$work/out" <<'P' || fail "watch --from --json is not one object a tic
 import json, sys
 assert len([json.loads(line) for line in open(sys.argv[1])]) >= 9
 P
+run report --from "$work/a.rec" --policy lab --compare "$work/a.rec" --format json
+expect "a recording is something to compare with" 0 "$code"
+expect_match "and is the same as itself" '"worse": \[\]' "$out"
+expect "nothing is new in it" "" "$(grep -A1 '"new": \[' "$work/out" | grep -v '\[\]\|"new"')"
+run report --for 1s --compare "$work/a.rec" -o "$work/now.md"
+expect "the host of now is compared with one that was recorded" 0 "$code"
+expect_match "its differences are told" 'Changed since the report of' "$(<"$work/now.md")"
 run record -o "$work/a.rec" --for 1s
 expect "nothing is written over" 2 "$code"
 

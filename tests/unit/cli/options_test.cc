@@ -128,6 +128,9 @@ TEST(Usage, OneLineThatSaysWhatWouldBeRight) {
   EXPECT_THAT(error_of({"--policy", "strict", "watch"}), HasSubstr("'strict' is not known"));
   EXPECT_EQ(error_of({"--policy", "./no-such-file", "watch"}),
             "--policy: cannot read ./no-such-file: No such file or directory");
+  EXPECT_EQ(error_of({"report", "--from", "a.rec", "--netns", "host"}),
+            "--netns says how to observe a host; a.rec was recorded already: leave out one of the two");
+  EXPECT_THAT(error_of({"--interval", "2s", "watch", "--from", "a.rec"}), HasSubstr("--interval says how to observe"));
   EXPECT_THAT(error_of({"watch", "--nope\n\x1b[31m"}), HasSubstr("--nope??[31m")) << "nothing moves the terminal";
 }
 
