@@ -34,13 +34,16 @@ enum {
   TA_PORT_SLOTS = 1024,      /* listening ports per namespace that get totals of their own */
   TA_PORT_UNLISTED = 0xffff, /* in `port_slot`: we listen there, without totals */
   TA_CGROUP_SLOTS = 1024,
-  TA_DESTINATIONS = 8192, /* per namespace, for which the local ports in use are counted */
-  TA_CONNECTS = 4096,     /* failing attempts to connect that are counted: process, destination, reason */
-  TA_CLOSERS = 4096,      /* processes whose close() is counted */
-  TA_IDLE_SLOTS = 6,      /* idle for less than 1 s, 5 s, 1 min, 10 min, 1 h; longer */
-  TA_COPIES = 2,          /* of the program that sees state changes */
-  TA_PEERS = 4096,        /* addresses towards which connections sent something again */
-  TA_DROPS = 2048,        /* kinds of drops: reason, function, address */
+  TA_DESTINATIONS = 8192,  /* per namespace, for which the local ports in use are counted */
+  TA_CONNECTS = 4096,      /* failing attempts to connect that are counted: process, destination, reason */
+  TA_CLOSERS = 4096,       /* processes whose close() is counted */
+  TA_IDLE_SLOTS = 6,       /* idle for less than 1 s, 5 s, 1 min, 10 min, 1 h; longer */
+  TA_RESTS_FROM = 3,       /* the first slot of connections that rest: a minute and longer */
+  TA_NETWORKS = 4096,      /* of a walk: processes and the networks that their connections lead to */
+  TA_NETWORKS_WIDE = 1024, /* of those, kept for connections whose network found no room */
+  TA_COPIES = 2,           /* of the program that sees state changes */
+  TA_PEERS = 4096,         /* addresses towards which connections sent something again */
+  TA_DROPS = 2048,         /* kinds of drops: reason, function, address */
   TA_DROPS_HANDSHAKE = 512,
   TA_FUNCTION = 48,       /* bytes of a function's name, with the 0 */
   TA_PEERS_SILENT = 1024, /* the same, of handshakes: spoofed addresses must not take the room of the others */
@@ -254,6 +257,46 @@ struct ta_owner {
   struct ta_timeouts timeouts;
 };
 TA_ASSERT_SIZE(struct ta_owner, 224);
+
+/* Which connections are added up together: those of one process to one port and network, whichever side has the port.
+ * Where there are too many networks: to that port of all others. */
+enum ta_width { TA_NETWORK_V4 = 4, TA_NETWORK_V6 = 6, TA_NETWORK_ANY = 0 }; /* a /24, a /64, all others */
+struct ta_network_key {
+  ta_u32 pid; /* as in ta_owner */
+  ta_u32 netns;
+  ta_u32 prefix[2]; /* network order */
+  ta_u16 port;      /* where the process listens if `accepted`, else where it has connected to */
+  ta_u8 accepted;
+  ta_u8 width; /* enum ta_width */
+};
+TA_ASSERT_SIZE(struct ta_network_key, 20);
+
+struct ta_network {
+  struct ta_network_key key;
+  ta_u32 walk; /* that filled it; of an earlier one it is free */
+  ta_u32 sockets[TA_STATES];
+  /* Of the ESTABLISHED ones those that were looked at, as in ta_timeouts. */
+  ta_u32 looked;
+  ta_u32 keepalive, nodelay;
+  ta_u32 idle[TA_IDLE_SLOTS];                                             /* by the time since the last byte */
+  ta_u32 silent[TA_IDLE_SLOTS];                                           /* of those, without keepalive */
+  ta_u64 recv_q, send_q, rmem, wmem;                                      /* of all */
+  ta_u64 fwd_alloc, bytes_sent, bytes_received, busy_j, rwnd_j, sndbuf_j; /* of those looked at */
+  ta_u64 resting_bytes, resting_rcvbuf; /* memory that resting ones keep with empty queues; what they have grown to */
+};
+TA_ASSERT_SIZE(struct ta_network, 232);
+
+/* As ta_towards, over all namespaces. */
+struct ta_networks {
+  /* asked */
+  ta_u32 walk; /* number of this walk, never 0 */
+  /* answered */
+  ta_u32 count;
+  ta_u64 widened;             /* sockets whose network had no room, and that are in the totals of all others */
+  ta_u64 uncounted;           /* sockets for which there was no room at all */
+  ta_u16 filled[TA_NETWORKS]; /* indices of the slots of this walk */
+  struct ta_network slot[TA_NETWORKS];
+};
 
 struct ta_files {
   /* asked */

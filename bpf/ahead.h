@@ -68,7 +68,9 @@ static __always_inline void touch_socket_of(u64 address) {
 
 static __always_inline void touch_sock_of(u64 address) {
   struct socket *socket = socket_of(address);
-  if (socket && (u64)socket->file == address) touch_sock(socket->sk);
+  if (!socket || (u64)socket->file != address) return;
+  touch_sock(socket->sk);
+  TA_TOUCH(socket->sk->sk_max_ack_backlog); /* networks.h */
 }
 
 static __always_inline void read_files_ahead(struct task_struct *task, u32 fd) {

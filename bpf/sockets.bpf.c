@@ -13,6 +13,7 @@ struct ta_files files;
 struct ta_held held;
 struct ta_look look;
 
+#include "bpf/networks.h"
 #include "bpf/port_use.h"
 
 struct queues {
@@ -253,16 +254,10 @@ static __always_inline void fill_tcp(struct tcp_sock *tp, u64 sk_flags, u32 now_
   row.probes_out = tp->inet_conn.icsk_probes_out;
   row.backoff = tp->inet_conn.icsk_backoff;
   row.icsk_pending = tp->inet_conn.icsk_pending;
-  /* The chronograph that runs now has not added its current interval yet (tcp_get_info_chrono_stats). */
-  u32 running = BPF_CORE_READ_BITFIELD_PROBED(tp, chrono_type);
-  u32 since = now_j - tp->chrono_start;
-  u32 busy = tp->chrono_stat[0], rwnd = tp->chrono_stat[1], sndbuf = tp->chrono_stat[2];
-  if (running == 1) busy += since;
-  if (running == 2) rwnd += since;
-  if (running == 3) sndbuf += since;
-  row.chrono_busy_j = busy + rwnd + sndbuf; /* the kernel keeps them apart; tcpi_busy_time is their sum */
-  row.chrono_rwnd_j = rwnd;
-  row.chrono_sndbuf_j = sndbuf;
+  struct chronographs limited = chronographs_of(tp, now_j);
+  row.chrono_busy_j = limited.busy_j;
+  row.chrono_rwnd_j = limited.rwnd_j;
+  row.chrono_sndbuf_j = limited.sndbuf_j;
   if (BPF_CORE_READ_BITFIELD_PROBED(tp, rate_app_limited)) row.flags |= TA_ROW_APP_LIMITED;
   row.scaling_ratio = window_scaling_ratio(tp);
   if (row.scaling_ratio) row.flags |= TA_ROW_HAS_SCALING;
@@ -510,9 +505,15 @@ static __always_inline bool leads_elsewhere(const struct sock_common *skc) {
   return skc->skc_daddr != skc->skc_rcv_saddr;
 }
 
-/* Other cache lines, so not of every socket of a large host. */
-static __always_inline void add_timeouts(struct sock *sk, struct tcp_sock *tp, u32 now_j) {
-  if (!files.all && (!look.on || (spot_of(sk) & look.mask) != look.turn)) return;
+static __always_inline u32 idle_slot(struct tcp_sock *tp, u32 now_j) {
+  u32 sent = now_j - tp->lsndtime, received = now_j - tp->inet_conn.icsk_ack.lrcvtime;
+  u32 idle = sent < received ? sent : received, slot = 0;
+#pragma unroll
+  for (int i = 0; i < TA_IDLE_SLOTS - 1; i++) slot += idle >= files.idle_j[i];
+  return slot;
+}
+
+static __always_inline void add_timeouts(struct sock *sk, struct tcp_sock *tp, u32 slot) {
   if (!leads_elsewhere(&sk->__sk_common)) return;
   struct ta_timeouts *sums = &files.now.timeouts;
   u32 none = 1;
@@ -523,11 +524,28 @@ static __always_inline void add_timeouts(struct sock *sk, struct tcp_sock *tp, u
   if (timeout_of(sk->sk_rcvtimeo) != 0xffffffff) sums->recv_timeout++, none = 0;
   if (!none) return;
   sums->none++;
-  u32 sent = now_j - tp->lsndtime, received = now_j - tp->inet_conn.icsk_ack.lrcvtime;
-  u32 idle = sent < received ? sent : received, slot = 0;
-#pragma unroll
-  for (int i = 0; i < TA_IDLE_SLOTS - 1; i++) slot += idle >= files.idle_j[i];
   if (slot < TA_IDLE_SLOTS) sums->none_idle[slot]++;
+}
+
+/* Other cache lines, so not of every socket of a large host. */
+static __always_inline bool is_looked_at(struct sock *sk) {
+  return files.all || (look.on && (spot_of(sk) & look.mask) == look.turn);
+}
+
+/* The owner's own part is `files.now`; here what only some of its connections tell. */
+static __always_inline void add_connection(struct sock *sk, struct tcp_sock *tp, u8 state, const struct queues *q,
+                                           u64 rmem, u64 wmem, u32 now_j) {
+  struct ta_network *network = add_to_network(sk, files.now.pid, state);
+  if (network) {
+    network->recv_q += q->recv_q;
+    network->send_q += q->send_q;
+    network->rmem += rmem;
+    network->wmem += wmem;
+  }
+  if (state != TCP_ESTABLISHED || !is_looked_at(sk)) return;
+  u32 slot = idle_slot(tp, now_j);
+  add_timeouts(sk, tp, slot);
+  if (network) look_at_connection(network, sk, tp, slot, q->recv_q || q->send_q, rmem + wmem, now_j);
 }
 
 SEC("iter/task_file")
@@ -577,7 +595,7 @@ int walk_files(struct bpf_iter__task_file *ctx) {
   files.now.fds++;
   if (counted_before(task, file, sk)) return 0;
   if (state < TA_STATES && (state != TCP_CLOSE || was_connected(tp))) files.now.sockets[state]++;
-  if (state == TCP_ESTABLISHED) add_timeouts(sk, tp, now_j);
+  add_connection(sk, tp, state, &q, rmem, wmem, now_j);
   if (state == TCP_CLOSE_WAIT || state == TCP_FIN_WAIT2) {
     u32 age_j = now_j - tp->rcv_tstamp; /* the last segment from the peer: at or after the FIN or its ACK */
     if (age_j >= files.old_j) {

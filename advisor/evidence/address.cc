@@ -35,6 +35,15 @@ std::string Endpoint::text() const {
   return v6 ? fmt::format("[{}]:{}", ip_text(), port) : fmt::format("{}:{}", ip_text(), port);
 }
 
+Endpoint Endpoint::prefix(unsigned bits) const {
+  Endpoint out = *this;
+  out.port = 0;
+  for (std::size_t at = 0; at < out.ip.size(); ++at, bits -= std::min(bits, 8u)) {
+    if (bits < 8) out.ip[at] &= static_cast<std::uint8_t>(0xff00u >> bits);
+  }
+  return out;
+}
+
 bool Endpoint::is_loopback() const {
   if (!v6) return ip[0] == 127;
   return ip[15] == 1 && std::all_of(ip.begin(), ip.end() - 1, [](auto byte) { return byte == 0; });

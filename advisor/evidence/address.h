@@ -21,6 +21,8 @@ struct Endpoint {
 
   std::string ip_text() const;  ///< "10.0.0.1", "::1"
   std::string text() const;     ///< "10.0.0.1:80", "[::1]:80"
+  /// The network that it is in, port 0: `bits` of the address, the others 0.
+  Endpoint prefix(unsigned bits) const;
   bool is_loopback() const;     ///< 127.0.0.0/8 or ::1
   bool is_unspecified() const;  ///< 0.0.0.0 or ::
   auto operator<=>(const Endpoint&) const = default;

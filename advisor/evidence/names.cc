@@ -58,6 +58,16 @@ std::string key_of(const SocketRow& row) {
   return fmt::format("{}/{}/{}", row.netns, row.local.text(), row.remote.text());
 }
 
+std::string network_text(const NetworkTotals& network) {
+  if (network.elsewhere) return "other networks";
+  return fmt::format("{}/{}", network.network.ip_text(), network.network.v6 ? 64 : 24);
+}
+
+std::string place_text(const NetworkTotals& network) {
+  return network.accepted ? fmt::format("port {} from {}", network.port, network_text(network))
+                          : fmt::format("{} port {}", network_text(network), network.port);
+}
+
 std::string netns_text(const Sample& sample, NetnsId id) {
   const NetnsSample* found = sample.find_netns(id);
   return found != nullptr && !found->name.empty() ? found->name : fmt::format("netns {}", id);

@@ -20,6 +20,10 @@ std::string_view state_text(TcpState state);
 std::string_view name_of(ConnectEnd end);
 /// Identity of a socket from tick to tick.
 std::string key_of(const SocketRow& row);
+/// "10.0.0.0/24", "2001:db8::/64", "other networks".
+std::string network_text(const NetworkTotals& network);
+/// What they lead to: "port 443 from 10.0.0.0/24", "10.0.0.0/24 port 5432".
+std::string place_text(const NetworkTotals& network);
 /// Name of a namespace; "netns 4026531840" when it has none.
 std::string netns_text(const Sample& sample, NetnsId id);
 

@@ -19,6 +19,14 @@ std::uint64_t RetransmitCounts::total() const {
   return sum;
 }
 
+Endpoint network_of(const Endpoint& address) {
+  return address.prefix(address.v6 ? 64 : 24);
+}
+
+std::uint64_t NetworkTotals::connections() const {
+  return std::accumulate(sockets.begin(), sockets.end(), std::uint64_t{0});
+}
+
 std::uint32_t OwnerTotals::tcp_sockets() const {
   return std::accumulate(sockets.begin(), sockets.end(), 0u, add_sat<std::uint32_t>);
 }

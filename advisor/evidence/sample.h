@@ -241,6 +241,36 @@ struct OwnerTotals {
   auto operator<=>(const OwnerTotals&) const = default;
 };
 
+/// Connections of one process to one port and one network, whichever side has the port: what is known of those that
+/// have no row. A socket counts once for each process that holds it.
+struct NetworkTotals {
+  NetnsId netns = 0;
+  Pid pid = 0;  ///< 0: what did not fit into the list, of all processes
+  std::string comm;
+  bool accepted = false;   ///< they came to the process, at its `port`; else it has connected, to that port there
+  std::uint16_t port = 0;  ///< 0: of several
+  Endpoint network;        ///< the first address of a /24 of IPv4 or a /64 of IPv6; port 0
+  bool elsewhere = false;  ///< all other networks, of which there are too many; `network` means nothing
+  std::array<std::uint32_t, kStateCount> sockets{};
+  std::uint64_t recv_q = 0, send_q = 0, rmem = 0, wmem = 0;
+  // Of those that are ESTABLISHED and were looked at
+  std::uint32_t looked = 0;
+  std::uint32_t one_in = 1;                         ///< that is about one in so many
+  std::optional<std::uint32_t> keepalive, nodelay;  ///< with SO_KEEPALIVE, with TCP_NODELAY
+  std::array<std::uint32_t, 6> idle{};              ///< by the time since the last byte, slots as in TimeoutTotals
+  std::array<std::uint32_t, 6> silent{};            ///< of those, without SO_KEEPALIVE; all 0 if that is not known
+  std::uint64_t fwd_alloc = 0, bytes_sent = 0, bytes_received = 0;
+  std::uint64_t busy_us = 0, rwnd_limited_us = 0, sndbuf_limited_us = 0;  ///< sums since they were opened
+  /// Of those idle for a minute or longer, with empty queues: memory that they keep, and what their receive buffers may
+  /// grow to.
+  std::uint64_t resting_bytes = 0, resting_rcvbuf = 0;
+  std::uint64_t connections() const;  ///< in whatever state
+  auto operator<=>(const NetworkTotals&) const = default;
+};
+/// As in NetworkTotals::network.
+Endpoint network_of(const Endpoint& address);
+inline constexpr std::size_t kRestsFromSlot = 3;  ///< of NetworkTotals::idle: a minute
+
 struct CgroupTotals {
   std::uint64_t id = 0;
   std::string path;
@@ -547,6 +577,7 @@ struct Sample {
   std::uint64_t rows_suppressed = 0;   ///< mattered, but over the limit of rows (still in the totals)
   bool quiet_unlisted = false;  ///< connections without a row were looked at in turn, and carried nothing just then
   std::vector<OwnerTotals> owners;
+  std::vector<NetworkTotals> networks;  ///< with the most sockets or memory, the others added up; empty: not known
   std::vector<CgroupTotals> cgroups;
   GroupNames group_names;  ///< of the containers and pods that owners and cgroups are in
   std::vector<PortTotals> ports;

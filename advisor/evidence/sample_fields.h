@@ -210,6 +210,35 @@ void describe(auto& a, Is<OwnerTotals> auto& v) {
   FIELD(timeouts);
 }
 
+void describe(auto& a, Is<NetworkTotals> auto& v) {
+  FIELD(netns);
+  FIELD(pid);
+  FIELD(comm);
+  FIELD(accepted);
+  FIELD(port);
+  FIELD(network);
+  FIELD(elsewhere);
+  FIELD(sockets);
+  FIELD(recv_q);
+  FIELD(send_q);
+  FIELD(rmem);
+  FIELD(wmem);
+  FIELD(looked);
+  FIELD(one_in);
+  FIELD(keepalive);
+  FIELD(nodelay);
+  FIELD(idle);
+  FIELD(silent);
+  FIELD(fwd_alloc);
+  FIELD(bytes_sent);
+  FIELD(bytes_received);
+  FIELD(busy_us);
+  FIELD(rwnd_limited_us);
+  FIELD(sndbuf_limited_us);
+  FIELD(resting_bytes);
+  FIELD(resting_rcvbuf);
+}
+
 void describe(auto& a, Is<CgroupTotals> auto& v) {
   FIELD(id);
   FIELD(path);
@@ -474,6 +503,7 @@ void describe(auto& a, Is<Sample> auto& v) {
   FIELD(rows_suppressed);
   FIELD(quiet_unlisted);
   FIELD(owners);
+  FIELD(networks);
   FIELD(cgroups);
   FIELD(group_names);
   FIELD(ports);

@@ -9,6 +9,7 @@
 #include "advisor/report/escape.h"
 #include "advisor/report/finding_json.h"
 #include "advisor/report/formats.h"
+#include "advisor/report/network_json.h"
 #include "advisor/report/report_words.h"
 #include "advisor/report/use_table.h"
 
@@ -100,6 +101,8 @@ std::string report_as_json(const Report& report, const ReportStyle&) {
   for (const NotRecommended& advice : verdict.not_recommended) {
     out["not_recommended"].push_back({{"advice", advice.advice}, {"why", advice.why}});
   }
+  out["networks"] = networks_json(report.networks);
+  out["networks_not_shown"] = networks_not_shown_json(report.networks);
   out["changed_since"] = report.comparison ? changes_json(*report.comparison) : json();
   return json_for_eyes(out.dump(2, ' ', false, json::error_handler_t::replace)) + "\n";
 }

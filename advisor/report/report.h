@@ -10,6 +10,7 @@
 
 #include "advisor/evidence/window.h"
 #include "advisor/report/compare.h"
+#include "advisor/report/network_json.h"
 #include "advisor/report/pictures.h"
 #include "advisor/rules/policy.h"
 #include "advisor/verdict/verdict.h"
@@ -27,6 +28,7 @@ struct Report {
   std::size_t samples = 0;
   std::vector<FactCoverage> coverage;
   std::map<std::string, std::uint64_t> lost;  ///< what was not counted, by kind
+  NetworkList networks;                       ///< of the last sample
   std::uint64_t rows_suppressed = 0;          ///< sockets that are only in the totals
   std::string partial_why;                    ///< not empty: the last snapshot is not complete
   bool partial = false;

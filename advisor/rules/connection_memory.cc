@@ -12,7 +12,9 @@
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
+#include "advisor/evidence/names.h"
 #include "advisor/rules/holding.h"
+#include "advisor/rules/resting.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
 
@@ -103,8 +105,11 @@ Finding finding_for(const Evidence& in, const Budget& budget) {
 /// Idle connections of one process that keep memory although nothing waits in them.
 struct Keeping {
   std::vector<const SocketRow*> rows;
+  std::vector<const NetworkTotals*> networks;  ///< instead, where not each connection has a row
+  std::uint64_t count = 0;
   std::uint64_t kept = 0;     ///< bytes
   std::uint64_t allowed = 0;  ///< what their receive buffers have grown to
+  std::uint64_t looked = 0;   ///< of those that they were estimated from
 };
 
 std::uint64_t kept_by(const SocketRow& row) {
@@ -117,23 +122,60 @@ bool rests(const Evidence& in, const SocketRow& row) {
          row.last_data_recv_ms && *row.last_data_recv_ms >= ms && row.last_data_sent_ms && *row.last_data_sent_ms >= ms;
 }
 
+void name(const Sample& now, const Keeping& group, Scope& scope) {
+  if (group.networks.empty()) {
+    scope.netns = group.rows.front()->netns;
+    scope.netns_name = netns_name(now, scope.netns);
+    scope.cgroup = group.rows.front()->cgroup;
+    name_sockets(scope, group.rows);
+    return;
+  }
+  const NetworkTotals& first = *group.networks.front();
+  scope.kind = ScopeKind::process;
+  scope.netns = first.netns;
+  scope.netns_name = netns_name(now, scope.netns);
+  scope.pid = first.pid;
+  scope.comm = first.comm;
+  if (const OwnerTotals* owner = now.find_owner(first.pid)) scope.cgroup = owner->cgroup;
+  if (group.networks.size() == 1) scope.remote = network_text(first);
+  scope.count = group.count;
+}
+
+/// Where most of it is kept: "20.0 MiB on port 443 from 10.0.0.0/24".
+std::string places_text(std::vector<const NetworkTotals*> networks) {
+  constexpr std::size_t kMostTold = 3;
+  std::ranges::stable_sort(networks, std::ranges::greater(), &NetworkTotals::resting_bytes);
+  std::string out;
+  for (std::size_t i = 0; i < std::min(networks.size(), kMostTold); ++i) {
+    const NetworkTotals& one = *networks[i];
+    out += fmt::format("{}{} {} {}", out.empty() ? "" : ", ",
+                       human_bytes(mul_sat(one.resting_bytes, std::uint64_t{one.one_in})), one.accepted ? "on" : "to",
+                       place_text(one));
+  }
+  return out;
+}
+
 Finding finding_for(const Evidence& in, const Keeping& group) {
   const Sample& now = in.now();
-  const std::uint64_t count = group.rows.size(), each = group.kept / count;
+  const std::uint64_t count = group.count, each = group.kept / std::max<std::uint64_t>(count, 1);
   Finding finding;
   finding.id = kId;
   finding.topic = "idle-buffers";
   finding.severity = Severity::info;
   finding.finding_class = FindingClass::capacity;
-  finding.scope.netns = group.rows.front()->netns;
-  finding.scope.netns_name = netns_name(now, finding.scope.netns);
-  finding.scope.cgroup = group.rows.front()->cgroup;
-  name_sockets(finding.scope, group.rows);
-  finding.title =
-      fmt::format("{} of {} keep {} of buffers, {} each, with nothing in them", counted(count, "idle connection"),
-                  process_text(finding.scope), human_bytes(group.kept), human_bytes(each));
+  name(now, group, finding.scope);
+  const bool estimated = !group.networks.empty() && group.networks.front()->one_in > 1;
+  finding.title = fmt::format("{}{} of {} keep {} of buffers, {} each, with nothing in them", estimated ? "About " : "",
+                              counted(count, "idle connection"), process_text(finding.scope), human_bytes(group.kept),
+                              human_bytes(each));
   finding.confidence_why = "the kernel's own count of each socket";
-  const std::string source = source_of(now, FactId::snapshot);
+  if (estimated) {
+    finding.confidence = Confidence::medium;
+    finding.confidence_why =
+        fmt::format("the kernel's own count of {} that were looked at, about one in {}",
+                    counted(group.looked, "connection"), with_commas(group.networks.front()->one_in));
+  }
+  const std::string source = source_of(now, group.networks.empty() ? FactId::snapshot : FactId::owners);
   finding.evidence = {
       measured(in.window, "kept_by_idle_connections", source, static_cast<double>(group.kept), "bytes",
                in.policy.value(kIdleBuffers)),
@@ -153,6 +195,7 @@ Finding finding_for(const Evidence& in, const Keeping& group) {
       "to bound it for the namespace: a lower tcp_rmem[2]; connections that are made afterwards keep to it, and fast "
       "ones over long paths get slower",
   };
+  if (!group.networks.empty()) cure.steps.insert(cure.steps.begin(), "most of it: " + places_text(group.networks));
   cure.formula = fmt::format("{} / {} = {}; 1,000 more: {}; all full, as they have grown: {}", human_bytes(group.kept),
                              with_commas(count), human_bytes(each), human_bytes(mul_sat<std::uint64_t>(each, 1'000)),
                              human_bytes(group.allowed));
@@ -165,15 +208,38 @@ Finding finding_for(const Evidence& in, const Keeping& group) {
   return finding;
 }
 
+/// On a large host a connection at rest has no row: then the totals of its process speak. They know those that rest for
+/// a minute and longer.
+void add_without_rows(const Evidence& in, std::map<std::pair<Pid, NetnsId>, Keeping>& groups) {
+  if (in.policy.value(kIdleFor) > idle_from_s(kRestsFromSlot) || unlisted_connections(in.now()).count == 0) return;
+  for (const auto& [process, networks] : networks_by_process(in.now())) {
+    Keeping all;
+    for (const NetworkTotals* one : networks) {
+      const std::uint64_t one_in = one->one_in;
+      all.looked = add_sat(all.looked, std::uint64_t{one->looked});
+      if (one->resting_bytes == 0) continue;
+      all.networks.push_back(one);
+      all.count = add_sat(all.count, mul_sat(sum_from(one->idle, kRestsFromSlot), one_in));
+      all.kept = add_sat(all.kept, mul_sat(one->resting_bytes, one_in));
+      all.allowed = add_sat(all.allowed, mul_sat(one->resting_rcvbuf, one_in));
+    }
+    if (all.looked < kLookedAtLeast) continue;
+    Keeping& by_rows = groups[process];
+    if (all.count > by_rows.count) by_rows = std::move(all);
+  }
+}
+
 void add_idle(const Evidence& in, std::vector<Finding>& findings) {
   std::map<std::pair<Pid, NetnsId>, Keeping> groups;
   for (const SocketRow& row : in.now().sockets) {
     if (!rests(in, row) || kept_by(row) == 0) continue;
     Keeping& group = groups[{row.owner ? row.owner->pid : 0, row.netns}];
     group.rows.push_back(&row);
+    ++group.count;
     group.kept = add_sat(group.kept, kept_by(row));
     group.allowed = add_sat(group.allowed, row.rcvbuf.value_or(0));
   }
+  add_without_rows(in, groups);
   for (const auto& [key, group] : groups) {
     if (static_cast<double>(group.kept) >= in.policy.value(kIdleBuffers)) findings.push_back(finding_for(in, group));
   }

@@ -33,7 +33,8 @@ constexpr double kGoesOn = 0.5;    // of that rate is seen now
 struct Towards {
   const PortUse* use = nullptr;
   std::vector<const SocketRow*> rows;
-  double per_s = 0;  ///< at least
+  const NetworkTotals* holder = nullptr;  ///< without rows: the only process with connections to that port and network
+  double per_s = 0;                       ///< at least
   std::optional<double> opened_per_s;
 };
 
@@ -43,6 +44,20 @@ bool leads_elsewhere(const PortUse& use) {
   Endpoint here = use.source;
   here.port = 0;
   return !use.destination.is_loopback() && there != here;
+}
+
+/// Those that are open now and at rest have no row on a large host.
+const NetworkTotals* only_holder(const Sample& now, const PortUse& use) {
+  const NetworkTotals* found = nullptr;
+  for (const NetworkTotals& one : now.networks) {
+    if (one.netns != use.netns || one.accepted) continue;
+    const bool somewhere = one.elsewhere && (one.port == 0 || one.port == use.destination.port);
+    if (somewhere) return nullptr;  // theirs or not: it cannot be told
+    if (one.port != use.destination.port || network_of(use.destination) != one.network) continue;
+    if (found != nullptr && found->pid != one.pid) return nullptr;
+    found = &one;
+  }
+  return found;
 }
 
 std::vector<Towards> short_ones(const Evidence& in) {
@@ -61,6 +76,7 @@ std::vector<Towards> short_ones(const Evidence& in) {
     out.push_back(std::move(one));
   }
   if (out.empty()) return out;
+  for (Towards& one : out) one.holder = only_holder(now, *one.use);
   std::map<std::pair<NetnsId, Endpoint>, Towards*> by_destination;
   for (Towards& one : out) by_destination.emplace(std::pair(one.use->netns, one.use->destination), &one);
   for (const SocketRow& row : now.sockets) {
@@ -83,6 +99,11 @@ Finding finding_for(const Evidence& in, const Towards& one) {
   if (!one.rows.empty()) {
     name_holder(scope, one.rows);
     scope.cgroup = one.rows.front()->cgroup;
+  } else if (one.holder != nullptr) {
+    scope.kind = ScopeKind::process;
+    scope.pid = one.holder->pid;
+    scope.comm = one.holder->comm;
+    if (const OwnerTotals* owner = now.find_owner(one.holder->pid)) scope.cgroup = owner->cgroup;
   }
   scope.netns = use.netns;
   scope.netns_name = netns_name(now, use.netns);
@@ -94,6 +115,8 @@ Finding finding_for(const Evidence& in, const Towards& one) {
   finding.confidence = scope.pid ? Confidence::medium : Confidence::low;
   finding.confidence_why = "this side closes them, and nearly all are in TIME_WAIT";
   if (!scope.pid) finding.confidence_why += "; whose they were was not seen";
+  if (scope.pid && one.rows.empty())
+    finding.confidence_why += "; no other process has connections to that port and network now";
   finding.evidence.push_back(measured(in.window, "time_wait_towards_it", source_of(now, FactId::snapshot),
                                       static_cast<double>(use.timewait), "sockets", in.policy.value(kMinTimeWait)));
   finding.evidence.push_back(measured(in.window, "share_in_time_wait", source_of(now, FactId::snapshot),

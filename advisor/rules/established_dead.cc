@@ -15,9 +15,11 @@
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
+#include "advisor/evidence/names.h"
 #include "advisor/rules/explained.h"
 #include "advisor/rules/holding.h"
 #include "advisor/rules/listener_scope.h"
+#include "advisor/rules/resting.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
 
@@ -217,13 +219,52 @@ Finding finding_for(const Evidence& in, const Silent& group) {
   return finding;
 }
 
+/// What the totals tell of connections without a row: how many came here, rest for long and have no keepalive. Whether
+/// their clients have come again, or exist, only rows would tell.
+std::string without_rows(const Evidence& in, std::uint64_t unlisted) {
+  const Sample& now = in.now();
+  const std::string many = counted(unlisted, "connection");
+  const std::size_t slot = first_idle_slot(in.policy.value(kIdleFor));
+  std::uint64_t looked = 0, silent = 0, most = 0;
+  std::uint32_t one_in = 1;
+  const NetworkTotals* where = nullptr;
+  for (const NetworkTotals& one : now.networks) {
+    if (!one.keepalive || !one.accepted) continue;
+    looked = add_sat(looked, std::uint64_t{one.looked});
+    one_in = std::max(one_in, one.one_in);
+    const std::uint64_t here = mul_sat(sum_from(one.silent, slot), std::uint64_t{one.one_in});
+    silent = add_sat(silent, here);
+    if (one.pid != 0 && here > most) {
+      most = here;
+      where = &one;
+    }
+  }
+  if (looked < kLookedAtLeast) {
+    return fmt::format(
+        "{} have no row: on so large a host which of them are silent, and without keepalive, is not known", many);
+  }
+  const std::string rest = seconds_text(idle_from_s(slot));
+  if (silent == 0) {
+    return fmt::format(
+        "{} have no row; of {} that came to a port here and were looked at, about one in {}, none was "
+        "silent for {} without keepalive",
+        many, with_commas(looked), with_commas(one_in), rest);
+  }
+  std::string out = fmt::format(
+      "{} have no row; about {} that came to a port here are silent for {} or longer, without "
+      "keepalive",
+      many, with_commas(silent), rest);
+  if (where != nullptr) {
+    out += fmt::format(", most of them of {}[{}] on {}", where->comm, where->pid, place_text(*where));
+  }
+  return out + "; whether their clients have come again is not known";
+}
+
 Outcome judge_dead_peer_leak(const Evidence& in) {
   const Sample& now = in.now();
   if (std::string problem = snapshot_problem(now); !problem.empty()) return Outcome::unknown(problem);
   if (StateTotals unlisted = unlisted_connections(now); unlisted.count > 0) {
-    return Outcome::unknown(
-        fmt::format("{} have no row: on so large a host which of them are silent, and without keepalive, is not known",
-                    counted(unlisted.count, "connection")));
+    return Outcome::unknown(without_rows(in, unlisted.count));
   }
   if (now.self.partial) return Outcome::unknown("not all sockets were listed: " + now.self.partial_why);
   Found found = silent(in);

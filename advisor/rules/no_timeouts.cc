@@ -12,8 +12,10 @@
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
+#include "advisor/evidence/names.h"
 #include "advisor/rules/explained.h"
 #include "advisor/rules/holding.h"
+#include "advisor/rules/resting.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/words.h"
 
@@ -26,20 +28,7 @@ constexpr Threshold kNone = ratio_threshold("without", 0.9);          // of the 
 constexpr Threshold kIdleShare = ratio_threshold("idle", 0.5);        // of those
 constexpr Threshold kIdleFor = {"idle_for", 600, "s", 0.001, 3'600};  // longer than most heartbeats are apart
 constexpr const char* kId = "no-timeouts";
-constexpr double kProbeEveryS = 60;           // what is advised
-constexpr std::uint64_t kLookedAtLeast = 16;  // of many; fewer say little about the others
-
-/// The first slot of TimeoutTotals::none_idle all of which has been idle for so long.
-std::size_t first_slot(double idle_for_s) {
-  std::size_t slot = 0;
-  while (slot < kIdleSlotEndsMs.size() && (slot == 0 ? 0 : kIdleSlotEndsMs[slot - 1]) < idle_for_s * 1e3) ++slot;
-  return slot;
-}
-
-/// Where that slot begins, in seconds.
-double idle_from_s(std::size_t slot) {
-  return slot == 0 ? 0 : static_cast<double>(kIdleSlotEndsMs[slot - 1]) / 1e3;
-}
+constexpr double kProbeEveryS = 60;  // what is advised
 
 /// Rows of one process that the totals count, and what only rows tell.
 struct Seen {
@@ -47,6 +36,7 @@ struct Seen {
   std::uint64_t here_kept = 0;                           ///< of those, with keepalive at the other end
   std::vector<const SocketRow*> silent;                  ///< without anything, and idle
   std::map<std::uint16_t, std::uint64_t> accepted;       ///< of those, by listening port
+  std::vector<const NetworkTotals*> networks;            ///< where not each of them has a row
 };
 
 bool leads_elsewhere(const SocketRow& row) {
@@ -78,6 +68,22 @@ std::map<Pid, Seen> rows_by_process(const Evidence& in, double idle_s) {
     }
   }
   return out;
+}
+
+/// Of connections without a row only totals tell to which port they came, and whether they have keepalive.
+void add_networks(const Sample& now, std::size_t slot, std::map<Pid, Seen>& rows) {
+  for (const auto& [process, networks] : networks_by_process(now)) {
+    const OwnerTotals* owner = now.find_owner(process.first);
+    if (owner == nullptr || !owner->timeouts || owner->timeouts->one_in <= 1) continue;
+    Seen& of_it = rows[process.first];
+    if (of_it.networks.empty()) of_it.accepted.clear();
+    for (const NetworkTotals* one : networks) {
+      const std::uint64_t silent = mul_sat(sum_from(one->silent, slot), std::uint64_t{one->one_in});
+      if (silent == 0 || (!one->elsewhere && one->network.is_loopback())) continue;
+      of_it.networks.push_back(one);
+      if (one->accepted) of_it.accepted[one->port] = add_sat(of_it.accepted[one->port], silent);
+    }
+  }
 }
 
 /// What is known of one process, over all its connections to other hosts.
@@ -169,6 +175,8 @@ Finding finding_for(const Evidence& in, const Posture& posture, const Seen* rows
   const std::string who = process_text(finding.scope);
   std::string where;
   if (rows != nullptr && rows->accepted.size() == 1) where = fmt::format(" on port {}", rows->accepted.begin()->first);
+  if (rows != nullptr && rows->networks.size() == 1 && finding.scope.remote.empty())
+    finding.scope.remote = network_text(*rows->networks.front());
   finding.title = fmt::format(
       "Nothing would tell {} that a peer has vanished: {}{} without keepalive or time-out, idle for "
       "{} or longer",
@@ -176,9 +184,10 @@ Finding finding_for(const Evidence& in, const Posture& posture, const Seen* rows
   add_evidence(in, posture, idle_s, finding);
   if (rows != nullptr) {
     std::size_t told = 0;
+    const FactId from = rows->networks.empty() ? FactId::snapshot : FactId::owners;
     for (const auto& [port, count] : rows->accepted) {
       if (++told > 3) break;
-      finding.evidence.push_back(measured(in.window, fmt::format("of_port_{}", port), source_of(now, FactId::snapshot),
+      finding.evidence.push_back(measured(in.window, fmt::format("of_port_{}", port), source_of(now, from),
                                           static_cast<double>(count), "sockets"));
     }
   }
@@ -213,9 +222,10 @@ Finding finding_for(const Evidence& in, const Posture& posture, const Seen* rows
 Outcome judge_no_timeouts(const Evidence& in) {
   const Sample& now = in.now();
   if (!owners_known(now)) return Outcome::unknown("which process holds what is not known");
-  const std::size_t slot = first_slot(in.policy.value(kIdleFor));
+  const std::size_t slot = first_idle_slot(in.policy.value(kIdleFor));
   const double idle_s = std::max(in.policy.value(kIdleFor), idle_from_s(slot));
-  const std::map<Pid, Seen> rows = rows_by_process(in, idle_from_s(slot));
+  std::map<Pid, Seen> rows = rows_by_process(in, idle_from_s(slot));
+  add_networks(now, slot, rows);
   std::vector<Finding> findings;
   std::string not_assessed;
   std::uint64_t blind = 0, processes = 0;

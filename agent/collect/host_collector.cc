@@ -135,6 +135,7 @@ Result<SamplePtr> HostCollector::tick_here() {
   sample->quiet_unlisted = picture.quiet_unlisted;
   sample->ports = picture.ports;
   sample->port_use = picture.port_use;
+  sample->networks = picture.networks;
   sample->failed_connects = by_our_pids(parts_.tracer->failed_connects().value_or(std::vector<FailedConnects>{}));
   sample->closes = by_our_pids(parts_.tracer->closes().value_or(std::vector<Closes>{}));
   sample->retransmits = parts_.tracer->retransmits().value_or(std::vector<Retransmits>{});
@@ -203,6 +204,7 @@ void HostCollector::count_losses(std::map<std::string, std::uint64_t>& lost) con
   lost["namespaces_unreachable"] = netns_.not_entered();
   lost["namespaces_over_limit"] = snapshot_.netns().over_limit;
   lost["processes_unreadable"] = snapshot_.unreadable_processes();
+  lost["networks_uncounted"] = snapshot_.picture().networks_uncounted;
   lost["ages_not_remembered"] = snapshot_.ages_not_remembered();
   lost["files_unreadable"] = netns_.bad_texts();
   lost["user_queues_refused"] = user_queues_ ? user_queues_->refused() : 0;

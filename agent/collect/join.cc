@@ -149,9 +149,14 @@ Picture join(std::vector<NetnsReading>& readings, std::vector<SocketRow> rows, O
     if (pid_level > 0) picture.our_pids = std::move(owners.walk->by_tgid);
     picture.owners = std::move(owners.walk->owners);
     picture.owners_suppressed = owners.walk->suppressed;
+    picture.networks = std::move(owners.walk->networks);
+    picture.networks_uncounted = owners.walk->networks_uncounted;
   } else {
+    picture.networks = owners.networks.take();
+    picture.networks_uncounted = owners.networks.uncounted();
     for (auto& [pid, totals] : owners.totals) picture.owners.push_back(std::move(totals));
   }
+  keep_largest(picture.networks);
   picture.owners_suppressed +=
       keep_largest(picture.owners, kMaxOwners, [](const OwnerTotals& owner) { return owner.tcp_sockets(); });
   return picture;

@@ -25,6 +25,8 @@ struct Picture {
   std::map<NetnsId, StateTable> states;
   std::vector<SocketRow> rows;
   std::vector<OwnerTotals> owners;
+  std::vector<NetworkTotals> networks;
+  std::uint64_t networks_uncounted = 0;  ///< sockets that are in none of them for want of room
   std::vector<CgroupTotals> cgroups;
   GroupNames group_names;
   std::vector<PortTotals> ports;
@@ -50,6 +52,7 @@ inline constexpr std::size_t kMaxPorts = 4'096, kMaxCgroups = 4'096, kMaxOwners 
 struct OwnerEvidence {
   std::optional<kernel::OwnerWalk> walk;     ///< by cookie, totals included
   const sources::OwnerScan* scan = nullptr;  ///< by inode
+  NetworkTally networks;                     ///< made from `scan` while the sockets were read
   OwnerTable totals;                         ///< made from `scan` while the sockets were read; empty: from the rows
   KinOf kin_of;                              ///< for `scan`; the walk brings its own
   bool sees_all = false;                     ///< all processes of the host and all their descriptors were looked at

@@ -135,8 +135,9 @@ Snapshot::Walked Snapshot::read_all(std::uint64_t now_ms, SourceKind sockets, co
   Walked walked;
   std::uint64_t cpu_before = os::thread_cpu_ns();
   RowKeeper keeper(filter_, options_.max_rows);  // one for the host: what matters most, in whichever namespace
-  NetnsOrder order{
-      .snapshot = sockets, .sysctls = sysctls, .tally = {filter_, &keeper, looks_ ? &busy_ : nullptr, 0, now_ms, scan}};
+  NetnsOrder order{.snapshot = sockets,
+                   .sysctls = sysctls,
+                   .tally = {filter_, &keeper, looks_ ? &busy_ : nullptr, 0, now_ms, scan, &walked.networks}};
   for (const os::NetnsRef& ref : netns_.found) {
     walked.readings.push_back(read_netns(ref, order, root_, tracer_, ages_, walked.owner_totals));
   }
@@ -255,6 +256,7 @@ void Snapshot::take_picture(std::uint64_t now_ms, Walked& walked, std::optional<
   StandStills without_descriptor = std::move(picture_.without_descriptor);
   evidence.without_descriptor = &without_descriptor;
   evidence.totals = std::move(walked.owner_totals);
+  evidence.networks = std::move(walked.networks);
   picture_ = join(walked.readings, std::move(walked.rows), std::move(evidence), filter_);
   picture_.rows_suppressed += walked.rows_suppressed;
   picture_.quiet_unlisted = looks_ && busy_.lists_all_in_use();
@@ -270,6 +272,9 @@ void Snapshot::take_picture(std::uint64_t now_ms, Walked& walked, std::optional<
 void Snapshot::name_owners_of_rows() {
   std::map<Pid, const OwnerTotals*> by_pid;
   for (const OwnerTotals& owner : picture_.owners) by_pid[owner.pid] = &owner;
+  for (NetworkTotals& network : picture_.networks) {
+    if (auto at = by_pid.find(network.pid); at != by_pid.end()) network.comm = at->second->comm;
+  }
   for (SocketRow& row : picture_.rows) {
     if (!row.owner) continue;
     for (HoldingProcess& other : row.others) {
@@ -296,6 +301,8 @@ void Snapshot::keep_chosen_owners() {
     if (row.owner) holders.insert(row.owner->pid);
     for (const HoldingProcess& other : row.others) holders.insert(other.pid);
   }
+  std::erase_if(picture_.networks,
+                [&](const NetworkTotals& one) { return one.pid != 0 && !chosen.contains(one.netns); });
   std::erase_if(picture_.owners, [&](const OwnerTotals& owner) {
     return !chosen.contains(owner.netns) && !holders.contains(owner.pid);
   });

@@ -51,6 +51,7 @@ class Snapshot {
     std::vector<SocketRow> rows;
     std::uint64_t rows_suppressed = 0;
     OwnerTable owner_totals;
+    NetworkTally networks;
     std::uint64_t cpu_ns = 0;
   };
   struct OwnerResult {

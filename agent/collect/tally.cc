@@ -53,7 +53,10 @@ void Tally::add(SocketRow&& row) {
 
   ages_.observe(row, context_.now_ms);
   if (context_.owners != nullptr) add_to_owners(row, *context_.owners, context_.filter.old, owner_totals_);
-  if (!add_port(row)) port_use_.add(row);
+  const bool accepted = add_port(row);
+  if (!accepted) port_use_.add(row);
+  if (context_.owners != nullptr && context_.networks != nullptr && row.inode != 0)
+    context_.networks->add(row, accepted, context_.owners->of(row.inode));
   if (row.cgroup_id != 0 && row.kind == SocketKind::full) {
     CgroupTotals& cgroup = cgroups_[row.cgroup_id];
     cgroup.id = row.cgroup_id;

@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "agent/collect/busy_flows.h"
+#include "agent/collect/network_tally.h"
 #include "agent/collect/port_use_tally.h"
 #include "agent/collect/row_keeper.h"
 #include "agent/collect/state_ages.h"
@@ -26,6 +27,7 @@ struct TallyContext {
   NetnsId netns = 0;
   std::uint64_t now_ms = 0;
   const sources::OwnerScan* owners = nullptr;  ///< null: another source joins the owners
+  NetworkTally* networks = nullptr;            ///< of the whole host, by those owners
 };
 
 /// One namespace. Sockets that a dump reports twice count once. The rows go to the keeper, not into the walk.

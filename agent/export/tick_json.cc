@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "advisor/report/finding_json.h"
+#include "advisor/report/network_json.h"
 #include "agent/export/parts.h"
 #include "agent/export/value_json.h"
 
@@ -76,6 +77,11 @@ constexpr Value<Tick> kTick[] = {
     {"retransmits", list, "", "segments sent again by kind, towards the addresses with the most",
      [](const Tick& tick) { return retransmits_json(tick.seen); }},
     {"owners", list, "", "processes that hold TCP sockets", [](const Tick& tick) { return owners_json(tick.seen); }},
+    {"networks", list, "",
+     "connections of a process to one port and one /24 or /64, whether they are listed or not, as in a report",
+     [](const Tick& tick) { return networks_json(network_list(tick.now())); }},
+    {"networks_not_shown", list, "", "of those, how many are not in the list, with their connections",
+     [](const Tick& tick) { return networks_not_shown_json(network_list(tick.now())); }},
     {"groups", list, "", "what the processes of one unit, container, pod, user or cgroup add up to",
      [](const Tick& tick) { return groups_json(tick.seen); }},
     {"build_up", list, "", "sockets of one owner in one state that they should only pass through",

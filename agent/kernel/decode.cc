@@ -345,6 +345,48 @@ std::vector<PortUse> decode_towards(const abi::ta_towards& towards, std::size_t 
   return out;
 }
 
+NetworkTotals decode_network(const abi::ta_network& network, unsigned hz) {
+  const abi::ta_network_key& key = network.key;
+  NetworkTotals out;
+  out.netns = key.netns;
+  out.pid = key.pid;
+  out.accepted = key.accepted != 0;
+  out.port = key.port;
+  out.elsewhere = key.width == abi::TA_NETWORK_ANY;
+  if (!out.elsewhere) {
+    out.network.v6 = key.width == abi::TA_NETWORK_V6;
+    std::memcpy(out.network.ip.data(), key.prefix, out.network.v6 ? 8 : 4);
+  }
+  std::ranges::copy(network.sockets, out.sockets.begin());
+  out.recv_q = network.recv_q;
+  out.send_q = network.send_q;
+  out.rmem = network.rmem;
+  out.wmem = network.wmem;
+  out.looked = network.looked;
+  out.keepalive = network.keepalive;
+  out.nodelay = network.nodelay;
+  std::ranges::copy(network.idle, out.idle.begin());
+  std::ranges::copy(network.silent, out.silent.begin());
+  out.fwd_alloc = network.fwd_alloc;
+  out.bytes_sent = network.bytes_sent;
+  out.bytes_received = network.bytes_received;
+  out.busy_us = us_from(network.busy_j, hz);
+  out.rwnd_limited_us = us_from(network.rwnd_j, hz);
+  out.sndbuf_limited_us = us_from(network.sndbuf_j, hz);
+  out.resting_bytes = network.resting_bytes;
+  out.resting_rcvbuf = network.resting_rcvbuf;
+  return out;
+}
+
+std::vector<NetworkTotals> decode_networks(const abi::ta_networks& networks, unsigned hz) {
+  std::vector<NetworkTotals> out;
+  const std::size_t count = std::min<std::size_t>(networks.count, abi::TA_NETWORKS);
+  out.reserve(count);
+  for (std::size_t i = 0; i < count; ++i)
+    out.push_back(decode_network(networks.slot[networks.filled[i] % abi::TA_NETWORKS], hz));
+  return out;
+}
+
 FailedConnects decode_connect(const abi::ta_connect_key& key, const abi::ta_connect& failed, std::uint64_t now_ns) {
   static_assert(static_cast<unsigned>(ConnectEnd::other) == abi::TA_CONNECT_OTHER);
   FailedConnects out;

@@ -25,6 +25,9 @@ StateTotals decode_sums(const abi::ta_sums& sums);
 PortUse decode_destination(const abi::ta_destination& destination);
 /// Of the slots that this walk filled the `most` with the most ports, most first.
 std::vector<PortUse> decode_towards(const abi::ta_towards& towards, std::size_t most);
+NetworkTotals decode_network(const abi::ta_network& network, unsigned hz);
+/// Of the slots that this walk filled.
+std::vector<NetworkTotals> decode_networks(const abi::ta_networks& networks, unsigned hz);
 FailedConnects decode_connect(const abi::ta_connect_key& key, const abi::ta_connect& failed, std::uint64_t now_ns);
 Retransmits decode_retransmits(const abi::ta_peer_key& key, const abi::ta_retransmits& sent, std::uint64_t now_ns);
 /// A clump that nothing has followed for as long as ends one is added to the sums.

@@ -144,6 +144,7 @@ class LiveTracer : public Tracer {
       walk_ = static_cast<abi::ta_walk*>(loaded_.object->variable("walk"));
       towards_ = static_cast<abi::ta_towards*>(loaded_.object->variable("towards"));
       files_ = static_cast<abi::ta_files*>(loaded_.object->variable("files"));
+      networks_ = static_cast<abi::ta_networks*>(loaded_.object->variable("networks"));
       look_ = static_cast<abi::ta_look*>(loaded_.object->variable("look"));
       measuring_ = static_cast<abi::ta_u32*>(loaded_.object->variable("measuring"));
       drop_reasons_.mark_losses(static_cast<abi::ta_u8*>(loaded_.object->variable("is_loss")));
@@ -207,13 +208,22 @@ class LiveTracer : public Tracer {
                            [this](std::uint64_t end_ms) { return clamp32(end_ms * hz_ / 1000); });
     files_->netns = clamp32(filter.netns);  // inodes of namespaces have 32 bits
     files_->number = next_walk_ = std::max(next_walk_ + 1, 1u);
+    if (networks_ != nullptr) {
+      networks_->walk = files_->number;
+      networks_->count = 0;
+      networks_->widened = networks_->uncounted = 0;
+    }
     auto bytes = run("walk_files");
     if (!bytes) return std::unexpected(bytes.error());
     auto result = decode_files(*bytes);
     if (!result) return result;
     result->files = files_->files;
     result->suppressed = files_->suppressed;
-    note_what_was_looked_at(result->owners);
+    if (networks_ != nullptr) {
+      result->networks = decode_networks(*networks_, hz_);
+      result->networks_uncounted = networks_->uncounted;
+    }
+    note_what_was_looked_at(*result);
     return result;
   }
 
@@ -342,11 +352,16 @@ class LiveTracer : public Tracer {
   }
 
   /// Of each process' connections: all, one in so many, or none at all.
-  void note_what_was_looked_at(std::vector<OwnerTotals>& owners) const {
+  void note_what_was_looked_at(OwnerWalk& walk) const {
     const bool all = files_->all != 0, some = look_ != nullptr && look_->on != 0;
-    for (OwnerTotals& owner : owners) {
+    const std::uint32_t one_in = !all && some ? add_sat(look_->mask, 1u) : 1;
+    for (OwnerTotals& owner : walk.owners) {
       if (!all && !some) owner.timeouts.reset();
-      if (owner.timeouts) owner.timeouts->one_in = all ? 1 : add_sat(look_->mask, 1u);
+      if (owner.timeouts) owner.timeouts->one_in = one_in;
+    }
+    for (NetworkTotals& network : walk.networks) {
+      network.one_in = one_in;
+      if (!all && !some) network.keepalive = network.nodelay = std::nullopt;
     }
   }
 
@@ -455,6 +470,7 @@ class LiveTracer : public Tracer {
   abi::ta_look* look_ = nullptr;
   abi::ta_towards* towards_ = nullptr;
   abi::ta_files* files_ = nullptr;
+  abi::ta_networks* networks_ = nullptr;
   abi::ta_u32* measuring_ = nullptr;  ///< shared with the programs
   unsigned hz_ = 250;
   std::uint32_t next_walk_ = 0;

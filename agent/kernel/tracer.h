@@ -96,6 +96,8 @@ struct OwnerWalk {
   std::vector<os::Descriptor> by_cookie;  ///< of the sockets that match the filter; sorted
   std::vector<os::Descriptor> by_inode;   ///< of MPTCP's sockets, whose subflows bear the same inode number; sorted
   std::unordered_map<Pid, os::Kin> kin;   ///< of the owners
+  std::vector<NetworkTotals> networks;    ///< of the owners; without names
+  std::uint64_t networks_uncounted = 0;   ///< sockets that are in none of them for want of room
   std::unordered_map<Pid, Pid> by_tgid;   ///< our number by that of the first pid namespace, which the hooks note
   std::uint64_t files = 0;                ///< descriptors visited
   std::uint64_t suppressed = 0;           ///< matched the filter, but over max_rows

@@ -263,6 +263,12 @@ Sample Anonymizer::operator()(const Sample& sample) {
           "/sys/fs/cgroup" + owner.cgroup + (slash == std::string::npos ? "" : owner.frozen_by.substr(slash));
     }
   }
+  for (NetworkTotals& one : out.networks) {
+    comm(one.comm);
+    if (one.elsewhere) continue;
+    end(one.network);  // equal beginnings stay equal, so this begins as the addresses in it do
+    one.network = network_of(one.network);
+  }
   for (CgroupTotals& one : out.cgroups) cgroup(one.path);
   GroupNames names;
   for (const auto& [id, given] : out.group_names) names.emplace(part(id), path(given));

@@ -188,7 +188,13 @@ std::string why_empty(const Sample& now) {
   std::uint64_t idle = 0;
   for (const NetnsSample& netns : now.netns) idle = add_sat(idle, netns.states[index_of(TcpState::established)].count);
   if (idle == 0) return "no connections";
-  return fmt::format("{} connections, none of them in use or waiting: too many to list each", with_commas(idle));
+  std::string out =
+      fmt::format("{} connections, none of them in use or waiting: too many to list each", with_commas(idle));
+  for (const NetworkTotals& one : now.networks) {  // most connections first
+    const std::string who = one.pid != 0 ? fmt::format("{}[{}], {}", one.comm, one.pid, place_text(one)) : "others";
+    out += fmt::format("\n{:>9} {}", with_commas(one.connections()), who);
+  }
+  return out;
 }
 
 }  // namespace

@@ -115,10 +115,20 @@ void scroll_to_selection(View& view, const Table& table, std::size_t room) {
   view.top = std::max(view.top, first);
 }
 
+/// What a list says that has no rows, at most `room` lines of it.
+void add_empty(const Table& table, std::size_t room, std::vector<Line>& lines) {
+  std::string_view text = table.empty;
+  for (std::size_t used = 0; used < room && !text.empty(); ++used) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    lines.emplace_back("  " + std::string(text.substr(0, end)), Attr::dim);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+}
+
 std::vector<Line> list_lines(View& view, const Table& table, std::size_t room) {
   std::vector<Line> lines;
   if (table.count == 0) {
-    lines.emplace_back("  " + table.empty, Attr::dim);
+    add_empty(table, room, lines);
     return lines;
   }
   scroll_to_selection(view, table, room);
@@ -196,7 +206,7 @@ void add_plain(const Picture& picture, const View& view, std::size_t list_lines,
   lines.emplace_back(fmt::format("{} ({}, by {})", name_of(view.list, view), with_commas(table.matching), table.order),
                      Attr::title);
   if (table.count == 0) {
-    lines.emplace_back("  " + table.empty, Attr::dim);
+    add_empty(table, list_lines, lines);
     return;
   }
   lines.push_back(table.heading);

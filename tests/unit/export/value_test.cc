@@ -18,11 +18,12 @@ using nlohmann::json;
 using testing::IsEmpty;
 using testing::IsSubsetOf;
 
-/// Their keys are names of other tables (facts, kinds of losses, TCP states, findings and groups as in a report), not
-/// of values.
-const std::set<std::string> kOpen = {"coverage",       "self.lost",           "owners[].states",   "groups[].states",
-                                     "findings",       "connections[].locks", "listeners[].locks", "groups[].group",
-                                     "owners[].group", "connections[].group", "listeners[].group"};
+/// Their keys are names of other tables (facts, kinds of losses, TCP states, findings, groups and networks as in a
+/// report), not of values.
+const std::set<std::string> kOpen = {"coverage",          "self.lost",           "owners[].states",   "groups[].states",
+                                     "findings",          "connections[].locks", "listeners[].locks", "groups[].group",
+                                     "owners[].group",    "connections[].group", "listeners[].group", "networks",
+                                     "networks_not_shown"};
 
 void collect(const json& value, const std::string& path, std::map<std::string, json>& all) {
   if (json& slot = all[path]; slot.is_null()) slot = value;

@@ -213,6 +213,40 @@ TEST(DecodeTowards, PortsThatBindChoseAreAddedUpOverAllDestinations) {
   EXPECT_EQ(uses[2].destination.port, 8'080);
 }
 
+TEST(DecodeNetworks, OnlyTheSlotsOfThisWalkInUnitsOfTheSample) {
+  auto networks = std::make_unique<abi::ta_networks>();
+  abi::ta_network& v4 = networks->slot[17];
+  v4.key.pid = 7, v4.key.netns = 42, v4.key.port = 443, v4.key.accepted = 1, v4.key.width = abi::TA_NETWORK_V4;
+  v4.key.prefix[0] = __builtin_bswap32(0x0a000500);
+  v4.sockets[1] = 9, v4.looked = 4, v4.keepalive = 3, v4.idle[5] = 4, v4.silent[5] = 1;
+  v4.busy_j = 500, v4.rwnd_j = 250, v4.resting_bytes = 4096;
+  abi::ta_network& v6 = networks->slot[3];
+  v6.key.width = abi::TA_NETWORK_V6, v6.key.port = 5432;
+  v6.key.prefix[0] = __builtin_bswap32(0x20010db8), v6.key.prefix[1] = __builtin_bswap32(0x00050006);
+  networks->slot[4].key.port = 99;  // of an earlier walk
+  networks->slot[5].key.port = 80;  // all others
+  networks->filled[0] = 17, networks->filled[1] = 3, networks->filled[2] = 5;
+  networks->count = 3;
+  std::vector<NetworkTotals> list = decode_networks(*networks, 250);
+  ASSERT_EQ(list.size(), 3u);
+  EXPECT_EQ(list[0].pid, 7u);
+  EXPECT_EQ(list[0].netns, 42u);
+  EXPECT_TRUE(list[0].accepted);
+  EXPECT_EQ(list[0].network.text(), "10.0.5.0:0");
+  EXPECT_EQ(list[0].connections(), 9u);
+  EXPECT_EQ(list[0].keepalive, 3u);
+  EXPECT_EQ(list[0].silent[5], 1u);
+  EXPECT_EQ(list[0].busy_us, 2'000'000u);
+  EXPECT_EQ(list[0].rwnd_limited_us, 1'000'000u);
+  EXPECT_EQ(list[0].resting_bytes, 4096u);
+  EXPECT_EQ(list[1].network.text(), "[2001:db8:5:6::]:0");
+  EXPECT_FALSE(list[1].accepted || list[1].elsewhere);
+  EXPECT_TRUE(list[2].elsewhere);
+  EXPECT_EQ(list[2].network, Endpoint{});
+  networks->count = ~0u;  // what another program may write there is bounded
+  EXPECT_EQ(decode_networks(*networks, 250).size(), std::size_t{abi::TA_NETWORKS});
+}
+
 TEST(DecodeFiles, GarbageIsAnErrorNotACrash) {
   std::vector<std::byte> bytes(64, std::byte{0x5a});
   EXPECT_FALSE(decode_files(bytes));

@@ -115,6 +115,18 @@ Window hostile_window() {
     }
     sample.count(TcpState::time_wait, 12'000).count(TcpState::close_wait, 100).count(TcpState::established, 3);
     sample.count(TcpState::listen, 1).sysctl("net.core.somaxconn", {16}).set([](Sample& s) {
+      NetworkTotals clients;
+      clients.netns = s.netns.front().id;
+      clients.pid = 4242, clients.comm = script;
+      clients.accepted = true, clients.port = 8443;
+      clients.network = Endpoint::v4(10, 0, 0, 0, 0);
+      clients.sockets[index_of(TcpState::close_wait)] = 100;
+      NetworkTotals rest;
+      rest.elsewhere = true;
+      rest.sockets[index_of(TcpState::established)] = 3;
+      rest.looked = 3, rest.keepalive = 1, rest.nodelay = 0;
+      rest.idle = {0, 0, 0, 1, 2, 0}, rest.silent = {0, 0, 0, 0, 2, 0};
+      s.networks = {clients, rest};
       s.host.name = "box\"><script src=//evil></script>\n# Fine | `all` | ok";
       NetnsSample blue;
       blue.id = 7;

@@ -39,6 +39,41 @@ TEST(ConnectionPerRequest, names_who_opens_how_many_a_second_to_whom_and_what_it
   EXPECT_THAT(finding->recommendation.formula, HasSubstr("28,232 local ports towards one destination / 60 s = 471"));
 }
 
+TEST(ConnectionPerRequest, without_a_row_the_only_process_with_connections_there_is_named) {
+  auto judged_with = [](const std::vector<NetworkTotals>& networks) {
+    return only_finding(judged(kId,
+                               a_window(6,
+                                        [&](SampleBuilder& sample, std::size_t i) {
+                                          sample.add(PortUse{kHostNetns, Endpoint::v4(10, 0, 0, 1, 0),
+                                                             Endpoint::v4(10, 0, 0, 7, 80), 3'020, 3'000});
+                                          sample.counter("Tcp.ActiveOpens", 50 * i);
+                                          sample.set([&](Sample& s) { s.networks = networks; });
+                                        }),
+                               Policy{}));
+  };
+  NetworkTotals one;
+  one.netns = kHostNetns;
+  one.pid = 4, one.comm = "worker", one.port = 80;
+  one.network = Endpoint::v4(10, 0, 0, 0, 0);
+  NetworkTotals elsewhere = one;
+  elsewhere.pid = 5, elsewhere.network = Endpoint::v4(10, 0, 1, 0, 0);
+  NetworkTotals server = one;
+  server.pid = 6, server.accepted = true;
+  auto finding = judged_with({elsewhere, server, one});
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->scope.pid, 4u);
+  EXPECT_EQ(finding->confidence, Confidence::medium);
+  EXPECT_THAT(finding->confidence_why, HasSubstr("no other process has connections to that port and network now"));
+
+  NetworkTotals second = one;
+  second.pid = 8;
+  EXPECT_FALSE(judged_with({one, second})->scope.pid) << "one of two";
+  NetworkTotals rest = one;
+  rest.pid = 0, rest.port = 0, rest.elsewhere = true;
+  EXPECT_FALSE(judged_with({one, rest})->scope.pid) << "or one that did not fit into the list";
+  EXPECT_FALSE(judged_with({elsewhere})->scope.pid);
+}
+
 TEST(ConnectionPerRequest, fewer_are_no_topic) {
   expect_fine(judged(kId, opening({.timewait = 599}), Policy{}));
   EXPECT_TRUE(only_finding(judged(kId, opening({.timewait = 600}), Policy{})));

@@ -139,6 +139,33 @@ TEST(EstablishedDeadPeers, is_not_assessed_where_options_or_connections_are_not_
   expect_unknown(judged(kId, serving(40, {.loopback = true}, 0, partial), Policy{}), "the walk was cut short");
 }
 
+TEST(EstablishedDeadPeers, where_rows_are_missing_the_totals_say_how_many_are_silent) {
+  auto totals = [](std::uint32_t silent, std::uint32_t looked) {
+    return [=](SampleBuilder& sample) {
+      sample.count(TcpState::established, 100'000);
+      sample.set([&](Sample& s) {
+        NetworkTotals one;
+        one.netns = build::kHostNetns;
+        one.pid = 12, one.comm = "api", one.accepted = true, one.port = 8443;
+        one.network = Endpoint::v4(10, 0, 5, 0, 0);
+        one.looked = looked, one.one_in = 16, one.keepalive = 0;
+        one.silent[5] = silent;
+        one.silent[4] = 900;  // for less than an hour
+        NetworkTotals client = one;
+        client.accepted = false;
+        client.silent[5] = 5'000;
+        s.networks = {client, one};
+      });
+    };
+  };
+  expect_unknown(judged(kId, serving(40, {}, 3, totals(200, 2'000)), Policy{}),
+                 "about 3,200 that came to a port here are silent for 1h or longer, without keepalive, most of them of "
+                 "api[12] on port 8443 from 10.0.5.0/24; whether their clients have come again is not known");
+  expect_unknown(judged(kId, serving(40, {}, 3, totals(0, 2'000)), Policy{}),
+                 "of 2,000 that came to a port here and were looked at, about one in 16, none was silent for 1h");
+  expect_unknown(judged(kId, serving(40, {}, 3, totals(1, 15)), Policy{}), "which of them are silent");
+}
+
 TEST(EstablishedDeadPeers, clears_when_they_are_closed) {
   Window window = a_window(8, [](SampleBuilder& sample, std::size_t i) {
     sample.add(a_socket().cookie(1).listen(8443, 0, 128).pid(12, "api"));

@@ -68,6 +68,44 @@ TEST(NoTimeouts, says_how_many_would_never_know) {
   EXPECT_EQ(value_of(*finding, "with_keepalive"), 0);
 }
 
+TEST(NoTimeouts, where_rows_are_missing_the_totals_name_the_port_and_the_network) {
+  TimeoutTotals timeouts = without();
+  timeouts.one_in = 8;
+  auto with_networks = [](std::uint16_t ports, bool loopback) {
+    return [=](SampleBuilder& sample) {
+      sample.set([&](Sample& s) {
+        for (std::uint16_t i = 0; i < ports; ++i) {
+          NetworkTotals one;
+          one.netns = build::kHostNetns;
+          one.pid = 9, one.comm = "chat", one.accepted = true, one.port = static_cast<std::uint16_t>(5222 + i);
+          one.network = Endpoint::v4(192, 0, 2, 0, 0);
+          one.looked = 200, one.one_in = 8, one.keepalive = 0;
+          one.silent[4] = 90;
+          s.networks.push_back(one);
+        }
+        if (loopback) {
+          s.networks.push_back(s.networks.front());
+          s.networks.back().network = Endpoint::v4(127, 0, 0, 0, 0);
+          s.networks.back().port = 7;
+        }
+      });
+    };
+  };
+  auto finding = only_finding(judged(kId, held(timeouts, with_networks(1, true)), Policy{}));
+  ASSERT_TRUE(finding);
+  EXPECT_THAT(finding->title, HasSubstr("1,440 connections on port 5222 without"));
+  EXPECT_EQ(finding->scope.remote, "192.0.2.0/24");
+  EXPECT_EQ(value_of(*finding, "of_port_5222"), 720);
+  finding = only_finding(judged(kId, held(timeouts, with_networks(2, false)), Policy{}));
+  ASSERT_TRUE(finding);
+  EXPECT_THAT(finding->title, testing::Not(HasSubstr("on port")));
+  EXPECT_EQ(value_of(*finding, "of_port_5223"), 720);
+  EXPECT_EQ(finding->scope.remote, "");
+  finding = only_finding(judged(kId, held(without(), with_networks(1, false)), Policy{}));
+  ASSERT_TRUE(finding);
+  EXPECT_FALSE(value_of(*finding, "of_port_5222")) << "each has a row, and these tell";
+}
+
 TEST(NoTimeouts, names_the_port_where_it_accepts_them) {
   auto finding = only_finding(judged(kId,
                                      held(without(),

@@ -75,6 +75,22 @@ inline Endpoint v6(std::uint8_t last, std::uint16_t port) {
 
 /// A reader that does not read, a leak of CLOSE_WAIT, a full accept queue, memory pressure, and the rest of a host's
 /// life.
+/// Far more than have rows.
+inline NetworkTotals clients_of_nginx() {
+  NetworkTotals out;
+  out.netns = build::kHostNetns;
+  out.pid = 812, out.comm = "nginx";
+  out.accepted = true, out.port = 443;
+  out.network = Endpoint::v4(10, 0, 9, 0, 0);
+  out.sockets[index_of(TcpState::established)] = 196'000;
+  out.looked = 6'000, out.one_in = 32;
+  out.keepalive = 6'000, out.nodelay = 5'990;
+  out.idle = {40, 60, 900, 2'000, 3'000, 0};
+  out.fwd_alloc = 1 << 20, out.bytes_sent = 9'000'000, out.bytes_received = 1'200'000;
+  out.resting_bytes = 1 << 20, out.resting_rcvbuf = 700 << 20;
+  return out;
+}
+
 inline watch::Picture busy_host() {
   using build::a_process;
   using build::a_socket;
@@ -96,6 +112,7 @@ inline watch::Picture busy_host() {
       s.self.snapshot_ms = 97.4;
       s.self.lost["events"] = 17;
       s.rows_suppressed = 12'345;
+      s.networks = {test::clients_of_nginx()};
       s.netns.push_back({.id = 4026532000,
                          .name = "blue",
                          .is_host = false,

@@ -243,6 +243,24 @@ TEST(Screen, IdleConnectionsWithoutRowsAreNotNone) {
       2, [](build::SampleBuilder& sample, std::size_t) { sample.count(TcpState::established, 24'000); });
   View view = on(List::connections);
   EXPECT_THAT(draw(picture, view), HasSubstr("24,000 connections, none of them in use or waiting"));
+
+  picture.window = build::a_window(2, [](build::SampleBuilder& sample, std::size_t) {
+    sample.count(TcpState::established, 24'000);
+    sample.set([](Sample& s) {
+      s.networks = {test::clients_of_nginx()};
+      for (std::uint8_t i = 0; i < 100; ++i) {
+        NetworkTotals one = test::clients_of_nginx();
+        one.accepted = false, one.port = 5'432, one.network = Endpoint::v4(10, 1, i, 0, 0);
+        one.sockets = {};
+        one.sockets[index_of(TcpState::established)] = 100u - i;
+        s.networks.push_back(one);
+      }
+    });
+  });
+  const std::string screen = draw(picture, view);
+  EXPECT_THAT(screen, AllOf(HasSubstr("24,000 connections, none of them in use or waiting"),
+                            HasSubstr("  196,000 nginx[812], port 443 from 10.0.9.0/24"),
+                            HasSubstr("      100 nginx[812], 10.1.0.0/24 port 5432"), Not(HasSubstr("10.1.90.0"))));
 }
 
 TEST(Keys, EnterUnfoldsEqualRowsAndFoldsThemAgain) {
