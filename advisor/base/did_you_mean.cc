@@ -29,17 +29,31 @@ std::size_t distance(std::string_view from, std::string_view to) {
 
 }  // namespace
 
-std::string did_you_mean(std::string_view text, const std::vector<std::string_view>& words) {
-  std::string_view nearest;
+std::optional<std::size_t> nearest(std::string_view text, const std::vector<std::string_view>& words) {
+  std::optional<std::size_t> out;
   std::size_t nearest_distance = kLongest;
-  for (std::string_view word : words) {
-    std::size_t away = text.size() <= kLongest ? distance(text, word) : kLongest;
-    if (away <= (word.size() < 4 ? 1u : 2u) && away < nearest_distance) {
-      nearest = word;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    std::size_t away = text.size() <= kLongest ? distance(text, words[i]) : kLongest;
+    if (away <= (words[i].size() < 4 ? 1u : 2u) && away < nearest_distance) {
+      out = i;
       nearest_distance = away;
     }
   }
-  return nearest.empty() ? "" : fmt::format("; did you mean '{}'?", nearest);
+  return out;
+}
+
+std::string did_you_mean(std::string_view text, const std::vector<std::string_view>& words) {
+  const std::optional<std::size_t> at = nearest(text, words);
+  return at ? fmt::format("; did you mean '{}'?", words[*at]) : "";
+}
+
+std::string folded(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) out += c;
+  }
+  return out;
 }
 
 }  // namespace tcpadvisor

@@ -8,8 +8,6 @@
 #include <array>
 #include <utility>
 
-#include "advisor/base/did_you_mean.h"
-#include "advisor/base/text.h"
 #include "advisor/explain/rule_article.h"
 #include "advisor/explain/words.h"
 #include "advisor/knobs/knobs.h"
@@ -18,7 +16,8 @@
 namespace tcpadvisor::explain {
 namespace {
 
-constexpr std::array<std::string_view, 4> kKindNames = {"rule", "setting", "metric", "value"};
+constexpr std::array<std::string_view, 7> kKindNames = {"rule", "setting", "state", "option",
+                                                        "call", "metric",  "value"};
 
 std::string_view last_part(std::string_view path) {
   return path.substr(path.rfind('.') + 1);
@@ -86,11 +85,8 @@ std::vector<std::string> rules_about(const Knob& knob) {
 
 Article about(const Knob& knob) {
   const KnobWords* words = words_of_knob(knob.name);
-  Article out{Kind::setting,
-              std::string(knob.name),
-              std::string(area_of(knob.name)),
-              std::string(words == nullptr ? "" : words->what),
-              {}};
+  Article out{Kind::setting, std::string(knob.name), std::string(area_of(knob.name)),
+              std::string(words == nullptr ? "" : words->what)};
   out.parts.push_back({"Facts", facts_of(knob)});
   if (words != nullptr && !words->leave.empty())
     out.parts.push_back({"When not to change it", {std::string(words->leave)}});
@@ -104,7 +100,7 @@ Article about(const Knob& knob) {
 }
 
 Article about(const MetricWords& metric, const Policy& policy) {
-  Article out{Kind::metric, std::string(metric.name), "evidence", std::string(metric.what), {}};
+  Article out{Kind::metric, std::string(metric.name), "evidence", std::string(metric.what)};
   if (!metric.unit.empty()) out.parts.push_back({"Unit", {std::string(metric.unit)}});
   std::vector<std::string> rules;
   for (const Rule& rule : all_rules()) {
@@ -117,17 +113,26 @@ Article about(const MetricWords& metric, const Policy& policy) {
 }
 
 Article about(const Exported& value) {
-  Article out{Kind::value, value.path, "values for programs", value.help, {}};
+  Article out{Kind::value, value.path, "values for programs", value.help};
   out.parts.push_back({"Where", {"in each tick of watch --json, as " + value.path}});
   out.parts.push_back({"Form", {value.unit.empty() ? value.type : fmt::format("{}, in {}", value.type, value.unit)}});
   return out;
 }
 
-/// "net/ipv4/tcp_rmem[2]" -> "net.ipv4.tcp_rmem"
-std::string plain(std::string_view name) {
-  std::string out(name);
-  if (out.starts_with("net/") || out.starts_with("fs/")) std::ranges::replace(out, '/', '.');
-  if (out.ends_with(']') && out.rfind('[') != out.npos && !out.ends_with("[]")) out.resize(out.rfind('['));
+Article about(const TopicWords& topic) {
+  constexpr std::array<Kind, 3> kKinds = {Kind::state, Kind::option, Kind::call};
+  constexpr std::array<std::string_view, 3> kGroups = {"of a connection", "of a socket", "of a program"};
+  const auto of = static_cast<std::size_t>(topic.of);
+  Article out{kKinds[of], std::string(topic.name), std::string(kGroups[of]), std::string(topic.title),
+              std::string(topic.aliases)};
+  out.parts.push_back({"", {std::string(topic.means)}});
+  out.parts.push_back({"What to do", {std::string(topic.advice)}});
+  std::vector<std::string> rules;
+  for (const Rule& rule : all_rules()) {
+    if (in_list(topic.rules, rule.id)) rules.push_back(fmt::format("{}: {}", rule.id, rule.title));
+  }
+  if (!rules.empty()) out.parts.push_back({"Rules", std::move(rules)});
+  out.parts.push_back({"References", {std::string(topic.source)}});
   return out;
 }
 
@@ -141,28 +146,10 @@ std::vector<Article> articles(const Policy& policy, std::span<const Exported> ex
   std::vector<Article> out;
   for (const Rule& rule : all_rules()) out.push_back(article_of(rule, policy));
   for (const Knob& knob : knobs()) out.push_back(about(knob));
+  for (const TopicWords& topic : topic_words()) out.push_back(about(topic));
   for (const MetricWords& metric : metric_words()) out.push_back(about(metric, policy));
   for (const Exported& value : exported) out.push_back(about(value));
   return out;
-}
-
-Result<std::vector<Article>> articles_named(std::string_view name, const std::vector<Article>& all) {
-  const std::string wanted = plain(name);
-  std::vector<Article> exact, by_end;
-  std::vector<std::string_view> words;
-  for (const Article& one : all) {
-    words.emplace_back(one.name);
-    words.push_back(last_part(one.name));
-    if (one.name == wanted) exact.push_back(one);
-    if (last_part(one.name) == wanted) by_end.push_back(one);
-  }
-  // A whole path is meant alone; a bare name is what all those are called that end in it.
-  if (wanted.find('.') != wanted.npos && !exact.empty()) return exact;
-  if (!by_end.empty()) return by_end;
-  if (!exact.empty()) return exact;
-  std::string guess = did_you_mean(wanted, words);
-  return fail(ErrorCode::bad_input, fmt::format("there is no rule, setting or metric '{}'{}", printable(name),
-                                                guess.empty() ? "; tcpadvisor explain lists what there is" : guess));
 }
 
 }  // namespace tcpadvisor::explain

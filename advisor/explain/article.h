@@ -16,6 +16,9 @@ namespace tcpadvisor::explain {
 enum class Kind : std::uint8_t {
   rule,
   setting,  ///< a sysctl
+  state,    ///< of a connection
+  option,   ///< of a socket
+  call,     ///< of a program
   metric,   ///< a number in the evidence of findings
   value,    ///< a number that programs read
 };
@@ -29,9 +32,10 @@ struct Part {
 struct Article {
   Kind kind = Kind::rule;
   std::string name;
-  std::string group;  ///< under which heading a list has it
-  std::string title;  ///< one line
-  std::vector<Part> parts;
+  std::string group;         ///< under which heading a list has it
+  std::string title;         ///< one line
+  std::string aliases = {};  ///< what else it goes by, with blanks between
+  std::vector<Part> parts = {};
 };
 
 /// A value that programs read, as agent/export describes it.
@@ -42,8 +46,9 @@ struct Exported {
 /// All of them: rules in the order of reports, settings, metrics, values. Thresholds are those of `policy`.
 std::vector<Article> articles(const Policy& policy, std::span<const Exported> exported);
 
-/// Those that go by that name, which may be short: "tcp_rmem", "net/ipv4/tcp_rmem", "tcp_rmem[2]", "send_q". There may
-/// be several, of different kinds. Nothing goes by it: bad_input, with what was meant perhaps.
+/// Those that go by that name, which may be short: "tcp_rmem", "net/ipv4/tcp_rmem", "tcp_rmem[2]", "send_q",
+/// "closewait", "nodelay", "ESTAB". There may be several, of different kinds. Nothing goes by it: bad_input, with what
+/// was meant perhaps.
 Result<std::vector<Article>> articles_named(std::string_view name, const std::vector<Article>& all);
 
 }  // namespace tcpadvisor::explain

@@ -28,6 +28,12 @@ std::string_view plural(Kind kind) {
       return "Rules";
     case Kind::setting:
       return "Settings";
+    case Kind::state:
+      return "States";
+    case Kind::option:
+      return "Options";
+    case Kind::call:
+      return "Calls";
     case Kind::metric:
       return "Metrics";
     case Kind::value:
@@ -131,10 +137,11 @@ std::string catalogue(const std::vector<Article>& articles) {
       "one, with the\nthresholds of `--policy`.\n";
   for (const auto& [kind, group] : groups_of(articles)) {
     out += fmt::format("\n## {}: {}\n\n", plural(kind), group);
-    if (kind != Kind::rule) out += "| name | what it is |\n|---|---|\n";
+    const bool in_full = kind == Kind::rule || kind == Kind::state || kind == Kind::option || kind == Kind::call;
+    if (!in_full) out += "| name | what it is |\n|---|---|\n";
     for (const Article& one : articles) {
       if (one.kind != kind || one.group != group) continue;
-      if (kind == Kind::rule) {
+      if (in_full) {
         add_markdown(out, one);
       } else {
         const Part* leave = nullptr;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -37,5 +38,19 @@ struct MetricWords {
   std::string_view rules;  ///< ids of those whose findings have it, with blanks between
 };
 std::span<const MetricWords> metric_words();  ///< by name
+
+/// A state of a connection, an option of a socket, or a call of a program.
+struct TopicWords {
+  enum class Of : std::uint8_t { state, option, call } of = Of::state;
+  std::string_view name;     ///< as the kernel or the manual writes it
+  std::string_view aliases;  ///< what else people type, with blanks between; case, dashes and prefixes do not matter
+  std::string_view title;    ///< what it is
+  std::string_view means;
+  std::string_view advice;  ///< what to do, or not to do
+  std::string_view rules;   ///< ids of those that are about it, with blanks between; may be empty
+  std::string_view source;  ///< where it is written
+};
+std::span<const TopicWords> topic_words();
+const TopicWords* words_of_topic(std::string_view name);  ///< by its name; null if there is none
 
 }  // namespace tcpadvisor::explain

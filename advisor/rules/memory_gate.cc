@@ -15,16 +15,7 @@
 namespace tcpadvisor {
 namespace {
 
-constexpr double kMostOfRam = 0.25;               // for tcp_mem[2]: more leaves nothing for programs
-constexpr double kShareOfTcpMem = 0.8;            // of tcp_mem[1]: from there on the kernel shrinks windows
-constexpr double kShareOfRam = 0.7;               // for all that TCP can take: the structures of idle sockets as well
-constexpr double kCgroupIsFull = 0.98;            // of its limit
-constexpr double kShareOfCgroup = 0.5;            // of its limit: the programs need the rest
-constexpr std::uint64_t kBusyBytes = 128 * 1024;  // in one connection's buffers
-constexpr std::uint64_t kFewestBusy = 8;          // a quiet moment says nothing about the busy ones
-constexpr std::uint64_t kMostMaximum = 64ull << 20;  // more is the operator's decision
-constexpr double kMemoryStalls = 10;                 // percent of a minute in which some task waited for memory
-constexpr std::uint64_t kIdleBytes = 5 * 1024;       // structures of one socket, outside tcp_mem
+using namespace memory_limits;
 
 double busy_at(const PastTick& tick) {
   std::uint64_t busy = 0;

@@ -13,6 +13,21 @@
 
 namespace tcpadvisor {
 
+/// What the gate goes by; whoever shows its arithmetic has it from here.
+namespace memory_limits {
+inline constexpr double kMostOfRam = 0.25;     // for tcp_mem[2]: more leaves nothing for programs
+inline constexpr double kShareOfTcpMem = 0.8;  // of tcp_mem[1]: from there on the kernel shrinks windows
+inline constexpr double kShareOfRam = 0.7;     // for all that TCP can take: the structures of idle sockets as well
+inline constexpr double kCgroupIsFull = 0.98;  // of its limit
+inline constexpr double kShareOfCgroup = 0.5;  // of its limit: the programs need the rest
+inline constexpr std::uint64_t kBusyBytes = 128 * 1024;     // in one connection's buffers
+inline constexpr std::uint64_t kFewestBusy = 8;             // a quiet moment says nothing about the busy ones
+inline constexpr std::uint64_t kMostMaximum = 64ull << 20;  // more is the operator's decision
+inline constexpr double kMemoryStalls = 10;                 // percent of a minute in which some task waited for memory
+inline constexpr std::uint64_t kIdleBytes = 5 * 1024;       // structures of one socket, outside tcp_mem
+inline constexpr std::uint64_t kLeastIdleBytes = 4 * 1024;  // the same where programs use no epoll
+}  // namespace memory_limits
+
 /// Connections with much in their buffers, at the busiest time of the window, and no fewer than a handful. Where not
 /// all sockets have rows: as many as the memory of all would be enough for.
 std::uint64_t count_busy_connections(const Window& window);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <array>
 #include <string>
 #include <string_view>
@@ -6,7 +7,9 @@
 
 #include "advisor/explain/article.h"
 #include "advisor/explain/forms.h"
+#include "advisor/explain/here.h"
 #include "agent/cli/commands.h"
+#include "agent/cli/observe_for.h"
 #include "agent/cli/output.h"
 #include "agent/export/value.h"
 
@@ -50,6 +53,30 @@ std::string text_of(const std::vector<Article>& some, const Options& options) {
   return explain::as_text(some, text_width());
 }
 
+/// The host's numbers, where there are some: a moment of it, or of a recording.
+Result<Window> look(const Options& options) {
+  if (options.explain.from.empty()) return look_once(options);
+  auto seen =
+      observe_recorded({options.explain.from, "", options.explain.at, std::chrono::milliseconds(1)}, options.policy);
+  if (!seen) return std::unexpected(seen.error());
+  return seen->observation->window;
+}
+
+Status add_here(std::vector<Article>& some, const Options& options) {
+  if (std::ranges::none_of(some, explain::has_numbers)) return {};
+  Result<Window> window = look(options);
+  if (!window && !options.explain.from.empty()) return std::unexpected(window.error());
+  for (Article& one : some) {
+    if (!explain::has_numbers(one)) continue;
+    std::optional<explain::Part> part;
+    if (window) part = explain::here(one, *window);
+    if (!window) part = explain::Part{"Here, now", {"this host could not be looked at: " + window.error().message}};
+    if (part)
+      one.parts.insert(one.parts.begin() + (one.parts.empty() || !one.parts.front().heading.empty() ? 0 : 1), *part);
+  }
+  return {};
+}
+
 }  // namespace
 
 int run_explain(const Options& options) {
@@ -60,6 +87,7 @@ int run_explain(const Options& options) {
   } else {
     auto some = explain::articles_named(options.explain.name, all);
     if (!some) return failed(some.error());
+    if (Status status = add_here(*some, options); !status) return failed(status.error());
     text = text_of(*some, options);
   }
   Status status = write_stdout(text);

@@ -45,6 +45,10 @@ int run(const cli::Options& options) {
       return run_port(options, **signals);
     case cli::Command::record:
       return cli::run_record(options, **signals);
+    case cli::Command::whatif:
+      return cli::run_whatif(options, **signals);
+    case cli::Command::knobs:
+      return cli::run_knobs(options);
     case cli::Command::explain:
       return cli::run_explain(options);
     case cli::Command::doctor:

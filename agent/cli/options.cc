@@ -71,6 +71,8 @@ class Definition {
     add_record();
     add_doctor();
     add_explain();
+    add_whatif();
+    add_knobs();
     add_port_commands(app_, options_.port)->callback([this] { options_.command = Command::port; });
     app_.footer("Exit codes: 0 it ran, 1 it failed, 2 wrong usage, 4 the host does not allow it, 130/143 interrupted.");
   }
@@ -241,12 +243,17 @@ class Definition {
   }
 
   void add_explain() {
-    CLI::App& app = *add_command("explain", "what a rule, a setting or a number means, and the thresholds in force",
-                                 Command::explain);
+    CLI::App& app = *add_command(
+        "explain", "what a rule, setting, number, state, socket option or call means, and what of it is here now",
+        Command::explain);
     auto& explain = options_.explain;
-    app.add_option("name", explain.name, "id of a rule, name of a sysctl or of a metric (none: list them all)")
-        ->type_name("ID|SYSCTL|METRIC")
+    app.add_option("name", explain.name,
+                   "id of a rule, or name of a sysctl, a metric, a state as CLOSE_WAIT, a socket option as "
+                   "TCP_NODELAY, a call as "
+                   "close (none: list them all)")
+        ->type_name("NAME")
         ->configurable(false);
+    add_from(app, explain.from, explain.at, "take the numbers of this recording instead of this host's");
     app.add_flag("--all", explain.all, "say everything about all of them; with --format md: the catalogue");
     add_parsed(
         app, "--format", explain.form,
@@ -255,6 +262,40 @@ class Definition {
               text, {{"text", ExplainForm::text}, {"md", ExplainForm::markdown}, {"json", ExplainForm::json}});
         },
         "text, md or json (default: text)", "FORMAT");
+  }
+
+  static void add_text_or_json(CLI::App& app, bool& json) {
+    add_parsed(
+        app, "--format", json,
+        [](const std::string& text) { return one_of<bool>(text, {{"text", false}, {"json", true}}); },
+        "text or json (default: text)", "FORMAT");
+  }
+
+  void add_whatif() {
+    WhatifOptions& whatif = options_.whatif;
+    CLI::App& app = *add_command(
+        "whatif", "what would change if a setting had another value, or more load came; with formula and numbers",
+        Command::whatif);
+    app.add_option("what", whatif.words,
+                   "settings: tcp_rmem[2]=8M, ip_local_port_range=15000-60999, somaxconn=1024 …; loads: "
+                   "connections=750000 (at rest), busy=10000 (with full buffers), rate=2Gbit rtt=10ms (one flow), "
+                   "backlog=1024 (of listen()), burst=2000 (that come while nothing is accepted)")
+        ->type_name("KNOB=VALUE")
+        ->required()
+        ->configurable(false);
+    add_parsed(
+        app, "--for", whatif.length, [](const std::string& text) { return parse_duration(text); },
+        "how long to observe, with a unit: ms, s, m or h (default: 10s; of a recording: all of it, or 30s before --at)",
+        "DURATION");
+    add_from(app, whatif.from, whatif.at, "answer for this recording instead of this host");
+    add_text_or_json(app, whatif.json);
+  }
+
+  void add_knobs() {
+    CLI::App& app =
+        *add_command("knobs", "every setting: value, the kernel's default, who set it, how many sockets it binds now",
+                     Command::knobs);
+    add_text_or_json(app, options_.knobs.json);
   }
 
   static void add_ids(CLI::App& app, const std::string& name, std::vector<std::string>& target,
@@ -292,7 +333,8 @@ std::string usage_text(CLI::App& app, const CLI::ParseError& error) {
     std::string first = printable(extras.front());
     bool wants_command = app.get_subcommands().empty() && !first.starts_with("-");
     if (wants_command)
-      return fmt::format("unknown command '{}': write watch, report, record, snapshot, explain, doctor or port", first);
+      return fmt::format(
+          "unknown command '{}': write watch, report, record, snapshot, explain, whatif, knobs, doctor or port", first);
     return fmt::format("{} '{}'; {} lists what there is",
                        first.starts_with("-") ? "unknown option" : "unexpected argument", first, help_hint(app));
   }
@@ -336,6 +378,11 @@ Result<Parsed> parse_options(int argc, const char* const* argv) {
     if (Status status = apply_config(app, definition.config()); !status) return std::unexpected(status.error());
   }
   if (app.get_subcommands().empty()) return Parsed{std::nullopt, app.help()};
+  if (options.command == Command::whatif) {
+    Result<whatif::Question> question = whatif::parse_question(options.whatif.words);  // a slip should not cost 10 s
+    if (!question) return std::unexpected(question.error());
+    options.whatif.question = std::move(*question);
+  }
   return Parsed{std::move(options), {}};
 }
 

@@ -11,6 +11,7 @@
 #include "advisor/base/result.h"
 #include "advisor/report/formats.h"
 #include "advisor/rules/policy.h"
+#include "advisor/whatif/question.h"
 #include "agent/cli/log.h"
 #include "agent/cli/moment.h"
 #include "agent/cli/port_options.h"
@@ -20,7 +21,7 @@ namespace tcpadvisor::cli {
 
 inline constexpr std::string_view kVersion = TCPADVISOR_VERSION;
 
-enum class Command { watch, report, record, doctor, explain, port };
+enum class Command { watch, report, record, doctor, explain, whatif, knobs, port };
 enum class ExplainForm { text, markdown, json };
 enum class Color { automatic, always, never };
 
@@ -31,6 +32,16 @@ struct RecordOptions {
   std::uint64_t max_bytes = std::uint64_t{1} << 30;
   bool anonymize = false;
   bool one_tick = false;
+};
+
+/// Of `whatif`.
+struct WhatifOptions {
+  std::vector<std::string> words;  ///< as typed
+  whatif::Question question;
+  std::optional<std::chrono::milliseconds> length;  ///< nothing: 10 s; of a recording all of it, or 30 s before `at`
+  std::string from;                                 ///< a recording; empty: this host, now
+  std::optional<MomentOf> at;
+  bool json = false;
 };
 
 struct Options {
@@ -64,9 +75,15 @@ struct Options {
   } doctor;
   struct {
     std::string name;  ///< empty: the list
+    std::string from;  ///< a recording, for what is there now; empty: this host
+    std::optional<MomentOf> at;
     bool all = false;
     ExplainForm form = ExplainForm::text;
   } explain;
+  WhatifOptions whatif;
+  struct {
+    bool json = false;
+  } knobs;
   PortOptions port;
 };
 

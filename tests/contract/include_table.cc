@@ -16,8 +16,8 @@ using Rooms = std::set<std::string, std::less<>>;
 /// error: whoever adds one decides here who its neighbours are.
 const std::map<std::string, Rooms, std::less<>>& table() {
   static const std::map<std::string, Rooms, std::less<>> rows = [] {
-    const Rooms advisor{"advisor/base",    "advisor/evidence", "advisor/knobs", "advisor/rules",
-                        "advisor/explain", "advisor/verdict",  "advisor/report"};
+    const Rooms advisor{"advisor/base",    "advisor/evidence", "advisor/knobs",   "advisor/rules",
+                        "advisor/explain", "advisor/whatif",   "advisor/verdict", "advisor/report"};
     const auto with = [](Rooms rooms, std::initializer_list<std::string> more) {
       rooms.insert(more.begin(), more.end());
       return rooms;
@@ -31,6 +31,7 @@ const std::map<std::string, Rooms, std::less<>>& table() {
         {"advisor/knobs", {"advisor/base", "advisor/evidence"}},
         {"advisor/rules", {"advisor/base", "advisor/evidence", "advisor/knobs"}},
         {"advisor/explain", {"advisor/base", "advisor/evidence", "advisor/knobs", "advisor/rules"}},
+        {"advisor/whatif", {"advisor/base", "advisor/evidence", "advisor/knobs", "advisor/rules", "advisor/explain"}},
         {"advisor/verdict", {"advisor/base", "advisor/evidence", "advisor/knobs", "advisor/rules"}},
         {"advisor/report", {"advisor/base", "advisor/evidence", "advisor/knobs", "advisor/rules", "advisor/verdict"}},
         {"agent/os", {"advisor/base"}},

@@ -113,7 +113,7 @@ TEST(Usage, OneLineThatSaysWhatWouldBeRight) {
   EXPECT_THAT(error_of({"report", "--netns", "host", "--netns", "all"}), testing::HasSubstr("--netns"));
   EXPECT_EQ(error_of({"--nope"}), "unknown option '--nope'; tcpadvisor --help lists what there is");
   EXPECT_EQ(error_of({"wacth"}),
-            "unknown command 'wacth': write watch, report, record, snapshot, explain, doctor or port");
+            "unknown command 'wacth': write watch, report, record, snapshot, explain, whatif, knobs, doctor or port");
   EXPECT_EQ(error_of({"watch", "now"}), "unexpected argument 'now'; tcpadvisor watch --help lists what there is");
   EXPECT_EQ(error_of({"watch", "--for", "5"}),
             "--for: '5' is not a duration: write a number and ms, s, m or h, for example 500ms or 8s");
@@ -165,7 +165,7 @@ TEST(Config, ErrorsNameFileLineAndKey) {
   EXPECT_EQ(error_with("[watch]\nonce = 3\n"), "line 2, column 8: once: write true or false");
   EXPECT_EQ(error_with("[serve]\nlisten = \"x\"\n"),
             "line 1, column 2: unknown section [serve]; there are [watch], [report], [record], [snapshot], [doctor], "
-            "[explain], [port.list], "
+            "[explain], [whatif], [knobs], [port.list], "
             "[port.scenario], [port.run], [port.serve], [port.drive]");
   EXPECT_EQ(error_with("[reports]\n"), "line 1, column 2: unknown section [reports]; did you mean 'report'?");
   EXPECT_EQ(error_with("[report]\nformat = [\"text\"]\n"), "line 2, column 10: format: write one value, not a list");
