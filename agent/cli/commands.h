@@ -15,6 +15,8 @@ int run_report(const Options& options, os::StopSignals& signals);
 int run_record(const Options& options, os::StopSignals& signals);
 int run_doctor(const Options& options);
 int run_explain(const Options& options);
+int run_serve(const Options& options, os::StopSignals& signals);
+int run_metrics(const Options& options);
 int run_port_list(const Options& options);
 int run_port_script(const Options& options, os::StopSignals& signals);
 int run_port_scenario(const Options& options, os::StopSignals& signals);

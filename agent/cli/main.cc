@@ -45,6 +45,10 @@ int run(const cli::Options& options) {
       return run_port(options, **signals);
     case cli::Command::record:
       return cli::run_record(options, **signals);
+    case cli::Command::serve:
+      return cli::run_serve(options, **signals);
+    case cli::Command::metrics:
+      return cli::run_metrics(options);
     case cli::Command::explain:
       return cli::run_explain(options);
     case cli::Command::doctor:
