@@ -37,6 +37,7 @@ need_cmake_package(tomlplusplus libtomlplusplus-dev)  # its headers only: its li
 need_pkgconfig(BPF libbpf libbpf-dev)
 need_pkgconfig(CAP libcap libcap-dev)
 need_pkgconfig(EVENT libevent_core libevent-dev)
+need_pkgconfig(EVENT_HTTP libevent_extra libevent-dev)
 need_pkgconfig(MNL libmnl libmnl-dev)
 need_cmake_package(SQLiteCpp libsqlitecpp-dev)  # a static library: sqlite3 itself is linked below
 need_pkgconfig(SQLITE sqlite3 libsqlite3-dev)

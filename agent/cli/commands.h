@@ -17,6 +17,8 @@ int run_doctor(const Options& options);
 int run_explain(const Options& options);
 int run_whatif(const Options& options, os::StopSignals& signals);
 int run_knobs(const Options& options);
+int run_serve(const Options& options, os::StopSignals& signals);
+int run_metrics(const Options& options);
 int run_port_list(const Options& options);
 int run_port_script(const Options& options, os::StopSignals& signals);
 int run_port_scenario(const Options& options, os::StopSignals& signals);

@@ -49,6 +49,10 @@ int run(const cli::Options& options) {
       return cli::run_whatif(options, **signals);
     case cli::Command::knobs:
       return cli::run_knobs(options);
+    case cli::Command::serve:
+      return cli::run_serve(options, **signals);
+    case cli::Command::metrics:
+      return cli::run_metrics(options);
     case cli::Command::explain:
       return cli::run_explain(options);
     case cli::Command::doctor:

@@ -6,12 +6,14 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <utility>
 
 #include "advisor/base/text.h"
 #include "agent/cli/config_file.h"
 #include "agent/cli/parsed_option.h"
 #include "agent/cli/policy_file.h"
+#include "agent/serve/listen.h"
 
 namespace tcpadvisor::cli {
 namespace {
@@ -73,6 +75,8 @@ class Definition {
     add_explain();
     add_whatif();
     add_knobs();
+    add_serve();
+    add_metrics();
     add_port_commands(app_, options_.port)->callback([this] { options_.command = Command::port; });
     app_.footer("Exit codes: 0 it ran, 1 it failed, 2 wrong usage, 4 the host does not allow it, 130/143 interrupted.");
   }
@@ -298,6 +302,28 @@ class Definition {
     add_text_or_json(app, options_.knobs.json);
   }
 
+  void add_serve() {
+    CLI::App& app =
+        *add_command("serve", "watch for as long as it runs: metrics for Prometheus, JSON, a page; see docs/serve.md",
+                     Command::serve);
+    add_parsed(
+        app, "--listen", options_.serve.listen, [](const std::string& text) { return serve::parse_listen(text); },
+        "address of loopback and port (default: 127.0.0.1:9477)", "ADDRESS:PORT");
+  }
+
+  void add_metrics() {
+    CLI::App& app = *add_command("metrics", "the list of all metrics that serve offers", Command::metrics);
+    auto& metrics = options_.metrics;
+    app.add_flag("--describe", metrics.describe, "with labels, and what each is");
+    add_parsed(
+        app, "--format", metrics.form,
+        [](const std::string& text) {
+          return one_of<ExplainForm>(
+              text, {{"text", ExplainForm::text}, {"md", ExplainForm::markdown}, {"json", ExplainForm::json}});
+        },
+        "text, md or json (default: text); the other two always describe", "FORMAT");
+  }
+
   static void add_ids(CLI::App& app, const std::string& name, std::vector<std::string>& target,
                       const std::string& help) {
     app.add_option(name, target, help + " (comma between several)")
@@ -328,13 +354,36 @@ std::string help_hint(const CLI::App& app) {
   return fmt::format("tcpadvisor {}--help", words);
 }
 
+/// Of the command that was chosen, and of all commands.
+std::map<std::string, std::string> chosen_options(const CLI::App& app) {
+  std::map<std::string, std::string> all;
+  auto add = [&](const CLI::App& of, const std::string& prefix) {
+    for (const CLI::Option* option : of.get_options()) {
+      if (option->count() == 0 || option->get_lnames().empty()) continue;
+      std::string& text = all[prefix + option->get_lnames().front()];
+      for (const std::string& result : option->results()) text += (text.empty() ? "" : ", ") + result;
+    }
+  };
+  add(app, "");
+  std::string prefix;
+  for (const CLI::App* command : chosen(app)) add(*command, prefix += command->get_name() + ".");
+  return all;
+}
+
+/// "watch, report … or port", as --help lists them.
+std::string commands_text(const CLI::App& app) {
+  std::string out;
+  const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
+  for (std::size_t i = 0; i < commands.size(); ++i)
+    out += (i == 0 ? "" : i + 1 == commands.size() ? " or " : ", ") + commands[i]->get_name();
+  return out;
+}
+
 std::string usage_text(CLI::App& app, const CLI::ParseError& error) {
   if (std::vector<std::string> extras = app.remaining(true); !extras.empty()) {
     std::string first = printable(extras.front());
     bool wants_command = app.get_subcommands().empty() && !first.starts_with("-");
-    if (wants_command)
-      return fmt::format(
-          "unknown command '{}': write watch, report, record, snapshot, explain, whatif, knobs, doctor or port", first);
+    if (wants_command) return fmt::format("unknown command '{}': write {}", first, commands_text(app));
     return fmt::format("{} '{}'; {} lists what there is",
                        first.starts_with("-") ? "unknown option" : "unexpected argument", first, help_hint(app));
   }
@@ -343,11 +392,27 @@ std::string usage_text(CLI::App& app, const CLI::ParseError& error) {
   return text;
 }
 
+/// What --from names; empty where it was not given, or there is none.
+std::string recording_of(const Options& options) {
+  switch (options.command) {
+    case Command::watch:
+      return options.watch.from;
+    case Command::report:
+      return options.report.from;
+    case Command::whatif:
+      return options.whatif.from;
+    case Command::explain:
+      return options.explain.from;
+    default:
+      return {};
+  }
+}
+
 /// What would choose how to observe, given beside a recording. A configuration file may have such keys: they are for
 /// hosts.
 Status check_from(const CLI::App& app, const Options& options) {
-  const std::string& from = options.command == Command::watch ? options.watch.from : options.report.from;
-  if (from.empty() || (options.command != Command::watch && options.command != Command::report)) return {};
+  const std::string from = recording_of(options);
+  if (from.empty()) return {};
   for (const char* name : {"--netns", "--sources", "--hooks", "--calls", "--drops", "--budget", "--interval"}) {
     if (app.get_option(name)->count() == 0) continue;
     return fail(ErrorCode::bad_input,
@@ -383,6 +448,8 @@ Result<Parsed> parse_options(int argc, const char* const* argv) {
     if (!question) return std::unexpected(question.error());
     options.whatif.question = std::move(*question);
   }
+  options.arguments.assign(argv, argv + argc);
+  options.chosen = chosen_options(app);
   return Parsed{std::move(options), {}};
 }
 

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "advisor/base/result.h"
+#include "advisor/evidence/address.h"
 #include "advisor/report/formats.h"
 #include "advisor/rules/policy.h"
 #include "advisor/whatif/question.h"
@@ -21,7 +23,7 @@ namespace tcpadvisor::cli {
 
 inline constexpr std::string_view kVersion = TCPADVISOR_VERSION;
 
-enum class Command { watch, report, record, doctor, explain, whatif, knobs, port };
+enum class Command { watch, report, record, doctor, explain, whatif, knobs, serve, metrics, port };
 enum class ExplainForm { text, markdown, json };
 enum class Color { automatic, always, never };
 
@@ -84,7 +86,17 @@ struct Options {
   struct {
     bool json = false;
   } knobs;
+  struct {
+    Endpoint listen = Endpoint::v4(127, 0, 0, 1, 9477);
+  } serve;
+  struct {
+    bool describe = false;
+    ExplainForm form = ExplainForm::text;
+  } metrics;
   PortOptions port;
+
+  std::vector<std::string> arguments;         ///< as given, the program's name first: to be read again
+  std::map<std::string, std::string> chosen;  ///< by the key of a configuration file: what arguments and file say
 };
 
 /// The options, or a text to print (help, version) and end with success. An error is bad_input and one line.

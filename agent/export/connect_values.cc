@@ -4,8 +4,11 @@
 
 #include "advisor/evidence/names.h"
 #include "advisor/knobs/port_space.h"
+#include "agent/export/metric_labels.h"
+#include "agent/export/metrics.h"
 #include "agent/export/parts.h"
 #include "agent/export/value_json.h"
+#include "agent/export/value_metrics.h"
 
 namespace tcpadvisor::exported {
 namespace {
@@ -36,11 +39,14 @@ constexpr Value<Use> kPortUse[] = {
      "address and port on the other side; \"* (bind)\": all, ports that bind() chose before connect()",
      [](const Use& one) { return json(destination_text(one.ports)); }},
     {"used", gauge, "", "local ports in use towards it, those in TIME_WAIT included",
-     [](const Use& one) { return json(one.ports.used); }},
-    {"time_wait", gauge, "", "of those, in TIME_WAIT", [](const Use& one) { return json(one.ports.timewait); }},
-    {"available", gauge, "", "ports of ip_local_port_range that are neither reserved nor listening", available_for},
+     [](const Use& one) { return json(one.ports.used); }, metric("destination_ports_used")},
+    {"time_wait", gauge, "", "of those, in TIME_WAIT", [](const Use& one) { return json(one.ports.timewait); },
+     metric("destination_ports_time_wait")},
+    {"available", gauge, "", "ports of ip_local_port_range that are neither reserved nor listening", available_for,
+     metric("destination_ports_available")},
     {"share", gauge, "ratio",
-     "of those available that connect() cannot choose; TIME_WAIT counts unless it is taken again", share_for},
+     "of those available that connect() cannot choose; TIME_WAIT counts unless it is taken again", share_for,
+     metric("destination_ports_used_ratio")},
 };
 
 struct Failed {
@@ -126,6 +132,20 @@ void describe_connects(std::vector<Description>& all) {
   add_descriptions(all, "port_use[].", kPortUse);
   add_descriptions(all, "failed_connects[].", kFailed);
   add_descriptions(all, "retransmits[].", kAgain);
+}
+
+void destination_value_metrics(Families& all, const MetricSource* source) {
+  constexpr std::size_t kMostDestinations = 10;
+  constexpr std::array<std::string_view, 3> kLabels{"netns", "source", "destination"};
+  add_value_points<Use>(all, kPortUse, kLabels, nullptr);
+  if (source == nullptr) return;
+  // The sample has them by the most ports in use. The rest is not added up: their ports are the same ones.
+  const std::vector<PortUse>& uses = source->now().port_use;
+  for (const PortUse& ports : std::span(uses).first(std::min(uses.size(), kMostDestinations))) {
+    const Use one{ports, source->seen};
+    add_value_points(all, kPortUse, kLabels, &one,
+                     {netns_label(source->now(), ports.netns), ports.source.ip_text(), destination_text(ports)});
+  }
 }
 
 }  // namespace tcpadvisor::exported

@@ -86,6 +86,26 @@ std::string threads_text(const std::vector<os::ThreadPrivileges>& threads) {
                      gain_nothing ? "; no way to gain more" : "");
 }
 
+nlohmann::json facts_json(const std::vector<FactCoverage>& all) {
+  nlohmann::json facts = nlohmann::json::array();
+  for (const FactCoverage& fact : all) {
+    nlohmann::json attempts = nlohmann::json::array();
+    for (const Attempt& attempt : fact.attempts) {
+      attempts.push_back({{"source", attempt.source},
+                          {"works", attempt.works()},
+                          {"why_not", attempt.why_not},
+                          {"cure", attempt.cure},
+                          {"errno", attempt.sys_errno}});
+    }
+    facts.push_back({{"fact", name_of(fact.fact)},
+                     {"in_use", fact.in_use.empty() ? nlohmann::json() : nlohmann::json(fact.in_use)},
+                     {"quality", quality_of(fact)},
+                     {"remark", fact.remark},
+                     {"attempts", std::move(attempts)}});
+  }
+  return facts;
+}
+
 std::size_t count_of(const Checkup& checkup, std::string_view quality) {
   auto matches = [&](const FactCoverage& fact) { return quality_of(fact) == quality; };
   return static_cast<std::size_t>(std::ranges::count_if(checkup.facts, matches));
@@ -110,6 +130,10 @@ std::string doctor_text(const Checkup& checkup, std::size_t width) {
   return text.take();
 }
 
+std::string coverage_json(const std::vector<FactCoverage>& facts) {
+  return one_line(facts_json(facts));
+}
+
 std::string doctor_json(const Checkup& checkup) {
   nlohmann::json threads = nlohmann::json::array();
   for (const os::ThreadPrivileges& thread : checkup.threads) {
@@ -119,28 +143,12 @@ std::string doctor_json(const Checkup& checkup) {
                        {"bounding_set_empty", thread.bounding_set_empty},
                        {"calls_filtered", thread.filtered}});
   }
-  nlohmann::json facts = nlohmann::json::array();
-  for (const FactCoverage& fact : checkup.facts) {
-    nlohmann::json attempts = nlohmann::json::array();
-    for (const Attempt& attempt : fact.attempts) {
-      attempts.push_back({{"source", attempt.source},
-                          {"works", attempt.works()},
-                          {"why_not", attempt.why_not},
-                          {"cure", attempt.cure},
-                          {"errno", attempt.sys_errno}});
-    }
-    facts.push_back({{"fact", name_of(fact.fact)},
-                     {"in_use", fact.in_use.empty() ? nlohmann::json() : nlohmann::json(fact.in_use)},
-                     {"quality", quality_of(fact)},
-                     {"remark", fact.remark},
-                     {"attempts", std::move(attempts)}});
-  }
   return one_line({{"host", {{"name", checkup.host}, {"kernel", checkup.kernel}}},
                    {"privileges", checkup.privileges},
                    {"privileges_kept", checkup.kept.empty() ? nlohmann::json() : nlohmann::json(checkup.kept)},
                    {"threads", std::move(threads)},
                    {"writes", checkup.writes.empty() ? nlohmann::json() : nlohmann::json(checkup.writes)},
-                   {"facts", std::move(facts)}});
+                   {"facts", facts_json(checkup.facts)}});
 }
 
 }  // namespace tcpadvisor::exported

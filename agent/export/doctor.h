@@ -21,6 +21,8 @@ struct Checkup {
 
 /// Lines of at most `width` columns.
 std::string doctor_text(const Checkup& checkup, std::size_t width);
+/// The facts alone, as doctor_json() has them; one line, without its end.
+std::string coverage_json(const std::vector<FactCoverage>& facts);
 /// One line, without its end.
 std::string doctor_json(const Checkup& checkup);
 

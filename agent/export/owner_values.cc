@@ -3,8 +3,11 @@
 
 #include "advisor/evidence/names.h"
 #include "advisor/evidence/sample_fields.h"
+#include "agent/export/metric_labels.h"
+#include "agent/export/metrics.h"
 #include "agent/export/parts.h"
 #include "agent/export/value_json.h"
+#include "agent/export/value_metrics.h"
 #include "agent/observe/build_up.h"
 #include "agent/observe/groups.h"
 
@@ -80,18 +83,24 @@ constexpr Value<Process> kProcess[] = {
 constexpr Value<GroupTotals> kGroup[] = {
     {"group", list, "", kGroupHelp, [](const GroupTotals& one) { return group_or_null(one.group); }},
     {"processes", gauge, "", "of it that hold TCP sockets",
-     [](const GroupTotals& one) { return json(one.processes.size()); }},
+     [](const GroupTotals& one) { return json(one.processes.size()); }, metric("group_processes")},
     {"states", list, "", "their TCP sockets by state, those they have",
      [](const GroupTotals& one) { return by_state(one.sockets); }},
     {"old_close_wait", gauge, "", "CLOSE_WAIT sockets older than the policy's age",
-     [](const GroupTotals& one) { return json(one.old_close_wait); }},
+     [](const GroupTotals& one) { return json(one.old_close_wait); },
+     metric("group_old_connections", "state", "close_wait", "closing connections older than the policy's age")},
     {"old_fin_wait_2", gauge, "", "FIN_WAIT_2 sockets older than the policy's age",
-     [](const GroupTotals& one) { return json(one.old_fin_wait_2); }},
-    {"recv_q", gauge, "bytes", "received and not read", [](const GroupTotals& one) { return json(one.recv_q); }},
+     [](const GroupTotals& one) { return json(one.old_fin_wait_2); },
+     metric("group_old_connections", "state", "fin_wait_2")},
+    {"recv_q", gauge, "bytes", "received and not read", [](const GroupTotals& one) { return json(one.recv_q); },
+     metric("group_queue_bytes", "direction", "receive",
+            "received and not read; sent and not acknowledged, or not sent")},
     {"send_q", gauge, "bytes", "sent and not acknowledged, or not sent",
-     [](const GroupTotals& one) { return json(one.send_q); }},
-    {"rmem_bytes", gauge, "bytes", "receive memory", [](const GroupTotals& one) { return json(one.rmem); }},
-    {"wmem_bytes", gauge, "bytes", "send memory", [](const GroupTotals& one) { return json(one.wmem); }},
+     [](const GroupTotals& one) { return json(one.send_q); }, metric("group_queue_bytes", "direction", "transmit")},
+    {"rmem_bytes", gauge, "bytes", "receive memory", [](const GroupTotals& one) { return json(one.rmem); },
+     metric("group_buffer_memory_bytes", "direction", "receive", "memory of their receive and send buffers")},
+    {"wmem_bytes", gauge, "bytes", "send memory", [](const GroupTotals& one) { return json(one.wmem); },
+     metric("group_buffer_memory_bytes", "direction", "transmit")},
 };
 
 constexpr Value<BuildUp> kBuildUp[] = {
@@ -189,6 +198,31 @@ void describe_owners(std::vector<Description>& all) {
   const UserQueue any;
   describe(names, any);
   add_descriptions(all, "user_queues[].", kUserQueuePlace);
+}
+
+void group_value_metrics(Families& all, const MetricSource* source) {
+  constexpr std::size_t kMostGroups = 20;
+  constexpr std::array<std::string_view, 3> kLabels{"group_kind", "group"};
+  const FamilyRow of_states{.name = "group_connections",
+                            .type = MetricType::gauge,
+                            .unit = "",
+                            .labels = {"group_kind", "group", "state"},
+                            .help = "TCP sockets of the processes of a unit, container, pod or user, by state"};
+  add_value_points<GroupTotals>(all, kGroup, kLabels, nullptr);
+  Family& states = all.family(of_states);
+  if (source == nullptr) return;
+  const std::vector<GroupTotals> groups = observe::group_totals(source->seen);
+  std::vector<Weighed> weighed;
+  for (const GroupTotals& one : groups) weighed.push_back({group_labels(one.group), one.tcp_sockets()});
+  source->groups = largest(std::move(weighed), kMostGroups, source->groups);
+  for (const GroupTotals& one : groups) {
+    Labels name = group_labels(one.group);
+    if (std::ranges::find(source->groups, name) == source->groups.end())
+      name = {std::string(kOther), std::string(kOther)};
+    add_value_points(all, kGroup, kLabels, &one, name);
+    for (std::size_t state = 1; state < kStateCount; ++state)
+      states.add({name[0], name[1], kStateLabels[state]}, static_cast<double>(one.sockets[state]));
+  }
 }
 
 }  // namespace tcpadvisor::exported

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include "advisor/evidence/names.h"
 #include "advisor/evidence/waits_for.h"
+#include "agent/export/metric_labels.h"
+#include "agent/export/metrics.h"
 #include "agent/export/parts.h"
 #include "agent/export/value_json.h"
+#include "agent/export/value_metrics.h"
 #include "agent/observe/groups.h"
 
 namespace tcpadvisor::exported {
@@ -147,10 +152,11 @@ constexpr Value<Connection> kConnection[] = {
 
 constexpr Value<SocketRow> kListener[] = {
     {"accept_queue", gauge, "", "connections that wait for accept()",
-     [](const SocketRow& row) { return or_null(row.accept_queue); }},
-    {"accept_limit", gauge, "", "how many may wait", [](const SocketRow& row) { return or_null(row.accept_limit); }},
+     [](const SocketRow& row) { return or_null(row.accept_queue); }, metric("listener_accept_queue")},
+    {"accept_limit", gauge, "", "how many may wait", [](const SocketRow& row) { return or_null(row.accept_limit); },
+     metric("listener_accept_limit")},
     {"accept_peak", gauge, "", "most that waited at once",
-     [](const SocketRow& row) { return or_null(row.accept_peak); }},
+     [](const SocketRow& row) { return or_null(row.accept_peak); }, metric("listener_accept_peak")},
 };
 
 }  // namespace
@@ -182,6 +188,28 @@ void describe_sockets(std::vector<Description>& all) {
   add_descriptions(all, "connections[].other_end.", kOtherEnd);
   add_descriptions(all, "listeners[].", kSocket);
   add_descriptions(all, "listeners[].", kListener);
+}
+
+void listener_value_metrics(Families& all, const MetricSource* source) {
+  constexpr std::size_t kMostListeners = 50;
+  constexpr std::array<std::string_view, 3> kLabels{"netns", "address", "port"};
+  add_value_points<SocketRow>(all, kListener, kLabels, nullptr);
+  if (source == nullptr) return;
+  std::vector<Weighed> weighed;
+  const Sample& now = source->now();
+  for (const SocketRow& row : now.sockets) {
+    // Who waits, has waited, or lost something comes first.
+    if (row.state == TcpState::listen)
+      weighed.push_back({listener_labels(now, row), std::uint64_t{row.accept_queue.value_or(0)} +
+                                                        row.accept_peak.value_or(0) + row.drops.value_or(0)});
+  }
+  source->listeners = largest(std::move(weighed), kMostListeners, source->listeners);
+  for (const SocketRow& row : now.sockets) {
+    if (row.state != TcpState::listen) continue;
+    Labels name = listener_labels(now, row);
+    if (std::ranges::find(source->listeners, name) == source->listeners.end()) name.assign(3, std::string(kOther));
+    add_value_points(all, kListener, kLabels, &row, name);
+  }
 }
 
 }  // namespace tcpadvisor::exported

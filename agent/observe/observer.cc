@@ -10,7 +10,7 @@
 namespace tcpadvisor::observe {
 
 Observer::Observer(ObserverOptions options, collect::Collector& collector, os::SleepClock& clock)
-    : options_(std::move(options)), collector_(collector), clock_(clock) {}
+    : options_(std::move(options)), policy_(options_.policy), collector_(collector), clock_(clock) {}
 
 Observer::~Observer() {
   stop_ = true;
@@ -35,6 +35,11 @@ void Observer::start() {
       end(os::caught_error());
     }
   });
+}
+
+void Observer::judge_by(Policy policy) {
+  std::lock_guard lock(mutex_);
+  next_policy_ = std::move(policy);
 }
 
 ObservationPtr Observer::latest() const {
@@ -63,10 +68,14 @@ Result<ObservationPtr> Observer::observe() {
   try {
     Result<SamplePtr> sample = collector_.tick();
     if (!sample) return std::unexpected(sample.error());
-    window_.push(std::move(*sample), keep_for(options_.policy, options_.older_ticks));
-    Verdict verdict = judge(window_, options_.policy, standing_);
+    {
+      std::lock_guard lock(mutex_);
+      if (next_policy_) policy_ = *std::exchange(next_policy_, std::nullopt);
+    }
+    window_.push(std::move(*sample), keep_for(policy_, options_.older_ticks));
+    Verdict verdict = judge(window_, policy_, standing_);
     if (options_.findings_stand) standing_ = verdict.standing;
-    return std::make_shared<const Observation>(window_, std::move(verdict), options_.policy);
+    return std::make_shared<const Observation>(window_, std::move(verdict), policy_);
   } catch (...) {
     return std::unexpected(os::caught_error());
   }

@@ -42,6 +42,8 @@ class Observer {
   Result<std::shared_ptr<Subscription>> subscribe(std::size_t backlog = 1);
   /// Once. The thread has the privileges of the caller.
   void start();
+  /// Of the ticks from now on. From any thread.
+  void judge_by(Policy policy);
   /// Null before the first tick. From any thread.
   ObservationPtr latest() const;
 
@@ -52,6 +54,7 @@ class Observer {
   void end(std::optional<Error> why);
 
   const ObserverOptions options_;
+  Policy policy_;  // the thread's
   collect::Collector& collector_;
   os::SleepClock& clock_;
   Window window_;      // the thread's
@@ -60,6 +63,7 @@ class Observer {
   mutable std::mutex mutex_;
   std::vector<std::weak_ptr<Subscription>> subscriptions_;
   ObservationPtr latest_;
+  std::optional<Policy> next_policy_;
   bool over_ = false;
   std::optional<Error> failure_;
 

@@ -40,6 +40,10 @@ int StopSignals::wait(std::chrono::milliseconds timeout) {
   }
   signalfd_siginfo info{};
   while (read(fd_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+    if (hangup_reloads_ && info.ssi_signo == SIGHUP) {
+      reload_ = true;
+      continue;
+    }
     if (first_ == 0) first_ = static_cast<int>(info.ssi_signo);
   }
   return first_;

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <csignal>
 #include <memory>
+#include <utility>
 
 #include "advisor/base/result.h"
 #include "agent/os/unique_fd.h"
@@ -25,12 +26,18 @@ class StopSignals {
   int wait(std::chrono::milliseconds timeout);
   int received() { return wait(std::chrono::milliseconds(0)); }
 
+  /// From now on SIGHUP is a wish to read the files again, and no reason to end.
+  void let_hangup_reload() { hangup_reloads_ = true; }
+  /// Whether one came since the last call, as far as wait() or received() have seen it.
+  bool take_reload() { return std::exchange(reload_, false); }
+
  private:
   StopSignals(UniqueFd fd, const sigset_t& old_mask) : fd_(std::move(fd)), old_mask_(old_mask) {}
 
   UniqueFd fd_;
   sigset_t old_mask_;
   int first_ = 0;
+  bool hangup_reloads_ = false, reload_ = false;
 };
 
 }  // namespace tcpadvisor::os

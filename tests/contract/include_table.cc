@@ -41,13 +41,14 @@ const std::map<std::string, Rooms, std::less<>>& table() {
         {"agent/observe", observe},
         {"agent/store", show},
         {"agent/export", show},
+        {"agent/serve", with(show, {"agent/export"})},
         {"agent/watch", with(show, {"agent/export"})},
         {"agent/port", {"advisor/base", "advisor/evidence", "agent/os"}},
         {"agent/port/script", {"advisor/base", "agent/os", "agent/port"}},
         {"agent/port/load", {"advisor/base", "agent/os", "agent/port"}},
         {"agent/port/scenario", with(ask, {"agent/port", "agent/sources"})},
-        {"agent/cli", with(show, {"agent/store", "agent/export", "agent/watch", "agent/port", "agent/port/scenario",
-                                  "agent/port/script", "agent/port/load"})},
+        {"agent/cli", with(show, {"agent/store", "agent/export", "agent/watch", "agent/serve", "agent/port",
+                                  "agent/port/scenario", "agent/port/script", "agent/port/load"})},
         {"bpf", {}},
     };
   }();
@@ -73,6 +74,7 @@ const std::vector<Library>& libraries() {
       {"SQLiteCpp/", {"agent/store"}},
       {"sqlite3.h", {"agent/store"}},
       {"zlib.h", {"agent/store"}},
+      {"event2/http", {"agent/serve"}},
   };
   return all;
 }

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// The agent itself: its loop and its server.
+#include <string>
+
+#include "agent/export/metrics.h"
+
+namespace tcpadvisor::exported {
+namespace {
+
+using enum MetricType;
+
+double to_double(std::uint64_t value) {
+  return static_cast<double>(value);
+}
+
+template <std::uint64_t AgentNumbers::* Member>
+void read_number(const MetricSource& source, Family& family) {
+  family.add({}, to_double(source.agent.*Member));
+}
+
+using Http = decltype(AgentNumbers::http);
+template <std::uint64_t Http::* Member>
+void read_http(const MetricSource& source, Family& family) {
+  family.add({}, to_double(source.agent.http.*Member));
+}
+
+void read_unanswered(const MetricSource& source, Family& family) {
+  family.add({"timed_out"}, to_double(source.agent.http.timed_out));
+  family.add({"displaced"}, to_double(source.agent.http.displaced));
+  family.add({"without_request"}, to_double(source.agent.http.without_request));
+}
+
+void read_answers(const MetricSource& source, Family& family) {
+  for (const auto& [key, count] : source.agent.http.answers)
+    family.add({key.first, std::to_string(key.second)}, to_double(count));
+}
+
+void read_reloads(const MetricSource& source, Family& family) {
+  family.add({"done"}, to_double(source.agent.reloads));
+  family.add({"refused"}, to_double(source.agent.failed_reloads));
+}
+
+constexpr Metric kAgent[] = {
+    {{.name = "build_info",
+      .type = gauge,
+      .unit = "",
+      .labels = {"version", "kernel"},
+      .help = "1: the version of the agent, and the kernel that it looks at"},
+     [](const MetricSource& source, Family& family) {
+       family.add({source.agent.version, source.now().host.kernel}, 1);
+     }},
+    {{.name = "agent_cpu_seconds_total",
+      .type = counter,
+      .unit = "seconds",
+      .help = "processor time of the agent, without its hooks"},
+     [](const MetricSource& source, Family& family) { family.add({}, source.agent.cpu_seconds); }},
+    {{.name = "snapshot_age_seconds",
+      .type = gauge,
+      .unit = "seconds",
+      .help = "age of the last walk over all sockets; a scrape starts none"},
+     [](const MetricSource& source, Family& family) { family.add({}, source.agent.snapshot_age_seconds); }},
+    {{.name = "ticks_total", .type = counter, .unit = "", .help = "times that the host was looked at"},
+     read_number<&AgentNumbers::ticks>},
+    {{.name = "failed_ticks_total", .type = counter, .unit = "", .help = "of those, that gave nothing"},
+     read_number<&AgentNumbers::failed_ticks>},
+    {{.name = "missed_ticks_total", .type = counter, .unit = "", .help = "that the server was too slow to take"},
+     read_number<&AgentNumbers::missed_ticks>},
+    {{.name = "reloads_total",
+      .type = counter,
+      .unit = "",
+      .labels = {"outcome"},
+      .help = "of configuration and policy, by SIGHUP; refused: the old ones stay"},
+     read_reloads},
+    {{.name = "http_requests_total",
+      .type = counter,
+      .unit = "",
+      .labels = {"endpoint", "code"},
+      .help = "requests answered, by endpoint and HTTP status"},
+     read_answers},
+    {{.name = "http_answers_bytes_total",
+      .type = counter,
+      .unit = "bytes",
+      .help = "of answers and events, without headers"},
+     read_http<&Http::bytes>},
+    {{.name = "http_connections", .type = gauge, .unit = "", .help = "open now"}, read_http<&Http::open>},
+    {{.name = "http_connections_limit", .type = gauge, .unit = "", .help = "how many may be open"},
+     read_http<&Http::limit>},
+    {{.name = "http_connections_accepted_total", .type = counter, .unit = "", .help = "connections to the server"},
+     read_http<&Http::accepted>},
+    {{.name = "http_connections_unanswered_total",
+      .type = counter,
+      .unit = "",
+      .labels = {"reason"},
+      .help = "ended without an answer of ours: too slow, to make room, or without a whole request"},
+     read_unanswered},
+    {{.name = "http_accept_errors_total", .type = counter, .unit = "", .help = "mostly: no descriptor was left"},
+     read_http<&Http::accept_errors>},
+    {{.name = "http_event_streams", .type = gauge, .unit = "", .help = "readers of /api/v1/events"},
+     read_http<&Http::streams>},
+    {{.name = "http_event_streams_limit", .type = gauge, .unit = "", .help = "how many there may be"},
+     read_http<&Http::streams_limit>},
+    {{.name = "http_slow_event_streams_dropped_total",
+      .type = counter,
+      .unit = "",
+      .help = "readers of events that did not keep up"},
+     read_http<&Http::slow_streams_dropped>},
+};
+
+/// After all others: it counts them.
+constexpr FamilyRow kSeries{.name = "series", .type = gauge, .unit = "", .help = "time series of this scrape"};
+constexpr FamilyRow kSeriesLimit{.name = "series_limit", .type = gauge, .unit = "", .help = "how many there may be"};
+constexpr FamilyRow kSeriesDropped{.name = "series_dropped_total",
+                                   .type = counter,
+                                   .unit = "",
+                                   .help = "sets of labels that found no room in a family, added up over the ticks"};
+
+}  // namespace
+
+void agent_metrics(Families& all, const MetricSource* source) {
+  add_metrics(all, source, kAgent);
+  constexpr std::size_t kTheseThree = 3;
+  all.limit(kMostSeriesInAll - kTheseThree);
+  const std::size_t series = all.series();
+  Family& count = all.family(kSeries);
+  Family& limit = all.family(kSeriesLimit);
+  Family& lost = all.family(kSeriesDropped);
+  if (source == nullptr) return;
+  count.add({}, static_cast<double>(series + kTheseThree));
+  limit.add({}, static_cast<double>(kMostSeriesInAll));
+  lost.add({}, to_double(source->agent.series_dropped + all.dropped()));
+}
+
+}  // namespace tcpadvisor::exported
