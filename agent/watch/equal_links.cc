@@ -12,13 +12,6 @@
 namespace tcpadvisor::watch {
 namespace {
 
-Endpoint network_of(Endpoint end) {
-  constexpr std::size_t kBytes4 = 3, kBytes6 = 8;
-  std::fill(end.ip.begin() + (end.v6 ? kBytes6 : kBytes4), end.ip.end(), std::uint8_t{0});
-  end.port = 0;
-  return end;
-}
-
 std::string form_of_driver(const UserQueue* driver) {
   if (driver == nullptr) return "";
   auto some = [](const auto& value) { return static_cast<std::uint64_t>(value.value_or(0)) > 0; };

@@ -319,6 +319,21 @@ TEST(Collector, so_is_the_hook_on_what_is_dropped_in_a_flood) {
   EXPECT_EQ(sample->drops[0].segments, 9u);
 }
 
+TEST(Collector, what_another_namespace_drops_is_known_also_if_one_is_chosen) {
+  Bench bench(fixture::root("proc-6.18"));
+  bench.parts.options.netns = NetnsChoice::parse("host").value();
+  Drops elsewhere;
+  elsewhere.netns = 1;
+  elsewhere.segments = 9;
+  bench.tracer->dropped = {elsewhere};
+  Retransmits again;
+  again.netns = 1;
+  bench.tracer->sent_again = {again};
+  SamplePtr sample = bench.open()->tick().value();
+  EXPECT_EQ(sample->drops.size(), 1u) << "it may be what the chosen one sent";
+  EXPECT_TRUE(sample->retransmits.empty()) << "of connections there, which nobody asked for";
+}
+
 TEST(Collector, hooks_that_cannot_be_measured_are_told_and_measured_as_soon_as_they_can_be) {
   Bench bench(fixture::root("proc-6.18"));
   bench.tracer->facts.push_back(coverage_by(FactId::calls, SourceKind::hook));
