@@ -39,14 +39,17 @@ constexpr Value<Use> kPortUse[] = {
      "address and port on the other side; \"* (bind)\": all, ports that bind() chose before connect()",
      [](const Use& one) { return json(destination_text(one.ports)); }},
     {"used", gauge, "", "local ports in use towards it, those in TIME_WAIT included",
-     [](const Use& one) { return json(one.ports.used); }, metric("destination_ports_used")},
+     [](const Use& one) { return json(one.ports.used); },
+     metric("destination_ports_used", {}, {}, "local ports in use towards a destination, those in TIME_WAIT included")},
     {"time_wait", gauge, "", "of those, in TIME_WAIT", [](const Use& one) { return json(one.ports.timewait); },
-     metric("destination_ports_time_wait")},
+     metric("destination_ports_time_wait", {}, {},
+            "of the local ports in use towards a destination, those in TIME_WAIT")},
     {"available", gauge, "", "ports of ip_local_port_range that are neither reserved nor listening", available_for,
      metric("destination_ports_available")},
     {"share", gauge, "ratio",
      "of those available that connect() cannot choose; TIME_WAIT counts unless it is taken again", share_for,
-     metric("destination_ports_used_ratio")},
+     metric("destination_ports_used_ratio", {}, {},
+            "of the ports available towards a destination, those that connect() cannot choose")},
 };
 
 struct Failed {

@@ -83,7 +83,8 @@ constexpr Value<Process> kProcess[] = {
 constexpr Value<GroupTotals> kGroup[] = {
     {"group", list, "", kGroupHelp, [](const GroupTotals& one) { return group_or_null(one.group); }},
     {"processes", gauge, "", "of it that hold TCP sockets",
-     [](const GroupTotals& one) { return json(one.processes.size()); }, metric("group_processes")},
+     [](const GroupTotals& one) { return json(one.processes.size()); },
+     metric("group_processes", {}, {}, "processes that hold TCP sockets, of a unit, container, pod or user")},
     {"states", list, "", "their TCP sockets by state, those they have",
      [](const GroupTotals& one) { return by_state(one.sockets); }},
     {"old_close_wait", gauge, "", "CLOSE_WAIT sockets older than the policy's age",
@@ -94,11 +95,11 @@ constexpr Value<GroupTotals> kGroup[] = {
      metric("group_old_connections", "state", "fin_wait_2")},
     {"recv_q", gauge, "bytes", "received and not read", [](const GroupTotals& one) { return json(one.recv_q); },
      metric("group_queue_bytes", "direction", "receive",
-            "received and not read; sent and not acknowledged, or not sent")},
+            "of a group: received and not read; sent and not acknowledged, or not sent")},
     {"send_q", gauge, "bytes", "sent and not acknowledged, or not sent",
      [](const GroupTotals& one) { return json(one.send_q); }, metric("group_queue_bytes", "direction", "transmit")},
     {"rmem_bytes", gauge, "bytes", "receive memory", [](const GroupTotals& one) { return json(one.rmem); },
-     metric("group_buffer_memory_bytes", "direction", "receive", "memory of their receive and send buffers")},
+     metric("group_buffer_memory_bytes", "direction", "receive", "memory of a group's receive and send buffers")},
     {"wmem_bytes", gauge, "bytes", "send memory", [](const GroupTotals& one) { return json(one.wmem); },
      metric("group_buffer_memory_bytes", "direction", "transmit")},
 };

@@ -154,9 +154,10 @@ constexpr Value<SocketRow> kListener[] = {
     {"accept_queue", gauge, "", "connections that wait for accept()",
      [](const SocketRow& row) { return or_null(row.accept_queue); }, metric("listener_accept_queue")},
     {"accept_limit", gauge, "", "how many may wait", [](const SocketRow& row) { return or_null(row.accept_limit); },
-     metric("listener_accept_limit")},
+     metric("listener_accept_limit", {}, {}, "how many connections may wait for accept()")},
     {"accept_peak", gauge, "", "most that waited at once",
-     [](const SocketRow& row) { return or_null(row.accept_peak); }, metric("listener_accept_peak")},
+     [](const SocketRow& row) { return or_null(row.accept_peak); },
+     metric("listener_accept_peak", {}, {}, "most connections that waited for accept() at once")},
 };
 
 }  // namespace

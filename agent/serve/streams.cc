@@ -18,10 +18,6 @@ namespace {
 constexpr std::size_t kMostUnread = 1 << 20;  // and never less than a few events
 constexpr std::size_t kMostEvents = 4;
 
-bufferevent* pipe_of(evhttp_request* request) {
-  return evhttp_connection_get_bufferevent(evhttp_request_get_connection(request));
-}
-
 }  // namespace
 
 Streams::Streams(std::size_t most, exported::AgentNumbers& numbers) : most_(most), numbers_(numbers) {
@@ -29,39 +25,42 @@ Streams::Streams(std::size_t most, exported::AgentNumbers& numbers) : most_(most
 }
 
 void Streams::add(evhttp_request* request, const Body& first) {
-  all_.push_back(request);
+  const Stream stream{request, evhttp_request_get_connection(request)};
+  all_.push_back(stream);
   numbers_.http.streams = all_.size();
-  evhttp_connection_set_closecb(evhttp_request_get_connection(request), closed, this);
+  evhttp_connection_set_closecb(stream.connection, closed, this);
   evhttp_send_reply_start(request, HTTP_OK, "OK");
-  bufferevent_set_timeouts(pipe_of(request), nullptr, nullptr);  // the reader has nothing more to say
-  send(request, first);
+  // The reader has nothing more to say.
+  bufferevent_set_timeouts(evhttp_connection_get_bufferevent(stream.connection), nullptr, nullptr);
+  send(stream, first);
 }
 
 void Streams::send(const Body& event) {
   const std::size_t most = std::max(kMostUnread, kMostEvents * event->size());
-  for (evhttp_request* request : std::vector(all_)) {
-    if (evbuffer_get_length(bufferevent_get_output(pipe_of(request))) <= most) {
-      send(request, event);
+  for (Stream& stream : all_) {
+    if (stream.cut) continue;
+    bufferevent* pipe = evhttp_connection_get_bufferevent(stream.connection);
+    if (evbuffer_get_length(bufferevent_get_output(pipe)) <= most) {
+      send(stream, event);
       continue;
     }
     ++numbers_.http.slow_streams_dropped;
-    shutdown(bufferevent_getfd(pipe_of(request)), SHUT_RDWR);  // closed() follows
-    std::erase(all_, request);
+    stream.cut = true;
+    shutdown(bufferevent_getfd(pipe), SHUT_RDWR);  // closed() follows
   }
-  numbers_.http.streams = all_.size();
 }
 
-void Streams::send(evhttp_request* request, const Body& event) {
+void Streams::send(const Stream& stream, const Body& event) {
   BufferPtr buffer = buffer_of(event);
   if (!buffer) return;
   numbers_.http.bytes += event->size();
-  evhttp_send_reply_chunk(request, buffer.get());
+  evhttp_send_reply_chunk(stream.request, buffer.get());
 }
 
 void Streams::end() {
-  for (evhttp_request* request : std::exchange(all_, {})) {
-    evhttp_connection_set_closecb(evhttp_request_get_connection(request), nullptr, nullptr);
-    evhttp_send_reply_end(request);
+  for (const Stream& stream : std::exchange(all_, {})) {
+    evhttp_connection_set_closecb(stream.connection, nullptr, nullptr);
+    evhttp_send_reply_end(stream.request);
   }
   numbers_.http.streams = 0;
 }
@@ -71,8 +70,13 @@ void Streams::closed(evhttp_connection* connection, void* self) {
 }
 
 void Streams::remove(const evhttp_connection* connection) {
-  std::erase_if(all_, [&](evhttp_request* request) { return evhttp_request_get_connection(request) == connection; });
+  const auto found = std::ranges::find(all_, connection, &Stream::connection);
+  if (found == all_.end()) return;
+  evhttp_request* request = found->request;
+  all_.erase(found);
   numbers_.http.streams = all_.size();
+  // A request that evhttp has taken from its connection is ours, and this frees it.
+  if (evhttp_request_get_connection(request) == nullptr) evhttp_send_reply_end(request);
 }
 
 }  // namespace tcpadvisor::serve

@@ -19,6 +19,8 @@ class Streams {
   Streams(const Streams&) = delete;
   Streams& operator=(const Streams&) = delete;
 
+  ~Streams() { end(); }
+
   bool has_room() const { return all_.size() < most_; }
   bool empty() const { return all_.empty(); }
   /// Its headers are set. The reader gets `first` at once.
@@ -28,13 +30,18 @@ class Streams {
   void end();
 
  private:
+  struct Stream {
+    evhttp_request* request;
+    evhttp_connection* connection;  ///< evhttp takes it from the request before it tells that it is closed
+    bool cut = false;
+  };
   void remove(const evhttp_connection* connection);
   static void closed(evhttp_connection* connection, void* self);
-  void send(evhttp_request* request, const Body& event);
+  void send(const Stream& stream, const Body& event);
 
   const std::size_t most_;
   exported::AgentNumbers& numbers_;
-  std::vector<evhttp_request*> all_;
+  std::vector<Stream> all_;
 };
 
 }  // namespace tcpadvisor::serve

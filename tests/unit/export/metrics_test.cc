@@ -56,7 +56,8 @@ TEST(Metrics, names_follow_the_conventions) {
     std::string base = family.name;
     if (family.type == MetricType::counter) base.resize(base.size() - 6);
     for (const std::string& unit : kUnits) {
-      if (!unit.empty()) EXPECT_EQ(base.ends_with("_" + unit), unit == family.unit) << family.name << " " << unit;
+      if (unit.empty()) continue;
+      EXPECT_EQ(base.ends_with("_" + unit), unit == family.unit) << family.name << " " << unit;
     }
     for (const char* ending : {"_count", "_sum", "_bucket", "_ms", "_percent", "_pages"})
       EXPECT_FALSE(base.ends_with(ending)) << family.name;
@@ -90,10 +91,26 @@ TEST(Metrics, every_family_has_points_on_some_host) {
   std::set<std::string> empty;
   const Families families = metric_families(nullptr);
   for (const Family& family : families.all()) empty.insert(family.name);
-  observe::Observation full;
+  observe::Observation full, more;
   full.window = Window({std::make_shared<const Sample>(build::full_sample())});
+  more.window = build::a_window(1, [](build::SampleBuilder& sample, std::size_t) {
+    const std::string unit = "/system.slice/api.service";
+    sample.add(build::a_process(7, "api").sockets(TcpState::established, 1).cgroup(unit));
+    sample.add(build::a_socket().set([](SocketRow& r) { r.srtt_us = r.min_rtt_us = 100; }));
+    for (const char* name : {"Tcp.ActiveOpens", "Tcp.InSegs"}) sample.counter(name, 3);
+    sample.set([&](Sample& s) {
+      s.cgroups.push_back({.id = 1,
+                           .path = unit,
+                           .sock_bytes = 1,
+                           .memory_current = 2,
+                           .memory_max = 3,
+                           .memory_high = {},
+                           .events_max = 4,
+                           .events_high = {}});
+    });
+  });
   for (const observe::Observation& seen :
-       {observe::Observation(test::busy_host()), observe::Observation(test::host_with_user_queues()), full}) {
+       {observe::Observation(test::busy_host()), observe::Observation(test::host_with_user_queues()), full, more}) {
     const Scrape scrape(seen);
     for (const Family& family : scrape.families().all()) {
       if (family.series() > 0) empty.erase(family.name);
