@@ -27,11 +27,7 @@ wrong() {
 }
 
 wrong "unknown option '--nope'; tcpadvisor watch --help lists what there is" watch --nope
-<<<<<<< HEAD
 wrong "unknown command 'wach': write watch, report, record, snapshot, doctor, explain, whatif, knobs, serve, metrics or port" wach
-=======
-wrong "unknown command 'wach': write watch, report, record, snapshot, explain, doctor, serve, metrics or port" wach
->>>>>>> b1fbd46 (serve: events survive readers that go; documents, tests, fuzz target)
 wrong "--for: '2' is not a duration: write a number and ms, s, m or h, for example 500ms or 8s" report --for 2
 wrong "--interval: '0s' is out of range: more than 0, at most 365 days" watch --interval 0s
 wrong "--hooks: 'perf' is not known: write one of auto, fentry, kprobe, tp_btf, none" doctor --hooks perf

@@ -62,6 +62,28 @@ TEST(Observer, GivesEachSubscriberTheTicksInOrderWithTheirVerdict) {
   EXPECT_EQ(clock.mono_ns(), 2'000'000'000u) << "it went on to its end";
 }
 
+TEST(Observer, JudgesByAnotherPolicyFromTheNextTickOn) {
+  os::FakeSleepClock clock;
+  Observer* self = nullptr;
+  collect::FakeCollector collector([&](int n) {
+    Policy second;
+    second.name = "second";
+    if (n == 2) self->judge_by(second);
+    return a_tick(n);
+  });
+  Policy first;
+  first.name = "first";
+  Observer observer({.schedule = {.interval = 1s, .length = 2s}, .policy = first}, collector, clock);
+  self = &observer;
+  auto one = observer.subscribe(8).value();
+  observer.start();
+  for (const char* name : {"first", "second", "second"}) {
+    auto seen = next(*one);
+    ASSERT_TRUE(seen && *seen);
+    EXPECT_EQ((**seen)->policy.name, name);
+  }
+}
+
 TEST(Observer, NeverWaitsForASlowSubscriberAndCountsWhatItMissed) {
   collect::FakeCollector collector(a_tick);
   os::FakeSleepClock clock;
