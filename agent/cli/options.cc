@@ -71,6 +71,7 @@ class Definition {
     add_record();
     add_doctor();
     add_explain();
+    add_change_commands(app_, options_.change, [this] { options_.command = Command::change; });
     add_port_commands(app_, options_.port)->callback([this] { options_.command = Command::port; });
     app_.footer("Exit codes: 0 it ran, 1 it failed, 2 wrong usage, 4 the host does not allow it, 130/143 interrupted.");
   }
@@ -292,7 +293,10 @@ std::string usage_text(CLI::App& app, const CLI::ParseError& error) {
     std::string first = printable(extras.front());
     bool wants_command = app.get_subcommands().empty() && !first.starts_with("-");
     if (wants_command)
-      return fmt::format("unknown command '{}': write watch, report, record, snapshot, explain, doctor or port", first);
+      return fmt::format(
+          "unknown command '{}': write watch, report, record, snapshot, explain, apply, verify, rollback, doctor or "
+          "port",
+          first);
     return fmt::format("{} '{}'; {} lists what there is",
                        first.starts_with("-") ? "unknown option" : "unexpected argument", first, help_hint(app));
   }

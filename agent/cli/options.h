@@ -11,6 +11,7 @@
 #include "advisor/base/result.h"
 #include "advisor/report/formats.h"
 #include "advisor/rules/policy.h"
+#include "agent/cli/change_options.h"
 #include "agent/cli/log.h"
 #include "agent/cli/moment.h"
 #include "agent/cli/port_options.h"
@@ -20,7 +21,7 @@ namespace tcpadvisor::cli {
 
 inline constexpr std::string_view kVersion = TCPADVISOR_VERSION;
 
-enum class Command { watch, report, record, doctor, explain, port };
+enum class Command { watch, report, record, doctor, explain, change, port };
 enum class ExplainForm { text, markdown, json };
 enum class Color { automatic, always, never };
 
@@ -67,6 +68,7 @@ struct Options {
     bool all = false;
     ExplainForm form = ExplainForm::text;
   } explain;
+  ChangeOptions change;
   PortOptions port;
 };
 

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
-#include <poll.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <chrono>
 #include <optional>
 #include <utility>
@@ -15,66 +12,17 @@
 #include "advisor/verdict/verdict.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/input_file.h"
-#include "agent/cli/log.h"
+#include "agent/cli/observe_for.h"
 #include "agent/cli/output.h"
 #include "agent/cli/past.h"
-#include "agent/observe/observer.h"
 #include "agent/observe/travel.h"
 
 namespace tcpadvisor::cli {
 namespace {
 
 using std::chrono::milliseconds;
-using Clock = std::chrono::steady_clock;
 
 constexpr milliseconds kBeforeMoment{30'000};  // what --at judges
-constexpr std::size_t kOlderTicks = 64;        // of a report that is longer than the policy's windows
-
-/// "observing: 3 s of 10 s" on stderr while it is a terminal, and nothing left of it afterwards.
-class Progress {
- public:
-  explicit Progress(milliseconds length) : shown_(is_terminal(STDERR_FILENO)), length_(length) {}
-  ~Progress() {
-    if (shown_) fmt::print(stderr, "\r\033[K");
-  }
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
-
-  void show(milliseconds elapsed) const {
-    auto whole_seconds = std::chrono::floor<std::chrono::seconds>(std::min(elapsed, length_));
-    if (shown_)
-      fmt::print(stderr, "\r\033[Kobserving: {} of {}", human_duration(whole_seconds), human_duration(length_));
-  }
-
- private:
-  bool shown_;
-  milliseconds length_;
-};
-
-/// The last observation of as many ticks as the report wants. Null if a signal came before the first.
-Result<observe::ObservationPtr> observe_for(collect::Collector& collector, const Options& options,
-                                            os::StopSignals& signals) {
-  observe::ObserverOptions wanted;
-  wanted.schedule = {.interval = interval_for(options), .length = options.report.length, .ends_with_tick = true};
-  wanted.policy = options.policy;
-  wanted.older_ticks = kOlderTicks;
-  os::RealSleepClock clock;
-  observe::Observer observer(std::move(wanted), collector, clock);
-  auto subscription = observer.subscribe();
-  if (!subscription) return std::unexpected(subscription.error());
-  Progress progress(options.report.length);
-  auto start = Clock::now();
-  observer.start();
-  while (signals.received() == 0 && !(*subscription)->ended()) {
-    progress.show(std::chrono::duration_cast<milliseconds>(Clock::now() - start));
-    std::array<pollfd, 2> waiting = {{{signals.fd(), POLLIN, 0}, {(*subscription)->fd(), POLLIN, 0}}};
-    poll(waiting.data(), waiting.size(), -1);
-    auto observation = (*subscription)->take();
-    if (observation && !*observation) log(LogLevel::warning, "a tick failed: " + observation->error().message);
-  }
-  if (auto failure = (*subscription)->failure()) return std::unexpected(*failure);
-  return observer.latest();
-}
 
 /// All of a recording, or the part of it that was asked for.
 Result<Report> past_report(const Options& options) {
@@ -150,7 +98,7 @@ int run_report(const Options& options, os::StopSignals& signals) {
   bool write_as_looker = !path.empty() && needs_privileges_to_write(path);
   auto collector = open_collector(options, {.show_all = true, .output = path});
   if (!collector) return failed(collector.error());
-  auto seen = observe_for(**collector, options, signals);
+  auto seen = observe_for(**collector, options, options.report.length, signals);
   if (int code = exit_code_after(signals); code != 0) return code;
   if (!seen) return failed(seen.error());
 
