@@ -146,6 +146,9 @@ json recommendation_json(const Recommendation& cure) {
     out["takes_effect"] = name_of(knob->takes_effect);
   }
   out["applicability"] = name_of(cure.applicability);
+  put(out, "applicability_why", cure.applicability_why);
+  if (change.netns != 0) out["netns_id"] = change.netns;
+  if (change.host_netns && change.keeping.where == Keeping::Where::file) put(out, "persist_file", change.keeping.file);
   put(out, "apply", text.apply);
   put(out, "persist", text.persist);
   put(out, "rollback", text.rollback);

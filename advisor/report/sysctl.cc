@@ -47,7 +47,10 @@ std::string why_comment(const Finding& finding, const std::set<std::string_view>
   if (!is_for_these_files(change)) {
     return fmt::format("it is for {}, and this file is not applied there", text_of(change).scope);
   }
-  if (cure.applicability == Applicability::needs_review) return "somebody has to decide: read what it says above";
+  if (cure.applicability == Applicability::needs_review) {
+    return "somebody has to decide: " +
+           (cure.applicability_why.empty() ? "read what it says above" : cure.applicability_why);
+  }
   if (cure.applicability == Applicability::manual) return "it cannot be done by a line alone";
   if (!is_in_bounds(change)) return "the value is outside what the kernel is known to take";
   return written.contains(change.knob) ? "another line of this file sets it already" : "";

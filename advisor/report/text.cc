@@ -129,12 +129,19 @@ std::string report_as_text(const Report& report, const ReportStyle& style) {
     out.push_back("");
     std::ranges::copy(finding_lines(finding, style), std::back_inserter(out));
   }
-  std::vector<std::pair<std::string, std::string>> more, fine, advice;
+  std::vector<std::pair<std::string, std::string>> safe, more, fine, advice;
+  for (const Finding& finding : verdict.findings) {
+    const Recommendation& cure = finding.recommendation;
+    if (cure.change && cure.applicability == Applicability::automatic)
+      safe.emplace_back(finding.id, fmt::format("{} = {}, {}", cure.change->knob, values_text(cure.change->target),
+                                                text_of(*cure.change).scope));
+  }
   for (const NotListed& part : verdict.not_listed) more.emplace_back(part.id, not_listed_text(part));
   for (const CheckedAndFine& part : verdict.checked_and_fine)
     fine.emplace_back(part.id, part.metric + ": " + part.value);
   for (const NotRecommended& part : verdict.not_recommended) advice.emplace_back(part.advice, part.why);
   if (report.comparison) add_list(out, "CHANGED SINCE THAT REPORT", changes_in(*report.comparison));
+  add_list(out, "SAFE BY ITSELF: report -o r.json, then apply r.json", safe);
   add_list(out, "NOT LISTED", more);
   add_list(out, "CHECKED AND FINE", fine);
   add_list(out, "NOT ASSESSED", by_reason(verdict.not_assessed));

@@ -60,6 +60,7 @@ struct Recommendation {
   std::vector<std::string> steps;
   Boxed<Change> change;
   Applicability applicability = Applicability::manual;  ///< of `change`
+  std::string applicability_why;                        ///< why it is not automatic; set by the verdict
   Boxed<SetBy> set_by;                                  ///< of the setting that it is about; set by the verdict
   std::vector<SetBy> set_by_also;  ///< of others that the finding measures, if it is about settings
   std::string formula;             ///< how the numbers of the advice come about

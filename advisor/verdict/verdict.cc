@@ -17,6 +17,7 @@
 #include "advisor/rules/holder.h"
 #include "advisor/rules/registry.h"
 #include "advisor/rules/words.h"
+#include "advisor/verdict/automatic.h"
 #include "advisor/verdict/folk_advice.h"
 #include "advisor/verdict/identity.h"
 #include "advisor/verdict/one_per_knob.h"
@@ -218,6 +219,7 @@ Verdict judge(const Window& window, const Policy& policy, const Standing& before
   one_per_knob(whole, verdict.findings);
   verdict.not_listed = take_out_brief(verdict.findings);
   say_who_set_it(window, verdict.findings);
+  mark_automatic(window, verdict.findings);
   sort_findings(verdict.findings);
   verdict.not_recommended = folk_advice(window.latest());
   return verdict;

@@ -13,6 +13,9 @@ namespace tcpadvisor::cli {
 int run_watch(const Options& options, os::StopSignals& signals);
 int run_report(const Options& options, os::StopSignals& signals);
 int run_record(const Options& options, os::StopSignals& signals);
+int run_apply(const Options& options, os::StopSignals& signals);
+int run_rollback(const Options& options, os::StopSignals& signals);
+int run_verify(const Options& options, os::StopSignals& signals);
 int run_doctor(const Options& options);
 int run_explain(const Options& options);
 int run_whatif(const Options& options, os::StopSignals& signals);

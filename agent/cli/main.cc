@@ -29,6 +29,18 @@ int run_port(const cli::Options& options, os::StopSignals& signals) {
   return cli::run_port_list(options);
 }
 
+int run_change(const cli::Options& options, os::StopSignals& signals) {
+  switch (options.change.command) {
+    case cli::ChangeCommand::apply:
+      return cli::run_apply(options, signals);
+    case cli::ChangeCommand::rollback:
+      return cli::run_rollback(options, signals);
+    case cli::ChangeCommand::verify:
+      break;
+  }
+  return cli::run_verify(options, signals);
+}
+
 int run(const cli::Options& options) {
   // Before any thread, so that all of them leave the signals to this one.
   auto signals = os::StopSignals::open();
@@ -55,6 +67,8 @@ int run(const cli::Options& options) {
       return cli::run_metrics(options);
     case cli::Command::explain:
       return cli::run_explain(options);
+    case cli::Command::change:
+      return run_change(options, **signals);
     case cli::Command::doctor:
       break;
   }

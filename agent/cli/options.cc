@@ -77,6 +77,7 @@ class Definition {
     add_knobs();
     add_serve();
     add_metrics();
+    add_change_commands(app_, options_.change, [this] { options_.command = Command::change; });
     add_port_commands(app_, options_.port)->callback([this] { options_.command = Command::port; });
     app_.footer("Exit codes: 0 it ran, 1 it failed, 2 wrong usage, 4 the host does not allow it, 130/143 interrupted.");
   }

@@ -14,6 +14,7 @@
 #include "advisor/report/formats.h"
 #include "advisor/rules/policy.h"
 #include "advisor/whatif/question.h"
+#include "agent/cli/change_options.h"
 #include "agent/cli/log.h"
 #include "agent/cli/moment.h"
 #include "agent/cli/port_options.h"
@@ -23,7 +24,7 @@ namespace tcpadvisor::cli {
 
 inline constexpr std::string_view kVersion = TCPADVISOR_VERSION;
 
-enum class Command { watch, report, record, doctor, explain, whatif, knobs, serve, metrics, port };
+enum class Command { watch, report, record, doctor, explain, whatif, knobs, serve, metrics, change, port };
 enum class ExplainForm { text, markdown, json };
 enum class Color { automatic, always, never };
 
@@ -93,6 +94,7 @@ struct Options {
     bool describe = false;
     ExplainForm form = ExplainForm::text;
   } metrics;
+  ChangeOptions change;
   PortOptions port;
 
   std::vector<std::string> arguments;         ///< as given, the program's name first: to be read again

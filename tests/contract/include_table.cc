@@ -40,6 +40,7 @@ const std::map<std::string, Rooms, std::less<>>& table() {
         {"agent/collect", with(ask, {"agent/sources", "agent/kernel"})},
         {"agent/observe", observe},
         {"agent/store", show},
+        {"agent/apply", with(ask, {"agent/sources"})},
         {"agent/export", show},
         {"agent/serve", with(show, {"agent/export"})},
         {"agent/watch", with(show, {"agent/export"})},
@@ -47,8 +48,8 @@ const std::map<std::string, Rooms, std::less<>>& table() {
         {"agent/port/script", {"advisor/base", "agent/os", "agent/port"}},
         {"agent/port/load", {"advisor/base", "agent/os", "agent/port"}},
         {"agent/port/scenario", with(ask, {"agent/port", "agent/sources"})},
-        {"agent/cli", with(show, {"agent/store", "agent/export", "agent/watch", "agent/serve", "agent/port",
-                                  "agent/port/scenario", "agent/port/script", "agent/port/load"})},
+        {"agent/cli", with(show, {"agent/store", "agent/apply", "agent/export", "agent/watch", "agent/serve",
+                                  "agent/port", "agent/port/scenario", "agent/port/script", "agent/port/load"})},
         {"bpf", {}},
     };
   }();

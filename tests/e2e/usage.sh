@@ -27,7 +27,7 @@ wrong() {
 }
 
 wrong "unknown option '--nope'; tcpadvisor watch --help lists what there is" watch --nope
-wrong "unknown command 'wach': write watch, report, record, snapshot, doctor, explain, whatif, knobs, serve, metrics or port" wach
+wrong "unknown command 'wach': write watch, report, record, snapshot, doctor, explain, whatif, knobs, serve, metrics, apply, verify, rollback or port" wach
 wrong "--for: '2' is not a duration: write a number and ms, s, m or h, for example 500ms or 8s" report --for 2
 wrong "--interval: '0s' is out of range: more than 0, at most 365 days" watch --interval 0s
 wrong "--hooks: 'perf' is not known: write one of auto, fentry, kprobe, tp_btf, none" doctor --hooks perf

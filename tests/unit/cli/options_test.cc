@@ -114,7 +114,7 @@ TEST(Usage, OneLineThatSaysWhatWouldBeRight) {
   EXPECT_EQ(error_of({"--nope"}), "unknown option '--nope'; tcpadvisor --help lists what there is");
   EXPECT_EQ(error_of({"wacth"}),
             "unknown command 'wacth': write watch, report, record, snapshot, doctor, explain, whatif, knobs, serve, "
-            "metrics or port");
+            "metrics, apply, verify, rollback or port");
   EXPECT_EQ(error_of({"watch", "now"}), "unexpected argument 'now'; tcpadvisor watch --help lists what there is");
   EXPECT_EQ(error_of({"watch", "--for", "5"}),
             "--for: '5' is not a duration: write a number and ms, s, m or h, for example 500ms or 8s");
