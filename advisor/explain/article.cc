@@ -19,10 +19,6 @@ namespace {
 constexpr std::array<std::string_view, 7> kKindNames = {"rule", "setting", "state", "option",
                                                         "call", "metric",  "value"};
 
-std::string_view last_part(std::string_view path) {
-  return path.substr(path.rfind('.') + 1);
-}
-
 std::string_view area_of(std::string_view knob) {
   return knob.substr(0, knob.rfind('.'));
 }
@@ -137,6 +133,10 @@ Article about(const TopicWords& topic) {
 }
 
 }  // namespace
+
+std::string_view last_part(std::string_view path) {
+  return path.substr(path.rfind('.') + 1);
+}
 
 std::string_view name_of(Kind kind) {
   return kKindNames[static_cast<std::size_t>(kind)];

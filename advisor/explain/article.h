@@ -51,4 +51,7 @@ std::vector<Article> articles(const Policy& policy, std::span<const Exported> ex
 /// was meant perhaps.
 Result<std::vector<Article>> articles_named(std::string_view name, const std::vector<Article>& all);
 
+/// "net.ipv4.tcp_rmem" -> "tcp_rmem"
+std::string_view last_part(std::string_view path);
+
 }  // namespace tcpadvisor::explain

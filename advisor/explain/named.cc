@@ -20,10 +20,6 @@ constexpr std::size_t kBeginning = 4;      // letters that tell enough of a name
 constexpr std::size_t kMostLikeIt = 3;     // names that are offered
 constexpr std::size_t kLongestName = 200;  // a longer text is no name
 
-std::string_view last_part(std::string_view path) {
-  return path.substr(path.rfind('.') + 1);
-}
-
 /// "net/ipv4/tcp_rmem[2]" -> "net.ipv4.tcp_rmem"
 std::string plain(std::string_view name) {
   std::string out(name);
