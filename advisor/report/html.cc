@@ -111,12 +111,12 @@ void add_findings(std::string& out, const Report& report) {
 }
 
 void add_list(std::string& out, std::string_view id, std::string_view title, const Row& headings,
-              const std::vector<Row>& rows) {
+              const std::vector<Row>& rows, bool with_number = true) {
   if (rows.empty()) return;
   out += fmt::format(
-      "<section aria-labelledby=\"{}\">\n<h2 id=\"{}\">{} ({})</h2>\n<div class=\"panel\">\n"
+      "<section aria-labelledby=\"{}\">\n<h2 id=\"{}\">{}{}</h2>\n<div class=\"panel\">\n"
       "<table class=\"narrow\"><thead><tr>",
-      id, id, title, rows.size());
+      id, id, title, with_number ? fmt::format(" ({})", rows.size()) : "");
   for (const std::string& heading : headings) out += fmt::format("<th scope=\"col\">{}</th>", heading);
   out += "</tr></thead><tbody>\n";
   for (const Row& row : rows) {
@@ -150,6 +150,9 @@ std::string report_as_html(const Report& report, const ReportStyle&) {
              {"How", "Finding"}, changes);
   }
   add_list(out, "more", "Not listed", {"Rule", "What"}, more);
+  std::vector<Row> endings;
+  for (auto& [what, count] : ending_lines(report.endings)) endings.push_back({what, count});
+  add_list(out, "endings", "How connections ended, since the agent started", {"What", "How many"}, endings, false);
   add_list(out, "fine", "Checked and fine", {"Rule", "Looked at", "Value"}, fine);
   add_list(out, "unknown", "Not assessed", {"What", "Why"}, unknown);
   add_list(out, "advice", "Not recommended", {"Advice", "Why not here"}, advice);

@@ -68,6 +68,31 @@ json resources_json(const Verdict& verdict) {
   return out;
 }
 
+/// Null where no source counts them.
+json endings_json(const Endings& endings) {
+  if (!endings.totals) return nullptr;
+  const LifecycleTotals& all = *endings.totals;
+  json out = {{"opened", all.opened},
+              {"closed", all.closed},
+              {"closed_by_us", all.closed_by_us},
+              {"closed_by_peer", all.closed_by_peer},
+              {"reset", all.reset},
+              {"unread_at_close", all.unread_at_close},
+              {"unread_bytes_at_close", all.unread_bytes_at_close},
+              {"unsent_at_close", all.unsent_at_close},
+              {"unsent_bytes_at_close", all.unsent_bytes_at_close},
+              {"resets_sent", endings.resets_seen ? json(all.resets_sent) : json()},
+              {"closes_by_process", json::array()},
+              {"dwell", json::array()}};
+  for (const Endings::Closer& one : endings.closers)
+    out["closes_by_process"].push_back({{"pid", one.pid}, {"comm", one.comm}, {"closes", one.closes}});
+  for (const Endings::Dwell& one : endings.dwells) {
+    out["dwell"].push_back(
+        {{"state", name_of(one.state)}, {"times", one.times}, {"half_ms", one.half_ms}, {"p99_ms", one.most_ms}});
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string report_as_json(const Report& report, const ReportStyle&) {
@@ -103,6 +128,7 @@ std::string report_as_json(const Report& report, const ReportStyle&) {
   }
   out["networks"] = networks_json(report.networks);
   out["networks_not_shown"] = networks_not_shown_json(report.networks);
+  out["endings"] = endings_json(report.endings);
   out["changed_since"] = report.comparison ? changes_json(*report.comparison) : json();
   return json_for_eyes(out.dump(2, ' ', false, json::error_handler_t::replace)) + "\n";
 }

@@ -191,7 +191,12 @@ std::string report_as_markdown(const Report& report, const ReportStyle&) {
     unknown.push_back({markdown_text(ids), markdown_text(reason)});
   for (const NotRecommended& part : verdict.not_recommended)
     advice.push_back({markdown_text(part.advice), markdown_text(part.why)});
+  std::vector<Row> endings;
+  for (const auto& [what, count] : ending_lines(report.endings))
+    endings.push_back({markdown_text(what), markdown_text(count)});
   section("Not listed", {"Rule", "What"}, more);
+  out += "## How connections ended, since the agent started\n\n";
+  add_table(out, {"What", "How many"}, endings);
   section("Checked and fine", {"Rule", "Looked at", "Value"}, fine);
   section("Not assessed", {"What", "Why"}, unknown);
   section("Not recommended", {"Advice", "Why not here"}, advice);

@@ -27,6 +27,7 @@ Report make_report(const Window& window, const Policy& policy, Verdict verdict, 
           .partial_why = now.self.partial_why,
           .partial = now.self.partial,
           .verdict = std::move(verdict),
+          .endings = endings_of(now),
           .comparison = std::nullopt,
           .pictures = std::move(pictures)};
 }

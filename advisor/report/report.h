@@ -10,6 +10,7 @@
 
 #include "advisor/evidence/window.h"
 #include "advisor/report/compare.h"
+#include "advisor/report/endings.h"
 #include "advisor/report/network_json.h"
 #include "advisor/report/pictures.h"
 #include "advisor/rules/policy.h"
@@ -33,6 +34,7 @@ struct Report {
   std::string partial_why;                    ///< not empty: the last snapshot is not complete
   bool partial = false;
   Verdict verdict;
+  Endings endings;
   std::optional<Comparison> comparison;      ///< with an earlier report, if one was given
   std::map<std::string, Pictures> pictures;  ///< by instance, of the first kMostPictured findings
 };

@@ -109,10 +109,10 @@ void add_header(std::vector<std::string>& out, const Report& report) {
 }
 
 void add_list(std::vector<std::string>& out, const std::string& heading,
-              const std::vector<std::pair<std::string, std::string>>& lines) {
+              const std::vector<std::pair<std::string, std::string>>& lines, bool with_number = true) {
   if (lines.empty()) return;
   out.push_back("");
-  out.push_back(fmt::format("{} ({})", heading, lines.size()));
+  out.push_back(with_number ? fmt::format("{} ({})", heading, lines.size()) : heading);
   for (const auto& [name, text] : lines) {
     std::vector<std::string> parts = wrapped(printable(fmt::format("{}: {}", name, text)), kWidth - 4);
     for (std::size_t i = 0; i < parts.size(); ++i) out.push_back(fmt::format("  {}{}", i == 0 ? "" : "  ", parts[i]));
@@ -143,6 +143,7 @@ std::string report_as_text(const Report& report, const ReportStyle& style) {
   if (report.comparison) add_list(out, "CHANGED SINCE THAT REPORT", changes_in(*report.comparison));
   add_list(out, "SAFE BY ITSELF: report -o r.json, then apply r.json", safe);
   add_list(out, "NOT LISTED", more);
+  add_list(out, "HOW CONNECTIONS ENDED, since the agent started", ending_lines(report.endings), false);
   add_list(out, "CHECKED AND FINE", fine);
   add_list(out, "NOT ASSESSED", by_reason(verdict.not_assessed));
   add_list(out, "NOT RECOMMENDED", advice);

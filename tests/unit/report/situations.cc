@@ -133,6 +133,21 @@ Window hostile_window() {
       blue.name = "[blue](http://evil.example) | <b>\x1b[2J";
       blue.error = "cannot enter: <!-- $(halt) --> \u2028done\r\nnet.ipv4.ip_forward = 1";
       s.netns.push_back(blue);
+      LifecycleTotals totals;
+      totals.opened = 900;
+      totals.closed = 800;
+      totals.closed_by_us = 500;
+      totals.closed_by_peer = 280;
+      totals.reset = 20;
+      totals.unread_at_close = 18;
+      totals.unread_bytes_at_close = 4'096;
+      totals.unsent_at_close = 2;
+      totals.unsent_bytes_at_close = 131'072;
+      totals.resets_sent["TCP_ABORT_ON_CLOSE"] = 18;
+      totals.dwell_log2_ms[index_of(TcpState::close_wait)][3] = 280;
+      s.lifecycle = totals;
+      s.closes.push_back({.pid = 4242, .comm = "<script>alert(1)", .count = 400});
+      s.closes.push_back({.pid = 4343, .comm = "`id`|$(reboot)", .count = 100});
     });
   });
 }
