@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "advisor/base/columns.h"
 #include "advisor/base/saturate.h"
@@ -52,7 +53,12 @@ std::string name_of(const std::string& metric) {
   return out;
 }
 
-void add_answer(std::string& out, const Answer& answer, std::size_t width) {
+bool same(const std::vector<Check>& one, const std::vector<Check>& other) {
+  return std::ranges::equal(one, other, {}, &Check::text, &Check::text);
+}
+
+/// `earlier`: the answers before it, whose memory is not told again.
+void add_answer(std::string& out, const Answer& answer, std::span<const Answer> earlier, std::size_t width) {
   add(out, answer.asked + (answer.now.empty() ? "" : fmt::format("   (now {})", answer.now)), width, 0);
   add(out, answer.summary, width, 2);
   for (std::size_t i = 0; i < std::min(answer.effects.size(), kMostShown); ++i) {
@@ -68,8 +74,9 @@ void add_answer(std::string& out, const Answer& answer, std::size_t width) {
   if (!answer.limits.empty()) add(out, "limits:", width, 2);
   for (const Check& one : answer.limits)
     add(out, fmt::format("{:<2} {}: {}", word_of(one.holds), one.name, one.text), width, 4, 3);
-  if (!answer.memory.empty()) add(out, "memory, at the worst:", width, 2);
-  for (const Check& one : answer.memory)
+  const bool told = std::ranges::any_of(earlier, [&](const Answer& one) { return same(one.memory, answer.memory); });
+  if (!answer.memory.empty()) add(out, told ? "memory, at the worst: as above" : "memory, at the worst:", width, 2);
+  for (const Check& one : told ? std::vector<Check>() : answer.memory)
     add(out, fmt::format("{:<2} {} {}", word_of(one.holds), one.name, one.text), width, 4, 6);
   for (const std::string& note : answer.notes) add(out, "note: " + note, width, 2);
 }
@@ -123,9 +130,9 @@ std::string as_text(const Seen& seen, const std::vector<Answer>& answers, std::s
       fmt::format("What would be otherwise on {}, Linux {}, by {:.0f} s of observation{}", seen.host, seen.kernel,
                   seen.seconds, seen.recorded.empty() ? "" : "; " + seen.recorded),
       width, 0);
-  for (const Answer& one : answers) {
+  for (std::size_t i = 0; i < answers.size(); ++i) {
     out += "\n";
-    add_answer(out, one, width);
+    add_answer(out, answers[i], std::span(answers).first(i), width);
   }
   return out;
 }
