@@ -3,12 +3,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/explain/here_parts.h"
 #include "advisor/explain/setting_list.h"

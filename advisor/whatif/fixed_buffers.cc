@@ -2,8 +2,6 @@
 // rmem_max and wmem_max: what programs may ask for with SO_RCVBUF and SO_SNDBUF, and nothing else of TCP.
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/words.h"

@@ -9,7 +9,6 @@
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/memory_gate.h"
-#include "advisor/rules/words.h"
 
 namespace tcpadvisor::whatif {
 namespace {

@@ -7,7 +7,6 @@
 
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
-#include "advisor/rules/words.h"
 #include "advisor/whatif/gate.h"
 #include "advisor/whatif/kinds.h"
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/words.h"
 #include "advisor/whatif/kinds.h"

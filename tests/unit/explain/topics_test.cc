@@ -27,7 +27,6 @@ using build::SampleBuilder;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::Not;
 
 const std::vector<Article>& all() {
   static const std::vector<Article> articles = explain::articles(Policy{}, {});
