@@ -38,7 +38,7 @@ Baseline::Item item_of(const json& finding) {
 }  // namespace
 
 Result<Baseline> baseline_from_json(std::string_view text) {
-  const json document = json::parse(text, nullptr, false);
+  const json document = read::parsed(text);
   if (!document.is_object()) return fail(ErrorCode::bad_input, "it is no JSON object");
   if (!document.contains("findings") || read::text(read::object(document, "tool"), "name") != "tcpadvisor")
     return fail(ErrorCode::bad_input, "it is no report of tcpadvisor");

@@ -6,12 +6,18 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "advisor/base/text.h"
 
 namespace tcpadvisor::json_read {
 
 using nlohmann::json;
+
+/// Discarded (is_discarded()) if it is no JSON.
+inline json parsed(std::string_view document) {
+  return json::parse(document, nullptr, false);
+}
 
 /// Empty if it is not there, or no text.
 inline std::string text(const json& object, const char* key) {

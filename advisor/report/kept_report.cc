@@ -79,7 +79,7 @@ KeptFinding finding_of(const json& one) {
 }  // namespace
 
 Result<KeptReport> kept_report(std::string_view text) {
-  const json document = json::parse(text, nullptr, false);
+  const json document = read::parsed(text);
   if (!document.is_object()) return fail(ErrorCode::bad_input, "it is no JSON object, or not all of one");
   if (!document.contains("findings") || read::text(read::object(document, "tool"), "name") != "tcpadvisor")
     return fail(ErrorCode::bad_input, "it is no report of tcpadvisor");

@@ -152,7 +152,7 @@ Result<Journal> read_journal(std::string_view text) {
   Journal journal;
   for (std::size_t number = 1; !text.empty(); ++number) {
     const std::size_t end = text.find('\n');
-    const json line = json::parse(text.substr(0, end), nullptr, false);
+    const json line = read::parsed(text.substr(0, end));
     const bool whole = end != text.npos;
     if (!whole) {
       journal.cut_off = true;

@@ -164,9 +164,9 @@ TEST(Config, ErrorsNameFileLineAndKey) {
   EXPECT_EQ(error_with("[watch]\nfor = \"x\"\n[report]\nfor = \"8s\"\n"),
             "line 2, column 7: for: 'x' is not a duration: write a number and ms, s, m or h, for example 500ms or 8s");
   EXPECT_EQ(error_with("[watch]\nonce = 3\n"), "line 2, column 8: once: write true or false");
-  EXPECT_EQ(error_with("[serve]\nlisten = \"x\"\n"),
-            "line 1, column 2: unknown section [serve]; there are [watch], [report], [record], [snapshot], [doctor], "
-            "[explain], [whatif], [knobs], [port.list], "
+  EXPECT_EQ(error_with("[fleet]\nlisten = \"x\"\n"),
+            "line 1, column 2: unknown section [fleet]; there are [watch], [report], [record], [snapshot], [doctor], "
+            "[explain], [whatif], [knobs], [serve], [metrics], [apply], [verify], [rollback], [port.list], "
             "[port.scenario], [port.run], [port.serve], [port.drive]");
   EXPECT_EQ(error_with("[reports]\n"), "line 1, column 2: unknown section [reports]; did you mean 'report'?");
   EXPECT_EQ(error_with("[report]\nformat = [\"text\"]\n"), "line 2, column 10: format: write one value, not a list");
