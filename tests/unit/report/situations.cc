@@ -114,7 +114,7 @@ Window hostile_window() {
       ++pid;
     }
     sample.count(TcpState::time_wait, 12'000).count(TcpState::close_wait, 100).count(TcpState::established, 3);
-    sample.count(TcpState::listen, 1).sysctl("net.core.somaxconn", {16}).set([](Sample& s) {
+    sample.count(TcpState::listen, 1).sysctl("net.core.somaxconn", {16}).set([&](Sample& s) {
       NetworkTotals clients;
       clients.netns = s.netns.front().id;
       clients.pid = 4242, clients.comm = script;
