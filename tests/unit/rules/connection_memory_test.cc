@@ -82,7 +82,8 @@ TEST(ConnectionMemory, connections_at_rest_without_a_row_are_known_by_the_totals
   EXPECT_EQ(finding->scope.count, 96'000u);
   EXPECT_EQ(finding->scope.remote, "10.0.5.0/24");
   EXPECT_EQ(value_of(*finding, "kept_by_idle_connections"), 96'000.0 * 32'768);
-  EXPECT_THAT(finding->title, HasSubstr("About 96,000 idle connections of api[12] keep 2.9 GiB of buffers, 32.0 KiB"));
+  EXPECT_THAT(finding->title,
+              HasSubstr("About 96,000 idle connections of api[12] keep 2.9 GiB of buffers, 32 KiB each"));
   EXPECT_THAT(finding->confidence_why, HasSubstr("3,200 connections that were looked at, about one in 32"));
   EXPECT_THAT(finding->recommendation.steps.front(), HasSubstr("most of it: 2.9 GiB on port 443 from 10.0.5.0/24"));
 }
