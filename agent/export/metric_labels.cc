@@ -12,7 +12,7 @@ constexpr std::size_t kMostNamespaces = 16;
 
 }  // namespace
 
-std::string network_of(const Endpoint& peer) {
+std::string network_label(const Endpoint& peer) {
   if (peer.is_loopback()) return "loopback";
   Endpoint network = peer;
   const std::size_t kept = peer.v6 ? 6 : 3;

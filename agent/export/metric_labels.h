@@ -30,7 +30,7 @@ inline constexpr std::array<std::string_view, 6> kConnectErrorLabels = {"refused
                                                                         "given_up", "no_port",   "_OTHER"};
 
 /// "loopback", "10.0.0.0/24", "2001:db8:1::/48": whoever has thousands of peers has few networks.
-std::string network_of(const Endpoint& peer);
+std::string network_label(const Endpoint& peer);
 /// "host", its name, or "unnamed": a pid is no name that lasts.
 std::string netns_label(const Sample& sample, NetnsId netns);
 /// The port of a listener; "ephemeral" of one that connect() could have been given, which is another one each time.

@@ -33,7 +33,7 @@ void count_seconds(Histogram& histogram, double seconds) {
 void see_retransmits(Counts& counts, const Sample& now) {
   counts.begin(now.mono_ms);
   for (const Retransmits& one : now.retransmits) {
-    const Labels name{netns_label(now, one.netns), network_of(one.destination)};
+    const Labels name{netns_label(now, one.netns), network_label(one.destination)};
     for (std::size_t kind = 0; kind < kRetransmitKinds.size(); ++kind)
       counts.see(past_key(one), name, kind, one.segments.*kRetransmitKinds[kind]);
   }
@@ -158,7 +158,7 @@ void Tally::see_round_trips(const observe::Observation& seen) {
   };
   for (const SocketRow& row : now.sockets) {
     if (row.state != TcpState::established || !row.srtt_us || *row.srtt_us == 0) continue;
-    const Labels name{netns_label(now, row.netns), network_of(row.remote)};
+    const Labels name{netns_label(now, row.netns), network_label(row.remote)};
     count_seconds(place(srtt, name), static_cast<double>(*row.srtt_us) / 1e6);
     if (row.min_rtt_us) count_seconds(place(min_rtt, name), static_cast<double>(*row.min_rtt_us) / 1e6);
   }

@@ -121,7 +121,7 @@ TEST(Names, of_labels_hold_no_pid_and_no_port_that_changes) {
   EXPECT_EQ(netns_label(seen.now(), build::kHostNetns), "host");
   EXPECT_EQ(port_label(seen.now(), build::kHostNetns, 443), "443");
   EXPECT_EQ(port_label(seen.now(), build::kHostNetns, 40'000), "ephemeral");
-  EXPECT_EQ(network_of(Endpoint::v4(127, 3, 0, 1, 80)), "loopback");
+  EXPECT_EQ(network_label(Endpoint::v4(127, 3, 0, 1, 80)), "loopback");
 }
 
 TEST(Largest, keeps_those_that_were_there) {
