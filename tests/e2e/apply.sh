@@ -145,7 +145,9 @@ expect_match "there is nothing more" 'nothing to take back' "$out"
 traced() { # CALLS WHEN ARGS...
   local calls=$1 when=$2
   shift 2
-  strace -qq -o /dev/null -e trace="$calls" -e inject="$calls":signal=KILL:when="$when" "$bin" "$@" </dev/null >/dev/null 2>&1
+  {
+    strace -qq -o /dev/null -e trace="$calls" -e inject="$calls":signal=KILL:when="$when" "$bin" "$@" </dev/null
+  } >/dev/null 2>&1  # with what the shell says of the killed
 }
 kills=0
 for calls in write fsync rename fchmod; do
