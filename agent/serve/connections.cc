@@ -5,7 +5,7 @@
 #include <event2/bufferevent.h>
 #include <sys/socket.h>
 
-#include <algorithm>
+#include <utility>
 
 #include "advisor/base/saturate.h"
 
@@ -45,7 +45,7 @@ bufferevent* Connections::admit(event_base* base, std::uint64_t now_ms) {
   bufferevent* connection = bufferevent_socket_new(base, -1, 0);
   if (connection == nullptr) return nullptr;
   bufferevent_incref(connection);
-  all_[connection] = {.since_ms = now_ms};
+  all_[connection] = {.since_ms = now_ms, .number = numbers_.http.accepted};
   ++numbers_.http.accepted;
   ++numbers_.http.open;
   return connection;
@@ -55,7 +55,8 @@ void Connections::make_room() {
   auto oldest = all_.end();
   for (auto at = all_.begin(); at != all_.end(); ++at) {
     if (at->second.cut || is_answered_now(at->first, at->second)) continue;
-    if (oldest == all_.end() || at->second.since_ms < oldest->second.since_ms) oldest = at;
+    const auto age = [](const State& state) { return std::pair(state.since_ms, state.number); };
+    if (oldest == all_.end() || age(at->second) < age(oldest->second)) oldest = at;
   }
   if (oldest == all_.end()) return;  // all are being answered: one more is no harm
   ++numbers_.http.displaced;
@@ -101,6 +102,7 @@ void Connections::sweep(std::uint64_t now_ms) {
 bool Connections::drain(std::uint64_t now_ms) {
   sweep(now_ms);
   for (auto& [connection, state] : all_) {
+    state.streams = false;
     if (!state.cut && !is_answered_now(connection, state)) cut_off(connection, state);
   }
   return all_.empty();

@@ -31,12 +31,13 @@ class Connections {
   void stays(bufferevent* connection);
   /// Forgets those that are gone, cuts off those that are too slow.
   void sweep(std::uint64_t now_ms);
-  /// Cuts off all that wait for nothing of ours; true if nobody is left.
+  /// Streams have ended. Cuts off all that wait for nothing of ours; true if nobody is left.
   bool drain(std::uint64_t now_ms);
 
  private:
   struct State {
     std::uint64_t since_ms = 0;  ///< when we began to wait for a request
+    std::uint64_t number = 0;    ///< many come within a millisecond
     std::uint64_t requests = 0;
     bool streams = false, cut = false;
   };
