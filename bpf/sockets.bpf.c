@@ -74,9 +74,9 @@ static __always_inline bool matters(struct sock *sk, struct tcp_sock *tp, u8 sta
   return ta_matters(&ask);
 }
 
-/* Every bit of the hash counts: the lower ones say where in its table a socket is, so in what order the walk comes to it; the
- * upper ones are the same for all that go from here to one service since the local port is merely added (inet_ehashfn in
- * net/ipv4/inet_hashtables.c, 6.15). 2^32 divided by the golden ratio takes neighbours far apart. */
+/* Every bit of the hash counts: the lower ones say where in its table a socket is, so in what order the walk comes to
+ * it; the upper ones are the same for all that go from here to one service since the local port is merely added
+ * (inet_ehashfn in net/ipv4/inet_hashtables.c, 6.15). 2^32 divided by the golden ratio takes neighbours far apart. */
 static __always_inline u16 spot_of(struct sock *sk) {
   return sk->__sk_common.skc_hash * 0x9e3779b1u >> 16;
 }

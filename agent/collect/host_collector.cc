@@ -140,8 +140,8 @@ Result<SamplePtr> HostCollector::tick_here() {
   sample->closes = by_our_pids(parts_.tracer->closes().value_or(std::vector<Closes>{}));
   sample->retransmits = parts_.tracer->retransmits().value_or(std::vector<Retransmits>{});
   keep_chosen(sample->retransmits);
-  // Of all namespaces, also of those that were not chosen: what one sends may be dropped in another, and "not dropped on
-  // this host" has to mean all of it.
+  // Of all namespaces, also of those that were not chosen: what one sends may be dropped in another, and "not dropped
+  // on this host" has to mean all of it.
   sample->drops = parts_.tracer->drops().value_or(std::vector<Drops>{});
   sample->cgroups = picture.cgroups;
   sample->group_names = picture.group_names;
