@@ -82,6 +82,7 @@ Lines of_queue(const Sample& now, bool sending) {
       fmt::format("{} in {} of {}", human_bytes(bytes), sending ? "Send-Q" : "Recv-Q", counted(sockets, "connection"))};
   if (sending) out.push_back(fmt::format("of it not sent yet: {}", human_bytes(not_sent)));
   std::vector<std::pair<std::uint64_t, const OwnerTotals*>> holders;
+  holders.reserve(now.owners.size());
   for (const OwnerTotals& owner : now.owners) holders.emplace_back(sending ? owner.send_q : owner.recv_q, &owner);
   if (std::string text = holders_text(std::move(holders)); !text.empty()) out.push_back("bytes by process: " + text);
   return out;

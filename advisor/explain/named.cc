@@ -65,6 +65,7 @@ std::string guess(std::string_view wanted, const std::vector<Article>& all) {
   std::vector<std::string_view> words(names.begin(), names.end());
   if (std::string text = did_you_mean(wanted, words); !text.empty()) return text;
   std::vector<std::string> plain_names;
+  plain_names.reserve(names.size());
   for (const std::string& name : names) plain_names.push_back(folded(name));
   const std::string typed = folded(wanted);
   words.assign(plain_names.begin(), plain_names.end());

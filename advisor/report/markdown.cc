@@ -67,6 +67,7 @@ void add_overview(std::string& out, const Verdict& verdict) {
   if (verdict.findings.empty()) return;
   out += fmt::format("## Findings ({})\n\n", verdict.findings.size());
   std::vector<Row> rows;
+  rows.reserve(verdict.findings.size());
   for (const Finding& finding : verdict.findings) {
     rows.push_back({std::to_string(rows.size() + 1), std::string(name_of(finding.severity)),
                     markdown_text(finding.title), markdown_code_in_table(finding.id)});
@@ -101,6 +102,7 @@ void add_resources(std::string& out, const Verdict& verdict) {
 
 void add_evidence(std::string& out, const Finding& finding) {
   std::vector<Row> rows;
+  rows.reserve(finding.evidence.size());
   for (const Measurement& part : finding.evidence) {
     rows.push_back({markdown_text(metric_text(part.metric)), markdown_text(value_text(part.value, part.unit)),
                     part.threshold ? markdown_text(value_text(*part.threshold, part.unit)) : "",

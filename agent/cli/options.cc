@@ -286,7 +286,6 @@ class Definition {
                    "connections=750000 (at rest), busy=10000 (with full buffers), rate=2Gbit rtt=10ms (one flow), "
                    "backlog=1024 (of listen()), burst=2000 (that come while nothing is accepted)")
         ->type_name("KNOB=VALUE")
-        ->required()
         ->configurable(false);
     add_parsed(
         app, "--for", whatif.length, [](const std::string& text) { return parse_duration(text); },
