@@ -220,8 +220,6 @@ std::size_t places_of(const Knob& knob) {
 Result<Question> parse_question(const std::vector<std::string>& words) {
   Question out;
   std::set<std::string> seen;
-  if (words.empty())
-    return fail(ErrorCode::bad_input, "whatif takes a question: for example tcp_rmem[2]=8M or connections=750000");
   for (const std::string& typed : words) {
     const std::size_t sign = typed.find('=');
     if (sign == 0 || sign == typed.npos) {

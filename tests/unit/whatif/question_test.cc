@@ -25,10 +25,6 @@ Asked asked(const std::string& word) {
 
 using Values = std::vector<std::optional<std::int64_t>>;
 
-TEST(WhatifQuestion, says_what_a_question_is) {
-  EXPECT_EQ(error_of({}), "whatif takes a question: for example tcp_rmem[2]=8M or connections=750000");
-}
-
 TEST(WhatifQuestion, takes_settings_by_whole_and_short_names) {
   for (const char* name : {"net.core.somaxconn=1024", "somaxconn=1024", "net/core/somaxconn=1024"}) {
     const Asked one = asked(name);
