@@ -110,6 +110,7 @@ Answer answer_to(const World& world, const Asked& asked) {
 std::vector<Answer> answers(const Evidence& in, const Question& question) {
   const World world{in, question};
   std::vector<Answer> out;
+  out.reserve(question.knobs.size());
   for (const Asked& asked : question.knobs) out.push_back(answer_to(world, asked));
   for (Answer& one : on_load(world)) out.push_back(std::move(one));
   return out;
