@@ -73,7 +73,6 @@ Answer on_packet_queue(const World& world, const Asked& asked) {
   }
   const bool queue = asked.knob->name.ends_with("max_backlog");
   const std::uint64_t seen = queue ? dropped : squeezed;
-  const std::string what = queue ? "packet was dropped at the queue of a processor" : "round ended with packets left";
   if (sample.softnet.empty()) {
     conclude(out, "/proc/net/softnet_stat could not be read");
   } else if (seen == 0) {

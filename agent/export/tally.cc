@@ -14,8 +14,8 @@
 namespace tcpadvisor::exported {
 namespace {
 
-constexpr std::uint64_t kRest_ms = 600'000;  // after that a name may make room
-constexpr std::size_t kMostNetworks = 6;     // of histograms, whose lines are many
+constexpr std::uint64_t kRestMs = 600'000;  // after that a name may make room
+constexpr std::size_t kMostNetworks = 6;    // of histograms, whose lines are many
 constexpr std::size_t kMostSources = 20'000;
 
 std::uint64_t key_of_text(const std::string& text) {
@@ -24,8 +24,8 @@ std::uint64_t key_of_text(const std::string& text) {
 
 /// Kinds are told apart by the place of their edge; the last one takes what is larger.
 void count_seconds(Histogram& histogram, double seconds) {
-  histogram.counts.resize(kRoundTripEdges_s.size() + 1);
-  const auto slot = std::ranges::lower_bound(kRoundTripEdges_s, seconds) - kRoundTripEdges_s.begin();
+  histogram.counts.resize(kRoundTripEdges.size() + 1);
+  const auto slot = std::ranges::lower_bound(kRoundTripEdges, seconds) - kRoundTripEdges.begin();
   ++histogram.counts[static_cast<std::size_t>(slot)];
   histogram.sum += seconds;
 }
@@ -119,7 +119,7 @@ Counts::Name& Counts::name_for(const Labels& name) {
   if (found != names_.end()) return found->second;
   if (names_.size() >= most_) {
     auto rests = std::ranges::min_element(names_, {}, [](const auto& entry) { return entry.second.grew_ms; });
-    if (rests == names_.end() || sub_sat(now_ms_, rests->second.grew_ms) < kRest_ms) return other_;
+    if (rests == names_.end() || sub_sat(now_ms_, rests->second.grew_ms) < kRestMs) return other_;
     for (std::size_t kind = 0; kind < kMostKinds; ++kind)
       other_.counts[kind] = add_sat(other_.counts[kind], rests->second.counts[kind]);
     names_.erase(rests);

@@ -48,7 +48,7 @@ TEST(Counts, of_what_was_there_before_only_what_is_added) {
 
 TEST(Counts, names_beyond_the_limit_are_other_and_nothing_is_lost) {
   Counts counts{2, First::counts};
-  auto tick = [&](std::uint64_t ms, std::vector<std::pair<std::string, std::uint64_t>> values) {
+  auto tick = [&](std::uint64_t ms, const std::vector<std::pair<std::string, std::uint64_t>>& values) {
     counts.begin(ms);
     for (const auto& [name, value] : values) counts.see(std::hash<std::string>()(name), {name}, 0, value);
     counts.end();

@@ -111,7 +111,7 @@ TEST(ReportMarkdown, any_text_comes_out_as_it_went_in) {
     EXPECT_EQ(cells[5], "y");
     const std::vector<std::string> lines =
         texts_in(parsed("x " + markdown_text(text) + " " + markdown_code(text)), "paragraph");
-    EXPECT_EQ(lines, std::vector<std::string>{"x " + text + " " + text});
+    EXPECT_EQ(lines, std::vector<std::string>{fmt::format("x {} {}", text, text)});
   }
 }
 
