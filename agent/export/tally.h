@@ -58,9 +58,9 @@ class Counts {
   Labels other_name_;  ///< empty: nothing was folded yet
 };
 
-/// Round trips, one observation for each connection with a row at each tick.
+/// Round trips in seconds, one observation for each connection with a row at each tick.
 inline constexpr std::array kRoundTripEdges = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
-                                                 0.025,  0.05,    0.1,    0.25,  0.5,    1.0};
+                                               0.025,  0.05,    0.1,    0.25,  0.5,    1.0};
 
 class Tally {
  public:
