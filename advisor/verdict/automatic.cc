@@ -15,7 +15,6 @@ enum class Step : std::uint8_t {
   more,       ///< the only value grows
   more_last,  ///< of three values the maximum grows, the others stay
   to_value,   ///< it becomes `value`
-  down_to,    ///< it falls, not below `value`
 };
 
 struct SafeStep {
@@ -33,8 +32,6 @@ constexpr auto kSafeSteps = std::to_array<SafeStep>({
     {"net.ipv4.tcp_max_syn_backlog", Step::more},
     {"net.ipv4.tcp_moderate_rcvbuf", Step::to_value, 1},
     {"net.ipv4.tcp_slow_start_after_idle", Step::to_value, 0},
-    {"net.ipv4.tcp_abort_on_overflow", Step::to_value, 0},
-    {"net.ipv4.tcp_notsent_lowat", Step::down_to, 16'384},
 });
 
 struct Reserved {
@@ -50,6 +47,8 @@ constexpr auto kReserved = std::to_array<Reserved>({
     {"net.ipv4.tcp_max_tw_buckets", "each entry takes the kernel's memory"},
     {"net.ipv4.tcp_fin_timeout", "peers that are slow to close would be cut off sooner"},
     {"net.core.netdev_max_backlog", "it is for the whole host, and what waits longer comes later"},
+    {"net.ipv4.tcp_abort_on_overflow", "a load balancer in front may count on the reset"},
+    {"net.ipv4.tcp_notsent_lowat", "it is for all programs there, and each can have its own (TCP_NOTSENT_LOWAT)"},
     {"net.ipv4.tcp_mtu_probing", "the path has the fault, and its other users too"},
 });
 
@@ -76,8 +75,6 @@ bool is_that_step(const SafeStep& safe, std::span<const std::int64_t> current, s
              target[1] == current[1];
     case Step::to_value:
       return target.size() == 1 && target[0] == safe.value;
-    case Step::down_to:
-      return target.size() == 1 && target[0] >= safe.value && target[0] < current[0];
   }
   return false;
 }
@@ -143,11 +140,9 @@ std::string why_not_by_values(std::string_view name, std::span<const std::int64_
     case Step::more_last:
       return "only raising its maximum is safe by itself";
     case Step::to_value:
-      return fmt::format("only {} is safe by itself", safe->value);
-    case Step::down_to:
       break;
   }
-  return fmt::format("only lowering it, not below {}, is safe by itself", safe->value);
+  return fmt::format("only {} is safe by itself", safe->value);
 }
 
 std::string other_writer(const SettingFiles& files, std::string_view knob, bool host_netns) {

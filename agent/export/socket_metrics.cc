@@ -95,19 +95,19 @@ void read_refusals(const MetricSource& source, Family& family) {
 
 /// Every second edge of the kernel's slots: 2^k ms <= t < 2^(k+1) ms, where the first one also takes what is shorter.
 /// A time of exactly an edge is in the slot above it, which `le` would put below: the error is one of equality.
-constexpr std::array kDwellEdges_s = {0.004,  0.016,  0.064,   0.256,    1.024,   4.096,
-                                      16.384, 65.536, 262.144, 1048.576, 4194.304};
+constexpr std::array kDwellEdges = {0.004,  0.016,  0.064,   0.256,    1.024,   4.096,
+                                    16.384, 65.536, 262.144, 1048.576, 4194.304};
 
 void read_dwell(const MetricSource& source, Family& family) {
   const auto& life = source.now().lifecycle;
   if (!life) return;
   for (std::size_t state = 1; state < kStateCount; ++state) {
     if (state == index_of(TcpState::listen)) continue;
-    Histogram histogram{.counts = std::vector<std::uint64_t>(kDwellEdges_s.size() + 1), .sum = 0};
+    Histogram histogram{.counts = std::vector<std::uint64_t>(kDwellEdges.size() + 1), .sum = 0};
     double middle_s = 0.0015;
     for (std::size_t slot = 0; slot < life->dwell_log2_ms[state].size(); ++slot, middle_s *= 2) {
       const std::uint64_t count = life->dwell_log2_ms[state][slot];
-      histogram.counts[std::min(slot / 2, kDwellEdges_s.size())] += count;
+      histogram.counts[std::min(slot / 2, kDwellEdges.size())] += count;
       histogram.sum += static_cast<double>(count) * middle_s;
     }
     family.add(Labels{std::string(kStateLabels[state])}, histogram);
@@ -152,7 +152,7 @@ constexpr Metric kLife[] = {
       .unit = "seconds",
       .labels = {"state"},
       .help = "how long connections stayed in a state that they have left; the sum is of the middles of slots",
-      .edges = kDwellEdges_s},
+      .edges = kDwellEdges},
      read_dwell},
 };
 

@@ -41,7 +41,7 @@ struct FreeEvent {
 using EventPtr = std::unique_ptr<event, FreeEvent>;
 
 constexpr timeval kBeat{0, 250'000};
-constexpr std::uint64_t kDrain_ms = 2'000;
+constexpr std::uint64_t kDrainMs = 2'000;
 constexpr unsigned kAllMethods = 0xffff;  // evhttp would answer 501; we say what is allowed
 
 thread_local std::uint64_t accept_errors = 0;  // of the loop in this thread
@@ -198,7 +198,7 @@ void Server::Loop::begin_to_drain() {
   evhttp_del_accept_socket(http_.get(), bound_);
   bound_ = nullptr;
   streams_.end();
-  drain_until_ms_ = now_ms() + kDrain_ms;
+  drain_until_ms_ = now_ms() + kDrainMs;
   const timeval often{0, 20'000};
   event_add(beat_.get(), &often);
 }

@@ -16,7 +16,7 @@ using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-constexpr std::uint64_t kStale_ms = 10'000;
+constexpr std::uint64_t kStaleMs = 10'000;
 
 class AnswersOf : public testing::Test {
  protected:
@@ -26,7 +26,7 @@ class AnswersOf : public testing::Test {
   Answer get(Page page, std::uint64_t at_ms = 1'000) { return answers_.answer(page, Exposition::prometheus, at_ms); }
 
   exported::AgentNumbers numbers_{.version = "1.2.3"};
-  Answers answers_{numbers_, kStale_ms};
+  Answers answers_{numbers_, kStaleMs};
 };
 
 TEST_F(AnswersOf, nothing_is_ready_before_the_first_tick) {
@@ -58,8 +58,8 @@ TEST_F(AnswersOf, a_page_is_made_once_a_tick) {
 
 TEST_F(AnswersOf, without_ticks_it_is_not_healthy_and_the_age_grows) {
   see(test::quiet_host());
-  EXPECT_EQ(get(Page::health, 1'000 + kStale_ms).status, 200);
-  EXPECT_EQ(get(Page::health, 1'001 + kStale_ms).status, 503);
+  EXPECT_EQ(get(Page::health, 1'000 + kStaleMs).status, 200);
+  EXPECT_EQ(get(Page::health, 1'001 + kStaleMs).status, 503);
   EXPECT_EQ(*get(Page::ready, 21'000).body, "no tick for 20 s\n");
   EXPECT_THAT(*get(Page::metrics).body, HasSubstr("\ntcpadvisor_snapshot_age_seconds 0.012\n"));
   EXPECT_THAT(*get(Page::metrics, 21'000).body, HasSubstr("\ntcpadvisor_snapshot_age_seconds 20.012\n"));
