@@ -22,7 +22,7 @@ inline BufferPtr buffer_of(const Body& body) {
   auto held = std::make_unique<Body>(body);
   const auto let_go = [](const void*, std::size_t, void* held_body) { delete static_cast<Body*>(held_body); };
   if (evbuffer_add_reference(buffer.get(), body->data(), body->size(), let_go, held.get()) != 0) return nullptr;
-  (void)held.release();  // the buffer's now
+  (void)held.release();  // NOLINT(bugprone-unused-return-value): the buffer's now
   return buffer;
 }
 

@@ -110,7 +110,7 @@ class Server::Loop {
   static void on_event(evutil_socket_t, short, void* self) {
     try {
       (static_cast<Loop*>(self)->*Work)();
-    } catch (const std::exception&) {  // no memory: the next turn may have some
+    } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): no memory; the next turn may have some
     }
   }
   static void on_request(evhttp_request* request, void* self);
