@@ -4,6 +4,7 @@
 
 total_passed=0 total_failed=0 total_skipped=0
 reasons=() unsteady=()
+behind=''  # the process that runs the steps beside the levels
 results=$build_dir/results
 
 # tally TITLE LOG SECONDS STATUS [AGAIN…]: counts the log's test cases, prints failures and one line for the whole. With
@@ -56,15 +57,30 @@ tally() {
   total_skipped=$((total_skipped + skipped))
 }
 
-# host_again LEVEL NAMES LOG: these cases of a level (a:b:c) once more, one after the other.
+# signal_tree SIGNAL PID: the process and what it has started.
+signal_tree() {
+  local child
+  kill "-$1" "$2" 2>/dev/null || return 0
+  for child in $(ps -o pid= --ppid "$2"); do signal_tree "$1" "$child"; done
+}
+
+# let_behind SIGNAL: STOP or CONT for all that runs beside the levels, if it still does.
+let_behind() {
+  [[ ! $behind || $(ps -o ppid= -p "$behind") -ne $$ ]] || signal_tree "$1" "$behind"
+}
+
+# host_again LEVEL NAMES LOG: these cases of a level (a:b:c) once more, one after the other, and alone: what is done behind
+# them waits meanwhile. Guests go on, for the sake of their clocks.
 host_again() {
   local program
+  let_behind STOP
   {
     for program in "$build_dir/tests/$1"/*_test; do
       [[ ! -x $program ]] || GTEST_FILTER=$2 timeout 600 "$program" || true
     done
     ctest --test-dir "$build_dir" -L "^$1\$" -R "^(${2//:/|})\$" --timeout 900 -V
   } >"$3" 2>&1 </dev/null
+  let_behind CONT
 }
 
 # guest_again SERIES HOOKS LEVELS NAMES LOG: the same on another kernel.
