@@ -70,7 +70,7 @@ let_behind() {
 }
 
 # host_again LEVEL NAMES LOG: these cases of a level (a:b:c) once more, one after the other, and alone: what is done behind
-# them waits meanwhile. Guests go on, for the sake of their clocks.
+# them waits meanwhile.
 host_again() {
   local program
   let_behind STOP
@@ -148,7 +148,7 @@ guest_level() {
         [[ -x $program ]] && command+="; $program || failed=1"
       done
     done
-    options=(--kernel "$kernel" --timeout 900 --with "$binary" --with "$demo_binary"
+    options=(--kernel "$kernel" --timeout 1500 --with "$binary" --with "$demo_binary"
              --env TCPADVISOR_BIN="$binary" --env TCPFAULT_BIN="$demo_binary")
     [[ $2 == auto ]] || options+=(--env TCPADVISOR_TEST_HOOKS="$2")
     [[ ! ${4-} ]] || options+=(--env GTEST_FILTER="$4")
