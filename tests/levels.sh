@@ -11,7 +11,7 @@ results=$build_dir/results
 # AGAIN, the cases that failed get a second look: the command AGAIN… NAMES LOG runs them alone. Whoever passes then counts as
 # passed, and is named at the end as unsteady: on a shared machine that is no reason to throw a change away, but a defect.
 tally() {
-  local title=$1 log=$2 seconds=$3 status=$4 start=$SECONDS summary passed failed skipped line again=0 names=() first=()
+  local title=$1 log=$2 seconds=$3 status=$4 start=$SECONDS summary passed failed skipped line again=0 skips=0 names=() first=()
   shift 4
   summary=$(awk -f tests/tally.awk "$log")
   read -r _ passed failed skipped <<<"${summary##*$'\n'}"
@@ -37,14 +37,14 @@ tally() {
     "$@" "$(IFS=:; echo "${first[*]}")" "$log.again" || true
     while IFS= read -r line; do
       case $line in
-        'skip: '*) ;;
+        'skip: '*) reasons+=("$title: ${line#skip: }") ;;
         'failed: '*) names+=("${line#failed: }") ;;
-        'count: '*) read -r _ again _ <<<"$line" ;;  # how many passed
+        'count: '*) read -r _ again _ skips <<<"$line" ;;  # how many passed, and were skipped
         *) echo "$line" >&2 ;;
       esac
     done < <(awk -f tests/tally.awk "$log.again")
-    if ((again + ${#names[@]} == failed)); then  # each of them has run again to its end
-      passed=$((passed + again)) failed=${#names[@]}
+    if ((again + skips + ${#names[@]} == failed)); then  # each of them has run again to its end
+      passed=$((passed + again)) skipped=$((skipped + skips)) failed=${#names[@]}
       for line in "${first[@]}"; do
         [[ " ${names[*]} " == *" $line "* ]] || unsteady+=("$title: $line")
       done
