@@ -184,7 +184,7 @@ writers() { # ARGS...
   grep -E '/proc/sys/.*(O_WRONLY|O_RDWR|O_CREAT|O_TRUNC)|creat\("/proc/sys' "$work/trace"
 }
 for ways in "report --for 1s" "watch --once --hooks none" "record -o $work/rec --for 1s --hooks none" "doctor --hooks none" \
-  "apply $work/r.json --dry-run" "explain net.core.somaxconn"; do
+  "apply $work/r.json --dry-run" "explain net.core.somaxconn" "verify --for 1s --hooks none" "whatif somaxconn=1024 --for 1s --hooks none" "knobs"; do
   expect "opens for writing in /proc/sys of: $ways" "" "$(writers $ways)"
 done
 expect_match "apply does" 'somaxconn' "$(writers apply "$work/r.json" --yes)"
