@@ -111,6 +111,9 @@ Result<KeptReport> kept_report(std::string_view text) {
   for (const json& one : read::list(document, "not_assessed")) {
     if (one.is_object()) out.not_assessed[read::shown(one, "id")] = read::shown(one, "reason");
   }
+  for (const json& one : read::list(document, "not_listed")) {  // a finding that is not there may be among these
+    if (one.is_object()) out.not_assessed[read::shown(one, "id")] = "it has more findings than are listed";
+  }
   return out;
 }
 

@@ -45,7 +45,7 @@ struct KeptReport {
   double seconds = 0;
   std::vector<KeptFinding> findings;
   std::map<std::string, std::string, std::less<>> fine;          ///< by rule: "drops of one listener: 0 in 10 s"
-  std::map<std::string, std::string, std::less<>> not_assessed;  ///< by rule: why
+  std::map<std::string, std::string, std::less<>> not_assessed;  ///< by rule: why; also where findings are left out
 };
 
 /// From `report --format json`; anything else is bad_input, in one line.

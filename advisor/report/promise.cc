@@ -11,8 +11,7 @@ namespace tcpadvisor {
 namespace {
 
 bool is_of_queue(std::string_view knob) {
-  return knob == "net.core.somaxconn" || knob == "net.ipv4.tcp_max_syn_backlog" ||
-         knob == "net.ipv4.tcp_abort_on_overflow";
+  return knob == "net.core.somaxconn" || knob == "net.ipv4.tcp_max_syn_backlog";
 }
 
 /// The same finding in the later report: by instance, or, where the process began again, by rule, namespace and name.
@@ -107,13 +106,13 @@ Judgement judge_promise(const Promise& promise, const KeptReport& later, std::op
   const std::string numbers = numbers_text(promise, std::nullopt);
   if (auto unknown = later.not_assessed.find(promise.id); unknown != later.not_assessed.end())
     return say(Kept::not_yet, "it cannot be judged now: " + unknown->second, numbers);
-  if (traffic && *traffic <= 0) {
+  if (!traffic) return say(Kept::not_yet, "no longer found, but whether anything came meanwhile is not known", numbers);
+  if (*traffic <= 0) {
     return say(Kept::not_yet, is_of_queue(promise.knob) ? "no connection came meanwhile" : "nothing was sent meanwhile",
                numbers);
   }
-  std::string seen = traffic ? fmt::format(" ({} {} meanwhile)", value_text(*traffic, ""),
-                                           is_of_queue(promise.knob) ? "connections came" : "segments were sent")
-                             : "";
+  const std::string seen = fmt::format(" ({} {} meanwhile)", value_text(*traffic, ""),
+                                       is_of_queue(promise.knob) ? "connections came" : "segments were sent");
   auto fine = later.fine.find(promise.id);
   if (fine == later.fine.end()) return say(Kept::kept, "no longer found here" + seen, numbers);
   return say(Kept::kept, fmt::format("{}{}", fine->second, seen), numbers);

@@ -15,7 +15,7 @@ namespace tcpadvisor::apply {
 class Files {
  public:
   virtual ~Files() = default;
-  /// Nothing if there is no such file. A link, a device or more than a MiB is an error.
+  /// Nothing if there is no such file. A link, a device or more than 16 MiB is an error.
   virtual Result<std::optional<std::string>> read(const std::string& path) = 0;
   /// By way of a file beside it (temporary_beside), of which a crash may leave something.
   virtual Status replace(const std::string& path, std::string_view text) = 0;

@@ -8,6 +8,7 @@
 
 #include "advisor/base/text.h"
 #include "advisor/report/plan.h"
+#include "advisor/rules/words.h"
 #include "agent/cli/change_host.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/input_file.h"
@@ -17,10 +18,6 @@ namespace tcpadvisor::cli {
 namespace {
 
 constexpr std::size_t kMostReport = 64 << 20;
-
-std::string counted(std::size_t count, std::string_view what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
-}
 
 int say(const std::string& text) {
   Status status = write_stdout(text);

@@ -235,7 +235,16 @@ TEST(Promise, is_not_yet_without_traffic_or_sight) {
   EXPECT_THAT(Promised().gone(0).why, HasSubstr("no connection came meanwhile"));
   EXPECT_EQ(Promised().gone(500, false).kept, Kept::not_yet);
   EXPECT_THAT(Promised().gone(500, false).why, HasSubstr("no counters"));
-  EXPECT_EQ(Promised().gone(std::nullopt).kept, Kept::kept);
+  EXPECT_EQ(Promised().gone(std::nullopt).kept, Kept::not_yet) << "nothing proves that it would have shown";
+}
+
+TEST(Promise, is_not_yet_where_the_finding_may_be_among_those_left_out) {
+  Promised promised;
+  promised.document["not_listed"].push_back(
+      {{"id", "backlog-too-small"}, {"severity", "warning"}, {"findings", 9}, {"sockets", 9}, {"explained", 0}});
+  const Judgement judgement = promised.gone(500);
+  EXPECT_EQ(judgement.kept, Kept::not_yet);
+  EXPECT_THAT(judgement.why, HasSubstr("more findings than are listed"));
 }
 
 TEST(Promise, of_a_backlog_waits_for_the_program_to_listen_again) {
@@ -258,7 +267,7 @@ TEST(Promise, is_kept_when_the_number_is_reached) {
 TEST(Promise, of_a_setting_that_acts_at_once_is_not_kept_while_it_is_found) {
   Promised promised;
   promised.promise.takes_effect = "now";
-  promised.promise.knob = "net.ipv4.tcp_abort_on_overflow";
+  promised.promise.knob = "net.ipv4.tcp_slow_start_after_idle";
   EXPECT_EQ(promised.later([](json&) {}).kept, Kept::not_kept);
   promised.promise.knob = "net.ipv4.tcp_rmem";
   EXPECT_EQ(promised.later([](json&) {}).kept, Kept::not_yet) << "connections that stand";
