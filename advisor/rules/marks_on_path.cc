@@ -26,7 +26,7 @@ std::uint64_t rounded(double bytes) {
 
 struct Path {
   double rate = 0;   ///< bytes per second that the queue passes on now
-  double could = 0;  ///< cwnd x mss / srtt, 0 if not known
+  double could = 0;  ///< cwnd x mss / srtt, the median of the window; 0 if not known
   double rtt_s = 0;
   double delay_s = 0;  ///< from send() to the wire: all that is queued, at this rate
 };
@@ -36,9 +36,14 @@ Path path_of(const QueueView& view, const QueueStory& story) {
   const SocketRow* row = story.row;
   if (row == nullptr) return path;
   path.rate = flow_of(view, story).per_s;
-  double srtt_s = row->srtt_us.value_or(0) / 1e6;
   path.rtt_s = row->min_rtt_us.value_or(row->srtt_us.value_or(0)) / 1e6;
-  if (srtt_s > 0) path.could = static_cast<double>(row->snd_cwnd.value_or(0)) * row->mss.value_or(0) / srtt_s;
+  // The median, not the last: BBR narrows the window to 4 segments every 10 s, to measure the path (tcp_bbr.c,
+  // PROBE_RTT).
+  Series segments_per_s = view.window->socket_series(*row, [](const PastRow& then) -> std::optional<double> {
+    if (!then.snd_cwnd || then.srtt_us.value_or(0) == 0) return std::nullopt;
+    return *then.snd_cwnd * 1e6 / *then.srtt_us;
+  });
+  if (!segments_per_s.empty()) path.could = segments_per_s.percentile(50) * row->mss.value_or(0);
   Series queued;
   for (std::size_t i = view.parts.front().first; i <= view.parts.back().last; ++i) {
     if (story.then[i] != nullptr) queued.add(static_cast<double>(i), static_cast<double>(story.then[i]->queued));

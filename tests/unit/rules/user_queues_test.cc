@@ -258,10 +258,10 @@ TEST(UserQueueWatermark, needs_the_socket_and_time) {
 
 /// A sender of `rate` bytes a second on a path of 100 Mbit/s and 20 ms, seen once a second.
 Window on_path(double rate, std::uint64_t high, std::uint64_t low,
-               const std::function<std::uint64_t(std::size_t)>& queued, bool starved) {
+               const std::function<std::uint64_t(std::size_t)>& queued, bool starved, std::uint32_t last_cwnd = 173) {
   return a_window(8, [=](SampleBuilder& sample, std::size_t i) {
     SocketRow sender = build::a_socket().pid(77, "writer").send_q(starved ? 3'000 : 300'000).set([&](SocketRow& row) {
-      row.snd_cwnd = 173;
+      row.snd_cwnd = i == 7 ? last_cwnd : 173;
       row.mss = 1'448;
       row.srtt_us = row.min_rtt_us = 20'000;
       row.app_limited = starved;
@@ -287,6 +287,13 @@ TEST(UserQueueWatermark, marks_too_small_for_the_path) {
   EXPECT_THAT(finding->recommendation.text, HasSubstr("low mark to 131,072 and the high mark to 262,144"));
   EXPECT_THAT(finding->recommendation.formula, HasSubstr("100 Mbit/s x 5.2 ms"));
   EXPECT_EQ(finding->recommendation.worst_case_memory_bytes, 262'144u);
+}
+
+TEST(UserQueueWatermark, a_window_that_bbr_narrows_for_a_moment_is_not_the_path) {
+  const Window window = on_path(1'562'500, 8'192, 4'096, now_and_then, true, 4);
+  auto finding = only_finding(judged("user-queue-watermark", window, lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_NEAR(*value_of(*finding, "cwnd_x_mss_per_srtt"), 100.2, 0.1);
 }
 
 TEST(UserQueueWatermark, a_program_that_has_no_more_to_send_is_fine) {
