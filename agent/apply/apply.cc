@@ -74,6 +74,21 @@ Status append(Doors& doors, const Journal& journal, const std::string& line) {
   return doors.files.append(doors.journal, (journal.cut_off ? "\n" : "") + line);
 }
 
+/// A journal that has grown is begun anew with what a rollback may need; the whole of it stays beside it, until the
+/// next time. Two writes, each of which leaves a whole journal.
+Status cut_journal(Doors& doors) {
+  constexpr std::size_t kGrown = 1u << 20;  // some hundred changes
+  auto text = doors.files.read(doors.journal);
+  if (!text) return std::unexpected(text.error());
+  if (!*text || (*text)->size() < kGrown) return {};
+  auto journal = read_journal(doors);
+  if (!journal) return std::unexpected(journal.error());
+  const std::string kept = without_old_changes(**text, *journal);
+  if (kept.size() > kGrown / 2) return {};  // most of it still stands
+  if (Status status = doors.files.replace(doors.journal + ".old", **text); !status) return status;
+  return doors.files.replace(doors.journal, kept);
+}
+
 /// Values first, then files: who looks in between sees what holds until the next boot.
 Status write_all(Doors& doors, const Entry& entry) {
   for (const PlanStep& step : entry.steps) {
@@ -165,6 +180,7 @@ Status check(Doors& doors, const Plan& plan, const SettingFiles& now) {
 
 Result<Entry> write(Doors& doors, const Plan& plan, const SettingFiles& now, std::string report, std::string policy) {
   if (Status status = check(doors, plan, now); !status) return std::unexpected(status.error());
+  if (Status status = cut_journal(doors); !status) return std::unexpected(status.error());
   auto journal = read_journal(doors);
   if (!journal) return std::unexpected(journal.error());
   auto files = file_changes(doors, plan, *journal);

@@ -8,6 +8,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 #include <ranges>
+#include <set>
 
 #include "advisor/base/text.h"
 #include "advisor/report/json_read.h"
@@ -166,6 +167,29 @@ Result<Journal> read_journal(std::string_view text) {
     }
   }
   return journal;
+}
+
+std::string without_old_changes(std::string_view text, const Journal& journal) {
+  constexpr std::size_t kLast = 64;
+  std::set<std::uint64_t> kept;
+  std::set<std::string_view> paths;
+  for (std::size_t back = 0; back < journal.entries.size(); ++back) {
+    const Entry& entry = journal.entries[journal.entries.size() - 1 - back];
+    bool last_of_a_file = false;
+    for (const FileChange& file : entry.files) last_of_a_file |= paths.insert(file.path).second;
+    if (back < kLast || entry.state != State::taken_back || last_of_a_file) kept.insert(entry.number);
+  }
+  std::string out;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    const json object = read::parsed(line);
+    for (const char* key : {"begin", "applied", "taken back"}) {
+      if (object.is_object() && object.contains(key) && kept.contains(read::whole(object, key)))
+        out.append(line).push_back('\n');
+    }
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+  }
+  return out;
 }
 
 std::string begin_line(const Entry& entry) {

@@ -51,6 +51,10 @@ struct Journal {
 /// A line that is whole and no entry of ours is an error: what it kept would be lost.
 Result<Journal> read_journal(std::string_view text);
 
+/// The lines of the journal without those that no rollback and no question about a file needs any more: what was taken
+/// back, but for the last 64 changes and the last one of each file. Lines that are kept stay as they are.
+std::string without_old_changes(std::string_view text, const Journal& journal);
+
 std::string begin_line(const Entry& entry);
 std::string state_line(std::uint64_t number, State state, std::int64_t when_ms, std::string_view note = {});
 

@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 #include <linux/capability.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <vector>
 
@@ -22,6 +24,8 @@
 
 namespace tcpadvisor::cli {
 namespace {
+
+constexpr const char* kSysctlDirectory = "/etc/sysctl.d";
 
 /// To enter a namespace, and to write its settings. Files of root are root's own.
 constexpr std::array kToChangeSettings = {CAP_SYS_ADMIN, CAP_NET_ADMIN};
@@ -64,7 +68,10 @@ Result<ChangeHost> ChangeHost::open(const std::string& state, Touch touch) {
   auto alone = apply::OneAtATime::take(state);
   if (!alone) return std::unexpected(alone.error());
   host.alone_.emplace(std::move(*alone));
-  if (Status status = confine(kToChangeSettings, {"/proc/sys", "/etc/sysctl.d", state}); !status)
+  // A small system has none, and only what is there can be opened to us.
+  if (mkdir(kSysctlDirectory, 0755) != 0 && errno != EEXIST)
+    return os::fail_errno(fmt::format("cannot make the directory {}", kSysctlDirectory), errno);
+  if (Status status = confine(kToChangeSettings, {"/proc/sys", kSysctlDirectory, state}); !status)
     return std::unexpected(status.error());
   return host;
 }

@@ -180,14 +180,28 @@ wait $server 2>/dev/null
 
 # Who opens /proc/sys for writing. The last one shows that the look finds it.
 writers() { # ARGS...
-  strace --seccomp-bpf -qq -f -e trace=open,openat,creat,openat2 -o "$work/trace" timeout 20 "$bin" "$@" </dev/null >/dev/null 2>&1
+  strace --seccomp-bpf -qq -f -e trace=open,openat,creat,openat2 -o "$work/trace" timeout "${seconds:-20}" "$bin" "$@" </dev/null >/dev/null 2>&1
   grep -E '/proc/sys/.*(O_WRONLY|O_RDWR|O_CREAT|O_TRUNC)|creat\("/proc/sys' "$work/trace"
 }
 for ways in "report --for 1s" "watch --once --hooks none" "record -o $work/rec --for 1s --hooks none" "doctor --hooks none" \
   "apply $work/r.json --dry-run" "explain net.core.somaxconn" "verify --for 1s --hooks none" "whatif somaxconn=1024 --for 1s --hooks none" "knobs"; do
   expect "opens for writing in /proc/sys of: $ways" "" "$(writers $ways)"
 done
+seconds=4
+expect "opens for writing in /proc/sys of: serve" "" "$(writers serve --listen 127.0.0.1:9511 --hooks none)"
+expect_match "serve was at work" 'net/sockstat' "$(<"$work/trace")"
+seconds=20
 expect_match "apply does" 'somaxconn' "$(writers apply "$work/r.json" --yes)"
 run rollback --yes
 as_at_start "the end"
+
+# Where nobody has made /etc/sysctl.d yet.
+mount -t tmpfs none /etc
+printf 'root:x:0:0::/root:/bin/sh\n' >/etc/passwd
+run apply "$work/r.json" --yes
+expect "apply without /etc/sysctl.d ($err)" 0 "$code"
+expect "the fragment is there" yes "$([[ -s $fragment ]] && echo yes)"
+run rollback --yes
+as_at_start "without /etc/sysctl.d"
+umount /etc
 finish

@@ -9,6 +9,7 @@
 #include <climits>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <utility>
 
 #include "tests/scenario/netns.h"
@@ -86,6 +87,11 @@ bool in_guest() {
          std::string(name.data()) == "guest";
 }
 
+int guest_share() {
+  const std::string share = from_environment("TCPADVISOR_TEST_SHARE", "");
+  return share == "1" ? 1 : share == "2" ? 2 : 0;
+}
+
 std::string why_not_root() {
   return geteuid() == 0 ? "" : "needs root to make network namespaces";
 }
@@ -139,6 +145,20 @@ Expected leaked(std::string id, std::uint32_t pid, std::uint64_t count) {
   return {.id = std::move(id), .pid = pid, .count = count, .aged = true, .knob = {}};
 }
 
+namespace {
+
+/// Each report of the tests, for who looks at them afterwards (tests/scenario/truth/valid_reports.py).
+void keep(const std::string& report) {
+  const std::string folder = from_environment("TCPADVISOR_KEEP_REPORTS", "");
+  const testing::TestInfo* test = testing::UnitTest::GetInstance()->current_test_info();
+  if (folder.empty() || test == nullptr) return;
+  std::string name = std::string(test->test_suite_name()) + "." + test->name() + ".json";
+  std::ranges::replace(name, '/', '-');
+  std::ofstream(folder + "/" + name) << report;
+}
+
+}  // namespace
+
 json report(const std::vector<std::string>& arguments, const ChildOptions& options) {
   std::vector<std::string> command{agent_binary(), "report", "--for", "8s", "--policy", "lab", "--format", "json"};
   const bool hooks_chosen = std::ranges::find(arguments, "--hooks") != arguments.end();
@@ -148,6 +168,7 @@ json report(const std::vector<std::string>& arguments, const ChildOptions& optio
   command.insert(command.end(), arguments.begin(), arguments.end());
   const Ended ended = run(command, kReportPatience, options);
   EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  keep(ended.out);
   json parsed = json::parse(ended.out, nullptr, false);
   EXPECT_TRUE(parsed.is_object() && parsed.contains("findings"))
       << "not a report: " << ended.out.substr(0, 2'000) << ended.err;

@@ -22,6 +22,8 @@ std::string agent_binary();
 std::string fault_binary();
 /// True in a virtual machine made for tests: the whole of it is ours.
 bool in_guest();
+/// Which part of the faults this guest makes, where two divide them: TCPADVISOR_TEST_SHARE, 1 or 2; 0: all.
+int guest_share();
 /// An empty string, or why tests that need root and namespaces cannot run.
 std::string why_not_root();
 

@@ -267,6 +267,79 @@ TEST(Apply, after_a_boot_only_the_hosts_values_are_there_to_be_taken_back) {
   EXPECT_EQ(host.values.at({kHost, "net.core.somaxconn"}), "16");
 }
 
+/// A host whose journal has grown beyond 1 MiB: after what it has, changes that were taken back.
+Host grown(Host host) {
+  Doors doors = doors_of(host);
+  auto journal = read_journal(doors);
+  EXPECT_TRUE(journal);
+  Entry entry{.number = journal->entries.size(),
+              .when_ms = doors.now_ms,
+              .who = "root",
+              .boot_id = "b00t",
+              .report = "r.json",
+              .policy = "default",
+              .steps = a_plan().steps,
+              .files = {},
+              .note = {}};
+  std::string& text = host.files[std::string(kJournal)];
+  while (text.size() < 1u << 20) {
+    ++entry.number;
+    text += begin_line(entry) + state_line(entry.number, State::applied, doors.now_ms) +
+            state_line(entry.number, State::taken_back, doors.now_ms);
+  }
+  return host;
+}
+
+const std::string kOld = std::string(kJournal) + ".old";
+
+TEST(Journal, what_was_taken_back_long_ago_makes_room) {
+  Host host = grown(a_host());
+  const std::string before = host.files.at(std::string(kJournal));
+  ASSERT_TRUE(write_plan(host));
+  EXPECT_EQ(host.files.at(kOld), before);
+  EXPECT_LT(host.files.at(std::string(kJournal)).size(), before.size() / 4);
+  Doors doors = doors_of(host);
+  auto left = read_journal(doors);
+  ASSERT_TRUE(left) << left.error().message;
+  EXPECT_EQ(left->entries.size(), 65u);
+  EXPECT_GT(left->entries.back().number, 300u) << "numbers go on";
+  ASSERT_TRUE(roll_back(host));
+  host.files.erase(kOld);
+  expect_as_before(host, "after the cut");
+}
+
+TEST(Journal, killed_while_it_is_cut_it_is_whole) {
+  const Host before = grown(a_host());
+  for (const Fault fault : {Fault::dies_before, Fault::dies_after}) {
+    for (int at = 0; at < 2; ++at) {
+      Host host = before;
+      host.strike({fault, at});
+      EXPECT_THROW((void)write_plan(host), Died);
+      host.strike({});
+      EXPECT_EQ(host.values, a_host().values);
+      EXPECT_TRUE(write_plan(host)) << "the next one goes on";
+      EXPECT_TRUE(roll_back(host));
+      EXPECT_EQ(host.values, a_host().values);
+    }
+  }
+}
+
+TEST(Journal, what_is_not_taken_back_is_never_cut) {
+  Host standing = a_host();
+  ASSERT_TRUE(write_plan(standing));
+  Host host = grown(standing);
+  const Plan other = {.steps = {a_step("net.ipv4.tcp_wmem", kHost, "4096 16384 4194304", "4096 16384 6291456")},
+                      .left = {}};
+  ASSERT_TRUE(write_plan(host, other));
+  ASSERT_TRUE(host.files.contains(kOld));
+  ASSERT_TRUE(roll_back(host));
+  auto back = roll_back(host);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->number, 1u);
+  host.files.erase(kOld);
+  expect_as_before(host, "the first change, the last to be taken back");
+}
+
 TEST(Journal, tells_what_was_done) {
   Host host = a_host();
   Doors doors = doors_of(host);
