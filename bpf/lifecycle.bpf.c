@@ -158,7 +158,7 @@ static __always_inline bool program_closes(const struct sock *sk, int old, int n
   return new == TCP_CLOSE && (old == TCP_ESTABLISHED || old == TCP_CLOSE_WAIT) && !sk->sk_err; /* by a reset of ours */
 }
 
-static __always_inline void count_close(struct sock *sk, int old, const struct ta_sock *state) {
+static __always_inline void count_close(struct sock *sk, int old, int new, const struct ta_sock *state) {
   struct task_struct *task = (void *)bpf_get_current_task();
   if (BPF_CORE_READ(task, flags) & PF_EXITING) return;
   struct ta_closer *all = find_or_make_closer(bpf_get_current_pid_tgid() >> 32);
@@ -171,6 +171,7 @@ static __always_inline void count_close(struct sock *sk, int old, const struct t
   }
   all->last_ns = now;
   all->closes++;
+  all->resets += new == TCP_CLOSE;
   if (sk->__sk_common.skc_net.net) all->netns = sk->__sk_common.skc_net.net->ns.inum;
   if (state && state->opened_j) add_to_clump(all, sk, old, state->opened_j, now);
 }
@@ -207,7 +208,7 @@ static __always_inline void state_changes(struct sock *sk, int old, int new, str
     sum->opened++;
     if (state) state->opened_j = (u32)bpf_jiffies64() ?: 1;
   }
-  if (program_closes(sk, old, new)) count_close(sk, old, state);
+  if (program_closes(sk, old, new)) count_close(sk, old, new, state);
   if (new == TCP_CLOSE) {
     if (old != TCP_SYN_SENT && old != TCP_SYN_RECV && old != TCP_CLOSE && old != TCP_NEW_SYN_RECV)
       last_look(sk, state, sum, old);

@@ -372,6 +372,7 @@ struct Closes {
   Pid pid = 0;  ///< 0 if not known
   std::string comm;
   std::uint64_t count = 0;     ///< connections, in clumps or not
+  std::uint64_t resets = 0;    ///< of them by a reset: data was unread, or the linger time was 0
   std::uint64_t since_ms = 0;  ///< the first was so long before the last
   std::uint64_t last_ms_ago = 0;
   std::uint64_t clumps = 0, gathered = 0, largest = 0;  ///< gathered: closes in clumps

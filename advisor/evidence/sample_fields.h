@@ -319,6 +319,7 @@ void describe(auto& a, Is<Closes> auto& v) {
   FIELD(since_ms);
   FIELD(last_ms_ago);
   FIELD(clumps);
+  FIELD(resets);
   FIELD(gathered);
   FIELD(largest);
   FIELD(destination);

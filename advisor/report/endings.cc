@@ -29,6 +29,16 @@ std::string text_of(std::uint64_t count, const std::string& what) {
   return fmt::format("{} {}", with_commas(count), what);
 }
 
+std::string by_process(const std::vector<Endings::Closer>& list, std::uint64_t Endings::Closer::* count) {
+  std::string out;
+  for (const Endings::Closer& one : list) {
+    out += fmt::format("{}{} {}", out.empty() ? "" : ", ",
+                       one.pid == 0 ? "a process that we cannot see" : fmt::format("{}[{}]", one.comm, one.pid),
+                       with_commas(one.*count));
+  }
+  return out.empty() ? "none" : out;
+}
+
 std::string duration(std::uint64_t ms) {
   return human_duration(milliseconds_sat(ms));
 }
@@ -50,10 +60,13 @@ Endings endings_of(const Sample& latest) {
     }
   }
   for (const Closes& closes : latest.closes) {
-    if (closes.count > 0) out.closers.push_back({closes.pid, closes.comm, closes.count});
+    if (closes.count > 0) out.closers.push_back({closes.pid, closes.comm, closes.count, closes.resets});
   }
   std::ranges::stable_sort(out.closers, std::greater<>(), &Endings::Closer::closes);
-  out.closers.resize(std::min(out.closers.size(), kMostClosers));
+  out.resetters = out.closers;
+  std::erase_if(out.resetters, [](const Endings::Closer& one) { return one.resets == 0; });
+  std::ranges::stable_sort(out.resetters, std::greater<>(), &Endings::Closer::resets);
+  for (auto* list : {&out.closers, &out.resetters}) list->resize(std::min(list->size(), kMostClosers));
   return out;
 }
 
@@ -77,13 +90,8 @@ std::vector<std::pair<std::string, std::string>> ending_lines(const Endings& end
   for (const auto& [reason, count] : all.resets_sent) resets += (resets.empty() ? "" : ", ") + text_of(count, reason);
   if (resets.empty()) resets = endings.resets_seen ? "none" : "not seen";
   out.emplace_back("resets sent, by reason", resets);
-  std::string closers;
-  for (const Endings::Closer& one : endings.closers) {
-    closers += fmt::format("{}{} {}", closers.empty() ? "" : ", ",
-                           one.pid == 0 ? "a process that we cannot see" : fmt::format("{}[{}]", one.comm, one.pid),
-                           with_commas(one.closes));
-  }
-  out.emplace_back("closes of late, by process", closers.empty() ? "none" : closers);
+  out.emplace_back("closes of late, by process", by_process(endings.closers, &Endings::Closer::closes));
+  out.emplace_back("of them by a reset", by_process(endings.resetters, &Endings::Closer::resets));
   std::string dwells;
   for (const Endings::Dwell& one : endings.dwells) {
     dwells += fmt::format("{}{} {} (99 %: {}, {} times)", dwells.empty() ? "" : "; ", name_of(one.state),

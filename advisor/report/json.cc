@@ -82,10 +82,14 @@ json endings_json(const Endings& endings) {
               {"unsent_at_close", all.unsent_at_close},
               {"unsent_bytes_at_close", all.unsent_bytes_at_close},
               {"resets_sent", endings.resets_seen ? json(all.resets_sent) : json()},
-              {"closes_by_process", json::array()},
               {"dwell", json::array()}};
-  for (const Endings::Closer& one : endings.closers)
-    out["closes_by_process"].push_back({{"pid", one.pid}, {"comm", one.comm}, {"closes", one.closes}});
+  auto by_process = [](const std::vector<Endings::Closer>& list, const char* what, auto count) {
+    json array = json::array();
+    for (const Endings::Closer& one : list) array.push_back({{"pid", one.pid}, {"comm", one.comm}, {what, one.*count}});
+    return array;
+  };
+  out["closes_by_process"] = by_process(endings.closers, "closes", &Endings::Closer::closes);
+  out["resets_by_process"] = by_process(endings.resetters, "resets", &Endings::Closer::resets);
   for (const Endings::Dwell& one : endings.dwells) {
     out["dwell"].push_back(
         {{"state", name_of(one.state)}, {"times", one.times}, {"half_ms", one.half_ms}, {"p99_ms", one.most_ms}});

@@ -37,10 +37,11 @@ TEST_F(KernelTest, ClosesThatComeTogetherAreCountedAsAClump) {
   }
   for (traffic::Pair& pair : pairs) pair.client.reset();
   std::this_thread::sleep_for(milliseconds(30));
-  pairs[0].server.reset();  // alone
+  pairs[0].server.reset();  // alone; with data that it has not read
   auto seen = ours_of(tracer->closes());
   ASSERT_TRUE(seen);
   EXPECT_EQ(seen->count, 7u) << "the listener is no connection";
+  EXPECT_EQ(seen->resets, 1u);
   EXPECT_EQ(seen->clumps, 1u);
   EXPECT_EQ(seen->gathered, 6u);
   EXPECT_EQ(seen->largest, 6u);

@@ -39,7 +39,7 @@ Sample with_totals() {
   totals.dwell_log2_ms[index_of(TcpState::close_wait)][16] = 2;  // 65 to 131 s
   sample.lifecycle = totals;
   for (std::uint64_t i = 0; i < 12; ++i)
-    sample.closes.push_back({.pid = static_cast<Pid>(i), .comm = "web", .count = i});
+    sample.closes.push_back({.pid = static_cast<Pid>(i), .comm = "web", .count = i, .resets = i < 2 ? 0 : 12 - i});
   return sample;
 }
 
@@ -51,6 +51,7 @@ TEST(Endings, are_told_by_kind_reason_process_and_state) {
   EXPECT_EQ(line(endings, "resets sent, by reason"), "20 TCP_ABORT_ON_CLOSE");
   EXPECT_THAT(line(endings, "closes of late, by process"), HasSubstr("web[11] 11, web[10] 10, "));
   EXPECT_THAT(endings.closers, SizeIs(kMostClosers));
+  EXPECT_THAT(line(endings, "of them by a reset"), HasSubstr("web[2] 10, web[3] 9, "));
   ASSERT_THAT(endings.dwells, SizeIs(1));
   EXPECT_EQ(endings.dwells[0].half_ms, 8u);
   EXPECT_EQ(endings.dwells[0].most_ms, 131'072u);
