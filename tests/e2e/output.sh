@@ -86,6 +86,15 @@ expect_match "unless a form is asked for" '^tcpadvisor [0-9.]+: ' "$(head -1 "$w
 run report --for 1s --interval 200ms --format sysctl
 expect "report --format sysctl ends" 0 "$code"
 expect "a fragment for sysctl.d has comments and settings only" "" "$(grep -vE '^(#.*|[a-z0-9._]+ = [0-9 ]+)?$' "$work/out")"
+if unshare -n true 2>/dev/null && command -v sysctl >/dev/null; then  # only net.core.somaxconn, a namespace's own
+  for fragment in tests/golden/report-*.conf "$work/out"; do
+    if grep -qvE '^(#.*|net\.core\.somaxconn = [0-9]+)?$' "$fragment"; then
+      [[ $fragment == tests/* ]] && fail "$fragment has settings that this test must not write"
+      continue
+    fi
+    expect "sysctl -p takes $fragment" "0 " "$(unshare -n sysctl -q -p "$fragment" 2>&1 >/dev/null; echo "$? ")"
+  done
+fi
 run report --for 1s --interval 200ms -o "$work/no/such/dir"
 expect "a report that cannot be written fails" 1 "$code"
 expect "with one line" "tcpadvisor: cannot write $work/no/such/dir: No such file or directory" "$err"
