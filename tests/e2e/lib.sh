@@ -2,6 +2,7 @@
 # What the scripts share. Source it first. Each check prints one line when it fails; the script fails at its end.
 set -u
 bin=${TCPADVISOR_BIN:?set TCPADVISOR_BIN to the tcpadvisor binary}
+repo=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../..")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failures=0 checks=0

@@ -52,7 +52,7 @@ run knobs --format json
 expect_match "knobs as JSON" '"name":"net.core.somaxconn","value":"[0-9]+"' "$out"
 if python3 -c 'import jsonschema' 2>/dev/null; then
   printf '%s\n' "$out" >"$work/knobs.json"
-  expect "knobs as JSON follows its schema" "" "$(python3 -W ignore -m jsonschema -i "$work/knobs.json" docs/knobs.schema.json 2>&1)"
+  expect "knobs as JSON follows its schema" "" "$(python3 -W ignore -m jsonschema -i "$work/knobs.json" "$repo/docs/knobs.schema.json" 2>&1)"
 fi
 run explain CLOSE_WAIT
 expect_match "explain tells what is here" 'Here, now.*sockets? in this state' "${out//$'\n'/ }"
