@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+# What is installed, and the Debian package of it (./dev package).
+include(GNUInstallDirs)
+install(TARGETS tcpadvisor RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(FILES packaging/tcpadvisor.service DESTINATION lib/systemd/system)
+install(FILES packaging/tcpadvisor.toml DESTINATION /etc/tcpadvisor)
+file(GLOB pages CONFIGURE_DEPENDS docs/*.md docs/*.schema.json)
+list(FILTER pages EXCLUDE REGEX "/README.md$")  # the index of the repository; the README of all is installed
+install(FILES README.md SECURITY.md CHANGELOG.md LICENSE ${pages} DESTINATION share/doc/tcpadvisor)
+if(EXISTS ${PROJECT_SOURCE_DIR}/dashboards)
+  install(DIRECTORY dashboards DESTINATION share/tcpadvisor)
+endif()
+
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME tcpadvisor)
+set(CPACK_PACKAGE_VERSION ${PROJECT_VERSION})
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "watches how TCP behaves from inside the kernel and says what to change")
+set(CPACK_PACKAGE_CONTACT "the tcpadvisor authors")
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION net)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(packaging ${PROJECT_SOURCE_DIR}/packaging/debian)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${packaging}/conffiles ${packaging}/postinst ${packaging}/prerm ${packaging}/postrm)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+include(CPack)
