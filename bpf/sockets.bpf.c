@@ -513,6 +513,11 @@ static __always_inline u32 idle_slot(struct tcp_sock *tp, u32 now_j) {
   return slot;
 }
 
+/* Over for a while: who is about to close a connection that was just reset keeps nothing. */
+static __always_inline bool is_dead(struct tcp_sock *tp, u32 now_j) {
+  return was_connected(tp) && idle_slot(tp, now_j) > 0;
+}
+
 static __always_inline void add_timeouts(struct sock *sk, struct tcp_sock *tp, u32 slot) {
   if (!leads_elsewhere(&sk->__sk_common)) return;
   struct ta_timeouts *sums = &files.now.timeouts;
@@ -594,7 +599,7 @@ int walk_files(struct bpf_iter__task_file *ctx) {
   files.files++;
   files.now.fds++;
   if (counted_before(task, file, sk)) return 0;
-  if (state < TA_STATES && (state != TCP_CLOSE || was_connected(tp))) files.now.sockets[state]++;
+  if (state < TA_STATES && (state != TCP_CLOSE || is_dead(tp, now_j))) files.now.sockets[state]++;
   add_connection(sk, tp, state, &q, rmem, wmem, now_j);
   if (state == TCP_CLOSE_WAIT || state == TCP_FIN_WAIT2) {
     u32 age_j = now_j - tp->rcv_tstamp; /* the last segment from the peer: at or after the FIN or its ACK */
