@@ -117,7 +117,8 @@ std::vector<Row> listeners() {
       row("syn-flood", "E05x R17", {{"syn-flood-vs-overflow"}},
           all_of({rises("TcpExt.SyncookiesSent", 500), rises_at_most("TcpExt.SyncookiesRecv", 5)}),
           {"backlog-too-small", "accept-queue-app-slow", "syn-drops-not-overflow"}),
-      // Its bursts are larger than its queue: that they are refused is the setting's, that there is no room the backlog's.
+      // Its bursts are larger than its queue: that they are refused is the setting's, that there is no room the
+      // backlog's.
       row("abort-on-overflow", "E04b R18", {{"abort-on-overflow-set", Who::anybody}, {"backlog-too-small"}},
           all_of({setting_is("net/ipv4/tcp_abort_on_overflow", "1"), rises("Tcp.OutRsts", 10),
                   rises("TcpExt.ListenOverflows", 10)})),
