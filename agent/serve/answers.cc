@@ -12,6 +12,8 @@
 #include "agent/export/doctor.h"
 #include "agent/export/metrics.h"
 #include "agent/export/tick_json.h"
+#include "agent/serve/assets.h"
+#include "agent/serve/explain_page.h"
 #include "agent/serve/home.h"
 
 namespace tcpadvisor::serve {
@@ -27,6 +29,7 @@ Answers::Answers(exported::AgentNumbers& numbers, std::uint64_t stale_ms) : numb
 
 void Answers::see(observe::ObservationPtr seen, std::uint64_t now_ms) {
   tally_.see(*seen);
+  history_.see(*seen);
   seen_ = std::move(seen);
   failure_.clear();
   ++numbers_.ticks;
@@ -43,9 +46,15 @@ void Answers::see_failure(const std::string& why) {
   failure_ = why;
 }
 
-Answer Answers::answer(Page page, exported::Exposition form, std::uint64_t now_ms) {
+Answer Answers::answer(Page page, exported::Exposition form, std::uint64_t now_ms, std::string_view name) {
   if (page == Page::health || page == Page::ready) return health(page == Page::ready, now_ms);
+  if (page == Page::asset) return file(name);
   if (!seen_) return {503, body_of("the first tick is not done yet\n")};
+  if (page == Page::explain) {  // not kept: names are a stranger's
+    std::optional<std::string> text = explain_page(name, seen_->policy);
+    if (!text) return {404, body_of("no rule has this id; /api/v1/report has those of this host\n")};
+    return {200, body_of(std::move(*text))};
+  }
   if (page != Page::metrics) form = exported::Exposition::prometheus;
   // Age and failures grow without a tick.
   const bool is_old = sub_sat(now_ms, tick_at_ms_) > stale_ms_ / 4;
@@ -59,6 +68,14 @@ Answer Answers::answer(Page page, exported::Exposition form, std::uint64_t now_m
   Body& body = made_[{page, form}];
   if (!body) body = body_of(text_of(page, form));
   return {200, body};
+}
+
+Answer Answers::file(std::string_view name) {
+  const Asset* asset = asset_named(name);
+  if (asset == nullptr) return {404, body_of("the page has no such file\n")};
+  Body& body = files_[asset->name];
+  if (!body) body = body_of(std::string(asset->bytes));
+  return {200, body, asset->media_type};
 }
 
 /// Healthy: the loop ticks; ready: it has something good to say.
@@ -81,7 +98,10 @@ std::string Answers::text_of(Page page, exported::Exposition form) {
     case Page::sample:
       return exported::tick_json(*seen_) + "\n";
     case Page::events:
-      return fmt::format("id: {}\nevent: tick\ndata: {}\n\n", seen_->window.last().number, exported::tick_json(*seen_));
+      return fmt::format("id: {}\nevent: tick\ndata: {}\n\nevent: course\ndata: {}\n\n", seen_->window.last().number,
+                         exported::tick_json(*seen_), history_.latest_json());
+    case Page::history:
+      return history_.as_json();
     case Page::coverage:
       return exported::coverage_json(seen_->now().coverage) + "\n";
     case Page::report:
@@ -91,6 +111,8 @@ std::string Answers::text_of(Page page, exported::Exposition form) {
       return home_page(*seen_, numbers_.version);
     case Page::health:
     case Page::ready:
+    case Page::explain:
+    case Page::asset:
       break;
   }
   return "";

@@ -8,11 +8,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/export/agent_numbers.h"
 #include "agent/export/tally.h"
 #include "agent/observe/observation.h"
+#include "agent/serve/history.h"
 #include "agent/serve/request.h"
 
 namespace tcpadvisor::serve {
@@ -22,6 +24,7 @@ using Body = std::shared_ptr<const std::string>;
 struct Answer {
   int status = 200;
   Body body;
+  std::string_view media_type = {};  ///< empty: that of the page
 };
 
 class Answers {
@@ -34,10 +37,12 @@ class Answers {
   void see_failure(const std::string& why);
 
   /// Page::events has the latest tick as one event. 503 with a line while there is nothing to say.
-  Answer answer(Page page, exported::Exposition form, std::uint64_t now_ms);
+  /// `name`: of Page::explain and Page::asset, as Route has it.
+  Answer answer(Page page, exported::Exposition form, std::uint64_t now_ms, std::string_view name = {});
 
  private:
   Answer health(bool ready, std::uint64_t now_ms) const;
+  Answer file(std::string_view name);
   std::string text_of(Page page, exported::Exposition form);
   std::string metrics(exported::Exposition form);
   exported::Families families();
@@ -48,9 +53,11 @@ class Answers {
   std::string failure_;  ///< of the latest tick; empty: it was good
   observe::ObservationPtr seen_;
   exported::Tally tally_;
+  History history_;
   std::vector<exported::Labels> groups_, listeners_;
   std::optional<exported::Families> families_;
   std::map<std::pair<Page, exported::Exposition>, Body> made_;
+  std::map<std::string_view, Body> files_;  ///< of the page, by name
 };
 
 }  // namespace tcpadvisor::serve

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The page at /: what is wrong, and where the rest is. It loads nothing. Pure.
+// The page at /: what is wrong, and where the rest is, for readers without scripts too. live.js takes it from there.
+// Pure.
 #pragma once
 
 #include <string>

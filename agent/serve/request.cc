@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 
+#include "agent/serve/assets.h"
+
 namespace tcpadvisor::serve {
 namespace {
 
@@ -21,7 +23,15 @@ constexpr std::array kPlaces = {Place{"/", Page::home, "text/html; charset=utf-8
                                 Place{"/api/v1/report", Page::report, kJson},
                                 Place{"/api/v1/coverage", Page::coverage, kJson},
                                 Place{"/api/v1/metrics", Page::metric_list, kJson},
-                                Place{"/api/v1/events", Page::events, "text/event-stream"}};
+                                Place{"/api/v1/events", Page::events, "text/event-stream"},
+                                Place{"/api/v1/history", Page::history, kJson},
+                                Place{"/explain/", Page::explain, "text/html; charset=utf-8"},
+                                Place{"/page/", Page::asset, ""}};
+
+/// What follows its path says which.
+bool has_names(Page page) {
+  return page == Page::explain || page == Page::asset;
+}
 
 char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -151,11 +161,14 @@ Route route_of(const Request& request) {
   }
   if (!target.starts_with('/')) return {.status = 400, .page = {}, .why = "that is no path"};
   const std::string_view path = target.substr(0, target.find_first_of("?#"));
-  const auto place = std::ranges::find(kPlaces, path, &Place::path);
-  if (place == kPlaces.end())
+  const auto place = std::ranges::find_if(kPlaces, [path](const Place& one) {
+    return one.path == path || (has_names(one.page) && path.starts_with(one.path));
+  });
+  const std::string_view name = place == kPlaces.end() ? "" : path.substr(place->path.size());
+  if (place == kPlaces.end() || (place->page == Page::asset && asset_named(name) == nullptr))
     return {.status = 404, .page = {}, .why = "there is nothing of this name; / lists what there is"};
   if (request.method == Request::Method::other) return {.status = 405, .page = {}, .why = "only GET and HEAD"};
-  return {.status = 200, .page = place->page, .form = wanted_form(request.accept), .why = {}};
+  return {.status = 200, .page = place->page, .name = name, .form = wanted_form(request.accept), .why = {}};
 }
 
 std::string_view path_of(Page page) {

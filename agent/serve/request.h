@@ -11,7 +11,20 @@
 
 namespace tcpadvisor::serve {
 
-enum class Page : std::uint8_t { home, metrics, health, ready, sample, report, coverage, metric_list, events };
+enum class Page : std::uint8_t {
+  home,
+  metrics,
+  health,
+  ready,
+  sample,
+  report,
+  coverage,
+  metric_list,
+  events,
+  history,
+  explain,
+  asset
+};
 
 /// As libevent hands it on.
 struct Request {
@@ -24,6 +37,7 @@ struct Request {
 struct Route {
   int status = 200;  ///< 200: `page` is set; else the answer is `why`
   std::optional<Page> page;
+  std::string_view name = {};  ///< of Page::explain and Page::asset: what follows their path; of the target
   exported::Exposition form = exported::Exposition::prometheus;  ///< of Page::metrics
   std::string_view why;                                          ///< one line for people
 };

@@ -252,13 +252,15 @@ void Server::Loop::handle(evhttp_request* request) {
   evhttp_add_header(headers, "Cache-Control", "no-store");
   evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
   evhttp_add_header(headers, "Content-Security-Policy",
-                    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
+                    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
+                    "form-action 'none'; frame-ancestors 'none'");
   const bool with_body = wanted.method != Request::Method::head;
-  Answer answer{route.status, nullptr};
+  Answer answer{.status = route.status, .body = nullptr};
   std::string_view media_type = "text/plain; charset=utf-8";
   if (route.page) {
-    answer = answers_.answer(*route.page, route.form, now_ms());
-    if (answer.status == 200) media_type = media_type_of(*route.page, route.form);
+    answer = answers_.answer(*route.page, route.form, now_ms(), route.name);
+    if (answer.status == 200)
+      media_type = answer.media_type.empty() ? media_type_of(*route.page, route.form) : answer.media_type;
     if (*route.page == Page::events && with_body && !streams_.has_room())
       answer = {503, std::make_shared<const std::string>("too many read the events already\n")};
   } else {
