@@ -2,7 +2,7 @@
 // Chains of queues: what the program keeps → Send-Q → the wire → Recv-Q of the other end, a line per direction.
 import { bytes, count, element, group, process } from '/page/words.js';
 
-const kMost = 12;
+const kMost = 8;
 
 function link(name, value, unit = bytes) {
   const holds = value > 0;

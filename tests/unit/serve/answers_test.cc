@@ -41,7 +41,7 @@ TEST_F(AnswersOf, each_page_says_the_latest_tick) {
   EXPECT_EQ(nlohmann::json::parse(*get(Page::report).body)["findings"].size(), 2U);
   EXPECT_TRUE(nlohmann::json::parse(*get(Page::coverage).body)[0].contains("fact"));
   EXPECT_TRUE(nlohmann::json::parse(*get(Page::metric_list).body)[0].contains("points"));
-  EXPECT_THAT(*get(Page::events).body, testing::AllOf(StartsWith("id: 2\nevent: tick\ndata: {"), EndsWith("}\n\n")));
+  EXPECT_THAT(*get(Page::events).body, testing::AllOf(StartsWith("id: 2\nevent: tick\ndata: {"), EndsWith("]\n\n")));
   EXPECT_THAT(*get(Page::home).body, HasSubstr("python3 reads slower than its peer sends"));
   EXPECT_EQ(get(Page::ready).status, 200);
   EXPECT_EQ(numbers_.ticks, 1U);
@@ -76,14 +76,41 @@ TEST_F(AnswersOf, a_failed_tick_is_told_by_readyz_and_counted) {
   EXPECT_EQ(get(Page::ready, 2'000).status, 200);
 }
 
-TEST_F(AnswersOf, the_page_loads_nothing_and_obeys_nobody) {
+TEST_F(AnswersOf, the_page_loads_its_own_files_and_obeys_nobody) {
   observe::Observation seen = test::busy_host();
-  seen.verdict.findings.front().title = "<script src=//evil.example></script>";
+  seen.verdict.findings.front().title = "<script src=//evil.example>{{links}}</script>";
   see(seen);
   const std::string page = *get(Page::home).body;
-  EXPECT_THAT(page, testing::Not(HasSubstr("<script")));
+  EXPECT_THAT(page, HasSubstr("&lt;script src=//evil.example&gt;{{links}}"));
   EXPECT_THAT(page, testing::Not(HasSubstr("http")));
+  EXPECT_THAT(page, testing::Not(HasSubstr("{{host}}")));
   test::expect_golden("serve/home-busy.html", page);
+}
+
+TEST_F(AnswersOf, files_of_the_page_are_there_before_the_first_tick) {
+  const Answer script = answers_.answer(Page::asset, Exposition::prometheus, 1'000, "live.js");
+  EXPECT_EQ(script.status, 200);
+  EXPECT_EQ(script.media_type, "text/javascript; charset=utf-8");
+  EXPECT_THAT(*script.body, HasSubstr("EventSource"));
+  EXPECT_EQ(answers_.answer(Page::asset, Exposition::prometheus, 1'000, "live.js").body, script.body);
+  EXPECT_EQ(answers_.answer(Page::asset, Exposition::prometheus, 1'000, "../home.cc").status, 404);
+}
+
+TEST_F(AnswersOf, a_rule_is_explained_and_nothing_else) {
+  see(test::busy_host());
+  const Answer rule = answers_.answer(Page::explain, Exposition::prometheus, 1'000, "close-wait-leak");
+  EXPECT_EQ(rule.status, 200);
+  EXPECT_THAT(*rule.body, HasSubstr("<code>close-wait-leak</code>"));
+  for (const char* name : {"", "tcp_rmem", "no-such-rule", "<b>"})
+    EXPECT_EQ(answers_.answer(Page::explain, Exposition::prometheus, 1'000, name).status, 404) << name;
+}
+
+TEST_F(AnswersOf, the_history_grows_with_each_tick_and_the_latest_is_in_the_event) {
+  see(test::busy_host());
+  const auto history = nlohmann::json::parse(*get(Page::history).body);
+  EXPECT_EQ(history["ts"].size(), 1U);
+  EXPECT_EQ(history["courses"].size(), kCourses);
+  EXPECT_THAT(*get(Page::events).body, HasSubstr("\n\nevent: course\ndata: [" + history["ts"][0].dump() + ","));
 }
 
 }  // namespace
