@@ -26,7 +26,8 @@ class HistoryOf : public testing::Test {
   void see(std::int64_t after_ms, std::uint64_t connections) { history_.see(host_at(kStart + after_ms, connections)); }
   nlohmann::json json() const { return nlohmann::json::parse(history_.as_json()); }
   nlohmann::json points(const std::string& name) const {
-    for (const auto& course : json()["courses"])
+    const nlohmann::json all = json();
+    for (const auto& course : all["courses"])
       if (course["name"] == name) return course["points"];
     return nullptr;
   }
