@@ -67,6 +67,11 @@ function summary(picture) {
   }).join('; ');
 }
 
+// Where nobody points, the legend has the latest values.
+function latestInLegend(plot) {
+  if (plot.cursor.idx === null || plot.cursor.idx === undefined) plot.setLegend({ idx: plot.data[0].length - 1 }, false);
+}
+
 // Anew: after a load of the history, a change of the width, or of light and dark.
 export function draw() {
   const place = document.getElementById('charts');
@@ -78,6 +83,7 @@ export function draw() {
   place.replaceChildren(...drawn.map((one) => one.figure));
   for (const one of drawn) {
     one.plot = new window.uPlot(optionsOf(one.picture, Math.max(200, one.box.clientWidth)), dataOf(one.picture), one.box);
+    latestInLegend(one.plot);
     one.box.setAttribute('aria-label', summary(one.picture));
   }
 }
@@ -104,6 +110,7 @@ export function addPoint(point) {
   });
   for (const one of drawn) {
     one.plot.setData(dataOf(one.picture));
+    latestInLegend(one.plot);
     one.box.setAttribute('aria-label', summary(one.picture));
   }
 }

@@ -69,6 +69,7 @@ async function look(seen, name) {
   const wide = await page.evaluate(overflow);
   expect(`${name} fits its width`, !wide.scrolls && wide.wide.length === 0, wide);
   await page.screenshot({ path: path.join(folder, `${name}.png`), fullPage: true });
+  await page.evaluate(() => window.scrollTo(0, 0));
   await page.screenshot({ path: path.join(folder, `${name}-top.png`) });
   expect(`${name} asks its own host only`, seen.requests.every((url) => url.startsWith(home)), seen.requests.filter((url) => !url.startsWith(home)));
   expect(`${name} says nothing to the console`, seen.messages.length === 0, seen.messages);
