@@ -7,9 +7,10 @@ install(FILES packaging/tcpadvisor.toml DESTINATION /etc/tcpadvisor)
 file(GLOB pages CONFIGURE_DEPENDS docs/*.md docs/*.schema.json)
 list(FILTER pages EXCLUDE REGEX "/README.md$")  # the index of the repository; the README of all is installed
 install(FILES README.md SECURITY.md CHANGELOG.md LICENSE ${pages} DESTINATION share/doc/tcpadvisor)
-if(EXISTS ${PROJECT_SOURCE_DIR}/dashboards)
-  install(DIRECTORY dashboards DESTINATION share/tcpadvisor)
-endif()
+install(FILES packaging/debian/copyright DESTINATION share/doc/tcpadvisor)
+install(FILES third_party/uplot/LICENSE DESTINATION share/doc/tcpadvisor RENAME LICENSE.uPlot)
+install(DIRECTORY docs/runbooks DESTINATION share/doc/tcpadvisor)
+install(DIRECTORY dashboards DESTINATION share/tcpadvisor)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME tcpadvisor)
