@@ -4,6 +4,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 need promtool
 need python3
 python3 -c 'import yaml' 2>/dev/null || skip "python3-yaml is not installed"
+export PYTHONDONTWRITEBYTECODE=1
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 rules=$here/../../dashboards/prometheus
 

@@ -2,14 +2,13 @@
 """Rules and runbooks against what the binary offers. Usage: alerts_check.py BINARY REPOSITORY; one line for each mistake."""
 import pathlib
 import re
-import subprocess
 import sys
 
+import offered as offered_by
 import yaml
 
 binary, root = sys.argv[1], pathlib.Path(sys.argv[2])
 HEADINGS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
-OF_PROMETHEUS = {"job", "instance", "alertname", "alertstate", "severity", "le"}
 checks = 0
 
 
@@ -21,38 +20,10 @@ def check(good, words):
 
 
 def run(*words):
-    return subprocess.run([binary, *words], capture_output=True, text=True, timeout=60, cwd=root, check=False).stdout
+    return offered_by.run(binary, root, *words)
 
 
-def table():
-    """What `metrics --format md` says: the labels of each name that a query may use."""
-    offered = {}
-    for line in run("metrics", "--format", "md").splitlines():
-        cells = [cell.strip() for cell in line.split("|")]
-        if len(cells) < 6 or not cells[1].startswith("`"):
-            continue
-        name, kind, labels = cells[1].strip("`"), cells[2], {one.strip() for one in cells[4].split(",") if one.strip()}
-        for end in ("_bucket", "_sum", "_count") if kind == "histogram" else ("",):
-            offered[name + end] = labels
-    return offered
-
-
-def wrong_in(words, offered, records):
-    """Names and labels of one expression that nothing offers."""
-    bare = re.sub(r'"[^"]*"', '""', words)
-    names = set(re.findall(r"(?<![\w:])tcpadvisor_\w+", bare))
-    wrong = [name for name in names if name not in offered]
-    wrong += [name for name in re.findall(r"\w+:tcpadvisor_\w+:\w+", bare) if name not in records]
-    known = set().union(OF_PROMETHEUS, *offered.values())
-    for name, inside in re.findall(r"(?<![\w:])(tcpadvisor_\w+)\{([^}]*)\}", bare):
-        wrong += [f"{name}{{{label}}}" for label in re.findall(r"(\w+)\s*[=!]", inside)
-                  if label not in offered.get(name, set()) | OF_PROMETHEUS - {"severity"}]
-    for inside in re.findall(r"\b(?:by|on|ignoring|without)\s*\(([^)]*)\)", bare):
-        wrong += [label for label in re.findall(r"\w+", inside) if label not in known]
-    return wrong
-
-
-offered = table()
+offered = offered_by.table(binary, root)
 check(len(offered) > 50, "metrics --format md has no table")
 groups = yaml.safe_load((root / "dashboards/prometheus/rules.yaml").read_text())["groups"]
 rules = [rule for group in groups for rule in group["rules"]]
@@ -60,16 +31,16 @@ records = {rule["record"] for rule in rules if "record" in rule}
 alerts = {rule["alert"]: rule for rule in rules if "alert" in rule}
 check(len(alerts) >= 8, "there are less than eight alerts")
 # The check itself: a name, a label and a record that do not exist.
-check(len(wrong_in('tcpadvisor_nothing + tcpadvisor_connections{pid="1"} + a:tcpadvisor_b:c', offered, records)) == 3, "the check finds nothing")
+check(len(offered_by.wrong_in('tcpadvisor_nothing + tcpadvisor_connections{pid="1"} + a:tcpadvisor_b:c', offered, records)) == 3, "the check finds nothing")
 for rule in rules:
-    wrong = wrong_in(rule["expr"], offered, records)
+    wrong = offered_by.wrong_in(rule["expr"], offered, records)
     check(not wrong, f"{rule.get('alert', rule.get('record'))}: neither metric nor label of the table: {wrong}")
 tested = {test["alertname"]: [] for file in yaml.safe_load((root / "dashboards/prometheus/rules_test.yaml").read_text())["tests"]
           for test in file["alert_rule_test"]}
 for file in yaml.safe_load((root / "dashboards/prometheus/rules_test.yaml").read_text())["tests"]:
     for test in file["alert_rule_test"]:
         tested[test["alertname"]].append(bool(test["exp_alerts"]))
-known = set().union(OF_PROMETHEUS, *offered.values())
+known = set().union(offered_by.OF_PROMETHEUS, *offered.values())
 for name, rule in alerts.items():
     notes = rule["annotations"]
     check(re.fullmatch(r"Tcpadvisor([A-Z][a-z]+)+", name), f"{name}: the name")
