@@ -46,6 +46,8 @@ Scene make_resets(Stage& stage, const Request& request, const char* name, std::s
   const Actor server = stage.start("tcpfault-server", [=](const Channel& channel) {
     const Listening listening = listen_on({.port = request.port});
     set_linger(listening.fd, 0);  // what it accepts has that, too
+    // More than the window of a client that does not read yet: how much of the answer waits here is not left to chance.
+    if (answer_bytes > 1024) set_option(listening.fd, SOL_SOCKET, SO_SNDBUF, 1 << 20, "SO_SNDBUF");
     channel.say(listening.port);
     const std::vector<char> answer(answer_bytes, 'x');
     for (bool first = true;; first = false) {
