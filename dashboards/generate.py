@@ -121,7 +121,8 @@ def own_cost():
         Panel("Hooks in use", "In the kernel; a number that falls means that facts have a worse source now.",
               [("sum by (instance) (tcpadvisor_hook_attached)", "{{instance}}")], width=8),
         Panel("Lost events and series", "What could not be counted, by kind, and sets of labels without room.",
-              [(per_s("tcpadvisor_lost_total", "kind"), "{{instance}} {{kind}}"), (per_s("tcpadvisor_series_dropped_total"), "{{instance}} series")],
+              [(per_s("tcpadvisor_lost_total", "kind") + " > 0", "{{instance}} {{kind}}"),
+               (per_s("tcpadvisor_series_dropped_total") + " > 0", "{{instance}} series")],
               width=8)]
 
 
