@@ -76,7 +76,7 @@ TEST_F(HistoryOf, times_ascend_when_the_clock_is_set_back) {
 
 TEST_F(HistoryOf, what_was_not_seen_is_null) {
   see(0, 1);
-  EXPECT_EQ(points("retransmits"), nlohmann::json({nullptr}));  // there is no tick before
+  EXPECT_EQ(points("retransmits"), nlohmann::json::array({nullptr}));  // there is no tick before
 }
 
 }  // namespace
