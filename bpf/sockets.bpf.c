@@ -513,7 +513,8 @@ static __always_inline u32 idle_slot(struct tcp_sock *tp, u32 now_j) {
   return slot;
 }
 
-/* Over for a while: who is about to close a connection that was just reset keeps nothing. */
+/* Over, and silent for a second: who closes a connection a moment after it was reset keeps nothing. When it was reset
+ * is not known; of one that had been idle before, this is true at once. */
 static __always_inline bool is_dead(struct tcp_sock *tp, u32 now_j) {
   return was_connected(tp) && idle_slot(tp, now_j) > 0;
 }

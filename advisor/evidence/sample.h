@@ -371,8 +371,9 @@ struct Closes {
   NetnsId netns = 0;
   Pid pid = 0;  ///< 0 if not known
   std::string comm;
-  std::uint64_t count = 0;     ///< connections, in clumps or not
-  std::uint64_t resets = 0;    ///< of them by a reset: data was unread, or the linger time was 0
+  std::uint64_t count = 0;  ///< connections, in clumps or not
+  std::optional<std::uint64_t>
+      resets;                  ///< of them by a reset (data was unread, or the linger time 0); nothing if not counted
   std::uint64_t since_ms = 0;  ///< the first was so long before the last
   std::uint64_t last_ms_ago = 0;
   std::uint64_t clumps = 0, gathered = 0, largest = 0;  ///< gathered: closes in clumps

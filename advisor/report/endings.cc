@@ -49,7 +49,6 @@ Endings endings_of(const Sample& latest) {
   Endings out;
   out.totals = latest.lifecycle;
   out.resets_seen = latest.lifecycle && (latest.knows(FactId::resets) || !latest.lifecycle->resets_sent.empty());
-  out.closers_seen = latest.lifecycle.has_value();
   if (latest.lifecycle) {
     for (std::size_t state = 1; state < kStateCount; ++state) {
       const auto& slots = latest.lifecycle->dwell_log2_ms[state];
@@ -59,14 +58,20 @@ Endings endings_of(const Sample& latest) {
       out.dwells.push_back({static_cast<TcpState>(state), all, reached_ms(slots, all, 50), reached_ms(slots, all, 99)});
     }
   }
+  bool resets_counted = true;
   for (const Closes& closes : latest.closes) {
-    if (closes.count > 0) out.closers.push_back({closes.pid, closes.comm, closes.count, closes.resets});
+    if (closes.count == 0) continue;
+    out.closers.push_back({closes.pid, closes.comm, closes.count, closes.resets.value_or(0)});
+    resets_counted &= closes.resets.has_value();
   }
   std::ranges::stable_sort(out.closers, std::greater<>(), &Endings::Closer::closes);
-  out.resetters = out.closers;
-  std::erase_if(out.resetters, [](const Endings::Closer& one) { return one.resets == 0; });
-  std::ranges::stable_sort(out.resetters, std::greater<>(), &Endings::Closer::resets);
-  for (auto* list : {&out.closers, &out.resetters}) list->resize(std::min(list->size(), kMostClosers));
+  if (resets_counted) {
+    std::vector<Endings::Closer>& resetters = out.resetters.emplace(out.closers);
+    std::erase_if(resetters, [](const Endings::Closer& one) { return one.resets == 0; });
+    std::ranges::stable_sort(resetters, std::greater<>(), &Endings::Closer::resets);
+    resetters.resize(std::min(resetters.size(), kMostClosers));
+  }
+  out.closers.resize(std::min(out.closers.size(), kMostClosers));
   return out;
 }
 
@@ -91,7 +96,8 @@ std::vector<std::pair<std::string, std::string>> ending_lines(const Endings& end
   if (resets.empty()) resets = endings.resets_seen ? "none" : "not seen";
   out.emplace_back("resets sent, by reason", resets);
   out.emplace_back("closes of late, by process", by_process(endings.closers, &Endings::Closer::closes));
-  out.emplace_back("of them by a reset", by_process(endings.resetters, &Endings::Closer::resets));
+  out.emplace_back("of them by a reset",
+                   endings.resetters ? by_process(*endings.resetters, &Endings::Closer::resets) : "not seen");
   std::string dwells;
   for (const Endings::Dwell& one : endings.dwells) {
     dwells += fmt::format("{}{} {} (99 %: {}, {} times)", dwells.empty() ? "" : "; ", name_of(one.state),

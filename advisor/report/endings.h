@@ -23,13 +23,16 @@ struct Endings {
   struct Closer {
     Pid pid = 0;
     std::string comm;
-    std::uint64_t closes = 0, resets = 0;  ///< resets: of them, because data was unread or SO_LINGER was 0
+    std::uint64_t closes = 0;
+    std::uint64_t resets = 0;  ///< of them, because data was unread or SO_LINGER was 0
   };
 
   std::optional<LifecycleTotals> totals;  ///< nothing: no source counts them
-  bool resets_seen = false, closers_seen = false;
-  std::vector<Dwell> dwells;               ///< states in which any connection was
-  std::vector<Closer> closers, resetters;  ///< most closes, most resets first, at most kMostClosers each
+  bool resets_seen = false;
+  std::vector<Dwell> dwells;    ///< states in which any connection was
+  std::vector<Closer> closers;  ///< most closes first, at most kMostClosers
+  std::optional<std::vector<Closer>>
+      resetters;  ///< most resets first, as many; nothing: not counted, as in older recordings
 };
 inline constexpr std::size_t kMostClosers = 8;
 

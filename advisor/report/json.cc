@@ -89,7 +89,8 @@ json endings_json(const Endings& endings) {
     return array;
   };
   out["closes_by_process"] = by_process(endings.closers, "closes", &Endings::Closer::closes);
-  out["resets_by_process"] = by_process(endings.resetters, "resets", &Endings::Closer::resets);
+  out["resets_by_process"] =
+      endings.resetters ? by_process(*endings.resetters, "resets", &Endings::Closer::resets) : json();
   for (const Endings::Dwell& one : endings.dwells) {
     out["dwell"].push_back(
         {{"state", name_of(one.state)}, {"times", one.times}, {"half_ms", one.half_ms}, {"p99_ms", one.most_ms}});

@@ -52,6 +52,11 @@ TEST(Endings, are_told_by_kind_reason_process_and_state) {
   EXPECT_THAT(line(endings, "closes of late, by process"), HasSubstr("web[11] 11, web[10] 10, "));
   EXPECT_THAT(endings.closers, SizeIs(kMostClosers));
   EXPECT_THAT(line(endings, "of them by a reset"), HasSubstr("web[2] 10, web[3] 9, "));
+  Sample older = with_totals();
+  older.closes.back().resets.reset();
+  EXPECT_EQ(line(endings_of(older), "of them by a reset"), "not seen") << "a recording from before they were counted";
+  for (Closes& closes : older.closes) closes.resets = 0;
+  EXPECT_EQ(line(endings_of(older), "of them by a reset"), "none");
   ASSERT_THAT(endings.dwells, SizeIs(1));
   EXPECT_EQ(endings.dwells[0].half_ms, 8u);
   EXPECT_EQ(endings.dwells[0].most_ms, 131'072u);
