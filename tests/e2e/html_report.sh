@@ -3,19 +3,8 @@
 # looks for what keeps people out. A busy host with the story S1 running, a quiet one, and hosts of the golden files.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 ((EUID == 0)) || skip "needs root to look into the scenario's network namespace"
-need chromium
-need node
-need npm
-here=$(dirname "${BASH_SOURCE[0]}")
-golden=$here/../golden
-
-# What drives the browser is fetched once, to beside the binary.
-tools=$(dirname "$bin")/browser
-mkdir -p "$tools"
-cp "$here/browser/package.json" "$here/browser/check_report.js" "$tools"
-[[ $(node -p "try{require('$tools/node_modules/axe-core/package.json').version}catch{''}") == $(node -p "require('$tools/package.json').dependencies['axe-core']") ]] ||
-  timeout 120 npm install --prefix "$tools" --no-audit --no-fund --ignore-scripts --no-package-lock >"$work/npm" 2>&1 ||
-  skip "npm cannot fetch what drives the browser: $(tail -1 "$work/npm")"
+golden=$repo/tests/golden
+browser_tools
 
 run report --for 1s --interval 200ms --netns pid:$$ -o "$work/quiet-host.html"
 expect "a report as HTML ends" 0 "$code"

@@ -40,6 +40,20 @@ need() {
   command -v "$1" >/dev/null || skip "$1 is not installed"
 }
 
+# browser_tools: what drives a browser (tests/e2e/browser), with what it needs of npm, in $tools: beside the binary, fetched once.
+browser_tools() {
+  local tool there wanted
+  for tool in chromium node npm; do need $tool; done
+  tools=$(dirname "$bin")/browser
+  mkdir -p "$tools"
+  cp "$repo"/tests/e2e/browser/* "$tools"
+  there=$(node -p "try{require('$tools/node_modules/axe-core/package.json').version}catch{''}")
+  wanted=$(node -p "require('$tools/package.json').dependencies['axe-core']")
+  [[ $there == "$wanted" ]] ||
+    timeout 120 npm install --prefix "$tools" --no-audit --no-fund --ignore-scripts --no-package-lock >"$work/npm" 2>&1 ||
+    skip "npm cannot fetch what drives the browser: $(tail -1 "$work/npm")"
+}
+
 finish() {
   echo "$checks checks, $failures failures"
   ((failures == 0)) || exit 1

@@ -3,16 +3,8 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 ((EUID == 0)) || skip "needs root to look into the fault's network namespace"
 fault=${TCPFAULT_BIN:?set TCPFAULT_BIN to the program that makes faults}
-for tool in chromium node npm python3; do need $tool; done
-here=$(dirname "${BASH_SOURCE[0]}")
-
-# What drives the browser is fetched once, to beside the binary.
-tools=$(dirname "$bin")/browser
-mkdir -p "$tools"
-cp "$here/browser/package.json" "$here/browser/check_live.js" "$tools"
-[[ $(node -p "try{require('$tools/node_modules/axe-core/package.json').version}catch{''}") == $(node -p "require('$tools/package.json').dependencies['axe-core']") ]] ||
-  timeout 120 npm install --prefix "$tools" --no-audit --no-fund --ignore-scripts --no-package-lock >"$work/npm" 2>&1 ||
-  skip "npm cannot fetch what drives the browser: $(tail -1 "$work/npm")"
+need python3
+browser_tools
 
 # A process whose name is markup, with a listener, a connection and bytes that nobody reads.
 cat >"$work/hostile.py" <<'PYTHON'

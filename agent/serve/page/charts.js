@@ -102,7 +102,11 @@ export async function loadHistory() {
 export function addPoint(point) {
   if (names.length === 0 || point.length !== columns.length) return;
   const last = columns[0].length - 1;
-  const isSame = last >= 0 && columns[0][last] >= point[0];
+  if (last >= 0 && columns[0][last] > point[0]) {  // the host's clock was set back, and the agent has dropped what came later
+    loadHistory().catch(() => {});
+    return;
+  }
+  const isSame = last >= 0 && columns[0][last] === point[0];
   columns.forEach((column, i) => {
     if (isSame) column[last] = point[i];
     else column.push(point[i]);

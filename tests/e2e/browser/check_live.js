@@ -7,19 +7,11 @@ const fs = require('fs');
 const http = require('http');
 const path = require('path');
 const { chromium } = require('playwright-core');
+const { counted, expect, overflow } = require('./look.js');
 const axe = fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 const [executable, folder, port, serve, tcpfault] = process.argv.slice(2);
 const home = `http://127.0.0.1:${port}/`;
-let checks = 0;
-let faults = 0;
-
-function expect(what, holds, detail) {
-  checks += 1;
-  if (holds) return;
-  faults += 1;
-  console.log(`FAILED: ${what}${detail === undefined ? '' : `: ${JSON.stringify(detail)}`}`);
-}
 
 function get(where) {
   return new Promise((done) => {
@@ -38,15 +30,6 @@ async function until(what, works, seconds) {
   }
   expect(what, false, `not within ${seconds} s`);
   return false;
-}
-
-function overflow() {
-  const room = document.documentElement.clientWidth;
-  const wide = [...document.body.querySelectorAll('*')].filter((e) => {
-    const box = e.getBoundingClientRect();
-    return box.width > 0 && box.right > room + 1 && !e.closest('.uplot');
-  });
-  return { scrolls: document.documentElement.scrollWidth > room, wide: wide.slice(0, 3).map((e) => e.outerHTML.slice(0, 120)) };
 }
 
 async function open(browser, width, scheme) {
@@ -167,8 +150,8 @@ async function filter(page) {
   expect('what was found stays', await wide.page.locator('#findings a').count() > 0);
   fault.kill();
   await browser.close();
-  console.log(`${checks} checks, ${faults} failures`);
-  process.exit(faults === 0 && checks > 0 ? 0 : 1);
+  console.log(`${counted.checks} checks, ${counted.faults} failures`);
+  process.exit(counted.faults === 0 && counted.checks > 0 ? 0 : 1);
 })().catch((error) => {
   console.log(`FAILED: ${error}`);
   process.exit(1);

@@ -6,29 +6,11 @@ const fs = require('fs');
 const path = require('path');
 const { pathToFileURL } = require('url');
 const { chromium } = require('playwright-core');
+const { counted, expect, overflow } = require('./look.js');
 const axe = fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 const [executable, folder, ...reports] = process.argv.slice(2);
 const sizes = [{ width: 1280, height: 900 }, { width: 390, height: 844 }];
-let checks = 0;
-let faults = 0;
-
-function expect(what, holds, detail) {
-  checks += 1;
-  if (holds) return;
-  faults += 1;
-  console.log(`FAILED: ${what}${detail ? `: ${JSON.stringify(detail)}` : ''}`);
-}
-
-// What sticks out to the right, by its text.
-function overflow() {
-  const room = document.documentElement.clientWidth;
-  const wide = [...document.body.querySelectorAll('*')].filter((e) => {
-    const box = e.getBoundingClientRect();
-    return box.width > 0 && box.right > room + 1 && !e.closest('svg');
-  });
-  return { scrolls: document.documentElement.scrollWidth > room, wide: wide.slice(0, 3).map((e) => e.outerHTML.slice(0, 120)) };
-}
 
 function drawings() {
   const inside = (outer, inner) => inner.left >= outer.left - 1 && inner.right <= outer.right + 1;
@@ -94,8 +76,8 @@ async function look(browser, report, size, scheme) {
     }
   }
   await browser.close();
-  console.log(`${checks} checks, ${faults} failures`);
-  process.exit(faults === 0 && checks > 0 ? 0 : 1);
+  console.log(`${counted.checks} checks, ${counted.faults} failures`);
+  process.exit(counted.faults === 0 && counted.checks > 0 ? 0 : 1);
 })().catch((error) => {
   console.log(`FAILED: ${error}`);
   process.exit(1);
