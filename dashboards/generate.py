@@ -19,11 +19,9 @@ def own(expression):
     return re.sub(r"(?<![\w:])(tcpadvisor_\w+)(\{[^}]*\})?", chosen, expression)
 
 
-def per_s(name, by="", **labels):
+def per_s(name, by=""):
     """Rate of a counter, added up by `by`."""
-    wanted = ", ".join(f'{key}="{value}"' for key, value in labels.items())
-    series = f"{name}{{{wanted}}}" if wanted else name
-    return f"sum by (instance{', ' + by if by else ''}) (rate({series}[$__rate_interval]))"
+    return f"sum by (instance{', ' + by if by else ''}) (rate({name}[$__rate_interval]))"
 
 
 def quantile(q, name, by):
@@ -33,15 +31,13 @@ def quantile(q, name, by):
 class Panel:
     """Queries are (expression, legend). `unit` is Grafana's."""
 
-    def __init__(self, title, about, queries, unit="short", kind="timeseries", width=12, height=8, stack=False, most=None, links=()):
+    def __init__(self, title, about, queries, unit="short", kind="timeseries", width=12, height=8, stack=False, links=()):
         self.title, self.about, self.queries, self.unit, self.kind = title, about, queries, unit, kind
-        self.width, self.height, self.stack, self.most, self.links = width, height, stack, most, links
+        self.width, self.height, self.stack, self.links = width, height, stack, links
 
     def as_json(self, number, x, y):
         table = self.kind == "table"
         defaults = {"unit": self.unit, "min": 0, "noValue": "not seen", "links": list(self.links)}
-        if self.most is not None:
-            defaults["max"] = self.most
         if self.kind == "timeseries":
             defaults["custom"] = {"drawStyle": "line", "lineWidth": 1, "fillOpacity": 30 if self.stack else 10, "showPoints": "never",
                                   "spanNulls": False, "stacking": {"mode": "normal" if self.stack else "none", "group": "A"}}
@@ -67,10 +63,10 @@ class Panel:
         return panel
 
 
-def variable(name, label, query, most=True):
+def variable(name, label, query):
     return {"name": name, "label": label, "type": "query", "datasource": {"type": "prometheus", "uid": "${datasource}"}, "query": query,
-            "definition": query, "refresh": 2, "sort": 1, "multi": most, "includeAll": most, "allValue": ".+" if most else None,
-            "current": {"text": "All", "value": "$__all"} if most else {}, "hide": 0}
+            "definition": query, "refresh": 2, "sort": 1, "multi": True, "includeAll": True, "allValue": ".+",
+            "current": {"text": "All", "value": "$__all"}, "hide": 0}
 
 
 def dashboard(uid, title, about, rows, variables=()):
@@ -104,10 +100,6 @@ def to_host():
     return {"title": "this host", "url": "/d/tcpadvisor-host?${datasource:queryparam}&${job:queryparam}&var-instance=${__field.labels.instance}&${__url_time_range}"}
 
 
-def findings_table(about, links=()):
-    return Panel("Findings", about, [("tcpadvisor_finding > 0", "{{id}}")], kind="table", height=9, links=links)
-
-
 def own_cost():
     return [
         Panel("Processor time of the agent", "Of one core, with and without its hooks in the kernel.",
@@ -128,7 +120,8 @@ def own_cost():
 
 HOST = [
     ("Findings", [
-        findings_table("What the rules say now; the words, evidence and advice are on the agent's own page and in /api/v1/report."),
+        Panel("Findings", "What the rules say now; the words, evidence and advice are on the agent's own page and in /api/v1/report.",
+              [("tcpadvisor_finding > 0", "{{id}}")], kind="table", height=9),
         Panel("Findings over time", "By severity.", [("sum by (instance, severity) (tcpadvisor_finding)", "{{instance}} {{severity}}")], stack=True, height=9)]),
     ("Use, saturation, errors", [
         Panel("Fullest accept queue", "Of its limit; at 100 % connections are dropped.",
