@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <ctime>
 #include <nlohmann/json.hpp>
 #include <ranges>
@@ -179,12 +180,14 @@ std::string without_old_changes(std::string_view text, const Journal& journal) {
     for (const FileChange& file : entry.files) last_of_a_file |= paths.insert(file.path).second;
     if (back < kLast || entry.state != State::taken_back || last_of_a_file) kept.insert(entry.number);
   }
+  const std::array keys = {std::string("begin"), std::string(name_of(State::applied)),
+                           std::string(name_of(State::taken_back))};
   std::string out;
   while (!text.empty()) {
     const std::string_view line = text.substr(0, text.find('\n'));
     const json object = read::parsed(line);
-    for (const char* key : {"begin", "applied", "taken back"}) {
-      if (object.is_object() && object.contains(key) && kept.contains(read::whole(object, key)))
+    for (const std::string& key : keys) {
+      if (object.is_object() && object.contains(key) && kept.contains(read::whole(object, key.c_str())))
         out.append(line).push_back('\n');
     }
     text.remove_prefix(std::min(text.size(), line.size() + 1));

@@ -68,6 +68,16 @@ std::string brief(const std::vector<json>& findings) {
   return text;
 }
 
+/// Each report of the tests, for who looks at them afterwards (tests/scenario/truth/valid_reports.py).
+void keep(const std::string& report) {
+  const std::string folder = from_environment("TCPADVISOR_KEEP_REPORTS", "");
+  const testing::TestInfo* test = testing::UnitTest::GetInstance()->current_test_info();
+  if (folder.empty() || test == nullptr) return;
+  std::string name = std::string(test->test_suite_name()) + "." + test->name() + ".json";
+  std::ranges::replace(name, '/', '-');
+  std::ofstream(folder + "/" + name) << report;
+}
+
 }  // namespace
 
 std::string agent_binary() {
@@ -144,20 +154,6 @@ bool concerns(const json& finding, const Subject& subject) {
 Expected leaked(std::string id, std::uint32_t pid, std::uint64_t count) {
   return {.id = std::move(id), .pid = pid, .count = count, .aged = true, .knob = {}};
 }
-
-namespace {
-
-/// Each report of the tests, for who looks at them afterwards (tests/scenario/truth/valid_reports.py).
-void keep(const std::string& report) {
-  const std::string folder = from_environment("TCPADVISOR_KEEP_REPORTS", "");
-  const testing::TestInfo* test = testing::UnitTest::GetInstance()->current_test_info();
-  if (folder.empty() || test == nullptr) return;
-  std::string name = std::string(test->test_suite_name()) + "." + test->name() + ".json";
-  std::ranges::replace(name, '/', '-');
-  std::ofstream(folder + "/" + name) << report;
-}
-
-}  // namespace
 
 json report(const std::vector<std::string>& arguments, const ChildOptions& options) {
   std::vector<std::string> command{agent_binary(), "report", "--for", "8s", "--policy", "lab", "--format", "json"};
