@@ -432,10 +432,11 @@ TA_ASSERT_SIZE(struct ta_clump, 56);
 
 struct ta_closer {
   ta_u64 first_ns, last_ns;
-  ta_u64 closes;                                         /* of all kinds */
-  ta_u64 resets;                                         /* those with unread data, or with a linger time of 0 */
-  ta_u64 clumps, gathered;                               /* those that count, and the closes in them */
-  ta_u64 largest, elsewhere;                             /* of those */
+  ta_u64 closes;             /* of all kinds */
+  ta_u64 resets;             /* those with unread data, or with a linger time of 0 */
+  ta_u64 lost, lost_bytes;   /* by a linger time of 0: connections, and what was not acknowledged */
+  ta_u64 clumps, gathered;   /* those that count, and the closes in them */
+  ta_u64 largest, elsewhere; /* of those */
   ta_u64 min_age_j, max_age_j, min_quiet_j, max_quiet_j; /* sums over them */
   ta_u64 quiet_j, used_j;
   ta_u32 destination[4]; /* of the last close, as in ta_connect_key */
@@ -444,7 +445,7 @@ struct ta_closer {
   char comm[TA_COMM];
   struct ta_clump now; /* not yet in the sums */
 };
-TA_ASSERT_SIZE(struct ta_closer, 208);
+TA_ASSERT_SIZE(struct ta_closer, 224);
 
 /* Map `lost`, one counter a kind, per CPU. */
 enum ta_lost {

@@ -158,6 +158,16 @@ static __always_inline bool program_closes(const struct sock *sk, int old, int n
   return new == TCP_CLOSE && (old == TCP_ESTABLISHED || old == TCP_CLOSE_WAIT) && !sk->sk_err; /* by a reset of ours */
 }
 
+/* Data that the program has not read resets the connection whatever SO_LINGER says. */
+static __always_inline void count_reset_by(struct ta_closer *all, struct sock *sk) {
+  struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+  all->resets++;
+  if (!tp || unread_bytes(tp, sk)) return;
+  u32 unsent = positive(tp->write_seq - tp->snd_una); /* no FIN is among it yet */
+  all->lost += unsent != 0;
+  all->lost_bytes += unsent;
+}
+
 static __always_inline void count_close(struct sock *sk, int old, int new, const struct ta_sock *state) {
   struct task_struct *task = (void *)bpf_get_current_task();
   if (BPF_CORE_READ(task, flags) & PF_EXITING) return;
@@ -171,7 +181,7 @@ static __always_inline void count_close(struct sock *sk, int old, int new, const
   }
   all->last_ns = now;
   all->closes++;
-  all->resets += new == TCP_CLOSE;
+  if (new == TCP_CLOSE) count_reset_by(all, sk);
   if (sk->__sk_common.skc_net.net) all->netns = sk->__sk_common.skc_net.net->ns.inum;
   if (state && state->opened_j) add_to_clump(all, sk, old, state->opened_j, now);
 }

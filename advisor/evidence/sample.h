@@ -373,7 +373,9 @@ struct Closes {
   std::string comm;
   std::uint64_t count = 0;  ///< connections, in clumps or not
   std::optional<std::uint64_t>
-      resets;                  ///< of them by a reset (data was unread, or the linger time 0); nothing if not counted
+      resets;  ///< of them by a reset (data was unread, or the linger time 0); nothing if not counted
+  /// Of the resets by a linger time of 0 those that threw data away, and how much was not acknowledged; as above.
+  std::optional<std::uint64_t> lost, lost_bytes;
   std::uint64_t since_ms = 0;  ///< the first was so long before the last
   std::uint64_t last_ms_ago = 0;
   std::uint64_t clumps = 0, gathered = 0, largest = 0;  ///< gathered: closes in clumps

@@ -320,6 +320,8 @@ void describe(auto& a, Is<Closes> auto& v) {
   FIELD(last_ms_ago);
   FIELD(clumps);
   FIELD(resets);
+  FIELD(lost);
+  FIELD(lost_bytes);
   FIELD(gathered);
   FIELD(largest);
   FIELD(destination);

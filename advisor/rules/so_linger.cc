@@ -6,6 +6,7 @@
 #include <array>
 #include <map>
 #include <optional>
+#include <ranges>
 #include <string>
 #include <utility>
 #include <vector>
@@ -112,8 +113,25 @@ struct Resets {
   Counted counted;
   std::vector<const SocketRow*> rows;      ///< that are open, and would end this way
   std::optional<std::uint64_t> by_reason;  ///< of the whole host, since we began to look
-  std::uint64_t lost = 0, lost_bytes = 0;  ///< of the whole host: ended with data that nobody got
+  std::uint64_t lost = 0, lost_bytes = 0;  ///< ended with data that nobody got
+  bool lost_by_host = false;               ///< of the whole host: by process it was not counted
+  std::vector<const Closes*> losers;       ///< the processes that lost it, most first, where that was counted
 };
+
+/// What the processes of this namespace threw away. False: not counted by process.
+bool count_losers(const Sample& now, NetnsId netns, Resets& out) {
+  bool counted = false;
+  for (const Closes& one : now.closes) {
+    counted |= one.lost.has_value();
+    if (one.netns != netns || one.lost.value_or(0) == 0) continue;
+    out.losers.push_back(&one);
+    out.lost = add_sat(out.lost, *one.lost);
+    out.lost_bytes = add_sat(out.lost_bytes, one.lost_bytes.value_or(0));
+  }
+  std::ranges::sort(out.losers,
+                    [](const Closes* a, const Closes* b) { return a->lost != b->lost ? a->lost > b->lost : *a < *b; });
+  return counted;
+}
 
 /// The same counter takes data that came after close(); the kernel's reason, or the option on what is open, tells.
 std::optional<Resets> resets_of(const Evidence& in, const NetnsSample& netns, const Counted& counted) {
@@ -122,19 +140,49 @@ std::optional<Resets> resets_of(const Evidence& in, const NetnsSample& netns, co
     const bool open = row.state == TcpState::established || row.state == TcpState::close_wait;
     if (row.netns == netns.id && open && row.linger_ms == 0 && held_by_process(row)) out.rows.push_back(&row);
   }
+  const bool by_process = count_losers(in.now(), netns.id, out);
   if (const auto& life = in.now().lifecycle) {
     if (auto found = life->resets_sent.find(std::string(kReason)); found != life->resets_sent.end())
       out.by_reason = found->second;
     // What the whole host counts is this namespace's only where nobody else ends connections this way.
-    if (!out.by_reason || static_cast<double>(*out.by_reason) <= kOurShare * counted.times) {
+    const bool alone = !out.by_reason || static_cast<double>(*out.by_reason) <= kOurShare * counted.times;
+    if (alone && !by_process) {
       out.lost = life->unsent_at_close;
       out.lost_bytes = life->unsent_bytes_at_close;
-    } else if (out.rows.empty()) {
+      out.lost_by_host = true;
+    } else if (!alone && out.rows.empty() && out.losers.empty()) {
       return std::nullopt;
     }
   }
-  if (out.rows.empty() && static_cast<double>(out.by_reason.value_or(0)) < counted.times / 2) return std::nullopt;
+  if (out.rows.empty() && out.losers.empty() && static_cast<double>(out.by_reason.value_or(0)) < counted.times / 2)
+    return std::nullopt;
   return out;
+}
+
+void name_loser(const Evidence& in, const Closes& loser, Scope& scope) {
+  scope.kind = ScopeKind::process;
+  if (loser.pid != 0) scope.pid = loser.pid;
+  scope.comm = loser.comm;
+  scope.count = *loser.lost;
+  if (const OwnerTotals* owner = loser.pid != 0 ? in.window.connections().owner(loser.pid) : nullptr) {
+    scope.comm = owner->comm;  // the hook tells the name of the thread that closed
+    scope.cgroup = owner->cgroup;
+  }
+}
+
+std::string why_sure(const Resets& here, bool loses) {
+  std::vector<std::string> whys;
+  if (!here.rows.empty())
+    whys.push_back(fmt::format("{} open now have SO_LINGER 0", counted(here.rows.size(), "connection")));
+  for (const Closes* loser : here.losers | std::views::take(3)) {
+    whys.push_back(fmt::format("{} was seen to end {} with {} not acknowledged", loser->comm,
+                               counted(*loser->lost, "connection"), human_bytes(loser->lost_bytes.value_or(0))));
+  }
+  if (here.losers.size() > 3) whys.push_back(fmt::format("{} more did", here.losers.size() - 3));
+  if (whys.empty()) whys.emplace_back("the kernel tells why it sent resets; which program closes so was not seen");
+  if (loses && here.lost_by_host)
+    whys.emplace_back("what was lost is counted for the whole host, since we began to look");
+  return fmt::format("{}", fmt::join(whys, "; "));
 }
 
 Finding resets(const Evidence& in, const NetnsSample& netns, const Resets& here) {
@@ -143,11 +191,13 @@ Finding resets(const Evidence& in, const NetnsSample& netns, const Resets& here)
   finding.topic = "resets";
   finding.finding_class = FindingClass::application;
   const auto times = to_u64(here.counted.times);
-  // Other namespaces lose data, too, and so does a close() with data unread; at most as many as were ended here count.
+  // Of the host's number other namespaces have a part, too, and a close() with data unread; by process it began earlier
+  // than what is counted in this window. At most as many as were ended here count.
   const std::uint64_t lost = std::min(here.lost, times);
   const bool loses = static_cast<double>(lost) >= in.policy.value(kMinLost);
   finding.severity = loses ? Severity::warning : Severity::info;
-  finding.confidence = here.rows.empty() || loses ? Confidence::medium : Confidence::high;
+  const bool seen_by_row = !here.rows.empty() && !loses;
+  finding.confidence = seen_by_row || !here.losers.empty() ? Confidence::high : Confidence::medium;
   std::map<Pid, std::vector<const SocketRow*>> by_pid;
   for (const SocketRow* row : here.rows) {
     if (row->owner) by_pid[row->owner->pid].push_back(row);
@@ -159,16 +209,16 @@ Finding resets(const Evidence& in, const NetnsSample& netns, const Resets& here)
     finding.scope.local = common_local(by_pid.begin()->second);
     finding.scope.count = by_pid.begin()->second.size();
     who = process_text(finding.scope);
+  } else if (here.losers.size() == 1) {
+    name_loser(in, *here.losers.front(), finding.scope);
+    who = process_text(finding.scope);
   }
   finding.title = fmt::format("{} ended with a reset by SO_LINGER 0{}{}", counted(times, "connection"),
                               who.empty() ? "" : ", as " + who + " does",
                               loses ? fmt::format("; {} of them lost {} that was not acknowledged", with_commas(lost),
                                                   human_bytes(here.lost_bytes))
                                     : "");
-  finding.confidence_why = here.rows.empty()
-                               ? "the kernel tells why it sent resets; which program closes so was not seen"
-                               : fmt::format("{} open now have SO_LINGER 0", counted(here.rows.size(), "connection"));
-  if (loses) finding.confidence_why += "; what was lost is counted for the whole host, since we began to look";
+  finding.confidence_why = why_sure(here, loses);
   finding.evidence.push_back(measured(in.window, "ended_with_reset", std::string(kCounter), here.counted.times,
                                       "connections", in.policy.value(kMinResets)));
   finding.evidence.push_back(measured(in.window, "open_with_linger_0", source_of(now, FactId::snapshot),

@@ -441,6 +441,8 @@ Closes decode_closer(std::uint32_t tgid, abi::ta_closer closer, std::uint64_t no
   out.comm = text_of(closer.comm);
   out.count = closer.closes;
   out.resets = closer.resets;
+  out.lost = closer.lost;
+  out.lost_bytes = closer.lost_bytes;
   out.since_ms = closer.last_ns > closer.first_ns ? (closer.last_ns - closer.first_ns) / 1'000'000 : 0;
   out.last_ms_ago = ago_ns / 1'000'000;
   out.clumps = closer.clumps;

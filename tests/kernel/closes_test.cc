@@ -42,6 +42,7 @@ TEST_F(KernelTest, ClosesThatComeTogetherAreCountedAsAClump) {
   ASSERT_TRUE(seen);
   EXPECT_EQ(seen->count, 7u) << "the listener is no connection";
   EXPECT_EQ(seen->resets, 1u);
+  EXPECT_EQ(seen->lost, 0u);
   EXPECT_EQ(seen->clumps, 1u);
   EXPECT_EQ(seen->gathered, 6u);
   EXPECT_EQ(seen->largest, 6u);
@@ -51,6 +52,36 @@ TEST_F(KernelTest, ClosesThatComeTogetherAreCountedAsAClump) {
   EXPECT_GT(seen->quiet_ms, seen->used_ms);
   EXPECT_GT(seen->netns, 0u);
   EXPECT_EQ(tracer->lost()["closes"], 0u);
+}
+
+TEST_F(KernelTest, WhatALingerTimeOfZeroThrowsAwayIsCountedForWhoDidIt) {
+  if (!tracer_->closes()) GTEST_SKIP() << "no hook sees changes of state";
+  auto tracer = Tracer::open(options_from_environment());
+  ASSERT_TRUE(tracer);
+  auto listener = traffic::listen_on_loopback(8);
+  auto loses = traffic::make_pair(listener), aborts = traffic::make_pair(listener),
+       orderly = traffic::make_pair(listener);
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  for (const traffic::Pair* pair : {&loses, &aborts})
+    ASSERT_EQ(setsockopt(pair->client.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+  std::uint64_t sent = 0;  // until the reader's window and our buffer are full
+  const std::vector<char> block(64 << 10);
+  for (int i = 0; i < 1'000; ++i) {
+    const ssize_t n = send(loses.client.get(), block.data(), block.size(), MSG_DONTWAIT);
+    if (n <= 0) break;
+    sent += static_cast<std::uint64_t>(n);
+  }
+  loses.client.reset();
+  aborts.client.reset();
+  orderly.client.reset();
+  auto seen = ours_of(tracer->closes());
+  ASSERT_TRUE(seen);
+  EXPECT_EQ(seen->count, 3u);
+  EXPECT_EQ(seen->resets, 2u);
+  EXPECT_EQ(seen->lost, 1u) << "an abort without data loses none";
+  ASSERT_TRUE(seen->lost_bytes);
+  EXPECT_GT(*seen->lost_bytes, 0u);
+  EXPECT_LT(*seen->lost_bytes, sent);
 }
 
 TEST_F(KernelTest, TimeoutsOfConnectionsToOtherHostsAreCounted) {

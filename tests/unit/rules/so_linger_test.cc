@@ -105,6 +105,55 @@ TEST(SoLinger, what_others_on_this_host_do_is_not_this_namespaces_doing) {
   EXPECT_EQ(only_finding(judged(kId, ending({.lost = 60, .by_reason = 110}), lab()))->severity, Severity::warning);
 }
 
+/// As ending(), where what each process loses is counted.
+Window losing(const Ends& ends, std::vector<Closes> closes) {
+  return a_window(6, [=](SampleBuilder& sample, std::size_t i) {
+    sample.counter("TcpExt.TCPAbortOnData", ends.per_look * i);
+    sample.set([&](Sample& s) {
+      LifecycleTotals& life = s.lifecycle.emplace();
+      life.unsent_at_close = ends.lost;
+      life.resets_sent["TCP_STATE"] = ends.by_reason;
+      s.closes = closes;
+    });
+  });
+}
+
+Closes loser(Pid pid, std::uint64_t lost) {
+  Closes out;
+  out.netns = build::kHostNetns;
+  out.pid = pid;
+  out.comm = "worker-" + std::to_string(pid);
+  out.count = lost + 5;
+  out.resets = lost + 5;
+  out.lost = lost;
+  out.lost_bytes = lost * 2'000;
+  return out;
+}
+
+TEST(SoLinger, a_process_that_loses_data_is_named_though_others_on_this_host_end_so_too) {
+  auto finding = only_finding(judged(kId, losing({.lost = 900, .by_reason = 5'000}, {loser(21, 80)}), lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->severity, Severity::warning);
+  EXPECT_EQ(finding->confidence, Confidence::high);
+  EXPECT_EQ(finding->scope.pid, 21u);
+  EXPECT_EQ(value_of(*finding, "ended_with_unsent_data"), 80);
+  EXPECT_THAT(finding->title, HasSubstr("as worker-21[21] does; 80 of them lost 156 KiB"));
+}
+
+TEST(SoLinger, several_that_lose_data_are_told_and_none_is_blamed_alone) {
+  auto finding = only_finding(judged(kId, losing({.by_reason = 5'000}, {loser(21, 30), loser(22, 40)}), lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_FALSE(finding->scope.pid);
+  EXPECT_EQ(value_of(*finding, "ended_with_unsent_data"), 70);
+  EXPECT_THAT(finding->confidence_why, HasSubstr("worker-22 was seen to end 40 connections"));
+}
+
+TEST(SoLinger, what_a_process_of_another_namespace_loses_is_not_this_ones) {
+  Closes elsewhere = loser(21, 80);
+  elsewhere.netns = build::kHostNetns + 1;
+  expect_fine(judged(kId, losing({.lost = 80, .by_reason = 5'000}, {elsewhere}), lab()));
+}
+
 TEST(SoLinger, few_resets_are_none) {
   expect_fine(judged(kId, ending({.per_look = 1}), lab()));
   expect_fine(judged(kId, ending({.per_look = 0}), lab()));
