@@ -43,6 +43,14 @@ Result<milliseconds> parse_interval(const std::string& text) {
   return value;
 }
 
+Result<std::optional<milliseconds>> parse_rest(const std::string& text) {
+  if (text == "off") return milliseconds(0);
+  Result<milliseconds> value = parse_duration(text);
+  if (!value)
+    return fail(ErrorCode::bad_input, fmt::format("'{}' is neither 'off' nor a time such as 5s", printable(text)));
+  return *value;
+}
+
 Result<const ReportFormat*> parse_format(const std::string& text) {
   if (const ReportFormat* format = find_report_format(text); format != nullptr) return format;
   std::string known;
@@ -309,6 +317,11 @@ class Definition {
     add_parsed(
         app, "--listen", options_.serve.listen, [](const std::string& text) { return serve::parse_listen(text); },
         "address of loopback and port (default: 127.0.0.1:9477)", "ADDRESS:PORT");
+    add_parsed(
+        app, "--rest", options_.serve.rest, parse_rest,
+        "longest time between two looks while the host is quiet and well, at most half a window of the policy; off: "
+        "a look at each tick (default: 5s)",
+        "DURATION");
   }
 
   void add_metrics() {
@@ -451,6 +464,10 @@ Result<Parsed> parse_options(int argc, const char* const* argv) {
   options.arguments.assign(argv, argv + argc);
   options.chosen = chosen_options(app);
   return Parsed{std::move(options), {}};
+}
+
+milliseconds rest_for(const Options& options) {
+  return std::min(options.serve.rest.value_or(milliseconds(5'000)), options.policy.window / 2);
 }
 
 milliseconds interval_for(const Options& options) {

@@ -65,6 +65,7 @@ class Serving {
     collector_ = std::move(*collector);
     observe::ObserverOptions wanted;
     wanted.schedule = {.interval = interval_for(options_)};
+    wanted.rest = rest_for(options_);
     wanted.policy = options_.policy;
     wanted.findings_stand = true;
     observer_.emplace(std::move(wanted), *collector_, clock_);
@@ -75,7 +76,7 @@ class Serving {
     serve::ServerOptions options;
     options.listening = std::move(*listening);
     options.version = kVersion;
-    options.interval = interval_for(options_);
+    options.stale_after = std::max({milliseconds(10'000), 10 * interval_for(options_), 3 * rest_for(options_)});
     auto server = serve::Server::open(std::move(options), std::move(*of_server), real_clock_);
     if (!server) return std::unexpected(server.error());
     server_ = std::move(*server);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,9 @@ class Collector {
   virtual ~Collector() = default;
 
   virtual Result<SamplePtr> tick() = 0;
+  /// How many things have happened so far to TCP on this host, roughly and cheaply: segments, packets passed on, opened
+  /// and closed connections. Nothing: not known. The thread of tick() may call it.
+  virtual std::optional<std::uint64_t> happened() { return std::nullopt; }
   virtual const std::vector<FactCoverage>& coverage() const = 0;  ///< what doctor prints; complete after open()
   virtual const std::string& privileges_kept() const = 0;  ///< after open(), in words; empty when nothing was given up
   virtual std::string writes() const { return ""; }        ///< where threads can still write; empty: no limits of ours

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "advisor/base/saturate.h"
 #include "agent/collect/host_load.h"
 #include "agent/collect/netns_book.h"
 #include "agent/collect/probe.h"
@@ -11,6 +12,7 @@
 #include "agent/collect/setting_book.h"
 #include "agent/collect/snapshot.h"
 #include "agent/sources/host_facts.h"
+#include "agent/sources/net_counters.h"
 
 namespace tcpadvisor::collect {
 namespace {
@@ -30,6 +32,7 @@ class HostCollector final : public Collector {
 
   Status prepare();
   Result<SamplePtr> tick() override;
+  std::optional<std::uint64_t> happened() override;
   const std::vector<FactCoverage>& coverage() const override { return coverage_; }
   const std::string& privileges_kept() const override { return guarded_.kept; }
   std::string writes() const override { return guarded_.looker ? guarded_.looker->writes() : ""; }
@@ -112,6 +115,24 @@ Result<SamplePtr> HostCollector::tick() {
   std::optional<Result<SamplePtr>> sample;
   as_looker([&] { sample = tick_here(); });
   return std::move(*sample);
+}
+
+std::optional<std::uint64_t> HostCollector::happened() {
+  using Kind = NetnsChoice::Kind;
+  if (parts_.options.netns.kind != Kind::all && parts_.options.netns.kind != Kind::host) return std::nullopt;
+  std::optional<std::uint64_t> count;
+  as_looker([&] {
+    auto text = parts_.root.read("/proc/thread-self/net/snmp");
+    Counters counters;
+    if (!text || !sources::parse_counters(*text, "snmp", counters)) return;
+    count = 0;
+    for (const char* name : {"Tcp.InSegs", "Tcp.OutSegs", "Ip.ForwDatagrams"}) {
+      if (auto found = counters.find(name); found != counters.end()) *count = add_sat(*count, found->second);
+    }
+    // Those of all namespaces, and what segments do not show: a listener that refuses, a process that ends.
+    if (auto life = parts_.tracer->lifecycle()) *count = add_sat(*count, add_sat(life->opened, life->closed));
+  });
+  return count;
 }
 
 Result<SamplePtr> HostCollector::tick_here() {

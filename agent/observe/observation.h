@@ -14,9 +14,10 @@ namespace tcpadvisor::observe {
 
 /// Cheap to copy: a Window shares its ticks.
 struct Observation {
-  Window window;    ///< what the agent remembers; not empty
-  Verdict verdict;  ///< what the rules say about it
-  Policy policy;    ///< the one that they were asked with
+  Window window;                   ///< what the agent remembers; not empty
+  Verdict verdict;                 ///< what the rules say about it
+  Policy policy;                   ///< the one that they were asked with
+  std::uint64_t looks_spared = 0;  ///< so far, because little had happened (agent/observe/rest.h)
 
   const Sample& now() const { return window.latest(); }
   const PastTick* before() const { return window.before(); }

@@ -10,7 +10,11 @@
 namespace tcpadvisor::observe {
 
 Observer::Observer(ObserverOptions options, collect::Collector& collector, os::SleepClock& clock)
-    : options_(std::move(options)), policy_(options_.policy), collector_(collector), clock_(clock) {}
+    : options_(std::move(options)),
+      policy_(options_.policy),
+      collector_(collector),
+      clock_(clock),
+      rest_(options_.rest) {}
 
 Observer::~Observer() {
   stop_ = true;
@@ -51,9 +55,12 @@ void Observer::loop() {
   const std::uint64_t start = clock_.mono_ns();
   std::uint64_t due = start;
   while (true) {
-    Result<ObservationPtr> observation = observe();
-    if (!observation && !latest()) return end(observation.error());
-    publish(std::move(observation));
+    if (!spared()) {
+      Result<ObservationPtr> observation = observe();
+      if (!observation && !latest()) return end(observation.error());
+      rest_.looked(clock_.mono_ns(), !observation || worth_following(**observation));
+      publish(std::move(observation));
+    }
     auto next = options_.schedule.next_due_ns(start, due, clock_.mono_ns());
     if (stop_ || !next) break;
     due = *next;
@@ -62,6 +69,17 @@ void Observer::loop() {
   }
   if (auto at = options_.schedule.end_ns(start); at && !stop_) clock_.sleep_until(*at);
   end(std::nullopt);
+}
+
+bool Observer::spared() {
+  if (options_.rest <= options_.schedule.interval || !latest()) return false;
+  try {
+    const bool spared = rest_.spares(clock_.mono_ns(), collector_.happened());
+    looks_spared_ += spared ? 1 : 0;
+    return spared;
+  } catch (...) {
+    return false;  // the look will say what is wrong
+  }
 }
 
 Result<ObservationPtr> Observer::observe() {
@@ -75,7 +93,7 @@ Result<ObservationPtr> Observer::observe() {
     window_.push(std::move(*sample), keep_for(policy_, options_.older_ticks));
     Verdict verdict = judge(window_, policy_, standing_);
     if (options_.findings_stand) standing_ = verdict.standing;
-    return std::make_shared<const Observation>(window_, std::move(verdict), policy_);
+    return std::make_shared<const Observation>(window_, std::move(verdict), policy_, looks_spared_);
   } catch (...) {
     return std::unexpected(os::caught_error());
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <mutex>
@@ -12,6 +13,7 @@
 #include "advisor/base/result.h"
 #include "advisor/verdict/standing.h"
 #include "agent/collect/collector.h"
+#include "agent/observe/rest.h"
 #include "agent/observe/schedule.h"
 #include "agent/observe/subscription.h"
 #include "agent/os/clock.h"
@@ -22,7 +24,8 @@ namespace tcpadvisor::observe {
 struct ObserverOptions {
   Schedule schedule;
   Policy policy;
-  std::size_t older_ticks = 0;  ///< remembered of the time before the policy's windows, see Keep
+  std::size_t older_ticks = 0;        ///< remembered of the time before the policy's windows, see Keep
+  std::chrono::milliseconds rest{0};  ///< longest time between two looks at a quiet host; 0: a look at each tick
   bool findings_stand = false;  ///< each tick is judged after the one before: a finding goes away at its lower marks
 };
 
@@ -49,6 +52,7 @@ class Observer {
 
  private:
   void loop();
+  bool spared();
   Result<ObservationPtr> observe();
   void publish(Result<ObservationPtr> what);
   void end(std::optional<Error> why);
@@ -58,7 +62,9 @@ class Observer {
   collect::Collector& collector_;
   os::SleepClock& clock_;
   Window window_;      // the thread's
-  Standing standing_;  // the thread's, too
+  Standing standing_;  // the thread's, as what follows
+  Rest rest_;
+  std::uint64_t looks_spared_ = 0;
 
   mutable std::mutex mutex_;
   std::vector<std::weak_ptr<Subscription>> subscriptions_;

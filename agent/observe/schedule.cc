@@ -4,13 +4,6 @@
 #include <algorithm>
 
 namespace tcpadvisor::observe {
-namespace {
-
-std::uint64_t ns_of(std::chrono::milliseconds length) {
-  return static_cast<std::uint64_t>(std::chrono::nanoseconds(length).count());
-}
-
-}  // namespace
 
 std::optional<std::uint64_t> Schedule::end_ns(std::uint64_t start_ns) const {
   if (!length) return std::nullopt;

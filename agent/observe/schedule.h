@@ -8,6 +8,10 @@
 
 namespace tcpadvisor::observe {
 
+constexpr std::uint64_t ns_of(std::chrono::milliseconds length) {
+  return static_cast<std::uint64_t>(std::chrono::nanoseconds(length).count());
+}
+
 struct Schedule {
   std::chrono::milliseconds interval{1'000};          ///< from the start of one tick to that of the next
   std::optional<std::chrono::milliseconds> length{};  ///< how long to go on; nothing: for ever

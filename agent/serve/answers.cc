@@ -33,6 +33,7 @@ void Answers::see(observe::ObservationPtr seen, std::uint64_t now_ms) {
   seen_ = std::move(seen);
   failure_.clear();
   ++numbers_.ticks;
+  numbers_.looks_spared = seen_->looks_spared;
   numbers_.snapshot_age_seconds = seen_->now().self.snapshot_age_ms / 1000;
   tick_at_ms_ = now_ms;
   if (families_) numbers_.series_dropped += families_->dropped();

@@ -90,7 +90,7 @@ class Server::Loop {
       : options_(std::move(options)),
         observations_(std::move(observations)),
         clock_(clock),
-        answers_(numbers_, static_cast<std::uint64_t>(std::max<std::int64_t>(10'000, 10 * options_.interval.count()))),
+        answers_(numbers_, static_cast<std::uint64_t>(options_.stale_after.count())),
         connections_(options_.most_connections, static_cast<std::uint64_t>(options_.patience.count()), numbers_),
         streams_(options_.most_streams, numbers_) {
     numbers_.version = options_.version;

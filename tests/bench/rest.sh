@@ -25,7 +25,7 @@ pids=()
 trap '((${#pids[@]} == 0)) || kill "${pids[@]}" 2>/dev/null || true; rm -rf "$work"' EXIT
 
 # ns of processor time of all threads of a process so far, by the scheduler's clock
-cpu_ns() { cat "/proc/$1/task/"*/schedstat | awk '{ sum += $1 } END { printf "%d\n", sum }'; }
+cpu_ns() { cat "/proc/$1/task/"*/schedstat | awk '{ sum += $1 } END { printf "%.0f\n", sum }'; }
 memory_mib() { awk -v field="$2:" '$1 == field { printf "%.1f", $2 / 1024 }' "/proc/$1/status"; }
 # by_thread PID FILE: "NAME NS" of each of its threads
 by_thread() { for task in "/proc/$1/task/"*; do echo "$(<"$task/comm") $(cut -d' ' -f1 "$task/schedstat")"; done >"$2"; }
@@ -68,7 +68,7 @@ by_thread "${pid[new]}" "$work/threads.before"
 start=$EPOCHREALTIME
 for_a_while "$seconds"
 took=$(awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { print b - a }')
-walked=$(awk '$1 ~ /^tcpadvisor_sockets_walked(\{|$)/ { print $2 }' "$work/new.page")
+spared() { awk '$1 == "tcpadvisor_looks_spared_total" { print $2 }' "$work/$1.page"; }
 
 # row LABEL NAME
 row() {
@@ -78,7 +78,7 @@ row() {
 }
 echo "### What serve costs at rest"
 echo
-echo "$sockets idle sockets (${walked:-?} walked), ticks of 1 s, a scrape every $every s, $seconds s after $settle s to settle; processor time by the"
+echo "$sockets idle sockets, ticks of 1 s, a scrape every $every s, $seconds s after $settle s to settle; processor time by the"
 echo "scheduler's clock, of all threads; side by side in the same minute."
 echo
 echo "| program | % of a core (target ≤ $cpu_limit) | RSS, MiB (target ≤ $rss_limit) | peak RSS, MiB | series |"
@@ -88,8 +88,8 @@ row "prometheus-node-exporter" node
 row "tcpadvisor serve" new
 echo
 by_thread "${pid[new]}" "$work/threads"
-echo "By thread, ms a second:" \
-  "$(paste -d' ' "$work/threads.before" "$work/threads" | awk -v took="$took" '{ printf "%s%s %.2f", NR > 1 ? ", " : "", $3, ($4 - $2) / took / 1e6 }')."
+echo "Looks spared (\`--rest\`): $(spared new) in all. By thread, ms a second:" \
+  "$(paste -d' ' "$work/threads.before" "$work/threads" | awk -v took="$took" '{ printf "%s%s %.2f", (NR > 1 ? ", " : ""), $3, ($4 - $2) / took / 1e6 }')."
 # A look goes through the whole table of connections, whose size follows the memory of the host, not the connections.
 buckets=$(dmesg 2>/dev/null | sed -n 's/.*TCP established hash table entries: \([0-9]*\).*/\1/p' | head -n 1)
 empty_pass=$(unshare -n python3 -c '
