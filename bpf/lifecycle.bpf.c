@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Who closes how, how long each state lasts, what a connection moved in its life. */
 #include "bpf/vmlinux/flavors.h"
+#include "bpf/networks.h"
 #include "bpf/store.h"
 /* connect_begins() and connect_failed() are in connects.bpf.c, which comes before this part. */
 
@@ -150,6 +151,16 @@ static __always_inline void add_to_clump(struct ta_closer *all, struct sock *sk,
   clump->used_j += age - quiet;
 }
 
+/* A server that accepts in rounds closes what came since the last one all at once, and at all ages: they had waited for
+ * accept(). What the program has not forgotten it has read just now, or there never was anything to read. */
+static __always_inline bool comes_from_accept(struct sock *sk, u64 now) {
+  const struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+  if (!tp || !was_accepted(sk)) return false;
+  u64 received = tp->bytes_received;
+  if (received && had_fin(sk)) received--;
+  return (!received && !tp->bytes_sent) || now < tp->tcp_mstamp * 1000 + TA_CLUMP_GAP_NS;
+}
+
 /* The steps that only close() and shutdown() make, in their own context. What the end of a process closes comes at
  * once, too, and says nothing about it. */
 static __always_inline bool program_closes(const struct sock *sk, int old, int new) {
@@ -183,7 +194,7 @@ static __always_inline void count_close(struct sock *sk, int old, int new, const
   all->closes++;
   if (new == TCP_CLOSE) count_reset_by(all, sk);
   if (sk->__sk_common.skc_net.net) all->netns = sk->__sk_common.skc_net.net->ns.inum;
-  if (state && state->opened_j) add_to_clump(all, sk, old, state->opened_j, now);
+  if (state && state->opened_j && !comes_from_accept(sk, now)) add_to_clump(all, sk, old, state->opened_j, now);
 }
 
 static __always_inline void state_changes(struct sock *sk, int old, int new, struct ta_life *sum) {

@@ -366,7 +366,9 @@ struct Drops {
 };
 
 /// What one process closes or shuts down, not by its end: since it began, or since a pause of 5 minutes. Closes within
-/// 10 ms of each other are a clump; those of 4 and more are kept, unless one goes on for more than 100 ms.
+/// 10 ms of each other are a clump; those of 4 and more are kept, unless one goes on for more than 100 ms. Not in a
+/// clump: what was accepted and read just before it was closed, or never had a byte: it may have waited for accept()
+/// only.
 struct Closes {
   NetnsId netns = 0;
   Pid pid = 0;  ///< 0 if not known

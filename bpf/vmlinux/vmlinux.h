@@ -220,6 +220,7 @@ struct minmax {
 struct tcp_sock {
   struct inet_connection_sock inet_conn;
   u64 bytes_received, bytes_sent, bytes_acked, bytes_retrans;
+  u64 tcp_mstamp; /* us, of bpf_ktime_get_ns(): the last segment, or the last read by the program */
   u32 rcv_nxt, copied_seq, snd_nxt, snd_una, write_seq;
   u32 lsndtime, rcv_tstamp;
   u32 snd_wnd, rcv_wnd, snd_cwnd, mss_cache;

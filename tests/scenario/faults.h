@@ -162,6 +162,8 @@ Scene make_connection_per_request(Stage& stage, const Request& request);
 Scene make_collected(Stage& stage, const Request& request);
 Scene make_idle_timer(Stage& stage, const Request& request);
 Scene make_asks_at_once(Stage& stage, const Request& request);
+Scene make_rounds_of_events(Stage& stage, const Request& request);
+Scene make_rounds_of_probes(Stage& stage, const Request& request);
 Scene make_no_timeouts(Stage& stage, const Request& request);
 Scene make_some_timeouts(Stage& stage, const Request& request);
 Scene make_marks_small(Stage& stage, const Request& request);

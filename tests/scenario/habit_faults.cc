@@ -12,7 +12,9 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <filesystem>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -85,6 +87,37 @@ Scene make_swept_at_once(Stage& stage, const Request& request, const char* name,
   });
   client.channel.hear();
   return {{name, client.pid, server.pid, port, request.count}};
+}
+
+/// A server that accepts twice a second whatever has come, and closes it, when `reads` after a look at what it brought;
+/// and clients that give up after a second.
+Scene make_rounds(Stage& stage, const Request& request, const char* name, bool reads) {
+  const Actor server = stage.start("tcpfault-server", [=](const Channel& channel) {
+    const Listening listening = listen_on({.port = request.port, .backlog = 4 * request.count});
+    check(fcntl(listening.fd, F_SETFL, O_NONBLOCK), "O_NONBLOCK");
+    channel.say(listening.port);
+    for (;; sleep_for(Millis{490})) {
+      for (int fd = 0; (fd = accept(listening.fd, nullptr, nullptr)) >= 0; close(fd)) {
+        std::array<char, 16> asked{};
+        if (reads) (void)recv(fd, asked.data(), asked.size(), MSG_DONTWAIT);
+      }
+    }
+  });
+  const auto port = static_cast<std::uint16_t>(server.channel.hear());
+  const Actor client = stage.start("tcpfault-client", [=](const Channel& channel) {
+    std::deque<int> open;
+    for (int i = 0;; ++i, sleep_for(Millis{1'000 / std::max(request.count, 1)})) {
+      open.push_back(connect_to(port));
+      if (reads) (void)send(open.back(), "event", 5, MSG_NOSIGNAL);
+      if (std::ssize(open) > request.count) {
+        close(open.front());
+        open.pop_front();
+      }
+      if (i == 2 * request.count) channel.say(1);
+    }
+  });
+  client.channel.hear();
+  return {{name, server.pid, client.pid, port, request.count}};
 }
 
 /// Connections to a peer far away that rest.
@@ -195,6 +228,16 @@ Scene make_collected(Stage& stage, const Request& request) {
 /// Nothing wrong: what rests for a second is closed by a timer that looks four times a second.
 Scene make_idle_timer(Stage& stage, const Request& request) {
   return make_swept_at_once(stage, request, "idle-timer", Millis{1'000});
+}
+
+/// Nothing wrong: a server takes what came, twice a second.
+Scene make_rounds_of_events(Stage& stage, const Request& request) {
+  return make_rounds(stage, request, "rounds-of-events", true);
+}
+
+/// Nothing wrong: the same, and nobody has anything to say.
+Scene make_rounds_of_probes(Stage& stage, const Request& request) {
+  return make_rounds(stage, request, "rounds-of-probes", false);
 }
 
 /// Nothing wrong: four times a second a part of COUNT questions at once, and all closed when the last answer is there.
