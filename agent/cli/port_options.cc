@@ -53,6 +53,7 @@ void add_run(CLI::App& port, PortOptions& options) {
       },
       "fake, unix or tcp instead of the script's own", "WHAT");
   app.add_flag("--quiet", run.quiet, "print no transcript, only how it ended");
+  app.add_flag("--explain", run.explain, "say with each step why callers wait or go on, and what the port does");
   app.add_flag("--keep-going", run.keep_going, "go on after an expectation that does not hold");
   add_parsed(
       app, "--limit", run.limit, [](const std::string& text) { return parse_duration(text); },

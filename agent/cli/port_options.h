@@ -33,7 +33,7 @@ struct PortOptions {
   struct {
     std::string file;                                      ///< "-": standard input
     std::optional<port::script::TransportKind> transport;  ///< nothing: the script's own
-    bool quiet = false, keep_going = false;
+    bool quiet = false, keep_going = false, explain = false;
     std::chrono::milliseconds limit{60'000};
   } run;
 

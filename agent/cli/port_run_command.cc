@@ -91,7 +91,7 @@ int run_port_script(const Options& options, os::StopSignals& signals) {
     Transcript* second_;
   } transcript(text, options.port.json && !wanted.quiet ? &json : nullptr);
 
-  RunSettings settings{.keep_going = wanted.keep_going, .stop = limits};
+  RunSettings settings{.keep_going = wanted.keep_going, .explain = wanted.explain, .stop = limits};
   RunResult result = run_script(*script, **world, settings, transcript);
   bool shown_above = !wanted.quiet && !options.port.json;
   for (const StepRecord& failure : result.failures) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/port/channel.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -70,6 +72,12 @@ void Channel::down() {
   Operations::Scope operation(operations_);
   operations_.timers().cancel(std::exchange(setup_timer_, 0));
   pending_ = lost_ = false;
+  because(kNobody, [&] {
+    return fmt::format(
+        "the connection has ended: {} messages in its queue are thrown away, and who was held goes on as if they were "
+        "sent",
+        queue_.size());
+  });
   end_connection();
   for (const Item& item : std::exchange(queue_, {})) dropped_ += item.bytes.size();
   queued_ = 0;
@@ -100,11 +108,19 @@ Outcome Channel::send(CallerId caller, Signal signal, const SendOptions& options
   if (options.bad_option || is_suspended(caller)) return Outcome::badarg;
   Outcome accepted = signal == Signal::send_nosuspend ? Outcome::yes : Outcome::ok;
   if (!driver_ && !pending_) {
+    because(caller, [&] {
+      return std::string(options.noconnect ? "there is no connection, and it asked for none (noconnect)"
+                                           : "there is no connection: one is asked for, and the message waits");
+    });
     if (options.noconnect) return Outcome::noconnect;
     if (!ask_for_connection()) return accepted;  // dropped, as on a node that cannot be reached
   }
   if (refuses(signal, options)) {
     if (busy_) {
+      because(caller, [&] {
+        return fmt::format("is refused, as it asked for (nosuspend): the channel is busy until its queue, {}, is empty",
+                           queued_);
+      });
       ++refused_;
       return signal == Signal::send_nosuspend ? Outcome::no : Outcome::nosuspend;
     }
@@ -141,6 +157,12 @@ void Channel::enter(std::string_view bytes, bool first) {
   queue_.push_back({std::string(bytes), cost});
   queued_ += cost;
   accepted_ += bytes.size();
+  if (queued_ >= setup_.busy_limit && !busy_) {
+    because(kNobody, [&] {
+      return fmt::format("its queue, {} with the overhead of each message, has reached the limit {}: busy", queued_,
+                         setup_.busy_limit);
+    });
+  }
   if (queued_ >= setup_.busy_limit) busy_ = true;
 }
 
@@ -168,6 +190,12 @@ Outcome Channel::enter_or_suspend(CallerId caller, Outcome result, std::string_v
 }
 
 Outcome Channel::suspend(Suspended sender) {
+  because(sender.caller, [&] {
+    if (sender.left.empty() && !sender.first)
+      return std::string("is suspended: its message is in the queue, and the channel is busy");
+    return fmt::format("is suspended with {} bytes that are not in the queue yet: the channel is busy",
+                       sender.left.size());
+  });
   operations_.tell({EventKind::suspended, sender.caller});
   operations_.tell({EventKind::busy_dist_port, sender.caller});
   suspended_.push_back(std::move(sender));
@@ -191,6 +219,10 @@ void Channel::pump() {
 void Channel::resume() {
   if (!busy_ || !queue_.empty() || driver_busy_) return;
   busy_ = false;
+  because(kNobody, [&] {
+    const std::string all = "its queue is empty and its port is not busy: not busy any more";
+    return suspended_.empty() ? all : fmt::format("{}, {} may go on", all, suspended_.size());
+  });
   resumed_.insert(resumed_.end(), std::make_move_iterator(suspended_.begin()),
                   std::make_move_iterator(suspended_.end()));
   suspended_.clear();
@@ -220,6 +252,10 @@ void Channel::caller_dies(CallerId caller) {
 
 void Channel::port_busy(bool on) {
   driver_busy_ = on;
+  because(kNobody, [&] {
+    return std::string(on ? "its port is busy: the rest stays in the channel's queue"
+                          : "its port is not busy any more");
+  });
 }
 
 void Channel::writable() {

@@ -31,6 +31,7 @@ struct ChannelSetup {
   std::string name = "D";
   std::uint64_t busy_limit = 1 << 20;    ///< bytes, +zdbbl; busy when the queue reaches it
   std::int32_t high = 8192, low = 4096;  ///< of the channel's port; its message-queue marks are off
+  bool explain = false;                  ///< events `reason`
 };
 
 struct ChannelState {
@@ -89,6 +90,14 @@ class Channel final : private DriverEvents, private TransportEvents {
   void driver_reply(CallerId, Outcome) override {}
   void driver_event(Event) override {}
   void driver_exit() override { lost_ = true; }
+  bool explains() const override { return setup_.explain; }
+  void driver_reason(CallerId, std::string text) override {
+    operations_.tell({EventKind::reason, kNobody, Outcome::ok, "its port: " + std::move(text)});
+  }
+  template <typename Text>
+  void because(CallerId caller, const Text& text) {
+    if (setup_.explain) operations_.tell({EventKind::reason, caller, Outcome::ok, text()});
+  }
   void writable() override;
   void readable() override;
 

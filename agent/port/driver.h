@@ -28,6 +28,8 @@ class DriverEvents {
   virtual void driver_reply(CallerId caller, Outcome outcome) = 0;  ///< {inet_reply,Port,Outcome}
   virtual void driver_event(Event event) = 0;                       ///< messages to subscribers and to the owner
   virtual void driver_exit() = 0;                                   ///< the driver ends its port (exit_on_close)
+  virtual bool explains() const { return false; }                   ///< somebody wants to know why
+  virtual void driver_reason(CallerId, std::string) {}              ///< then only; kNobody: it is about the port
 };
 
 /// Calls that reached the driver: counted before their outcome, with their headers.
@@ -86,6 +88,11 @@ class Driver final : public TransportEvents {
   void readable() override;
 
  private:
+  /// `text` makes the sentence; it costs nothing where nobody asks.
+  template <typename Text>
+  void because(CallerId caller, const Text& text) {
+    if (above_.explains()) above_.driver_reason(caller, text());
+  }
   void append(CallerId caller, std::string_view header, std::string_view data);
   void write_first(CallerId caller, std::string_view header, std::string_view data);
   void flush();

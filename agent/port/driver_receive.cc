@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The driver's other direction: what arrives, who waits for it, and when to read at all.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <span>
@@ -30,6 +32,10 @@ void Driver::receive(CallerId caller, std::size_t bytes, std::optional<std::chro
   // What the kernel has is taken at once, so a timeout of 0 asks for it.
   while (receiver_.waiting && read_some() > 0) continue;
   if (!receiver_.waiting) return;
+  because(caller, [&] {
+    if (bytes == 0) return std::string("waits until something arrives");
+    return fmt::format("waits for {} bytes in one piece, fewer have arrived", bytes);
+  });
   if (timeout && timeout->count() == 0) {
     answer_receiver(Outcome::timeout);
     return;

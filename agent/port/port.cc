@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/port/port.h"
 
+#include <fmt/format.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -28,6 +29,7 @@ Port::Port(PortSetup setup, std::unique_ptr<Transport> transport, Timers& timers
       driver_(setup_.profile, setup_.options, *transport_,
               setup_.profile == Profile::otp25 ? scheduler_.timers() : operations_.timers(), *this) {
   scheduler_.attach(driver_);
+  if (setup_.explain) scheduler_.explain();
   transport_->listen_to(this);
 }
 
@@ -109,6 +111,11 @@ bool Port::in_a_call(CallerId caller) const {
 }
 
 Outcome Port::start_draining(CallerId caller, Draining draining) {
+  because(caller, [&] {
+    return fmt::format(
+        "waits for the queue, q {}, before the {}: looked at every 5 s, and given up when nothing has gone",
+        driver_.queued(), draining.closes ? "port is closed" : "shutdown");
+  });
   draining.initial = draining.previous = driver_.subscribe(caller);
   draining.began = operations_.now();
   next_round(caller, draining_[caller] = draining);
@@ -139,6 +146,11 @@ void Port::round_over(CallerId caller) {
     next_round(caller, draining);
     return;
   }
+  because(caller, [&] {
+    if (now_queued == 0) return std::string("the queue is empty");
+    if (too_long) return fmt::format("has waited as long as it may; q {} still", now_queued);
+    return fmt::format("has waited 5 s, and q {} is what it was: nothing goes", now_queued);
+  });
   Draining given_up = draining;
   draining_.erase(caller);  // a notice that comes late is a message again
   drained(caller, given_up);

@@ -30,6 +30,7 @@ struct PortSetup {
   std::string name = "P";
   Profile profile = Profile::otp25;
   Options options{};
+  bool explain = false;      ///< events `reason`
   CallerId owner = kNobody;  ///< gets the messages that have no other addressee ({tcp,…}, {tcp_closed,…})
 };
 
@@ -99,6 +100,14 @@ class Port final : private DriverEvents, private TransportEvents {
   void driver_reply(CallerId caller, Outcome outcome) override { scheduler_.driver_reply(caller, outcome); }
   void driver_event(Event event) override;
   void driver_exit() override;
+  bool explains() const override { return setup_.explain; }
+  void driver_reason(CallerId caller, std::string text) override {
+    operations_.tell({EventKind::reason, caller, Outcome::ok, std::move(text)});
+  }
+  template <typename Text>
+  void because(CallerId caller, const Text& text) {
+    if (setup_.explain) driver_reason(caller, text());
+  }
   void writable() override;
   void readable() override;
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/port/scheduler.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -95,19 +97,35 @@ Scheduler::~Scheduler() {
 }
 
 Outcome Scheduler::output(CallerId caller, const SendOptions& options, std::string_view data) {
+  if (options.bad_option) because(caller, [] { return std::string("Erlang knows no such option"); });
   if (options.bad_option || calls_.contains(caller)) return Outcome::badarg;
   switch_to(caller);
   return try_output(caller, options, data, false);
 }
 
 Outcome Scheduler::try_output(CallerId caller, const SendOptions& options, std::string_view data, bool again) {
-  if (gone_) return gone_word(options, again);
+  if (gone_) {
+    because(caller, [] { return std::string("the port is gone"); });
+    return gone_word(options, again);
+  }
   if (!forced(options) && (busy_port_ || mq_busy_)) {
-    if (!refuses(options)) return suspend(caller, options, data);
+    if (!refuses(options)) {
+      because(caller, [&] {
+        return fmt::format("is suspended before its bytes ({}) are queued: {}", data.size(), why_busy());
+      });
+      return suspend(caller, options, data);
+    }
+    because(caller, [&] { return fmt::format("is refused, as it asked for (nosuspend): {}", why_busy()); });
     ++refused_;
     return refused_word(options.kind);
   }
   return must_schedule(options) ? schedule(caller, options, data) : execute(caller, options, data);
+}
+
+std::string Scheduler::why_busy() const {
+  const Options& options = driver_->options();
+  if (busy_port_) return fmt::format("the port is busy until q {} is {} or less", driver_->queued(), options.low);
+  return fmt::format("the message queue is busy until mq {} is less than {}", mq_, options.mq_low);
 }
 
 /// Between two processes the port has a turn.
@@ -147,8 +165,18 @@ Outcome Scheduler::execute(CallerId caller, const SendOptions& options, std::str
 
 Outcome Scheduler::schedule(CallerId caller, const SendOptions& options, std::string_view data) {
   tasks_.push_back({caller, options, std::string(data), !forced(options) && !refuses(options)});
+  const bool first = tasks_.size() == 1 && parked_.empty();
   mq_ += data.size();
-  if (mq_ > static_cast<std::uint64_t>(driver_->options().mq_high)) mq_busy_ = true;
+  const auto mq_high = static_cast<std::uint64_t>(driver_->options().mq_high);
+  because(caller, [&] {
+    return fmt::format(
+        "is scheduled, as {}: mq {}{}",
+        held_   ? "somebody else has the port's lock"
+        : first ? "the port may run beside it (parallelism)"
+                : "others are scheduled before it",
+        mq_, mq_ > mq_high && !mq_busy_ ? fmt::format(" > mq_high {}: the message queue is busy", mq_high) : "");
+  });
+  if (mq_ > mq_high) mq_busy_ = true;
   want_turn();
   if (!has_reference(options.kind)) return accepted_word(options.kind);
   calls_[caller] = {Call::State::scheduled, options, {}, timers_.now()};
@@ -224,6 +252,10 @@ bool Scheduler::park(std::list<Task>& from) {
     if (last == parked_.rend()) return false;
     behind = last.base();
   }
+  because(task.caller, [&] {
+    return fmt::format("what it has scheduled waits: {}",
+                       task.waits_while_busy ? why_busy() : "what it sent before waits, too");
+  });
   parked_.splice(behind, from, from.begin());
   return true;
 }
@@ -255,6 +287,8 @@ void Scheduler::run_task(const Task& task) {
 void Scheduler::check_message_queue() {
   if (!mq_busy_ || mq_ >= static_cast<std::uint64_t>(driver_->options().mq_low)) return;
   mq_busy_ = false;
+  because(kNobody,
+          [&] { return fmt::format("mq {} < mq_low {}: the message queue is free", mq_, driver_->options().mq_low); });
   if (!busy_port_) resume_all();
 }
 
@@ -284,6 +318,8 @@ void Scheduler::abort_refusable_tasks() {
       return false;
     mq_ -= std::min<std::uint64_t>(mq_, task.data.size());
     ++refused_;
+    because(task.caller,
+            [] { return std::string("is taken back from the schedule: the port is busy now (nosuspend)"); });
     answer(task.caller, refused_word(task.options.kind));
     return true;
   });
@@ -292,6 +328,12 @@ void Scheduler::abort_refusable_tasks() {
 
 void Scheduler::resume_all() {
   if (suspended_.empty()) return;
+  because(kNobody, [&] {
+    if (gone_) return std::string("is gone: who was suspended tries again, in vain");
+    if (suspended_.size() == 1) return std::string("not busy any more: who was suspended tries again");
+    return fmt::format("not busy any more: {} who were suspended try again, who was first comes last",
+                       suspended_.size());
+  });
   // The caller that has waited longest comes last: erts takes the list from its second element on.
   std::rotate(suspended_.begin(), suspended_.begin() + 1, suspended_.end());
   resumed_.insert(resumed_.end(), suspended_.begin(), suspended_.end());
@@ -307,6 +349,7 @@ bool Scheduler::retry_resumed() {
     switch_to(caller);
     if (!gone_ &&
         (busy_port_ || mq_busy_)) {  // somebody was faster; whoever was suspended once neither forces nor refuses
+      because(caller, [&] { return fmt::format("is suspended again, others were faster: {}", why_busy()); });
       call.mapped().since = timers_.now();
       calls_.insert(std::move(call));
       held_back(caller);
@@ -363,6 +406,8 @@ void Scheduler::port_gone(std::optional<Time> reply_wait) {
     Time left = std::max(Time::zero(), call.since + *reply_wait - timers_.now());
     reply_waits_[id] = timers_.after(left, [this, caller = id] {
       reply_waits_.erase(caller);
+      because(caller,
+              [] { return std::string("who waits for a reply looks every 5 s whether the port is still there"); });
       answer(caller, Outcome::closed);
     });
   }

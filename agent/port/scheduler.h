@@ -44,6 +44,7 @@ class Scheduler {
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
   void attach(Driver& driver) { driver_ = &driver; }
+  void explain() { explains_ = true; }  ///< events `reason` from now on
 
   /// One call. `pending`: the answer is an event. A caller whose last call has not returned gets badarg (a process
   /// cannot do that).
@@ -110,6 +111,11 @@ class Scheduler {
     Outcome outcome = Outcome::pending;
   };
 
+  template <typename Text>
+  void because(CallerId caller, const Text& text) {
+    if (explains_) tell_({EventKind::reason, caller, Outcome::ok, text()});
+  }
+  std::string why_busy() const;
   Outcome try_output(CallerId caller, const SendOptions& options, std::string_view data, bool again);
   Outcome execute(CallerId caller, const SendOptions& options, std::string_view data);
   Outcome suspend(CallerId caller, const SendOptions& options, std::string_view data);
@@ -137,7 +143,7 @@ class Scheduler {
 
   std::list<Task> tasks_, parked_;  ///< lists, because an empty deque takes half a kilobyte
   std::uint64_t mq_ = 0;
-  bool busy_port_ = false, mq_busy_ = false, held_ = false, gone_ = false;
+  bool busy_port_ = false, mq_busy_ = false, held_ = false, gone_ = false, explains_ = false;
   std::vector<CallerId> suspended_;  ///< longest first
   std::vector<CallerId> resumed_;    ///< in the order of their next try
   std::map<CallerId, Call> calls_;

@@ -83,6 +83,8 @@ std::string_view to_text(EventKind kind) {
       return "nodedown";
     case EventKind::port_gone:
       return "port_gone";
+    case EventKind::reason:
+      return "reason";
   }
   return "?";
 }

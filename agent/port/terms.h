@@ -74,6 +74,7 @@ enum class EventKind : std::uint8_t {
   busy_dist_port,  ///< the same on a distribution channel
   nodedown,        ///< the channel's connection has ended
   port_gone,       ///< the port has ended: its file descriptor is closed
+  reason,          ///< no event of Erlang's: in words, in `data`, why the port did what it has just done (`explain`)
 };
 std::string_view to_text(EventKind kind);
 

@@ -27,6 +27,7 @@ inline constexpr std::uint64_t kMaxQueued = 64 << 20;  ///< bytes in one queue
 
 struct RunSettings {
   bool keep_going = false;                     ///< past an expectation that does not hold
+  bool explain = false;                        ///< why ports and channels did what they did, with each step
   std::function<std::optional<Error>()> stop;  ///< why the run has to end now; nothing while it may go on
 };
 

@@ -144,8 +144,13 @@ void Run::sends_on(Caller& who) {
 }
 
 void Run::on_event(Line& from, const Event& event) {
-  ++events_;
   Caller* who = caller_of(event.caller);
+  if (event.kind == EventKind::reason) {
+    record_.reasons.add(who != nullptr ? fmt::format("{} at {}: {}", who->name, from.name(), event.data)
+                                       : fmt::format("{}: {}", from.name(), event.data));
+    return;
+  }
+  ++events_;
   if (event.kind == EventKind::port_gone || event.kind == EventKind::nodedown) {
     note(fmt::format("{} {}", from.name(), event.kind == EventKind::nodedown ? "nodedown" : "is closed"));
     return;

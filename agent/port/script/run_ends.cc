@@ -61,7 +61,8 @@ Status Run::connect(const std::string& name, const std::string& owner, const Opt
   wish.near = {options.sndbuf, options.recbuf, options.nodelay};
   auto connection = world_.connect(wish);
   if (!connection) return std::unexpected(connection.error());
-  PortSetup setup{.name = name, .profile = profile_, .options = options, .owner = caller(owner).id};
+  PortSetup setup{
+      .name = name, .profile = profile_, .options = options, .explain = settings_.explain, .owner = caller(owner).id};
   auto hear = [this](Line& from, const Event& event) { on_event(from, event); };
   lines_.emplace(name, std::make_unique<PortLine>(std::move(setup), std::move(*connection), world_.timers(), hear));
   record_.shown = name;
@@ -70,7 +71,7 @@ Status Run::connect(const std::string& name, const std::string& owner, const Opt
 
 Status Run::make_channel(const ChannelWish& wish) {
   if (lines_.size() == kMaxLines) return script_error("a script has at most 100 ports and channels");
-  ChannelSetup setup{.name = wish.name};
+  ChannelSetup setup{.name = wish.name, .explain = settings_.explain};
   auto limit = wish.busy_limit ? count(*wish.busy_limit, "busy_limit") : Result<std::uint64_t>(setup.busy_limit);
   auto high = buffer(wish.high), low = buffer(wish.low), recbuf = buffer(wish.peer_recbuf);
   if (!limit) return std::unexpected(limit.error());

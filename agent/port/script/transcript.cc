@@ -73,6 +73,33 @@ std::string trimmed(std::string text) {
 
 }  // namespace
 
+void Reasons::add(std::string_view text) {
+  Sentence* before = !last_.empty() ? &last_.back() : !first_.empty() ? &first_.back() : nullptr;
+  if (before != nullptr && before->text == text) {
+    ++before->times;
+    return;
+  }
+  if (first_.size() < kFirst) {
+    first_.push_back({std::string(text)});
+    return;
+  }
+  last_.push_back({std::string(text)});
+  if (last_.size() <= kLast) return;
+  left_out_ += last_.front().times;
+  last_.pop_front();
+}
+
+std::vector<std::string> Reasons::lines() const {
+  std::vector<std::string> all;
+  auto add = [&](const Sentence& one) {
+    all.push_back(one.times > 1 ? fmt::format("{} (x{})", one.text, one.times) : one.text);
+  };
+  std::ranges::for_each(first_, add);
+  if (left_out_ > 0) all.push_back(fmt::format("… and {} more …", left_out_));
+  std::ranges::for_each(last_, add);
+  return all;
+}
+
 std::string result_text(const StepRecord& record) {
   if (record.callers.empty()) return record.result;
   if (record.callers.size() == 1) return caller_text(record.callers.front());
@@ -112,6 +139,7 @@ void TextTranscript::add(const StepRecord& record) {
   std::string text = trimmed(fmt::format("{:>5} {:>9}  {:<44} {:<18} {:<44} {}", record.line, time_text(record.at),
                                          record.step, result_text(record), first, fmt::join(events, "; "))) +
                      "\n" + more;
+  for (const std::string& reason : record.reasons.lines()) text += fmt::format("{:>18} {}\n", "|", reason);
   if (!record.failure.empty()) text += fmt::format("{:>16} does not hold: {}\n", "^^^", record.failure);
   if (write_) write_(begun_ ? text : head() + text);
   begun_ = true;
@@ -134,6 +162,7 @@ void JsonTranscript::add(const StepRecord& record) {
     for (const auto& [outcome, count] : caller.returned) one["returned"][std::string(to_text(outcome))] = count;
   }
   object["events"] = record.events;
+  if (!record.reasons.empty()) object["reasons"] = record.reasons.lines();
   object["ports"] = nlohmann::ordered_json::object();
   for (const auto& [name, state] : record.ports) {
     object["ports"][name] = {{"q", state.queued},

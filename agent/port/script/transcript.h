@@ -2,6 +2,7 @@
 // What a run shows of itself: one line or one JSON object per step. Pure.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
@@ -22,6 +23,26 @@ struct CallerRecord {
   std::map<Outcome, std::uint64_t> returned;
 };
 
+/// The first and the last of what may be as many sentences as there are calls. The same one again is counted.
+class Reasons {
+ public:
+  static constexpr std::size_t kFirst = 12, kLast = 8;
+
+  void add(std::string_view text);
+  bool empty() const { return first_.empty(); }
+  /// "and N more" stands where some are left out.
+  std::vector<std::string> lines() const;
+
+ private:
+  struct Sentence {
+    std::string text;
+    std::uint64_t times = 1;
+  };
+  std::vector<Sentence> first_;
+  std::deque<Sentence> last_;
+  std::uint64_t left_out_ = 0;
+};
+
 struct StepRecord {
   int line = 0;
   std::string step{};
@@ -29,6 +50,7 @@ struct StepRecord {
   std::vector<CallerRecord> callers{};  ///< who called in it
   std::string result{};                 ///< of a step that is no caller's
   std::vector<std::string> events{};    ///< in their order
+  Reasons reasons{};                    ///< the same, if they were asked for
   std::map<std::string, PortState> ports{};
   std::map<std::string, ChannelState> channels{};
   std::string shown{};    ///< the one that the step is about; empty: whatever changed

@@ -40,6 +40,44 @@ TEST_P(Case, HoldsOnFake) {
 
 INSTANTIATE_TEST_SUITE_P(All, Case, testing::ValuesIn(case_names()), [](const auto& one) { return one.param; });
 
+/// Lines without the sentences of --explain.
+std::string without_reasons(const std::string& transcript) {
+  std::istringstream lines(transcript);
+  std::string out, line;
+  while (std::getline(lines, line)) {
+    if (!line.starts_with("                 | ")) out += line + "\n";
+  }
+  return out;
+}
+
+/// Who is held by a step is told why in it.
+class HeldAreExplained final : public Transcript {
+ public:
+  void add(const StepRecord& record) override {
+    for (const CallerRecord& caller : record.callers) {
+      if (caller.now != "waiting" && caller.now != "suspended" && caller.now != "scheduled") continue;
+      const auto lines = record.reasons.lines();
+      EXPECT_TRUE(std::ranges::any_of(lines, [&](const auto& line) { return line.starts_with(caller.name + " at "); }))
+          << "line " << record.line << ": " << record.step << ": " << caller.name << " is " << caller.now;
+      ++held;
+    }
+  }
+  int held = 0;
+};
+
+TEST_P(Case, IsTheSameWhenItExplainsItselfAndSaysWhyWhoWaits) {
+  std::ifstream file(kCases / (GetParam() + ".port"));
+  std::stringstream text;
+  text << file.rdbuf();
+  const Played plain = play(text.str()), explained = play(text.str(), {.explain = true, .stop = {}});
+  EXPECT_EQ(without_reasons(explained.transcript), plain.transcript);
+  auto script = parse_script(GetParam(), text.str());
+  ASSERT_TRUE(script);
+  auto world = fake_world();
+  HeldAreExplained all;
+  run_script(*script, *world, {.explain = true, .stop = {}}, all);
+}
+
 TEST(Cases, AreAllThere) {
   EXPECT_THAT(case_names(),
               testing::IsSupersetOf({"C01", "C02", "C04", "C05", "C06", "C07", "C08", "C10", "C12", "C13", "C14", "C16",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a run does beyond the cases of tests/port/cases: errors on the way, bounds, what a failure looks like.
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "tests/unit/port_script/play.h"
 
@@ -151,6 +152,46 @@ TEST(Run, StopsWhenToldTo) {
   ASSERT_TRUE(played.result.error);
   EXPECT_THAT(played.result.error->message, HasSubstr("time is up"));
   EXPECT_LT(played.result.steps, 3U);
+}
+
+std::vector<std::string> reasons_of(std::string_view script) {
+  std::istringstream lines(play(script, {.explain = true, .stop = {}}).transcript);
+  std::vector<std::string> out;
+  for (std::string line; std::getline(lines, line);) {
+    if (auto bar = line.find(" | "); line.find_first_not_of(' ') == bar + 1) out.push_back(line.substr(bar + 3));
+  }
+  return out;
+}
+
+TEST(Explain, SaysWhyEachCallWaitsAndGoesOn) {
+  EXPECT_THAT(
+      reasons_of("transport fake capacity=5 writable_at=3\nport P high=2 low=1\nsend 1 from A to P until wait\n"
+                 "send 1 from B to P\nsend 1 from C to P nosuspend\npeer P reads 3\n"),
+      testing::ElementsAre("A at P: the queue is empty, and the kernel takes all of its 1 byte (x5)",
+                           "A at P: the kernel takes 0 of its 1 byte, q 1: what goes into an empty queue makes "
+                           "nobody wait",
+                           "A at P: waits for its reply: q 2 ≥ high 2 after its 1 byte, which is queued",
+                           "B at P: is suspended before its bytes (1) are queued: the port is busy until q 2 is 1 "
+                           "or less",
+                           "C at P: is refused, as it asked for (nosuspend): the port is busy until q 2 is 1 or less",
+                           "P: the kernel takes 2 of 2 in the queue: q 0", "A at P: gets its reply: q 0 ≤ low 1",
+                           "P: not busy any more: who was suspended tries again",
+                           "B at P: the queue is empty, and the kernel takes all of its 1 byte"));
+}
+
+TEST(Explain, SaysWhatIsThrownAwayAtTheEnd) {
+  EXPECT_THAT(reasons_of("transport fake\nport P active=true\nsend 7 from A to P\npeer P resets\nsend 7 from A to P\n"),
+              testing::IsSupersetOf({"P: 7 bytes in the queue are thrown away", "A at P: the port is gone"}));
+}
+
+TEST(Explain, KeepsTheFirstAndTheLastOfVeryMany) {
+  Reasons reasons;
+  for (int i = 0; i < 1'000; ++i) reasons.add("sentence " + std::to_string(i / 2));
+  const std::vector<std::string> lines = reasons.lines();
+  ASSERT_EQ(lines.size(), Reasons::kFirst + 1 + Reasons::kLast);
+  EXPECT_EQ(lines.front(), "sentence 0 (x2)");
+  EXPECT_EQ(lines[Reasons::kFirst], "… and 960 more …");
+  EXPECT_EQ(lines.back(), "sentence 499 (x2)");
 }
 
 TEST(Transcript, JsonIsOneObjectPerStep) {
