@@ -1,15 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# demo.sh TCPADVISOR TCPFAULT [--draw FILE [--for MINUTES]]: faults in network namespaces of their own, two stories of the port driver,
+# demo.sh TCPADVISOR TCPFAULT [--healthy] [--draw FILE [--for MINUTES]]: faults in network namespaces of their own, two stories of the port driver,
 # `tcpadvisor serve`, and a real Prometheus with our rules; prints where to look. Everything ends with it. With --draw it ends
-# by itself, after all panels are drawn to FILE.
+# by itself, after all panels are drawn to FILE. --healthy: traffic with which nothing is wrong, in place of faults and stories.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-binary=$1 faults=$2 draw='' minutes=2
+binary=$1 faults=$2 draw='' minutes=2 healthy=''
 shift 2
-usage() { echo "demo: $1; there are --draw FILE and --for MINUTES" >&2; exit 2; }
+usage() { echo "demo: $1; there are --healthy, --draw FILE and --for MINUTES" >&2; exit 2; }
 while (($#)); do
   case $1 in
+    --healthy) healthy=1; shift; continue ;;
     --draw) draw=${2-} && [[ $draw ]] || usage "--draw needs a file" ;;
     --for) minutes=${2-} && [[ $minutes =~ ^[1-9][0-9]{0,2}$ ]] || usage "--for needs minutes, 1 to 999" ;;
     *) usage "unknown option $1" ;;
@@ -35,8 +36,13 @@ begin() {  # begin NAME COMMAND…: in the background, with its output in a file
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 agent=$(free_port) database=$(free_port)
 
-begin faults "$faults" demo
-for story in s1 slow_reader; do begin "$story" "$binary" port scenario "$story" --hold 24h; done
+if [[ $healthy ]]; then
+  begin busy "$faults" busy-server --own-netns --hold 24h
+  begin idle "$faults" fills-up --own-netns --hold 24h
+else
+  begin faults "$faults" demo
+  for story in s1 slow_reader; do begin "$story" "$binary" port scenario "$story" --hold 24h; done
+fi
 begin agent "$binary" serve --listen "127.0.0.1:$agent" --policy lab
 cat >"$work/prometheus.yml" <<Y
 global: {scrape_interval: 2s, evaluation_interval: 5s}

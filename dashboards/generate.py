@@ -109,7 +109,8 @@ def own_cost():
         Panel("Age and duration of the last look", "A scrape starts none: an old one means that the agent is late.",
               [("tcpadvisor_snapshot_age_seconds", "{{instance}} age"), ("tcpadvisor_snapshot_duration_seconds", "{{instance}} duration")], "s", width=8),
         Panel("Facts that are not known, or only in part", "What is not covered is never called fine.",
-              [('count by (instance, quality) (tcpadvisor_fact_covered{quality!="exact"})', "{{instance}} {{quality}}")], width=8),
+              [('sum by (instance) (tcpadvisor_fact_covered{quality="partial"})', "{{instance}} in part"),
+               ("sum by (instance) (1 - max by (instance, fact) (tcpadvisor_fact_covered))", "{{instance}} not known")], width=8),
         Panel("Hooks in use", "In the kernel; a number that falls means that facts have a worse source now.",
               [("sum by (instance) (tcpadvisor_hook_attached)", "{{instance}}")], width=8),
         Panel("Lost events and series", "What could not be counted, by kind, and sets of labels without room.",
@@ -129,7 +130,7 @@ HOST = [
         Panel("Connections dropped by listeners", "A second, for any reason.", [(per_s("tcpadvisor_listen_drops_total"), "{{instance}}")], "cps", "stat", 6, 5),
         Panel("Memory of TCP against its pressure mark", "tcp_mem[1]; above it buffers are kept small.",
               [("tcpadvisor_tcp_memory_bytes / (tcpadvisor_tcp_memory_pressure_mark_bytes > 0)", "{{instance}}")], "percentunit", "stat", 6, 5),
-        Panel("Segments sent again", "Of those that were sent.",
+        Panel("Segments sent again", "Of those that were sent; SYN-ACKs count among these only the second time, so it can be more than all.",
               [(per_s("tcpadvisor_segments_sent_again_total") + " / (" + per_s("tcpadvisor_segments_sent_total") + " > 0)", "{{instance}}")],
               "percentunit", "stat", 6, 5),
         Panel("Most local ports in use towards one destination", "Of those that connect() can choose from.",
@@ -184,14 +185,16 @@ FLEET = [
               [("topk(10, tcpadvisor_listener_accept_queue / (tcpadvisor_listener_accept_limit > 0))", "{{instance}} {{address}}:{{port}}")], "percentunit", links=[to_host()]),
         Panel("Memory of TCP against its pressure mark", "The ten fullest hosts.",
               [("topk(10, tcpadvisor_tcp_memory_bytes / (tcpadvisor_tcp_memory_pressure_mark_bytes > 0))", "{{instance}}")], "percentunit", links=[to_host()]),
-        Panel("Segments sent again", "Of those that were sent, the ten worst hosts.",
+        Panel("Segments sent again", "Of those that were sent (SYN-ACKs: only the second time), the ten worst hosts.",
               [("topk(10, " + per_s("tcpadvisor_segments_sent_again_total") + " / (" + per_s("tcpadvisor_segments_sent_total") + " > 0))", "{{instance}}")],
               "percentunit", links=[to_host()]),
         Panel("CLOSE_WAIT", "The ten hosts with most.", [('topk(10, sum by (instance) (tcpadvisor_connections{state="close_wait"}))', "{{instance}}")], links=[to_host()])]),
     ("Agents", [
         Panel("Versions", "Of the agent, and of the kernels that it looks at.", [("count by (version, kernel) (tcpadvisor_build_info)", "{{version}} {{kernel}}")], kind="table", height=7),
         Panel("Facts that are not covered", "By fact, on how many hosts.",
-              [('count by (fact, quality) (tcpadvisor_fact_covered{quality!="exact"})', "{{fact}} {{quality}}")], kind="table", height=7), *own_cost()])]
+              [('sum by (fact, quality) (tcpadvisor_fact_covered{quality="partial"}) > 0 or label_replace('
+                'sum by (fact) (1 - max by (instance, fact) (tcpadvisor_fact_covered)) > 0, "quality", "unknown", "", "")',
+                "{{fact}} {{quality}}")], kind="table", height=7), *own_cost()])]
 
 PORT = [
     ("Queues in front of the kernel's", [

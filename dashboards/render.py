@@ -47,10 +47,10 @@ def number(value, unit):
                 return f"{value:.4g} {name}" + ("/s" if unit == "Bps" else "")
             value /= 1024
     if unit == "percentunit":
-        return f"{100 * value:.3g} %"
+        return f"{100 * value:,.0f} %" if abs(value) >= 10 else f"{100 * value:.3g} %"
     if unit == "s":
         return f"{1000 * value:.3g} ms" if 0 < abs(value) < 1 else f"{value:.3g} s"
-    return f"{value:,.4g}" + {"cps": "/s", "pps": "/s"}.get(unit, "")
+    return (f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}") + {"cps": "/s", "pps": "/s"}.get(unit, "")
 
 
 def name_of(series, legend):
@@ -76,7 +76,7 @@ def lines(panel, base, start, end):
 def chart(panel, base, start, end):
     found, step = lines(panel, base, start, end)
     if not found:
-        return '<p class=none>not seen</p>'
+        return '<p class=none>no data</p>'
     unit = panel["fieldConfig"]["defaults"]["unit"]
     stacked = panel["fieldConfig"]["defaults"].get("custom", {}).get("stacking", {}).get("mode") == "normal"
     shown, below, drawn = found[:MOST_SERIES], {}, []
@@ -123,13 +123,13 @@ def now(panel, base, end):
 def stat(panel, base, end):
     unit = panel["fieldConfig"]["defaults"]["unit"]
     return "".join(f"<p class=stat>{number(value, unit)} <small>{html.escape(name_of(series, legend))}</small></p>"
-                   for series, legend, value in now(panel, base, end)) or '<p class=none>not seen</p>'
+                   for series, legend, value in now(panel, base, end)) or '<p class=none>no data</p>'
 
 
 def table(panel, base, end):
     rows = sorted(now(panel, base, end), key=lambda one: -one[2])
     if not rows:
-        return '<p class=none>not seen</p>'
+        return '<p class=none>no data</p>'
     columns = sorted({label for series, _, _ in rows for label in series["metric"]} - {"__name__", "job"})
     head = "".join(f"<th>{html.escape(one)}" for one in columns)
     body = "".join("<tr>" + "".join(f"<td>{html.escape(series['metric'].get(one, ''))}" for one in columns) + f"<td>{value:g}</tr>" for series, _, value in rows)
