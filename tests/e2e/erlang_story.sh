@@ -5,9 +5,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 need erlc
 need python3
 
-examples=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../agent/port/examples" && pwd)
-erlc -o "$work" "$examples"/*.erl
-expect "the examples compile" 0 "$?"
+erlang=$repo/publishers/erlang
+erlc -o "$work" "$erlang"/src/*.erl "$erlang"/examples/*.erl
+expect "the example and the publisher compile" 0 "$?"
 unshare -n sh -c "ip link set lo up && cd '$work' && exec erl -noshell -run s1 main 25" >"$work/s1" 2>&1 </dev/null &
 node=$!
 for _ in {1..100}; do

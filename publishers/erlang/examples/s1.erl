@@ -1,7 +1,7 @@
 %% SPDX-License-Identifier: Apache-2.0
 %% A server that answers 1 MiB to a client that does not read, and then shuts down: is the answer sent, or lost?
-%%   erlc s1.erl tcpadvisor_queue.erl && erl -noshell -run s1 main 30        stays for 30 s, then the client ends
-%% Meanwhile, elsewhere: tcpadvisor watch. The publisher beside this file tells it what waits inside Erlang.
+%%   erlc s1.erl ../src/tcpadvisor_queue.erl && erl -noshell -run s1 main 30    stays for 30 s, then the client ends
+%% Meanwhile, elsewhere: tcpadvisor watch. The publisher in ../src tells it what waits inside Erlang.
 -module(s1).
 -export([main/1]).
 
