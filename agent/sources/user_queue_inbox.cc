@@ -114,6 +114,11 @@ void UserQueueInbox::no_room(Pid pid, std::uint64_t now_ms) {
   count_over_limit(pid, "too many datagrams", fmt::format("pid {}: more at once than there is room for", pid), now_ms);
 }
 
+void UserQueueInbox::no_stream(Pid pid, std::uint64_t now_ms) {
+  std::lock_guard lock(mutex_);
+  count_over_limit(pid, "too many streams", fmt::format("pid {}: one stream more than there is room for", pid), now_ms);
+}
+
 void UserQueueInbox::take(Pid pid, std::string_view lines, std::uint64_t now_ms) {
   std::lock_guard lock(mutex_);
   auto speaker = speakers_.find(pid);

@@ -47,7 +47,8 @@ class UserQueueInbox {
   bool admit(Pid pid, bool truncated, std::uint64_t now_ms);
   /// Lines of an admitted datagram.
   void take(Pid pid, std::string_view lines, std::uint64_t now_ms);
-  void no_room(Pid pid, std::uint64_t now_ms);  ///< an admitted one that the receiver could not keep
+  void no_room(Pid pid, std::uint64_t now_ms);    ///< an admitted one that the receiver could not keep
+  void no_stream(Pid pid, std::uint64_t now_ms);  ///< one stream too many
 
   struct Claim {
     Pid pid = 0;

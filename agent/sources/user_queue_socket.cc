@@ -7,7 +7,6 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +19,7 @@
 
 #include "advisor/base/text.h"
 #include "agent/os/proc_root.h"
+#include "agent/sources/user_queue_wire.h"
 
 namespace tcpadvisor::sources {
 namespace {
@@ -28,22 +28,7 @@ constexpr std::size_t kMaxBacklog = 2'048;  // datagrams, 16 MiB at the worst
 constexpr std::size_t kPiece = 512;         // bytes read before the socket is emptied again
 constexpr std::size_t kBatch = 16;          // datagrams a system call
 constexpr int kSameNames = 8;               // agents whose pids are equal: in several pid namespaces, or in one process
-constexpr std::string_view kSuffix = ".sock";
-
-Result<sockaddr_un> address_of(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) {
-    return fail(ErrorCode::bad_input,
-                fmt::format("{}: the name of a socket has at most {} bytes", path, sizeof address.sun_path - 1));
-  }
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  return address;
-}
-
-const sockaddr* generic(const sockaddr_un& address) {
-  return reinterpret_cast<const sockaddr*>(&address);
-}
+constexpr std::string_view kSuffix = ".sock", kStreamSuffix = ".stream";
 
 bool is_directory(const std::string& path) {
   struct stat info{};
@@ -68,7 +53,7 @@ Status make_directory(const std::string& path) {
 bool is_dead_socket(const std::string& path) {
   struct stat info{};
   if (lstat(path.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode)) return false;
-  auto address = address_of(path);
+  auto address = unix_address(path);
   os::UniqueFd probe(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   return address && probe && connect(probe.get(), generic(*address), sizeof *address) != 0 && errno == ECONNREFUSED;
 }
@@ -79,7 +64,7 @@ void remove_dead_sockets(const std::string& directory) {
   for (const std::string& name : *names) {
     std::string path = directory;
     path.append("/").append(name);
-    if (name.ends_with(kSuffix) && is_dead_socket(path)) unlink(path.c_str());
+    if ((name.ends_with(kSuffix) || name.ends_with(kStreamSuffix)) && is_dead_socket(path)) unlink(path.c_str());
   }
 }
 
@@ -87,7 +72,7 @@ void remove_dead_sockets(const std::string& directory) {
 Result<std::string> bind_in(int fd, const std::string& directory) {
   for (int i = 0; i < kSameNames; ++i) {
     std::string path = fmt::format("{}/{}{}{}", directory, getpid(), i == 0 ? "" : fmt::format("-{}", i), kSuffix);
-    auto address = address_of(path);
+    auto address = unix_address(path);
     if (!address) return std::unexpected(address.error());
     if (bind(fd, generic(*address), sizeof *address) == 0) {
       if (chmod(path.c_str(), 0666) == 0) return path;
@@ -100,18 +85,7 @@ Result<std::string> bind_in(int fd, const std::string& directory) {
   return fail(ErrorCode::failed, fmt::format("{}: {} agents with this pid listen already", directory, kSameNames));
 }
 
-Pid sender_of(msghdr& header) {
-  for (cmsghdr* part = CMSG_FIRSTHDR(&header); part != nullptr; part = CMSG_NXTHDR(&header, part)) {
-    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_CREDENTIALS) continue;
-    ucred sender{};
-    std::memcpy(&sender, CMSG_DATA(part), sizeof sender);
-    return static_cast<Pid>(sender.pid);
-  }
-  return 0;
-}
-
-/// Room for a batch of datagrams and for who sent them. Descriptors that somebody sends along find no room and are
-/// closed by the kernel.
+/// Room for a batch of datagrams and for who sent them.
 class Batch {
  public:
   Batch() {
@@ -134,9 +108,8 @@ class Batch {
   bool truncated(std::size_t i) const { return (headers_[i].msg_hdr.msg_flags & MSG_TRUNC) != 0; }
 
  private:
-  struct alignas(cmsghdr) Control : std::array<char, CMSG_SPACE(sizeof(ucred))> {};
   std::array<std::array<char, kMaxQueueDatagram>, kBatch> texts_;
-  std::array<Control, kBatch> controls_;
+  std::array<SenderRoom, kBatch> controls_;
   std::array<iovec, kBatch> parts_;
   std::array<mmsghdr, kBatch> headers_;
 };
@@ -177,8 +150,13 @@ Result<std::unique_ptr<UserQueueReceiver>> UserQueueReceiver::open(const std::st
   }
   auto path = bind_in(fd.get(), directory);
   if (!path) return std::unexpected(path.error());
+  auto streams = UserQueueStreams::open(path->substr(0, path->size() - kSuffix.size()).append(kStreamSuffix));
+  if (!streams) {
+    unlink(path->c_str());
+    return std::unexpected(streams.error());
+  }
   return std::unique_ptr<UserQueueReceiver>(
-      new UserQueueReceiver(std::move(fd), std::move(wake), std::move(*path), limits));
+      new UserQueueReceiver(std::move(fd), std::move(wake), std::move(*streams), std::move(*path), limits));
 }
 
 UserQueueReceiver::~UserQueueReceiver() {
@@ -219,27 +197,33 @@ struct UserQueueReceiver::Backlog {
 
 void UserQueueReceiver::drain(Backlog& backlog) {
   std::uint64_t now_ms = clock_.mono_ms();
+  auto keep = [&](Pid pid, std::string text) {
+    if (backlog.waiting.size() < kMaxBacklog) {
+      backlog.waiting.push_back({pid, std::move(text)});
+    } else {
+      inbox_.no_room(pid, now_ms);
+    }
+  };
   for (std::size_t round = 0; round < kMaxBacklog / kBatch; ++round) {
     std::size_t got = backlog.batch.receive(fd_.get());
     for (std::size_t i = 0; i < got; ++i) {
       Pid pid = backlog.batch.sender(i);
-      if (!inbox_.admit(pid, backlog.batch.truncated(i), now_ms)) continue;
-      if (backlog.waiting.size() < kMaxBacklog) {
-        backlog.waiting.push_back({pid, std::string(backlog.batch.text(i))});
-      } else {
-        inbox_.no_room(pid, now_ms);
-      }
+      if (inbox_.admit(pid, backlog.batch.truncated(i), now_ms)) keep(pid, std::string(backlog.batch.text(i)));
     }
-    if (got < kBatch) return;
+    if (got < kBatch) break;
   }
+  // A full stream lets its writer wait, so it is read only when there is little else to do.
+  if (backlog.waiting.empty()) streams_.receive(inbox_, now_ms, keep);
 }
 
 void UserQueueReceiver::loop() {
   auto backlog = std::make_unique<Backlog>();
+  std::vector<pollfd> any;
   while (!stop_) {
     if (backlog->waiting.empty()) {
-      std::array<pollfd, 2> either = {{{fd_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
-      poll(either.data(), either.size(), -1);
+      any = {{fd_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}};
+      int most_ms = streams_.poll_for(any, clock_.mono_ms());
+      poll(any.data(), any.size(), most_ms);
     }
     drain(*backlog);
     if (backlog->waiting.empty()) continue;

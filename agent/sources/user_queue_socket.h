@@ -12,6 +12,7 @@
 #include "agent/os/thread.h"
 #include "agent/os/unique_fd.h"
 #include "agent/sources/user_queue_inbox.h"
+#include "agent/sources/user_queue_streams.h"
 
 namespace tcpadvisor::sources {
 
@@ -21,8 +22,9 @@ Result<std::string> user_queue_directory();
 
 class UserQueueReceiver {
  public:
-  /// Makes the directory, removes the sockets of agents that are gone, and binds <directory>/<pid>.sock. What is sent
-  /// from then on waits in the kernel (as much as net.unix.max_dgram_qlen lets it) until start().
+  /// Makes the directory, removes the sockets of agents that are gone, and binds <directory>/<pid>.sock and, for
+  /// streams, <pid>.stream. What is sent from then on waits in the kernel (as much as net.unix.max_dgram_qlen lets it)
+  /// until start().
   static Result<std::unique_ptr<UserQueueReceiver>> open(const std::string& directory, InboxLimits limits = {});
   ~UserQueueReceiver();  ///< the socket is gone from the directory
   UserQueueReceiver(const UserQueueReceiver&) = delete;
@@ -36,13 +38,18 @@ class UserQueueReceiver {
   const std::string& path() const { return path_; }
 
  private:
-  UserQueueReceiver(os::UniqueFd fd, os::UniqueFd wake, std::string path, InboxLimits limits)
-      : fd_(std::move(fd)), wake_(std::move(wake)), path_(std::move(path)), inbox_(limits) {}
+  UserQueueReceiver(os::UniqueFd fd, os::UniqueFd wake, UserQueueStreams streams, std::string path, InboxLimits limits)
+      : fd_(std::move(fd)),
+        wake_(std::move(wake)),
+        streams_(std::move(streams)),
+        path_(std::move(path)),
+        inbox_(limits) {}
   struct Backlog;
   void loop();
   void drain(Backlog& backlog);
 
   os::UniqueFd fd_, wake_;  ///< wake_: an eventfd, to end a wait
+  UserQueueStreams streams_;
   std::atomic<bool> stop_ = false;
   std::string path_;
   UserQueueInbox inbox_;

@@ -58,7 +58,28 @@ def believable():
 
 speaker = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 speaker.setblocking(False)
-sent = 0
+sent = streamed = 0
+streams = {}  # some for each agent, more than a process may have; many are cut off in the middle of a line
+
+
+def stream(data):
+    """The same over streams: nothing waits for an agent that does not read, or has closed."""
+    global streamed
+    for path in glob.glob(os.path.join(directory, "*.stream")):
+        key = path, random.randrange(8)
+        try:
+            if key not in streams:
+                streams[key] = socket.socket(socket.AF_UNIX)
+                streams[key].setblocking(False)
+                streams[key].connect(path)
+            streams[key].send(data + b"\n" * random.randrange(2))
+            streamed += 1
+        except BlockingIOError:
+            pass
+        except OSError:
+            streams.pop(key).close()
+
+
 for turn in range(datagrams):
     kind = turn % 4
     if kind == 0:
@@ -70,6 +91,7 @@ for turn in range(datagrams):
     else:
         text = os.urandom(random.choice([0, 1, 60, 511, 512, 8191, 8192, 8193, 60_000])).decode("latin-1")
     data = text.encode("latin-1")
+    stream(data)
     for path in glob.glob(os.path.join(directory, "*.sock")):
         for _ in range(50):  # a full socket is not the end of the attack
             try:
@@ -94,4 +116,5 @@ for queued, high in ((20_000_000_000, 1), (2**53, 1), (2**53, 2**53)):
             except OSError:
                 pass
         time.sleep(0.25)
-print(f"{sent} datagrams sent, {true}", flush=True)
+assert streamed > datagrams / 100, streamed
+print(f"{sent} datagrams sent, {streamed} pieces of streams, {true}", flush=True)

@@ -275,8 +275,8 @@ TEST_F(UserQueues, SeveralAgentsHearTheSameAndAKilledOneLeavesNothing) {
   Speaker speaker(directory(), "queued=5");
   tick_until_heard(*one, speaker);
   tick_until_heard(*two, speaker);
-  auto sockets = [this] {
-    return std::distance(std::filesystem::directory_iterator(directory()), std::filesystem::directory_iterator());
+  auto sockets = [this] {  // each agent has one for datagrams and one for streams
+    return std::distance(std::filesystem::directory_iterator(directory()), std::filesystem::directory_iterator()) / 2;
   };
   EXPECT_EQ(sockets(), 3) << "two that listen, and the file of the killed one";
   auto fourth = open();
@@ -284,7 +284,7 @@ TEST_F(UserQueues, SeveralAgentsHearTheSameAndAKilledOneLeavesNothing) {
   one.reset();
   two.reset();
   fourth.reset();
-  EXPECT_EQ(sockets(), 0);
+  EXPECT_TRUE(std::filesystem::is_empty(directory()));
 }
 
 }  // namespace
