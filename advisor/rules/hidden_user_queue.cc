@@ -11,6 +11,7 @@
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/explained.h"
+#include "advisor/rules/own_limit.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/stuck_sender.h"
 #include "advisor/rules/words.h"
@@ -23,33 +24,8 @@ constexpr Threshold kMinGrowth = size_threshold("min_growth", 1 << 20).clears_at
 constexpr Threshold kMinShare =
     ratio_threshold("min_share", 0.05).clears_at(0.6);  // of the memory that the process had at first
 constexpr std::size_t kFewestSamples = 4;
-
-/// Where well-known programs keep the limit of what they hold for a peer that does not read.
-struct Known {
-  std::string_view comm, limit;
-};
-constexpr std::array kKnown = {
-    Known{"redis-server",
-          "client-output-buffer-limit (normal, replica, pubsub): CONFIG GET client-output-buffer-limit"},
-    Known{"valkey-server",
-          "client-output-buffer-limit (normal, replica, pubsub): CONFIG GET client-output-buffer-limit"},
-    Known{"keydb-server", "client-output-buffer-limit (normal, replica, pubsub)"},
-    Known{"beam.smp", "the port's high_watermark, and whoever sends with force or nosuspend"},
-    Known{"node", "writableHighWaterMark: heed what write() returns, and wait for 'drain'"},
-    Known{"java", "Netty's write buffer water mark and isWritable(), or the queue of the framework in use"},
-    Known{"python", "asyncio: set_write_buffer_limits() and await drain()"},
-    Known{"nginx", "the size of its buffers and send_timeout"},
-    Known{"memcached", "the limits on connections and on what one may ask for at once"},
-    Known{"mosquitto", "max_queued_messages and max_queued_bytes"},
-    Known{"nats-server", "max_pending and write_deadline"},
-};
 constexpr std::string_view kAnyProgram =
     "its own limit on what it keeps for one peer (an output buffer, a queue of messages), and what happens beyond it";
-
-std::string_view limit_of(std::string_view comm) {
-  auto known = std::ranges::find_if(kKnown, [&](const Known& one) { return comm.starts_with(one.comm); });
-  return known == kKnown.end() ? kAnyProgram : known->limit;
-}
 
 /// How much the memory of a process has grown, if it did so all the time.
 struct Growth {
@@ -108,7 +84,8 @@ Finding finding_for(const Evidence& in, const StuckSender& sender, const Growth&
   cure.kind = RecommendationKind::application;
   cure.text =
       "Bound what the program keeps for one peer, and let it end the connection, or stop producing, beyond that.";
-  cure.steps.push_back(fmt::format("where {} keeps the limit: {}", sender.scope.comm, limit_of(sender.scope.comm)));
+  cure.steps.push_back(fmt::format("where {} keeps the limit: {}", sender.scope.comm,
+                                   own_limit_of(sender.scope.comm).value_or(kAnyProgram)));
   cure.steps.push_back(fmt::format("the peer that does not read: {}", sender.peer));
   cure.steps.push_back("to see the queue here: let the program publish it (docs/user-queues.md)");
   cure.verify = fmt::format("grep VmRSS /proc/{}/status: no longer grows while the peer does not read",

@@ -6,6 +6,7 @@
 #include "advisor/base/saturate.h"
 #include "advisor/base/text.h"
 #include "advisor/rules/marks_on_path.h"
+#include "advisor/rules/own_limit.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/user_queues.h"
 
@@ -127,11 +128,12 @@ bool waits_for_the_peer(const QueueView& view, const QueueStory& story) {
   return !flow.moves() && flow.outflow != Outflow::not_written;
 }
 
-std::string_view senders_text(const UserQueue& queue) {
-  if (!holds_senders(queue)) return "No sender waits yet.";
+std::string senders_text(const UserQueue& queue) {
+  std::string limit = queue.high ? fmt::format("Its own limit is {}. ", with_commas(*queue.high)) : "";
+  if (!holds_senders(queue)) return limit + "No sender waits yet.";
   bool told = queue.busy || queue.waiting || queue.suspended;
-  return told ? "Senders wait, as the marks mean them to: back-pressure works."
-              : "It is past its mark: whoever sends now has to wait.";
+  return limit + (told ? "Senders wait, as they are meant to: back-pressure works."
+                       : "It is past that: whoever heeds it waits now.");
 }
 
 Finding not_taken_finding(const QueueView& view, const QueueGroup& group) {
@@ -166,6 +168,8 @@ Finding not_taken_finding(const QueueView& view, const QueueGroup& group) {
   if (flow.outflow == Outflow::not_answered)
     cure.text = "Find out why the peer or the path is silent, or end the connection.";
   cure.steps.push_back("in the sender, a send time-out, after which the connection is given up");
+  if (auto limit = own_limit_of(queue.comm))
+    cure.steps.push_back(fmt::format("where {} keeps its limit: {}", queue.comm, *limit));
   cure.verify = fmt::format("tcpadvisor report --only {}: the queue moves", kId);
   finding.not_useful = settings_for_a_stalled_peer();
   finding.not_useful.push_back({"high_watermark, low_watermark", "say when senders wait, not how fast the peer reads"});

@@ -193,6 +193,9 @@ TEST(UserQueueWatermark, a_stalled_peer_is_named_when_nobody_has_shut_down) {
   EXPECT_THAT(finding->title, HasSubstr("778,763 bytes queued: client[4711] does not read"));
   EXPECT_EQ(value_of(*finding, "bytes_at_risk"), 778'763);
   EXPECT_THAT(finding->meaning, HasSubstr("7 sends were turned away"));
+  EXPECT_THAT(finding->meaning, HasSubstr("Its own limit is 8,192. Senders wait"));
+  EXPECT_THAT(finding->recommendation.steps,
+              testing::Contains(HasSubstr("where beam.smp keeps its limit: the port's high_watermark")));
   for (const NotUseful& useless : finding->not_useful) EXPECT_THAT(useless.why, testing::Not(testing::IsEmpty()));
 }
 
@@ -210,7 +213,22 @@ TEST(UserQueueWatermark, a_program_that_tells_only_its_bytes_is_understood) {
   });
   auto finding = only_finding(judged("user-queue-watermark", window, lab()));
   ASSERT_TRUE(finding);
-  EXPECT_THAT(finding->meaning, HasSubstr("(not on this host)"));
+  EXPECT_THAT(finding->meaning, HasSubstr("(not on this host). No sender waits yet."));
+}
+
+TEST(UserQueueWatermark, a_limit_that_is_passed_is_named_and_that_of_an_unknown_program_is_not_made_up) {
+  Window window = a_window(6, [](SampleBuilder& sample, std::size_t) {
+    UserQueueBuilder queue = s1_queue().set([](UserQueue& q) {
+      q.comm = "server";
+      q.busy = std::nullopt;
+      q.waiting = q.suspended = std::nullopt;
+    });
+    sample.add(a_stuck_sender(130'944)).add(a_stuck_reader(137'845)).add(queue);
+  });
+  auto finding = only_finding(judged("user-queue-watermark", window, lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_THAT(finding->meaning, HasSubstr("Its own limit is 8,192. It is past that: whoever heeds it waits now."));
+  EXPECT_THAT(finding->recommendation.steps, testing::Not(testing::Contains(HasSubstr("keeps its limit"))));
 }
 
 TEST(UserQueueWatermark, other_rules_tell_the_rest) {
