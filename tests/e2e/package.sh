@@ -93,6 +93,7 @@ within bash -c 'tcpadvisor serve --listen 127.0.0.1:9478 & for ((i=0;i<100;i++))
 expect_match "there are sources" 'snapshot' "$(<"$work/service")"
 expect "as a service it sees what root sees" "" "$(diff "$work/service" "$work/root_sees")"
 expect_match "programs can say what they have in their queues" 'srw-rw-rw-.*sock' "$(within bash -c 'ls -l /run/tcpadvisor/queues/')"
+expect "and how they do that is installed" yes "$(within bash -c 'cd /usr/share/tcpadvisor/publishers && [[ -f README.md && -f erlang/src/tcpadvisor_queue.erl ]] && echo yes')"
 first=$(state MainPID)
 within systemctl kill -s KILL tcpadvisor
 for ((i = 0; i < 150; i++)); do  # after RestartSec=5

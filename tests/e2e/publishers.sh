@@ -51,13 +51,13 @@ has() {
   done
 }
 
-python() {
+try_python() {
   serve python 7001 env PYTHONPATH="$publishers/python" python3 "$here/server.py" 7001 $size
   stall python 7001
   limit[python]=65536  # asyncio's own
 }
 
-redis() {
+try_redis() {
   has redis redis-server redis-cli || return
   serve redis 7002 redis-server --port 7002 --save '' --appendonly no --dir "$work"
   stall redis 7002 'SUBSCRIBE news\r\n'
@@ -75,7 +75,7 @@ redis() {
   limit[redis]=33554432                      # client-output-buffer-limit pubsub 32mb
 }
 
-go() {
+try_go() {
   local with=
   command -v gccgo-12 >/dev/null && with=gccgo-12
   command -v gccgo >/dev/null && with=gccgo
@@ -87,12 +87,29 @@ go() {
   stall go 7003  # a call of Write waits from the first byte on: there is no mark
 }
 
-programs=(python redis go)
-for program in "${programs[@]}"; do $program; done
+try_node() {
+  has node node || return
+  serve node 7004 node "$here/server.js" "$publishers/node/tcpadvisor-queue.js" 7004 $size
+  stall node 7004
+  limit[node]=$(node -p 'new (require("net").Socket)().writableHighWaterMark')
+}
+
+try_java() {
+  has java java javac || return
+  javac -d "$work" "$publishers/java/TcpadvisorQueue.java" "$here/Server.java" >"$work/java.compiled" 2>&1
+  expect "the Java publisher compiles: $(tail -3 "$work/java.compiled")" 0 "$?"
+  serve java 7005 java -cp "$work" Server 7005 $size
+  stall java 7005
+  limit[java]=65536  # what Server.java says
+}
+
+for program in java redis go node python; do try_$program; done  # the slow to start come first
 sleep 1  # until the kernel has taken what it takes
 run watch --once --json
 expect "watch ends" 0 "$code"
 cp "$work/out" "$work/watch.json"
+"$bin" watch --json --interval 1s --for 60s >"$work/ticks" 2>&1 </dev/null &
+agent=$! started+=($!)
 run report --for 6s --policy lab --format json
 expect "report ends" 0 "$code"
 for program in "${!server[@]}"; do
@@ -100,6 +117,35 @@ for program in "${!server[@]}"; do
     "${total[$program]}" "${slack[$program]}" "${limit[$program]}" 2>&1)
   expect "$program" "adds up, user-queue-watermark, names the peer, its limit, no setting" "$said"
 done
+# A program that is stopped says nothing any more, with a stream or without: after 5 s it is forgotten, the others are not.
+silent=() wanted=
+for program in "${!server[@]}"; do
+  [[ $program =~ ^(python|node)$ ]] && silent+=("${server[$program]}")
+  [[ $program =~ ^(python|node)$ ]] && wanted+=" $program:silent" || wanted+=" $program:heard"
+done
+# heard LINE: of one tick, counted from the end
+heard() {
+  tail -n "$1" "$work/ticks" | head -n 1 | python3 -c '
+import json, sys
+pids = {queue["pid"] for queue in json.load(sys.stdin)["user_queues"]}
+for word in sys.argv[1:]:
+    name, pid = word.split(":")
+    print("", name + (":heard" if int(pid) in pids else ":silent"), end="")' "${@:2}" 2>/dev/null
+}
+who=()
+for program in "${!server[@]}"; do who+=("$program:${server[$program]}"); done
+expect "all are heard" "${wanted//silent/heard}" "$(heard 2 "${who[@]}")"
+kill -STOP "${silent[@]}"
+for _ in {1..40}; do
+  sleep 0.5
+  said=$(heard 2 "${who[@]}")
+  [[ $said == "$wanted" ]] && break
+done
+expect "the stopped are forgotten, the others heard" "$wanted" "$said"
+kill -CONT "${silent[@]}"
+kill -TERM "$agent"
+wait "$agent"
+expect "the agent ends when it is told to" yes "$([[ $? =~ ^(0|143)$ ]] && echo yes)"
 for publisher in "$publishers"/*/*.* "$publishers"/*/src/*.erl; do
   [[ $publisher =~ \.(py|go|js|java|erl)$ ]] || continue
   lines=$(grep -vcE '^\s*(//.*|#.*|%.*)?$|^import |^import \($|^\)$|^\s"[a-z/]+"$|^package ' "$publisher")
