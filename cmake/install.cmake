@@ -10,7 +10,7 @@ install(FILES README.md SECURITY.md CHANGELOG.md LICENSE ${pages} DESTINATION sh
 install(FILES packaging/debian/copyright DESTINATION share/doc/tcpadvisor)
 install(FILES third_party/uplot/LICENSE DESTINATION share/doc/tcpadvisor RENAME LICENSE.uPlot)
 install(DIRECTORY docs/runbooks DESTINATION share/doc/tcpadvisor)
-install(DIRECTORY dashboards publishers DESTINATION share/tcpadvisor)
+install(DIRECTORY dashboards publishers DESTINATION share/tcpadvisor PATTERN __pycache__ EXCLUDE)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME tcpadvisor)

@@ -21,6 +21,8 @@ def ask(redis, *words):
 
 def reply(redis, command):
     head = redis.readline().decode()
+    if head[:1] == "-" and command == "CONFIG":  # a server may forbid it: then its limits are not known
+        return ["", ""]
     if not head or head[0] == "-":
         sys.exit(f"{command}: {head[1:].strip() or 'the server has closed the connection'}")
     if head[0] == "*":
@@ -57,4 +59,7 @@ def main(pid, where="127.0.0.1:6379"):
         time.sleep(PERIOD_S)
 
 
-main(*sys.argv[1:])
+try:
+    main(*sys.argv[1:])
+except OSError as why:
+    sys.exit(f"tcpadvisor_redis: {' '.join(sys.argv[2:])}: {why}")

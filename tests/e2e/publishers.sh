@@ -52,7 +52,7 @@ has() {
 }
 
 try_python() {
-  serve python 7001 env PYTHONPATH="$publishers/python" python3 "$here/server.py" 7001 $size
+  serve python 7001 env PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$publishers/python" python3 "$here/server.py" 7001 $size
   stall python 7001
   limit[python]=65536  # asyncio's own
 }
