@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/serve/listen.h"
 
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 namespace tcpadvisor::serve::listen_test {
 namespace {
@@ -40,6 +44,22 @@ TEST(Listen, has_the_port_that_was_free_and_tells_who_comes_second) {
   auto second = listen_on(at);
   ASSERT_FALSE(second);
   EXPECT_THAT(second.error().message, HasSubstr("something else listens there"));
+}
+
+TEST(Listen, gives_connections_that_send_the_end_of_a_page_at_once) {
+  auto listening = listen_on(Endpoint::v4(127, 0, 0, 1, 0));
+  ASSERT_TRUE(listening);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(place_of(*listening).port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const os::UniqueFd client(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  const os::UniqueFd accepted(accept4(listening->get(), nullptr, nullptr, SOCK_CLOEXEC));
+  int no_delay = 0;
+  socklen_t size = sizeof no_delay;
+  ASSERT_EQ(getsockopt(accepted.get(), IPPROTO_TCP, TCP_NODELAY, &no_delay, &size), 0);
+  EXPECT_NE(no_delay, 0);
 }
 
 }  // namespace
