@@ -131,6 +131,11 @@ std::string printable(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   while (!text.empty()) {
+    // Most names are nothing but this, and a scrape asks for thousands.
+    const auto* end = std::ranges::find_if_not(text, [](char c) { return c >= 0x20 && c < 0x7f; });
+    out.append(text.begin(), end);
+    text.remove_prefix(static_cast<std::size_t>(end - text.begin()));
+    if (text.empty()) break;
     CodePoint next = code_point_at(text);
     if (next.valid && !misleads(next.value)) {
       out += text.substr(0, next.bytes);

@@ -76,6 +76,7 @@ class Serving {
     serve::ServerOptions options;
     options.listening = std::move(*listening);
     options.version = kVersion;
+    options.interval = interval_for(options_);
     options.stale_after = std::max({milliseconds(10'000), 10 * interval_for(options_), 3 * rest_for(options_)});
     auto server = serve::Server::open(std::move(options), std::move(*of_server), real_clock_);
     if (!server) return std::unexpected(server.error());

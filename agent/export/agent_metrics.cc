@@ -73,6 +73,11 @@ constexpr Metric kAgent[] = {
       .unit = "",
       .help = "looks that were put off because the host was quiet and well (--rest)"},
      read_number<&AgentNumbers::looks_spared>},
+    {{.name = "late_ticks_total",
+      .type = counter,
+      .unit = "",
+      .help = "of the ticks, those that began more than one interval after they were due"},
+     read_number<&AgentNumbers::late_ticks>},
     {{.name = "reloads_total",
       .type = counter,
       .unit = "",
@@ -122,6 +127,13 @@ constexpr Metric kAgent[] = {
      read_http<&Http::slow_streams_dropped>},
 };
 
+constexpr FamilyRow kFolded{.name = "folded",
+                            .type = gauge,
+                            .unit = "",
+                            .labels = {"what"},
+                            .help =
+                                "of the latest tick: groups, listeners, addresses and others that have no series of "
+                                "their own and are added up as other; of port_use left out"};
 /// After all others: it counts them.
 constexpr FamilyRow kSeries{.name = "series", .type = gauge, .unit = "", .help = "time series of this scrape"};
 constexpr FamilyRow kSeriesLimit{
@@ -135,6 +147,8 @@ constexpr FamilyRow kSeriesDropped{.name = "series_dropped_total",
 
 void agent_metrics(Families& all, const MetricSource* source) {
   add_metrics(all, source, kAgent);
+  Family& folded = all.family(kFolded);
+  for (const auto& [what, count_of_it] : all.folded()) folded.add({what}, to_double(count_of_it));
   constexpr std::size_t kTheseThree = 3;
   all.limit(kMostSeriesInAll - kTheseThree);
   const std::size_t series = all.series();

@@ -13,8 +13,9 @@ namespace tcpadvisor::exported {
 struct AgentNumbers {
   std::string version;
   double cpu_seconds = 0;
-  double snapshot_age_seconds = 0;  ///< by the time of the scrape
-  std::uint64_t ticks = 0, failed_ticks = 0, missed_ticks = 0;
+  double snapshot_age_seconds = 0;    ///< by the time of the scrape
+  std::uint64_t interval_ms = 1'000;  ///< between ticks
+  std::uint64_t ticks = 0, failed_ticks = 0, missed_ticks = 0, late_ticks = 0;
   std::uint64_t looks_spared = 0;  ///< ticks that were none, because little had happened
   std::uint64_t reloads = 0, failed_reloads = 0;
   std::uint64_t series_dropped = 0;  ///< by the scrapes before

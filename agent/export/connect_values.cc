@@ -149,6 +149,7 @@ void destination_value_metrics(Families& all, const MetricSource* source) {
     add_value_points(all, kPortUse, kLabels, &one,
                      {netns_label(source->now(), ports.netns), ports.source.ip_text(), destination_text(ports)});
   }
+  all.tell_folded("port_use", uses.size() - std::min(uses.size(), kMostDestinations));
 }
 
 }  // namespace tcpadvisor::exported

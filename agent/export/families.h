@@ -89,9 +89,13 @@ class Families {
   std::size_t series() const;
   std::uint64_t dropped() const;
   const std::deque<Family>& all() const { return all_; }
+  /// So many of a kind ("group", "listener") have no series of their own; who folds them says so, zero too.
+  void tell_folded(std::string_view what, std::uint64_t count) { folded_[what] = count; }
+  const std::map<std::string_view, std::uint64_t>& folded() const { return folded_; }
 
  private:
   std::map<std::string, Family*, std::less<>> by_name_;  // without "tcpadvisor_"
+  std::map<std::string_view, std::uint64_t> folded_;     // names are literals
   std::deque<Family> all_;                               // in the order in which they were asked for first
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
+#include <string_view>
 
 #include "advisor/base/saturate.h"
 #include "agent/export/metric_labels.h"
@@ -60,10 +62,11 @@ constexpr Metric kGroups[] = {
      read_cgroups<&CgroupTotals::events_max>},
 };
 
+constexpr std::size_t kMostPrograms = 10;
+
 /// Of the programs with the most in their queues; the rest is "other".
 template <typename Add>
 void each_queue(const MetricSource& source, Add add) {
-  constexpr std::size_t kMostPrograms = 10;
   std::map<Labels, std::uint64_t> bytes;
   for (const UserQueue& queue : source.now().user_queues) {
     std::uint64_t& sum = bytes[{queue.comm}];
@@ -142,6 +145,12 @@ void group_metrics(Families& all, const MetricSource* source) {
 
 void queue_metrics(Families& all, const MetricSource* source) {
   add_metrics(all, source, kQueues);
+  if (source == nullptr) return;
+  std::set<std::string_view> programs;
+  for (const UserQueue& queue : source->now().user_queues) {
+    if (!queue.ended) programs.insert(queue.comm);
+  }
+  all.tell_folded("program", programs.size() - std::min(programs.size(), kMostPrograms));
 }
 
 }  // namespace tcpadvisor::exported

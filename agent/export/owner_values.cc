@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "advisor/base/saturate.h"
 #include "advisor/evidence/names.h"
 #include "advisor/evidence/sample_fields.h"
 #include "agent/export/metric_labels.h"
@@ -160,6 +161,16 @@ struct MemberNames {
   }
 };
 
+/// What has no series of its own is one group, so that it costs no more than one.
+void add_to(GroupTotals& sum, const GroupTotals& one) {
+  sum.processes.insert(sum.processes.end(), one.processes.begin(), one.processes.end());
+  for (std::size_t state = 0; state < kStateCount; ++state)
+    sum.sockets[state] = add_sat(sum.sockets[state], one.sockets[state]);
+  for (auto member : {&GroupTotals::old_close_wait, &GroupTotals::old_fin_wait_2, &GroupTotals::recv_q,
+                      &GroupTotals::send_q, &GroupTotals::rmem, &GroupTotals::wmem})
+    sum.*member = add_sat(sum.*member, one.*member);
+}
+
 }  // namespace
 
 json owners_json(const Observation& seen) {
@@ -216,14 +227,24 @@ void group_value_metrics(Families& all, const MetricSource* source) {
   std::vector<Weighed> weighed;
   for (const GroupTotals& one : groups) weighed.push_back({group_labels(one.group), one.tcp_sockets()});
   source->groups = largest(std::move(weighed), kMostGroups, source->groups);
-  for (const GroupTotals& one : groups) {
-    Labels name = group_labels(one.group);
-    if (std::ranges::find(source->groups, name) == source->groups.end())
-      name = {std::string(kOther), std::string(kOther)};
+  const auto tell = [&](const GroupTotals& one, const Labels& name) {
     add_value_points(all, kGroup, kLabels, &one, name);
     for (std::size_t state = 1; state < kStateCount; ++state)
       states.add({name[0], name[1], kStateLabels[state]}, static_cast<double>(one.sockets[state]));
+  };
+  std::uint64_t folded = 0;
+  GroupTotals others;
+  for (const GroupTotals& one : groups) {
+    const Labels name = group_labels(one.group);
+    if (std::ranges::find(source->groups, name) != source->groups.end()) {
+      tell(one, name);
+    } else {
+      add_to(others, one);
+      ++folded;
+    }
   }
+  if (folded > 0) tell(others, {std::string(kOther), std::string(kOther)});
+  all.tell_folded("group", folded);
 }
 
 }  // namespace tcpadvisor::exported

@@ -126,10 +126,17 @@ constexpr Metric kDestinations[] = {
 
 void listener_metrics(Families& all, const MetricSource* source) {
   add_metrics(all, source, kListeners);
+  if (source == nullptr) return;
+  all.tell_folded("listener_drops", source->tally.listener_drops.folded());
+  all.tell_folded("dropped_segments", source->tally.dropped.folded());
 }
 
 void destination_metrics(Families& all, const MetricSource* source) {
   add_metrics(all, source, kDestinations);
+  if (source == nullptr) return;
+  all.tell_folded("failed_connects", source->tally.failed_connects.folded());
+  all.tell_folded("retransmits", source->tally.retransmits.folded());
+  all.tell_folded("round_trips", source->tally.folded_round_trips);
 }
 
 }  // namespace tcpadvisor::exported

@@ -160,6 +160,9 @@ constexpr Metric kLife[] = {
 
 void socket_metrics(Families& all, const MetricSource* source) {
   add_metrics(all, source, kSockets);
+  if (source == nullptr) return;
+  const auto is_folded = [&](const NetnsSample& one) { return netns_label(source->now(), one.id) == kOther; };
+  all.tell_folded("namespace", static_cast<std::uint64_t>(std::ranges::count_if(source->now().netns, is_folded)));
 }
 
 void life_metrics(Families& all, const MetricSource* source) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "advisor/base/saturate.h"
 #include "advisor/evidence/names.h"
 #include "advisor/evidence/waits_for.h"
 #include "agent/export/metric_labels.h"
@@ -205,12 +206,22 @@ void listener_value_metrics(Families& all, const MetricSource* source) {
                                                         row.accept_peak.value_or(0) + row.drops.value_or(0)});
   }
   source->listeners = largest(std::move(weighed), kMostListeners, source->listeners);
+  std::uint64_t folded = 0;
+  SocketRow others;  // one for all that have no series of their own
   for (const SocketRow& row : now.sockets) {
     if (row.state != TcpState::listen) continue;
-    Labels name = listener_labels(now, row);
-    if (std::ranges::find(source->listeners, name) == source->listeners.end()) name.assign(3, std::string(kOther));
-    add_value_points(all, kListener, kLabels, &row, name);
+    const Labels name = listener_labels(now, row);
+    if (std::ranges::find(source->listeners, name) != source->listeners.end()) {
+      add_value_points(all, kListener, kLabels, &row, name);
+      continue;
+    }
+    ++folded;
+    for (auto member : {&SocketRow::accept_queue, &SocketRow::accept_limit, &SocketRow::accept_peak}) {
+      if (row.*member) others.*member = add_sat((others.*member).value_or(0), *(row.*member));
+    }
   }
+  if (folded > 0) add_value_points(all, kListener, kLabels, &others, Labels(3, std::string(kOther)));
+  all.tell_folded("listener", folded);
 }
 
 }  // namespace tcpadvisor::exported

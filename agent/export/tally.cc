@@ -88,13 +88,17 @@ void see_limits(Counts& counts, const Sample& now) {
 void Counts::begin(std::uint64_t mono_ms) {
   now_ms_ = mono_ms;
   ++round_;
+  folded_ = 0;
 }
 
 void Counts::see(std::uint64_t source, const Labels& name, std::size_t kind, std::uint64_t value) {
   if (kind >= kMostKinds) return;
   auto at = sources_.find(source);
   if (at == sources_.end()) {
-    if (sources_.size() >= kMostSources) return;
+    if (sources_.size() >= kMostSources) {
+      ++folded_;
+      return;
+    }
     at = sources_.emplace(source, Source{}).first;
   }
   Source& known = at->second;
@@ -105,6 +109,10 @@ void Counts::see(std::uint64_t source, const Labels& name, std::size_t kind, std
   if (!std::exchange(known.known[kind], true) && first_ == First::is_ahead) more = 0;
   if (other_name_.empty()) other_name_.assign(name.size(), std::string(kOther));
   Name& here = name_for(name);
+  if (&here == &other_) {
+    has_other_ = true;
+    if (std::exchange(known.folded_in, round_) != round_) ++folded_;
+  }
   if (more == 0) return;
   here.counts[kind] = add_sat(here.counts[kind], more);
   here.grew_ms = now_ms_;
@@ -123,6 +131,7 @@ Counts::Name& Counts::name_for(const Labels& name) {
     for (std::size_t kind = 0; kind < kMostKinds; ++kind)
       other_.counts[kind] = add_sat(other_.counts[kind], rests->second.counts[kind]);
     names_.erase(rests);
+    has_other_ = true;
   }
   Name& made = names_[name];
   made.grew_ms = now_ms_;
@@ -132,7 +141,7 @@ Counts::Name& Counts::name_for(const Labels& name) {
 std::map<Labels, Counts::Kinds> Counts::totals() const {
   std::map<Labels, Kinds> all;
   for (const auto& [name, counted] : names_) all[name] = counted.counts;
-  if (other_.counts == Kinds{}) return all;
+  if (!has_other_) return all;
   Kinds& other = all[other_name_];
   for (std::size_t kind = 0; kind < kMostKinds; ++kind) other[kind] = add_sat(other[kind], other_.counts[kind]);
   return all;
@@ -156,10 +165,12 @@ void Tally::see_round_trips(const observe::Observation& seen) {
     if (auto found = all.find(name); found != all.end()) return found->second;
     return all[all.size() < kMostNetworks ? name : other];
   };
+  folded_round_trips = 0;
   for (const SocketRow& row : now.sockets) {
     if (row.state != TcpState::established || !row.srtt_us || *row.srtt_us == 0) continue;
     const Labels name{netns_label(now, row.netns), network_label(row.remote)};
     count_seconds(place(srtt, name), static_cast<double>(*row.srtt_us) / 1e6);
+    if (!srtt.contains(name)) ++folded_round_trips;
     if (row.min_rtt_us) count_seconds(place(min_rtt, name), static_cast<double>(*row.min_rtt_us) / 1e6);
   }
 }

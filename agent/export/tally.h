@@ -36,6 +36,8 @@ class Counts {
   using Kinds = std::array<std::uint64_t, kMostKinds>;  ///< what a name counts, side by side: kinds of retransmits …
   /// By name; what was folded has the name of all labels "other".
   std::map<Labels, Kinds> totals() const;
+  /// Sources of the latest round whose name is "other", and those that found no room at all.
+  std::uint64_t folded() const { return folded_; }
 
  private:
   struct Name {
@@ -46,16 +48,18 @@ class Counts {
     Kinds last{};
     std::array<bool, kMostKinds> known{};
     std::uint64_t round = 0;
+    std::uint64_t folded_in = 0;  ///< the last round in which its name was "other"
   };
   Name& name_for(const Labels& name);
 
   const std::size_t most_;
   const First first_;
-  std::uint64_t now_ms_ = 0, round_ = 0;
+  std::uint64_t now_ms_ = 0, round_ = 0, folded_ = 0;
   std::map<Labels, Name> names_;
   std::unordered_map<std::uint64_t, Source> sources_;
   Name other_;
-  Labels other_name_;  ///< empty: nothing was folded yet
+  Labels other_name_;
+  bool has_other_ = false;  ///< something was folded: from then on the series is there, with 0 too
 };
 
 /// Round trips in seconds, one observation for each connection with a row at each tick.
@@ -73,6 +77,7 @@ class Tally {
   Counts dropped{40, First::counts};           ///< {port or nothing, direction, reason}
   Counts limited_us{1, First::is_ahead};       ///< {} by network, receiver's window, send buffer; blocked senders
   std::map<Labels, Histogram> srtt, min_rtt;   ///< {netns, destination network}
+  std::uint64_t folded_round_trips = 0;        ///< connections of the latest tick that went into "other"
   std::uint64_t ticks = 0;
 
  private:

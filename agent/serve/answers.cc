@@ -33,6 +33,11 @@ void Answers::see(observe::ObservationPtr seen, std::uint64_t now_ms) {
   seen_ = std::move(seen);
   failure_.clear();
   ++numbers_.ticks;
+  if (const PastTick* before = seen_->before(); before != nullptr) {
+    const std::uint64_t due_after = add_sat(std::uint64_t{2}, sub_sat(seen_->looks_spared, numbers_.looks_spared));
+    const std::uint64_t came_after_ms = sub_sat(seen_->now().mono_ms, before->mono_ms);
+    numbers_.late_ticks += came_after_ms > mul_sat(due_after, numbers_.interval_ms) ? 1 : 0;
+  }
   numbers_.looks_spared = seen_->looks_spared;
   numbers_.snapshot_age_seconds = seen_->now().self.snapshot_age_ms / 1000;
   tick_at_ms_ = now_ms;

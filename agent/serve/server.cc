@@ -94,6 +94,7 @@ class Server::Loop {
         connections_(options_.most_connections, static_cast<std::uint64_t>(options_.patience.count()), numbers_),
         streams_(options_.most_streams, numbers_) {
     numbers_.version = options_.version;
+    numbers_.interval_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(1, options_.interval.count()));
   }
 
   ~Loop() { streams_.end(); }

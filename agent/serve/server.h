@@ -20,6 +20,7 @@ namespace tcpadvisor::serve {
 struct ServerOptions {
   os::UniqueFd listening;
   std::string version;
+  std::chrono::milliseconds interval{1'000};      ///< of ticks
   std::chrono::milliseconds stale_after{10'000};  ///< without a tick for so long it is not healthy
   std::chrono::milliseconds patience{5'000};  ///< with a request that does not come to its end, or a reader that rests
   std::size_t most_connections = 256, most_streams = 32;

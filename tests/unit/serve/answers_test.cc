@@ -76,6 +76,21 @@ TEST_F(AnswersOf, a_failed_tick_is_told_by_readyz_and_counted) {
   EXPECT_EQ(get(Page::ready, 2'000).status, 200);
 }
 
+TEST_F(AnswersOf, a_tick_that_is_late_by_more_than_an_interval_is_counted) {
+  for (int gap_ms : {1'000, 2'000, 2'001}) {
+    observe::Observation seen;
+    seen.window = build::a_window(2, [](build::SampleBuilder&, std::size_t) {}, std::chrono::milliseconds(gap_ms));
+    see(seen);
+    EXPECT_EQ(numbers_.late_ticks, gap_ms > 2'000 ? 1U : 0U) << gap_ms;
+  }
+  EXPECT_THAT(*get(Page::metrics).body, HasSubstr("\ntcpadvisor_late_ticks_total 1\n"));
+  observe::Observation rested;  // nobody wanted the ticks between
+  rested.window = build::a_window(2, [](build::SampleBuilder&, std::size_t) {}, std::chrono::milliseconds(5'000));
+  rested.looks_spared = 4;
+  see(rested);
+  EXPECT_EQ(numbers_.late_ticks, 1U);
+}
+
 TEST_F(AnswersOf, the_page_loads_its_own_files_and_obeys_nobody) {
   observe::Observation seen = test::busy_host();
   seen.verdict.findings.front().title = "<script src=//evil.example>{{links}}</script>";
