@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Target, Host and Accept of a request, and the same text as labels: lines of an input.
+// Target, Host and Accept of a request, up to the answer of a server that has seen one tick, and the same text as
+// labels: lines of an input.
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "advisor/base/utf8.h"
 #include "agent/export/exposition.h"
+#include "agent/serve/answers.h"
 #include "agent/serve/listen.h"
 #include "agent/serve/request.h"
 #include "tests/fuzz/fuzz.h"
@@ -18,6 +21,22 @@ std::string_view line_of(std::string_view& text) {
   return line;
 }
 
+/// As the server holds it: made once, so that what is kept between requests is kept here too.
+tcpadvisor::serve::Answers& answers() {
+  using namespace tcpadvisor;
+  static exported::AgentNumbers numbers;
+  static serve::Answers made = [] {
+    auto sample = std::make_shared<Sample>();
+    sample->netns.push_back({.id = 1, .name = "host", .is_host = true});
+    observe::Observation seen;
+    seen.window = Window({sample});
+    serve::Answers fresh(numbers, 10'000);
+    fresh.see(std::make_shared<const observe::Observation>(std::move(seen)), 0);
+    return fresh;
+  }();
+  return made;
+}
+
 }  // namespace
 
 TCPADVISOR_FUZZ(bytes) {
@@ -28,7 +47,11 @@ TCPADVISOR_FUZZ(bytes) {
     const serve::Route route = serve::route_of({.method = method, .target = target, .host = host, .accept = accept});
     fuzz::require(route.page.has_value() == (route.status == 200));
     fuzz::require(route.page.has_value() || !route.why.empty());
-    if (route.page) fuzz::require(serve::host_is_ours(host) && method == serve::Request::Method::get);
+    if (!route.page) continue;
+    fuzz::require(serve::host_is_ours(host) && method == serve::Request::Method::get);
+    const serve::Answer answer = answers().answer(*route.page, route.form, 0, route.name);
+    fuzz::require(answer.body != nullptr && !answer.body->empty());
+    fuzz::require(answer.status == 200 || (answer.status == 404 && *route.page == serve::Page::explain));
   }
   if (auto at = serve::parse_listen(target)) fuzz::require(at->is_loopback());
 
