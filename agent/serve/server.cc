@@ -52,7 +52,8 @@ timeval timeval_of(std::chrono::milliseconds time) {
 
 Request request_of(evhttp_request* request) {
   Request wanted;
-  const evhttp_cmd_type method = evhttp_request_get_command(request);
+  // A method that libevent does not know has a value that its enum has no room for.
+  const auto method = static_cast<int>(evhttp_request_get_command(request));
   wanted.method = method == EVHTTP_REQ_GET    ? Request::Method::get
                   : method == EVHTTP_REQ_HEAD ? Request::Method::head
                                               : Request::Method::other;

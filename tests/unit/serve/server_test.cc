@@ -122,6 +122,7 @@ TEST_F(ServerOn, answers_each_kind_of_request) {
               testing::AllOf(StartsWith("HTTP/1.1 200 OK\r\n"), EndsWith("\r\n\r\n<closed>")));
   EXPECT_THAT(Client(at_).ask("POST /metrics"),
               testing::AllOf(StartsWith("HTTP/1.1 405 "), HasSubstr("\r\nAllow: GET, HEAD\r\n")));
+  EXPECT_THAT(Client(at_).ask("BREW /metrics"), StartsWith("HTTP/1.1 405 "));  // libevent knows none of this name
   EXPECT_THAT(Client(at_).ask("\x01\x02\xff"), testing::Not(HasSubstr("<nothing>")));
   EXPECT_THAT(Client(at_).ask("GET /" + std::string(20'000, 'a')), testing::Not(HasSubstr(" 200 ")));
   EXPECT_EQ(metric("tcpadvisor_http_requests_total{endpoint=\"other\",code=\"404\"}"), 1);
