@@ -36,6 +36,8 @@ begin() {
   done
   fail "it does not become ready: $status $(<"$work/err")"
 }
+# reports: what a sanitizer has said, if this program was built with one (./dev asan serve, ./dev tsan serve)
+reports() { ! grep -q 'Sanitizer: ' "$work/err" || fail "a sanitizer speaks: $(grep -A 80 'Sanitizer: ' "$work/err" | head -400)"; }
 # ended SIGNAL WANTED
 ended() {
   kill -"$1" "$pid"
@@ -43,6 +45,7 @@ ended() {
   kill -KILL "$pid" 2>/dev/null
   wait "$pid" 2>/dev/null
   expect "serve ends with SIG$1" "$2" "$?"
+  reports
 }
 
 # ---- wrong input
@@ -65,6 +68,7 @@ expect_match "says what is wrong" 'cannot listen on 127.0.0.1:[0-9]+: .*somethin
 
 python3 "$here/serve_load.py" "$port" >"$work/load"
 grep '^FAILED' "$work/load" && failures=$((failures + 1))
+grep -E '^/metrics beside|ticks' "$work/load"
 expect_match "the load ran to its end" '[0-9]+ checks$' "$(<"$work/load")"
 kill -0 "$pid" || fail "it did not survive: $(<"$work/err")"
 
@@ -133,6 +137,7 @@ fi
 kill -TERM "$pid"
 wait "$pid"
 expect "SIGTERM drains and is a success" 0 "$?"
+reports
 python3 - "$work/notify" >"$work/heard" <<'PYTHON' &
 import socket, sys
 one = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
