@@ -67,6 +67,7 @@ Finding slow_finding(const Evidence& in, const QueueHistory& queue, Telling& tel
   const WorkerPool pool = worker_pool(window.connections(), listener);
   if (pool.halted()) name_worker(pool, finding.scope);
   if (telling.too_many(finding)) return finding;
+  if (pool.workers.empty()) name_acceptor(window.connections(), listener, finding.scope);
   finding.title = fmt::format("{} accepts too slowly on {}: its queue is full and drops connections",
                               process_text(finding.scope), port_text(listener));
   finding.confidence_why = "full in most samples, and this listener's own drop counter moved";

@@ -135,6 +135,7 @@ Finding finding_for(const Evidence& in, const Waiting& waiting, bool none_accept
   const WorkerPool pool = worker_pool(window.connections(), listener);
   if (pool.halted()) name_worker(pool, finding.scope);
   if (telling.too_many(finding)) return finding;
+  if (pool.workers.empty()) name_acceptor(window.connections(), listener, finding.scope);
   finding.title =
       fmt::format("{} does not accept on {}: {} for {} and more", process_text(finding.scope), port_text(listener),
                   counted(to_u64(waiting.least), "connection") + (waiting.least == 1 ? " waits" : " wait"),

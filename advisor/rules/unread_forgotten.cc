@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Data that a program has left in a receive buffer with much room, while it reads its other connections.
+// Data that a program has left in a receive buffer with much room: while it reads its other connections, or while it
+// does nothing on any of them.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include "advisor/rules/holding.h"
 #include "advisor/rules/receive_fill.h"
 #include "advisor/rules/rule.h"
+#include "advisor/rules/safe_steps.h"
 #include "advisor/rules/words.h"
 
 namespace tcpadvisor {
@@ -25,6 +27,7 @@ namespace {
 
 constexpr Threshold kFarFromFull = ratio_threshold("far_from_full", 0.5);  // of the buffer: more is reader-too-slow's
 constexpr Threshold kSeveral = count_threshold("several", 3);              // fewer are told as info
+constexpr Threshold kOfAll = count_threshold("of_all", 10);  // where nothing is read: fewer may be one slow request
 constexpr const char* kId = "unread-forgotten";
 
 /// The forgotten connections of one process.
@@ -34,6 +37,7 @@ struct Forgotten {
   std::uint64_t unread = 0, never_read = 0;
   double shortest_s = 0, longest_s = 0;
   std::uint64_t read_elsewhere = 0;  ///< its connections that it has read meanwhile
+  std::uint64_t answered = 0;        ///< those on which it has sent something
   bool calls_seen = true;            ///< the hooks saw no read of any of them
   bool answers_wait = false;         ///< it waits for a peer that takes nothing: it may hold back on purpose
 };
@@ -67,6 +71,15 @@ bool is_read(const Window& window, const SocketRow& row) {
   return taken.size() >= 2 && taken.last() > taken.first();
 }
 
+/// It has sent something that the peer has.
+bool is_answered(const Window& window, const SocketRow& row) {
+  Series acked = window.socket_series(row, [](const PastRow& then) -> std::optional<double> {
+    if (!then.bytes_acked) return std::nullopt;
+    return static_cast<double>(*then.bytes_acked);
+  });
+  return row.send_q > 0 || (acked.size() >= 2 && acked.last() > acked.first());
+}
+
 /// All looks at an unread connection found the same.
 bool stands(const Window& window, const SocketRow& row) {
   Series unread = window.socket_series(row, [](const PastRow& then) { return std::optional<double>(then.recv_q); });
@@ -75,6 +88,12 @@ bool stands(const Window& window, const SocketRow& row) {
 
 double needed_s_of(const Policy& policy) {
   return static_cast<double>(policy.age.count()) / 1000;
+}
+
+/// The whole program stands: it neither reads nor sends on any of its connections.
+bool hangs(const Evidence& in, const Forgotten& here) {
+  return here.read_elsewhere == 0 && here.answered == 0 && !here.answers_wait &&
+         static_cast<double>(here.rows.size()) >= in.policy.value(kOfAll);
 }
 
 std::map<Pid, Forgotten> forgotten(const Evidence& in) {
@@ -102,10 +121,10 @@ std::map<Pid, Forgotten> forgotten(const Evidence& in) {
     auto here = row.owner ? out.find(row.owner->pid) : out.end();
     if (here == out.end() || row.kind != SocketKind::full || row.state == TcpState::listen) continue;
     if (is_read(in.window, row)) ++here->second.read_elsewhere;
+    if (is_answered(in.window, row)) ++here->second.answered;
     here->second.answers_wait = here->second.answers_wait || sends_in_vain(in.window, row);
   }
-  // Where nothing else is read, the whole program stands: that is another story.
-  std::erase_if(out, [](const auto& entry) { return entry.second.read_elsewhere == 0; });
+  std::erase_if(out, [&](const auto& entry) { return entry.second.read_elsewhere == 0 && !hangs(in, entry.second); });
   return out;
 }
 
@@ -115,6 +134,50 @@ void name(const Sample& now, Forgotten& here) {
   here.scope.netns_name = netns_name(now, first.netns);
   here.scope.cgroup = first.cgroup;
   name_sockets(here.scope, here.rows);
+}
+
+void say_what_waits(const Evidence& in, const Forgotten& here, double needed, Finding& finding) {
+  const std::string source = source_of(in.now(), FactId::snapshot);
+  auto say = [&](const char* metric, double value, const char* unit, std::optional<double> threshold = std::nullopt) {
+    finding.evidence.push_back(measured(in.window, metric, source, value, unit, threshold));
+  };
+  say("forgotten_connections", static_cast<double>(here.rows.size()), "sockets", needed);
+  say("unread_for_at_least", here.shortest_s, "s", needed_s_of(in.policy));
+  say("unread_for_at_most", here.longest_s, "s");
+  say("unread_bytes", static_cast<double>(here.unread), "bytes");
+  say("never_read_at_all", static_cast<double>(here.never_read), "sockets");
+  say("read_meanwhile", static_cast<double>(here.read_elsewhere), "sockets");
+}
+
+const std::vector<NotUseful> kNothingWaitsForRoom = {
+    {"net.ipv4.tcp_rmem, SO_RCVBUF", "there is room: nothing waits for a larger buffer"},
+    {"net.ipv4.tcp_keepalive_*", "both ends live"},
+};
+
+void say_it_hangs(const Evidence& in, const Forgotten& here, Finding& finding) {
+  const std::string who = process_text(here.scope), many = counted(here.rows.size(), "connection");
+  finding.topic = "hangs";
+  finding.severity = Severity::warning;
+  finding.confidence = Confidence::medium;
+  finding.title = fmt::format("{} reads none of its connections: {} wait unread on {} for {} or longer", who,
+                              human_bytes(here.unread), many, seconds_text(here.shortest_s));
+  finding.confidence_why =
+      "in all that time it has read nothing and sent nothing on any connection that was seen; a program that does one "
+      "very long request after the other looks the same";
+  say_what_waits(in, here, in.policy.value(kOfAll), finding);
+  finding.meaning =
+      "It has accepted these connections, and their peers have an acknowledgement of what they asked, and no answer. "
+      "All that should serve them waits for something else (a lock, a backend, a disk), or works on one thing without "
+      "end.";
+  Recommendation& cure = finding.recommendation;
+  cure.kind = RecommendationKind::application;
+  cure.text = fmt::format("In {}: see what its threads do, and give what they wait for a time-out.", who);
+  if (here.scope.pid) {
+    cure.steps.push_back(fmt::format("busy or asleep: top -H -p {}", *here.scope.pid));
+    cure.steps.push_back(step_to_see_what_it_does({*here.scope.pid, here.scope.comm, 1}));
+  }
+  cure.verify = "tcpadvisor report --only unread-forgotten: nothing stands unread";
+  finding.not_useful = kNothingWaitsForRoom;
 }
 
 Finding finding_for(const Evidence& in, const Forgotten& here) {
@@ -129,22 +192,17 @@ Finding finding_for(const Evidence& in, const Forgotten& here) {
   const std::string who = process_text(here.scope), many = counted(here.rows.size(), "connection");
   finding.title = fmt::format("{} has left {} unread on {} for {} or longer, and reads others", who,
                               human_bytes(here.unread), many, seconds_text(here.shortest_s));
+  if (hangs(in, here)) {
+    say_it_hangs(in, here, finding);
+    return finding;
+  }
   finding.confidence_why = fmt::format(
       "nothing of it was read since it came, and {} of the same process {} read meanwhile; a program that does one "
       "request after the other on a connection leaves the next one as well, and so does one that holds back on purpose",
       counted(here.read_elsewhere, "connection"), here.read_elsewhere == 1 ? "was" : "were");
   if (!here.calls_seen) finding.confidence_why += "; whether it tried to read was not seen";
   if (here.answers_wait) finding.confidence_why += "; it has answers that peers do not take, and may hold back";
-  const std::string source = source_of(now, FactId::snapshot);
-  auto say = [&](const char* metric, double value, const char* unit, std::optional<double> threshold = std::nullopt) {
-    finding.evidence.push_back(measured(in.window, metric, source, value, unit, threshold));
-  };
-  say("forgotten_connections", static_cast<double>(here.rows.size()), "sockets", in.policy.value(kSeveral));
-  say("unread_for_at_least", here.shortest_s, "s", needed_s_of(in.policy));
-  say("unread_for_at_most", here.longest_s, "s");
-  say("unread_bytes", static_cast<double>(here.unread), "bytes");
-  say("never_read_at_all", static_cast<double>(here.never_read), "sockets");
-  say("read_meanwhile", static_cast<double>(here.read_elsewhere), "sockets");
+  say_what_waits(in, here, in.policy.value(kSeveral), finding);
   finding.meaning = here.never_read == here.rows.size()
                         ? "Nothing was ever read of them: the program has accepted them, and no worker of it has time "
                           "for them, or it "
@@ -165,10 +223,7 @@ Finding finding_for(const Evidence& in, const Forgotten& here) {
   cure.steps.push_back(
       fmt::format("which: {}ss -tnp state established: Recv-Q stands", in_netns(now, here.scope.netns)));
   cure.verify = "tcpadvisor report --only unread-forgotten: nothing stands unread";
-  finding.not_useful = {
-      {"net.ipv4.tcp_rmem, SO_RCVBUF", "there is room: nothing waits for a larger buffer"},
-      {"net.ipv4.tcp_keepalive_*", "both ends live"},
-  };
+  finding.not_useful = kNothingWaitsForRoom;
   return finding;
 }
 
@@ -196,13 +251,17 @@ Outcome judge_unread(const Evidence& in) {
     not_assessed = fmt::format("{} wait unread on connections without a row, each with too little to be listed",
                                human_bytes(unlisted));
   }
-  return Outcome::of(std::move(findings), std::move(not_assessed), "connections that a busy program left unread", "0");
+  return Outcome::of(std::move(findings), std::move(not_assessed), "connections that a program left unread", "0");
 }
 
-constexpr std::array kThresholds = {kSeveral, kFarFromFull};
+constexpr std::array kThresholds = {kSeveral, kOfAll, kFarFromFull};
 constexpr std::array<std::string_view, 2> kReferences = {"epoll(7): level-triggered and edge-triggered",
                                                          "socket(7): SO_RCVLOWAT"};
-constexpr std::array kExplainedBy = {kProcessStopped};
+constexpr std::array kExplainedBy = {
+    kProcessStopped,
+    ExplainedBy{"listener-never-accepts", Link::same_process, Then::lower,
+                "it does not accept either: all of it stands", "See {rule} of {who} first."},
+};
 
 }  // namespace
 }  // namespace unread_forgotten_rule
@@ -215,7 +274,8 @@ extern const Rule unread_forgotten = {
     .explanation =
         "A server reads its connections, and leaves small data on some of them unread for a minute and more: its "
         "buffers have room, so nothing looks wrong. Most often it has asked for edge-triggered events and did not read "
-        "to the end, or no worker is left for what it has accepted.",
+        "to the end, or no worker is left for what it has accepted. Where nothing at all is read or sent, the whole "
+        "program stands.",
     .thresholds = unread_forgotten_rule::kThresholds,
     .references = unread_forgotten_rule::kReferences,
     .explained_by = unread_forgotten_rule::kExplainedBy,

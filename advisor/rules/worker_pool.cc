@@ -30,6 +30,23 @@ std::uint64_t accepted_at(const Connections& connections, const SocketRow& liste
   return sub_sat(open_connections(port->sockets), std::uint64_t{listener.accept_queue.value_or(0)});
 }
 
+/// Of the listener's port, that this process has accepted and holds.
+std::uint64_t accepted_by(const Connections& connections, const SocketRow& listener, Pid pid) {
+  std::uint64_t count = 0;
+  for (TcpState state : {TcpState::established, TcpState::close_wait}) {
+    for (const SocketRow* row : connections.held({.pid = pid}, state))
+      count += row->netns == listener.netns && row->local.port == listener.local.port ? 1 : 0;
+  }
+  return count;
+}
+
+void lead_with(Pid pid, const std::string& comm, Scope& scope) {
+  std::erase_if(scope.others, [&](const HoldingProcess& other) { return other.pid == pid; });
+  scope.others.insert(scope.others.begin(), {.pid = *scope.pid, .comm = scope.comm, .fds = 1});
+  scope.pid = pid;
+  scope.comm = comm;
+}
+
 bool holds(const SocketRow& listener, Pid pid) {
   bool all_named = listener.others.size() + 1 >= listener.owner->holders;
   return !all_named || listener.owner->pid == pid ||
@@ -108,10 +125,22 @@ void say_own_limit(const Connections& connections, const SocketRow& listener, Fi
 void name_worker(const WorkerPool& pool, Scope& scope) {
   const OwnerTotals& first = *pool.workers.front();
   if (!scope.pid || *scope.pid == first.pid) return;
-  std::erase_if(scope.others, [&](const HoldingProcess& other) { return other.pid == first.pid; });
-  scope.others.insert(scope.others.begin(), {.pid = *scope.pid, .comm = scope.comm, .fds = 1});
-  scope.pid = first.pid;
-  scope.comm = first.comm;
+  lead_with(first.pid, first.comm, scope);
+}
+
+void name_acceptor(const Connections& connections, const SocketRow& listener, Scope& scope) {
+  if (!scope.pid || !listener.owner || listener.others.empty()) return;
+  if (accepted_by(connections, listener, listener.owner->pid) > 0) return;
+  const HoldingProcess* acceptor = nullptr;
+  std::uint64_t most = 0;
+  for (const HoldingProcess& other : listener.others) {
+    if (other.comm == scope.comm) continue;
+    const std::uint64_t accepted = accepted_by(connections, listener, other.pid);
+    if (accepted <= most) continue;
+    most = accepted;
+    acceptor = &other;
+  }
+  if (acceptor != nullptr) lead_with(acceptor->pid, acceptor->comm, scope);
 }
 
 }  // namespace tcpadvisor

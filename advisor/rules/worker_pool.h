@@ -27,5 +27,8 @@ void say_busy(const WorkerPool& pool, Finding& finding);
 void say_own_limit(const Connections& connections, const SocketRow& listener, Finding& finding);
 /// Names a worker instead of who merely holds the listener for them.
 void name_worker(const WorkerPool& pool, Scope& scope);
+/// A listener may be held by programs that inherited it and never accept. Where the one that is named has taken nothing
+/// from its port, and another of another name has, that one is meant.
+void name_acceptor(const Connections& connections, const SocketRow& listener, Scope& scope);
 
 }  // namespace tcpadvisor

@@ -20,6 +20,7 @@ struct Left {
   std::optional<std::uint32_t> rcvlowat = 1;
   std::uint64_t send_q = 0;
   bool calls = true, reads_others = true, listens = true, answers_wait = false;
+  bool answers_others = false;
   std::uint64_t rcvbuf = 131'072, rmem = 2'000;
   ProcessState state = ProcessState::running;
 };
@@ -42,6 +43,7 @@ Window leaving(const Left& left) {
     sample.add(left.count, row);
     SocketRow other = a_socket().established().cookie(7).pid(6, "loop").remote(Endpoint::v4(10, 0, 0, 9, 5'000));
     other.bytes_received = 1'000 + (left.reads_others ? 100 * i : 0);
+    other.bytes_acked = left.answers_others ? 100 * i : 0;
     sample.add(other);
     if (!left.answers_wait) return;
     SocketRow stuck = a_socket().established().cookie(8).pid(6, "loop").send_q(9'000);
@@ -90,7 +92,15 @@ TEST(UnreadForgotten, below_its_low_water_mark_nobody_is_told) {
 }
 
 TEST(UnreadForgotten, where_nothing_is_read_the_whole_program_stands) {
-  expect_fine(judged(kId, leaving({.reads_others = false}), Policy{}));
+  auto finding = only_finding(judged(kId, leaving({.count = 12, .reads_others = false}), Policy{}));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->topic, "hangs");
+  EXPECT_EQ(finding->severity, Severity::warning);
+  EXPECT_THAT(finding->title, HasSubstr("loop[6] reads none of its connections: 720 B wait unread on 12 connections"));
+  EXPECT_THAT(finding->recommendation.text, HasSubstr("see what its threads do"));
+  expect_fine(judged(kId, leaving({.count = 9, .reads_others = false}), Policy{}));
+  expect_fine(judged(kId, leaving({.count = 12, .reads_others = false, .answers_wait = true}), Policy{}));
+  expect_fine(judged(kId, leaving({.count = 12, .reads_others = false, .answers_others = true}), Policy{}));
   expect_fine(judged(kId, leaving({.state = ProcessState::stopped}), Policy{}));
 }
 

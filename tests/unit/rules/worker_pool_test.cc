@@ -138,5 +138,40 @@ TEST(WorkerPool, one_stopped_worker_of_several_is_not_the_pool) {
   expect_fine(judged("process-stopped", window, lab()));
 }
 
+/// A supervisor has opened the listener; a log helper and the service inherited it, and the service has taken
+/// something.
+Window supervised(std::uint32_t taken_by_service, std::uint32_t taken_by_supervisor = 0) {
+  return a_window(8, [=](SampleBuilder& sample, std::size_t) {
+    SocketRow listener = a_socket().listen(8203, 12, 128).pid(40, "supervisor");
+    listener.owner->holders = 3;
+    listener.others = {{.pid = 41, .comm = "log-helper", .fds = 1}, {.pid = 42, .comm = "api", .fds = 1}};
+    sample.add(listener);
+    sample.add(a_process(40, "supervisor").sockets(TcpState::listen, 1));
+    sample.add(a_process(41, "log-helper").sockets(TcpState::listen, 1));
+    sample.add(a_process(42, "api").sockets(TcpState::established, taken_by_service));
+    auto took = [&](Pid pid, const char* comm, std::uint32_t count) {
+      SocketRow row = a_socket().established().pid(pid, comm);
+      row.local = Endpoint::v4(127, 0, 0, 1, 8203);
+      if (count > 0) sample.add(count, row);
+    };
+    took(42, "api", taken_by_service);
+    took(40, "supervisor", taken_by_supervisor);
+  });
+}
+
+TEST(WorkerPool, who_has_taken_something_from_the_port_is_named_and_not_who_inherited_the_listener) {
+  auto finding = only_finding(judged("listener-never-accepts", supervised(2), lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->scope.pid, 42u);
+  EXPECT_THAT(finding->title, HasSubstr("api[42]+2 does not accept on port 8203"));
+  ASSERT_EQ(finding->scope.others.size(), 2U);
+  EXPECT_EQ(finding->scope.others.front().pid, 40u);
+}
+
+TEST(WorkerPool, who_holds_a_listener_first_is_named_where_nobody_or_he_himself_has_taken_anything) {
+  EXPECT_EQ(only_finding(judged("listener-never-accepts", supervised(0), lab()))->scope.pid, 40u);
+  EXPECT_EQ(only_finding(judged("listener-never-accepts", supervised(2, 1), lab()))->scope.pid, 40u);
+}
+
 }  // namespace
 }  // namespace tcpadvisor::worker_pool_test
