@@ -316,12 +316,16 @@ class Definition {
                      Command::serve);
     add_parsed(
         app, "--listen", options_.serve.listen, [](const std::string& text) { return serve::parse_listen(text); },
-        "address of loopback and port (default: 127.0.0.1:9477)", "ADDRESS:PORT");
+        "address and port (default: 127.0.0.1:9477); beyond loopback only with TLS and users in --web-config",
+        "ADDRESS:PORT");
     add_parsed(
         app, "--rest", options_.serve.rest, parse_rest,
         "longest time between two looks while the host is quiet and well, at most half a window of the policy; off: "
         "a look at each tick (default: 5s)",
         "DURATION");
+    app.add_option("--web-config", options_.serve.web_config,
+                   "Prometheus' web-config file: tls_server_config, basic_auth_users")
+        ->type_name("FILE");
   }
 
   void add_metrics() {

@@ -11,10 +11,12 @@
 #include <csignal>
 #include <optional>
 
+#include "advisor/base/text.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/log.h"
 #include "agent/cli/output.h"
 #include "agent/cli/reload.h"
+#include "agent/cli/web_access.h"
 #include "agent/observe/observer.h"
 #include "agent/os/privileges.h"
 #include "agent/os/service_manager.h"
@@ -57,9 +59,13 @@ class Serving {
 
  private:
   Status open() {
-    auto listening = serve::listen_on(options_.serve.listen);  // before privileges go: a low port needs one
+    // Both before privileges go: a low port needs one, and so may the key.
+    auto access = read_access(options_.serve.web_config, real_clock_.wall_ms() / 1000);
+    if (!access) return std::unexpected(access.error());
+    if (Status allowed = serve::check_access(options_.serve.listen, **access); !allowed) return allowed;
+    auto listening = serve::listen_on(options_.serve.listen);
     if (!listening) return std::unexpected(listening.error());
-    const Endpoint place = serve::place_of(*listening);
+    place_ = serve::place_of(*listening);
     auto collector = open_collector(options_, {.show_all = true});
     if (!collector) return std::unexpected(collector.error());
     collector_ = std::move(*collector);
@@ -78,10 +84,12 @@ class Serving {
     options.version = kVersion;
     options.interval = interval_for(options_);
     options.stale_after = std::max({milliseconds(10'000), 10 * interval_for(options_), 3 * rest_for(options_)});
+    options.access = *access;
     auto server = serve::Server::open(std::move(options), std::move(*of_server), real_clock_);
     if (!server) return std::unexpected(server.error());
     server_ = std::move(*server);
-    tell(fmt::format("serving on http://{}/", place.text()));
+    tell(fmt::format("serving on http{}://{}/{}", (*access)->tls ? "s" : "", place_.text(),
+                     (*access)->passwords ? " for users of " + printable(options_.serve.web_config) : ""));
     return {};
   }
 
@@ -114,10 +122,15 @@ class Serving {
   void reload() {
     manager_.say(fmt::format("RELOADING=1\nMONOTONIC_USEC={}", clock_.mono_ns() / 1000));
     Result<Options> again = read_again(options_);
-    server_->tell_reload(again.has_value());
-    if (!again) {
-      tell(again.error().message + "; the old configuration stays");
+    auto access = read_access(web_config_, real_clock_.wall_ms() / 1000);
+    if (access) {
+      if (Status allowed = serve::check_access(place_, **access); !allowed) access = std::unexpected(allowed.error());
+    }
+    server_->tell_reload(again && access);
+    if (!again || !access) {
+      tell((again ? access.error() : again.error()).message + "; the old configuration stays");
     } else {
+      server_->admit_by(std::move(*access));
       const Changes changes = changes_between(options_, *again);
       if (changes.now.empty() && changes.later.empty()) tell("reloaded: nothing has changed");
       if (!changes.now.empty()) tell(fmt::format("reloaded: {}", fmt::join(changes.now, "; ")));
@@ -140,6 +153,8 @@ class Serving {
   std::optional<observe::Observer> observer_;
   std::shared_ptr<observe::Subscription> ticks_;
   std::unique_ptr<serve::Server> server_;
+  Endpoint place_;
+  std::string web_config_ = options_.serve.web_config;  ///< another name of the file needs a new start
   bool ready_ = false;
   std::uint64_t beats_ = 0;
 };

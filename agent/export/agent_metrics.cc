@@ -28,6 +28,17 @@ void read_unanswered(const MetricSource& source, Family& family) {
   family.add({"timed_out"}, to_double(source.agent.http.timed_out));
   family.add({"displaced"}, to_double(source.agent.http.displaced));
   family.add({"without_request"}, to_double(source.agent.http.without_request));
+  family.add({"wrong_protocol"}, to_double(source.agent.http.wrong_protocol));
+  family.add({"handshake_failed"}, to_double(source.agent.http.handshake_failed));
+}
+
+void read_logins(const MetricSource& source, Family& family) {
+  const auto& logins = source.agent.http.logins;
+  family.add({"known"}, to_double(logins.known));
+  family.add({"checked"}, to_double(logins.checked));
+  family.add({"refused"}, to_double(logins.refused));
+  family.add({"missing"}, to_double(logins.missing));
+  family.add({"busy"}, to_double(logins.busy));
 }
 
 void read_answers(const MetricSource& source, Family& family) {
@@ -108,9 +119,23 @@ constexpr Metric kAgent[] = {
       .type = counter,
       .unit = "",
       .labels = {"reason"},
-      .help = "connections to the server that ended without an answer of ours: too slow, to make room, or without a "
-              "whole request"},
+      .help = "connections to the server that ended without an answer of ours: too slow, to make room, without a "
+              "whole request, TLS where it is not spoken or the other way round, or no agreement on TLS"},
      read_unanswered},
+    {{.name = "http_logins_total",
+      .type = counter,
+      .unit = "",
+      .labels = {"outcome"},
+      .help = "requests where --web-config has users: right password (known from before, or checked), wrong one, none, "
+              "or too many to check"},
+     read_logins},
+    {{.name = "http_certificate_expiry_timestamp_seconds",
+      .type = gauge,
+      .unit = "seconds",
+      .help = "when the certificate of the server expires, in unix time; 0: it speaks no TLS"},
+     [](const MetricSource& source, Family& family) {
+       family.add({}, static_cast<double>(source.agent.http.certificate_ends_s));
+     }},
     {{.name = "http_accept_errors_total",
       .type = counter,
       .unit = "",

@@ -24,6 +24,13 @@ struct AgentNumbers {
     std::uint64_t open = 0, limit = 0, accepted = 0;
     /// Without an answer: too slow, cut off to make room, and those that sent no whole request and left.
     std::uint64_t timed_out = 0, displaced = 0, without_request = 0;
+    /// TLS where HTTP is spoken or the other way round, and what else went wrong before TLS was agreed on.
+    std::uint64_t wrong_protocol = 0, handshake_failed = 0;
+    /// Requests with a right password that was known or had to be checked, a wrong one, none, and with no time for it.
+    struct {
+      std::uint64_t known = 0, checked = 0, refused = 0, missing = 0, busy = 0;
+    } logins;
+    std::int64_t certificate_ends_s = 0;  ///< unix time; 0: no TLS
     std::uint64_t accept_errors = 0;
     std::uint64_t streams = 0, streams_limit = 0, slow_streams_dropped = 0;
     std::map<std::pair<std::string, int>, std::uint64_t> answers;  ///< by endpoint and status

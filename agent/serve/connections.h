@@ -10,7 +10,11 @@
 #include "agent/export/agent_numbers.h"
 
 struct bufferevent;
+struct evbuffer;
+struct evbuffer_cb_info;
 struct event_base;
+struct ssl_st;
+struct ssl_ctx_st;
 
 namespace tcpadvisor::serve {
 
@@ -23,10 +27,12 @@ class Connections {
   Connections& operator=(const Connections&) = delete;
 
   /// For a connection that was just accepted. Where there are too many, the one that has been silent for the longest
-  /// makes room: otherwise half-sent requests could keep all others out. Null: no memory.
-  bufferevent* admit(event_base* base, std::uint64_t now_ms);
+  /// makes room: otherwise half-sent requests could keep all others out. `tls` null: plain HTTP. Null: no memory.
+  bufferevent* admit(event_base* base, std::uint64_t now_ms, ssl_ctx_st* tls);
   /// A whole request came.
   void asked(bufferevent* connection, std::uint64_t now_ms);
+  /// We are the ones who take our time, until told otherwise: a password is being checked.
+  void waits_for_us(bufferevent* connection, bool waits);
   /// It is answered for as long as it likes: an event stream.
   void stays(bufferevent* connection);
   /// Forgets those that are gone, cuts off those that are too slow.
@@ -39,8 +45,12 @@ class Connections {
     std::uint64_t since_ms = 0;  ///< when we began to wait for a request
     std::uint64_t number = 0;    ///< many come within a millisecond
     std::uint64_t requests = 0;
-    bool streams = false, cut = false;
+    exported::AgentNumbers* numbers = nullptr;
+    bool streams = false, waits = false, cut = false, was_counted = false;
   };
+  bufferevent* make(event_base* base, ssl_ctx_st* tls);
+  static void first_bytes(evbuffer* input, const evbuffer_cb_info* info, void* self);
+  static void handshake_step(const ssl_st* ssl, int where, int result);
   static bool is_gone(bufferevent* connection);
   static bool is_answered_now(bufferevent* connection, const State& state);
   static void cut_off(bufferevent* connection, State& state);

@@ -64,13 +64,6 @@ Result<Endpoint> parse_listen(std::string_view text) {
   if (!port || *port > 65'535 || inet_pton(v6 ? AF_INET6 : AF_INET, host.c_str(), at.ip.data()) != 1)
     return no_address(text);
   at.port = static_cast<std::uint16_t>(*port);
-  if (!at.is_loopback()) {
-    return fail(
-        ErrorCode::bad_input,
-        fmt::format("'{}' is not an address of loopback, and without TLS and a password, which come with a later "
-                    "version, only that is offered: write for example 127.0.0.1:9477",
-                    printable(text)));
-  }
   return at;
 }
 

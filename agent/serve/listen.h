@@ -11,7 +11,8 @@
 
 namespace tcpadvisor::serve {
 
-/// "127.0.0.1:9477", "[::1]:9477"; port 0: one that is free. Only loopback; bad_input with what would be right.
+/// "127.0.0.1:9477", "[::1]:9477"; port 0: one that is free. bad_input with what would be right; who may listen beyond
+/// loopback is check_access()'s matter.
 Result<Endpoint> parse_listen(std::string_view text);
 
 /// It does not block, and 1,024 may wait for accept(): evhttp's own socket has a backlog of 128, which many scrapers at

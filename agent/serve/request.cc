@@ -147,14 +147,14 @@ exported::Exposition wanted_form(std::string_view accept) {
 }
 
 Route route_of(const Request& request) {
-  if (request.host && !host_is_ours(*request.host))
+  if (!request.is_known && request.host && !host_is_ours(*request.host))
     return {.status = 403, .page = {}, .why = "the Host is no address and not localhost: use one of these"};
   std::string_view target = request.target;
   for (std::string_view scheme : {"http://", "https://"}) {  // as a proxy asks
     if (!same(target.substr(0, scheme.size()), scheme)) continue;
     target.remove_prefix(scheme.size());
     const std::size_t slash = std::min(target.find('/'), target.size());
-    if (!host_is_ours(target.substr(0, slash)))
+    if (!request.is_known && !host_is_ours(target.substr(0, slash)))
       return {.status = 403, .page = {}, .why = "the Host is no address and not localhost: use one of these"};
     target.remove_prefix(slash);
     break;

@@ -32,6 +32,7 @@ struct Request {
   std::string_view target;               ///< of the request line: "/metrics?x=1", or "http://host/metrics"
   std::optional<std::string_view> host;  ///< nothing: HTTP/1.0
   std::string_view accept;               ///< may be empty
+  bool is_known = false;  ///< who asks has given a password: no page of an outsider can, so the Host may be any name
 };
 
 struct Route {

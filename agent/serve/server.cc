@@ -3,6 +3,7 @@
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
@@ -14,6 +15,7 @@
 #include <cerrno>
 #include <csignal>
 #include <exception>
+#include <mutex>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -23,6 +25,7 @@
 #include "agent/serve/answers.h"
 #include "agent/serve/buffer.h"
 #include "agent/serve/connections.h"
+#include "agent/serve/gate.h"
 #include "agent/serve/request.h"
 #include "agent/serve/streams.h"
 
@@ -70,6 +73,8 @@ const char* reason_of(int status) {
       return "OK";
     case 400:
       return "Bad Request";
+    case 401:
+      return "Unauthorized";
     case 403:
       return "Forbidden";
     case 404:
@@ -93,9 +98,11 @@ class Server::Loop {
         clock_(clock),
         answers_(numbers_, static_cast<std::uint64_t>(options_.stale_after.count())),
         connections_(options_.most_connections, static_cast<std::uint64_t>(options_.patience.count()), numbers_),
-        streams_(options_.most_streams, numbers_) {
+        streams_(options_.most_streams, numbers_),
+        gate_(numbers_, [this] { eventfd_write(decided_.get(), 1); }) {
     numbers_.version = options_.version;
     numbers_.interval_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(1, options_.interval.count()));
+    admit_by(options_.access ? options_.access : std::make_shared<const Access>());
   }
 
   ~Loop() { streams_.end(); }
@@ -103,6 +110,10 @@ class Server::Loop {
   Status open();
   void run();
   void drain() { eventfd_write(wake_.get(), 1); }
+  void admit_by(AccessPtr access) {
+    std::lock_guard lock(access_mutex_);
+    access_ = std::move(access);
+  }
   void tell_reload(bool accepted) { ++(accepted ? reloads_ : failed_reloads_); }
   std::uint64_t beats() const { return beats_; }
 
@@ -124,7 +135,15 @@ class Server::Loop {
   void see(const Result<observe::ObservationPtr>& what);
   void begin_to_drain();
   void handle(evhttp_request* request);
+  void take_entries();
+  void turn_away(evhttp_request* request, int status, std::string_view why);
+  void go_on(evhttp_request* request, Entry entry, bool is_known);
+  void answer(evhttp_request* request, bool is_known);
   void reply(evhttp_request* request, const Answer& answer, bool with_body);
+  AccessPtr access() const {
+    std::lock_guard lock(access_mutex_);
+    return access_;
+  }
   std::uint64_t now_ms() const { return clock_.mono_ms(); }
 
   const ServerOptions options_;
@@ -132,12 +151,15 @@ class Server::Loop {
   os::Clock& clock_;
   exported::AgentNumbers numbers_;
   Answers answers_;
-  os::UniqueFd wake_;
+  mutable std::mutex access_mutex_;
+  AccessPtr access_;  ///< never null
+  os::UniqueFd wake_, decided_;
   std::unique_ptr<event_base, FreeBase> base_;
   Connections connections_;  // before http_: what that frees is still referenced here
   Streams streams_;
   std::unique_ptr<evhttp, FreeHttp> http_;
-  EventPtr beat_, observation_, woken_;
+  EventPtr beat_, observation_, woken_, entered_;
+  Gate gate_;
   evhttp_bound_socket* bound_ = nullptr;
   std::optional<std::uint64_t> drain_until_ms_;
   std::atomic<std::uint64_t> beats_ = 0, reloads_ = 0, failed_reloads_ = 0;
@@ -153,15 +175,17 @@ Status Server::Loop::open() {
   base_.reset(event_base_new_with_config(config));
   event_config_free(config);
   wake_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!base_ || !wake_) return no_loop();
+  decided_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!base_ || !wake_ || !decided_) return no_loop();
   http_.reset(evhttp_new(base_.get()));
   beat_.reset(event_new(base_.get(), -1, EV_PERSIST, on_event<&Loop::beat>, this));
   observation_.reset(
       event_new(base_.get(), observations_->fd(), EV_READ | EV_PERSIST, on_event<&Loop::take_observations>, this));
   woken_.reset(event_new(base_.get(), wake_.get(), EV_READ, on_event<&Loop::begin_to_drain>, this));
+  entered_.reset(event_new(base_.get(), decided_.get(), EV_READ | EV_PERSIST, on_event<&Loop::take_entries>, this));
   evconnlistener* listener =
       evconnlistener_new(base_.get(), nullptr, nullptr, LEV_OPT_CLOSE_ON_EXEC, 0, options_.listening.get());
-  if (!http_ || !beat_ || !observation_ || !woken_ || listener == nullptr) return no_loop();
+  if (!http_ || !beat_ || !observation_ || !woken_ || !entered_ || listener == nullptr) return no_loop();
 
   evhttp_set_max_headers_size(http_.get(), static_cast<ev_ssize_t>(options_.most_header_bytes));
   evhttp_set_max_body_size(http_.get(), static_cast<ev_ssize_t>(options_.most_body_bytes));
@@ -176,6 +200,7 @@ Status Server::Loop::open() {
   event_add(beat_.get(), &kBeat);
   event_add(observation_.get(), nullptr);
   event_add(woken_.get(), nullptr);
+  event_add(entered_.get(), nullptr);
   return {};
 }
 
@@ -217,6 +242,8 @@ void Server::Loop::see(const Result<observe::ObservationPtr>& what) {
   numbers_.cpu_seconds = static_cast<double>(os::process_cpu_ns()) / 1e9;
   numbers_.reloads = reloads_;
   numbers_.failed_reloads = failed_reloads_;
+  const AccessPtr access = this->access();
+  numbers_.http.certificate_ends_s = access->tls ? access->tls->ends_s : 0;
   answers_.see(*what, now_ms());
   if (!streams_.empty()) streams_.send(answers_.answer(Page::events, exported::Exposition::prometheus, now_ms()).body);
 }
@@ -224,7 +251,8 @@ void Server::Loop::see(const Result<observe::ObservationPtr>& what) {
 bufferevent* Server::Loop::on_connection(event_base* base, void* self) {
   try {
     auto& loop = *static_cast<Loop*>(self);
-    return loop.connections_.admit(base, loop.now_ms());
+    const AccessPtr access = loop.access();
+    return loop.connections_.admit(base, loop.now_ms(), access->tls ? access->tls->context.get() : nullptr);
   } catch (const std::exception&) {
     return nullptr;  // evhttp makes one of its own
   }
@@ -248,7 +276,61 @@ void Server::Loop::on_request(evhttp_request* request, void* self) {
 void Server::Loop::handle(evhttp_request* request) {
   bufferevent* connection = evhttp_connection_get_bufferevent(evhttp_request_get_connection(request));
   connections_.asked(connection, now_ms());
+  // Where the connection breaks, evhttp comes a second time with the same request, which then has no target.
+  if (gate_.forget(request)) {
+    connections_.waits_for_us(connection, false);
+    return turn_away(request, 400, "the connection is broken\n");
+  }
+  const AccessPtr access = this->access();
+  // One from before TLS was switched on, or made by evhttp itself where we had no memory.
+  if (access->tls && bufferevent_openssl_get_ssl(connection) == nullptr)
+    return turn_away(request, 400, "this port speaks HTTPS: use https://\n");
+  std::optional<std::string_view> authorization;
+  const char* header = evhttp_find_header(evhttp_request_get_input_headers(request), "Authorization");
+  if (header != nullptr) authorization = header;
+  const Entry entry = gate_.enter(request, authorization, access->passwords);
+  connections_.waits_for_us(connection, entry == Entry::waits);
+  go_on(request, entry, access->passwords != nullptr);
+}
+
+void Server::Loop::take_entries() {
+  eventfd_t count = 0;
+  eventfd_read(decided_.get(), &count);
+  for (const auto& [who, entry] : gate_.take(access()->passwords)) {
+    auto* request = static_cast<evhttp_request*>(who);
+    evhttp_connection* connection = evhttp_request_get_connection(request);
+    if (connection == nullptr) {
+      evhttp_send_reply(request, 503, nullptr, nullptr);  // who asked has left: this frees it
+      continue;
+    }
+    connections_.waits_for_us(evhttp_connection_get_bufferevent(connection), false);
+    go_on(request, entry, true);
+  }
+}
+
+void Server::Loop::turn_away(evhttp_request* request, int status, std::string_view why) {
   const Request wanted = request_of(request);
+  const Route route = route_of({.method = wanted.method, .target = wanted.target, .is_known = true});
+  evkeyvalq* headers = evhttp_request_get_output_headers(request);
+  evhttp_add_header(headers, "Cache-Control", "no-store");
+  evhttp_add_header(headers, "Content-Type", "text/plain; charset=utf-8");
+  if (status == 401) evhttp_add_header(headers, "WWW-Authenticate", "Basic realm=\"tcpadvisor\", charset=\"UTF-8\"");
+  if (status == 503) evhttp_add_header(headers, "Retry-After", "5");
+  if (status == 400) evhttp_add_header(headers, "Connection", "close");
+  ++numbers_.http.answers[{std::string(route.page ? path_of(*route.page) : "other"), status}];
+  reply(request, {status, std::make_shared<const std::string>(why)}, wanted.method != Request::Method::head);
+}
+
+void Server::Loop::go_on(evhttp_request* request, Entry entry, bool is_known) {
+  if (entry == Entry::open) answer(request, is_known);
+  if (entry == Entry::refused) turn_away(request, 401, "a user and a password are needed\n");
+  if (entry == Entry::busy) turn_away(request, 503, "too many passwords are being checked\n");
+}
+
+void Server::Loop::answer(evhttp_request* request, bool is_known) {
+  bufferevent* connection = evhttp_connection_get_bufferevent(evhttp_request_get_connection(request));
+  Request wanted = request_of(request);
+  wanted.is_known = is_known;
   const Route route = route_of(wanted);
   evkeyvalq* headers = evhttp_request_get_output_headers(request);
   evhttp_add_header(headers, "Cache-Control", "no-store");
@@ -257,28 +339,28 @@ void Server::Loop::handle(evhttp_request* request) {
                     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
                     "form-action 'none'; frame-ancestors 'none'");
   const bool with_body = wanted.method != Request::Method::head;
-  Answer answer{.status = route.status, .body = nullptr};
+  Answer given{.status = route.status, .body = nullptr};
   std::string_view media_type = "text/plain; charset=utf-8";
   if (route.page) {
-    answer = answers_.answer(*route.page, route.form, now_ms(), route.name);
-    if (answer.status == 200)
-      media_type = answer.media_type.empty() ? media_type_of(*route.page, route.form) : answer.media_type;
+    given = answers_.answer(*route.page, route.form, now_ms(), route.name);
+    if (given.status == 200)
+      media_type = given.media_type.empty() ? media_type_of(*route.page, route.form) : given.media_type;
     if (*route.page == Page::events && with_body && !streams_.has_room())
-      answer = {503, std::make_shared<const std::string>("too many read the events already\n")};
+      given = {503, std::make_shared<const std::string>("too many read the events already\n")};
   } else {
-    answer.body = std::make_shared<const std::string>(std::string(route.why) + "\n");
+    given.body = std::make_shared<const std::string>(std::string(route.why) + "\n");
     if (route.status == 405) evhttp_add_header(headers, "Allow", "GET, HEAD");
     if (wanted.method == Request::Method::other || route.status == 400)
       evhttp_add_header(headers, "Connection", "close");
   }
   const std::string endpoint(route.page ? path_of(*route.page) : "other");
-  ++numbers_.http.answers[{endpoint, answer.status}];
+  ++numbers_.http.answers[{endpoint, given.status}];
   evhttp_add_header(headers, "Content-Type", std::string(media_type).c_str());
-  if (answer.status == 200 && route.page == Page::events && with_body) {
+  if (given.status == 200 && route.page == Page::events && with_body) {
     connections_.stays(connection);
-    return streams_.add(request, answer.body);
+    return streams_.add(request, given.body);
   }
-  reply(request, answer, with_body);
+  reply(request, given, with_body);
 }
 
 void Server::Loop::reply(evhttp_request* request, const Answer& answer, bool with_body) {
@@ -305,6 +387,10 @@ void Server::run() {
 
 void Server::drain() {
   loop_->drain();
+}
+
+void Server::admit_by(AccessPtr access) {
+  loop_->admit_by(std::move(access));
 }
 
 void Server::tell_reload(bool accepted) {

@@ -14,11 +14,13 @@
 #include "agent/observe/subscription.h"
 #include "agent/os/clock.h"
 #include "agent/os/unique_fd.h"
+#include "agent/serve/access.h"
 
 namespace tcpadvisor::serve {
 
 struct ServerOptions {
   os::UniqueFd listening;
+  AccessPtr access;  ///< null: plain HTTP for everybody
   std::string version;
   std::chrono::milliseconds interval{1'000};      ///< of ticks
   std::chrono::milliseconds stale_after{10'000};  ///< without a tick for so long it is not healthy
@@ -40,6 +42,8 @@ class Server {
   void run();
   /// From any thread: takes no more connections, answers what was asked, for at most two seconds, and ends run().
   void drain();
+  /// From any thread: connections and requests from now on. Never null.
+  void admit_by(AccessPtr access);
   /// From any thread; for the metrics.
   void tell_reload(bool accepted);
   /// Grows four times a second while the loop turns. From any thread.

@@ -76,6 +76,10 @@ const std::vector<Library>& libraries() {
       {"sqlite3.h", {"agent/store"}},
       {"zlib.h", {"agent/store"}},
       {"event2/http", {"agent/serve"}},
+      {"event2/bufferevent_ssl", {"agent/serve"}},
+      {"openssl/", {"agent/serve"}},
+      {"crypt.h", {"agent/serve"}},
+      {"yaml.h", {"agent/serve"}},
   };
   return all;
 }
