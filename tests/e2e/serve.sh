@@ -51,8 +51,8 @@ ended() {
 # ---- wrong input
 run serve --listen 0.0.0.0:9477
 expect "another address than loopback" 2 "$code"
-expect "is one clear line" "tcpadvisor: --listen: '0.0.0.0:9477' is not an address of loopback, and without TLS and a password, \
-which come with a later version, only that is offered: write for example 127.0.0.1:9477" "$err"
+expect "is one clear line" "tcpadvisor: 0.0.0.0:9477 is not an address of loopback: that needs TLS and a password, tls_server_config and \
+basic_auth_users in the file of --web-config, and both are missing; or write for example 127.0.0.1:9477" "$err"
 run metrics --describe
 expect "metrics --describe ends" 0 "$code"
 expect_match "it tells the labels" 'tcpadvisor_finding .*labels: id, severity' "${out//$'\n'/ }"
