@@ -20,19 +20,19 @@ using namespace std::string_view_literals;
 
 constexpr std::size_t kMostShown = 100;
 
-struct Entry {
+struct Link {
   Page page;
   std::string_view what;
 };
-constexpr std::array kEntries = {Entry{Page::metrics, "for Prometheus"},
-                                 Entry{Page::report, "findings with evidence and advice, as report --format json"},
-                                 Entry{Page::sample, "the last tick, as watch --json"},
-                                 Entry{Page::events, "each tick as it comes (server-sent events)"},
-                                 Entry{Page::history, "the last hour in numbers, for charts"},
-                                 Entry{Page::coverage, "each fact, its source, and why not a better one"},
-                                 Entry{Page::metric_list, "the metrics with their meaning, as JSON"},
-                                 Entry{Page::health, "whether the agent works"},
-                                 Entry{Page::ready, "whether it has something to say"}};
+constexpr std::array kLinks = {Link{Page::metrics, "for Prometheus"},
+                                 Link{Page::report, "findings with evidence and advice, as report --format json"},
+                                 Link{Page::sample, "the last tick, as watch --json"},
+                                 Link{Page::events, "each tick as it comes (server-sent events)"},
+                                 Link{Page::history, "the last hour in numbers, for charts"},
+                                 Link{Page::coverage, "each fact, its source, and why not a better one"},
+                                 Link{Page::metric_list, "the metrics with their meaning, as JSON"},
+                                 Link{Page::health, "whether the agent works"},
+                                 Link{Page::ready, "whether it has something to say"}};
 
 void add_findings(std::string& out, const Verdict& verdict) {
   if (verdict.findings.empty()) {
@@ -59,7 +59,7 @@ std::string home_page(const observe::Observation& seen, std::string_view version
   const HostFacts& host = seen.now().host;
   std::string findings, links = "<ul>\n";
   add_findings(findings, seen.verdict);
-  for (const Entry& entry : kEntries)
+  for (const Link& entry : kLinks)
     fmt::format_to(std::back_inserter(links), "<li><a href=\"{0}\">{0}</a> {1}</li>\n", path_of(entry.page),
                    entry.what);
   links += "</ul>\n";
