@@ -14,6 +14,7 @@ from serving import BOUND, Agent, lost, say
 HERE = os.path.dirname(os.path.abspath(__file__))
 CROWDS = [(500, 10, 10), (2_000, 1_000, 1_000), (50_000, 5_000, 300)]
 MOST_SERIES, MOST_MIB = 2_000, 64
+WARM_UP_S = 45  # windows of rules are full by then
 
 build, seconds = os.path.realpath(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 20
 if os.geteuid() != 0:
@@ -32,7 +33,7 @@ def row(connections, listeners, groups):
             raise SystemExit("bench: serve: the crowd did not come")
         say(f"serve: {ready.strip()}")
         agent = Agent(build + "/tcpadvisor", "--netns", f"pid:{crowd.pid}")
-        for _ in range(10):
+        for _ in range(WARM_UP_S):
             agent.scrape()
             time.sleep(1)
         start, cpu, first, slowest, names = time.monotonic(), agent.cpu_s(), agent.scrape(), 0.0, set()
