@@ -164,8 +164,13 @@ for wanted in (64, 1200):
         except OSError as error:
             check(f"connect beside {len(half)} half requests", False, error)
             break
+    answered = 0
     for _ in range(10):
-        check(f"a scrape beside {wanted} half requests", scrape(0)[0] == 200)
+        try:  # where more than the limit come at once, one whose request is not read yet may have to make room, too
+            answered += scrape(0)[0] == 200
+        except (OSError, http.client.HTTPException):
+            pass
+    check(f"scrapes beside {wanted} half requests", answered >= (10 if wanted < 256 else 5), answered)
     time.sleep(1.2)  # a tick, after which the numbers are new
     now = numbers()
     check("at most 256 are open", now["tcpadvisor_http_connections"] <= 257, now["tcpadvisor_http_connections"])
