@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/cli/web_access.h"
 
-#include <filesystem>
 #include <memory>
 #include <utility>
 
@@ -14,7 +13,8 @@ namespace {
 
 /// Relative to the file that names it, as Prometheus has it.
 std::string beside(const std::string& file, const std::string& path) {
-  return (std::filesystem::path(file).parent_path() / path).string();
+  const std::size_t slash = file.rfind('/');
+  return path.starts_with('/') || slash == std::string::npos ? path : file.substr(0, slash + 1) + path;
 }
 
 }  // namespace

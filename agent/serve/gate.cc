@@ -47,13 +47,9 @@ Entry Gate::enter(void* who, std::optional<std::string_view> authorization, cons
   }
   if (known_by_ != passwords) known_.clear();
   known_by_ = passwords;
-  if (!thread_) {
-    try {
-      begin();
-    } catch (const std::system_error&) {  // no thread is left
-      ++logins.busy;
-      return Entry::busy;
-    }
+  if (!thread_ && !begin()) {
+    ++logins.busy;
+    return Entry::busy;
   }
   if (is_known(mark_of(*given))) {
     ++logins.known;
@@ -98,11 +94,15 @@ bool Gate::forget(void* who) {
   return std::erase_if(waiting_, [who](const auto& one) { return one.second == who; }) > 0;
 }
 
-void Gate::begin() {
+bool Gate::begin() {
   // Without randomness marks could be guessed; the process has far worse trouble then.
-  if (RAND_bytes(secret_.data(), static_cast<int>(secret_.size())) != 1)
-    throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
-  thread_.emplace("passwords", [this] { work(); });
+  if (RAND_bytes(secret_.data(), static_cast<int>(secret_.size())) != 1) return false;
+  try {
+    thread_.emplace("passwords", [this] { work(); });
+    return true;
+  } catch (const std::system_error&) {  // no thread is left
+    return false;
+  }
 }
 
 void Gate::work() {

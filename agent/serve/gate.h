@@ -50,7 +50,7 @@ class Gate {
     Credentials credentials;
     bool is_right = false;
   };
-  void begin();
+  bool begin();
   void work();
   Mark mark_of(const Credentials& credentials) const;
   bool is_known(const Mark& mark);
