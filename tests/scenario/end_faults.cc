@@ -149,6 +149,36 @@ Scene make_vanished_clients(Stage& stage, const Request& request) {
 }
 
 /// An event loop that asks for edge-triggered events and reads four bytes at each: the rest of a request stays.
+/// A server answers each of COUNT clients once and then stands, as on a lock that nobody gives back.
+Scene make_stands_still(Stage& stage, const Request& request) {
+  const Actor server = stage.start("tcpfault-server", [=](const Channel& channel) {
+    const Listening listening = listen_on({.port = request.port});
+    channel.say(listening.port);
+    std::vector<int> clients;
+    for (int i = 0; i < request.count; ++i) clients.push_back(accept_one(listening.fd));
+    for (int fd : clients) {
+      std::array<char, 8> asked{};
+      if (recv(fd, asked.data(), asked.size(), 0) > 0) (void)send(fd, "ok", 2, MSG_NOSIGNAL);
+    }
+    for (;;) pause();
+  });
+  const auto port = static_cast<std::uint16_t>(server.channel.hear());
+  const Actor client = stage.start("tcpfault-client", [=](const Channel& channel) {
+    std::vector<int> open;
+    for (int i = 0; i < request.count; ++i) open.push_back(connect_to(port));
+    for (int fd : open) (void)send(fd, "first?", 6, MSG_NOSIGNAL);
+    for (int fd : open) {
+      std::array<char, 8> answer{};
+      (void)recv(fd, answer.data(), answer.size(), 0);
+      (void)send(fd, "second?", 7, MSG_NOSIGNAL);
+    }
+    channel.say(1);
+    for (;;) pause();
+  });
+  client.channel.hear();
+  return {{"stands-still", server.pid, client.pid, port, request.count}};
+}
+
 Scene make_unread_forgotten(Stage& stage, const Request& request) {
   const Actor server = stage.start("tcpfault-server", [=](const Channel& channel) {
     const Listening listening = listen_on({.port = request.port});

@@ -92,6 +92,8 @@ TEST_F(Ends, ClientsThatHaveVanishedAreNamedByWhoKeepsThem) {
 }
 
 TEST_F(Ends, WhatAnEventLoopForgetsIsNamed) {
+  expect_named("stands-still", "unread-forgotten", "warning",
+               {"tcpfault-server[", "reads none of its connections", "30 connections"});
   expect_named("unread-forgotten", "unread-forgotten", "warning", {"tcpfault-server[", "12 connections", "EPOLLET"});
 }
 

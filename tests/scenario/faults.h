@@ -155,6 +155,7 @@ Scene make_linger_close(Stage& stage, const Request& request);
 Scene make_linger_loses(Stage& stage, const Request& request);
 Scene make_linger_aborts(Stage& stage, const Request& request);
 Scene make_vanished_clients(Stage& stage, const Request& request);
+Scene make_stands_still(Stage& stage, const Request& request);
 Scene make_unread_forgotten(Stage& stage, const Request& request);
 Scene make_connection_per_request(Stage& stage, const Request& request);
 

@@ -196,6 +196,8 @@ const std::vector<FaultKind>& fault_kinds() {
        make_linger_aborts},
       {"vanished-clients", "COUNT clients of a server without keepalive have vanished", 40, 1'000,
        make_vanished_clients},
+      {"stands-still", "a server has answered COUNT clients, and then reads nothing more of any", 30, 1'000,
+       make_stands_still},
       {"unread-forgotten", "an event loop reads a part of COUNT requests, and is not told of the rest", 12, 1'000,
        make_unread_forgotten},
       {"connection-per-request", "a client opens a connection for each request: COUNT, then 40 a second", 800, 20'000,
