@@ -90,7 +90,7 @@ struct Options {
   struct {
     Endpoint listen = Endpoint::v4(127, 0, 0, 1, 9477);
     std::optional<std::chrono::milliseconds> rest;  ///< 0: no look is spared
-    std::string web_config;  ///< a file; empty: plain HTTP, no password
+    std::string web_config;                         ///< a file; empty: plain HTTP, no password
   } serve;
   struct {
     bool describe = false;

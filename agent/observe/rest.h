@@ -20,7 +20,7 @@ bool worth_following(const Observation& seen);
 /// tick.
 class Rest {
  public:
-  static constexpr double kLittle = 100;                         ///< things that happen in a second
+  static constexpr double kLittle = 250;                         ///< things that happen in a second
   static constexpr std::chrono::milliseconds kQuietFor{10'000};  ///< so long, before the first look is spared
 
   /// `longest` between two looks; 0: none is spared.

@@ -25,14 +25,14 @@ struct Link {
   std::string_view what;
 };
 constexpr std::array kLinks = {Link{Page::metrics, "for Prometheus"},
-                                 Link{Page::report, "findings with evidence and advice, as report --format json"},
-                                 Link{Page::sample, "the last tick, as watch --json"},
-                                 Link{Page::events, "each tick as it comes (server-sent events)"},
-                                 Link{Page::history, "the last hour in numbers, for charts"},
-                                 Link{Page::coverage, "each fact, its source, and why not a better one"},
-                                 Link{Page::metric_list, "the metrics with their meaning, as JSON"},
-                                 Link{Page::health, "whether the agent works"},
-                                 Link{Page::ready, "whether it has something to say"}};
+                               Link{Page::report, "findings with evidence and advice, as report --format json"},
+                               Link{Page::sample, "the last tick, as watch --json"},
+                               Link{Page::events, "each tick as it comes (server-sent events)"},
+                               Link{Page::history, "the last hour in numbers, for charts"},
+                               Link{Page::coverage, "each fact, its source, and why not a better one"},
+                               Link{Page::metric_list, "the metrics with their meaning, as JSON"},
+                               Link{Page::health, "whether the agent works"},
+                               Link{Page::ready, "whether it has something to say"}};
 
 void add_findings(std::string& out, const Verdict& verdict) {
   if (verdict.findings.empty()) {

@@ -41,7 +41,7 @@ std::uint64_t to_count(int value) {
 }
 
 TEST(Rest, AQuietHostIsLookedAtLessOftenAfterAWhile) {
-  EXPECT_EQ(looks(5s, 27, {[](int second) { return to_count(60 * second); }}),
+  EXPECT_EQ(looks(5s, 27, {[](int second) { return to_count(240 * second); }}),
             (std::vector<int>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 16, 21, 26}));
 }
 
@@ -52,7 +52,7 @@ TEST(Rest, AnythingThatMovesEndsTheQuietAtTheNextTick) {
 }
 
 TEST(Rest, ABusyHostIsLookedAtEachTick) {
-  EXPECT_EQ(looks(5s, 40, {[](int second) { return to_count(101 * second); }}).size(), 40u);
+  EXPECT_EQ(looks(5s, 40, {[](int second) { return to_count(251 * second); }}).size(), 40u);
 }
 
 TEST(Rest, WhatIsWrongIsFollowedThoughNothingMoves) {
