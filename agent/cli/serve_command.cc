@@ -44,7 +44,8 @@ class Serving {
     if (Status status = open(); !status) return failed(status.error());
     observer_->start();
     os::Thread http("http", [this] {
-      (void)os::keep_only({});  // it has none; should a guard be missing, it has none all the same
+      [[maybe_unused]] const Status kept =
+          os::keep_only({});  // it has none; should a guard be missing, it has none all the same
       server_->run();
     });
     Status ended = work(http);

@@ -91,8 +91,8 @@ class Channel final : private DriverEvents, private TransportEvents {
   void driver_event(Event) override {}
   void driver_exit() override { lost_ = true; }
   bool explains() const override { return setup_.explain; }
-  void driver_reason(CallerId, std::string text) override {
-    operations_.tell({EventKind::reason, kNobody, Outcome::ok, "its port: " + std::move(text)});
+  void driver_reason(CallerId, const std::string& text) override {
+    operations_.tell({EventKind::reason, kNobody, Outcome::ok, "its port: " + text});
   }
   template <typename Text>
   void because(CallerId caller, const Text& text) {

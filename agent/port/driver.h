@@ -29,7 +29,7 @@ class DriverEvents {
   virtual void driver_event(Event event) = 0;                       ///< messages to subscribers and to the owner
   virtual void driver_exit() = 0;                                   ///< the driver ends its port (exit_on_close)
   virtual bool explains() const { return false; }                   ///< somebody wants to know why
-  virtual void driver_reason(CallerId, std::string) {}              ///< then only; kNobody: it is about the port
+  virtual void driver_reason(CallerId, const std::string&) {}       ///< then only; kNobody: it is about the port
 };
 
 /// Calls that reached the driver: counted before their outcome, with their headers.

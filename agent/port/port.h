@@ -101,8 +101,8 @@ class Port final : private DriverEvents, private TransportEvents {
   void driver_event(Event event) override;
   void driver_exit() override;
   bool explains() const override { return setup_.explain; }
-  void driver_reason(CallerId caller, std::string text) override {
-    operations_.tell({EventKind::reason, caller, Outcome::ok, std::move(text)});
+  void driver_reason(CallerId caller, const std::string& text) override {
+    operations_.tell({EventKind::reason, caller, Outcome::ok, text});
   }
   template <typename Text>
   void because(CallerId caller, const Text& text) {

@@ -107,8 +107,8 @@ bool Gate::begin() {
 
 void Gate::work() {
   // It begins with nothing, as its maker has nothing; a guard that is missing changes nothing about that.
-  (void)os::keep_only({});
-  (void)os::forbid_changes();
+  [[maybe_unused]] const Status kept = os::keep_only({});
+  [[maybe_unused]] const Status forbidden = os::forbid_changes();
   while (true) {
     Job job;
     {

@@ -155,6 +155,7 @@ Scene make_stands_still(Stage& stage, const Request& request) {
     const Listening listening = listen_on({.port = request.port});
     channel.say(listening.port);
     std::vector<int> clients;
+    clients.reserve(static_cast<std::size_t>(request.count));
     for (int i = 0; i < request.count; ++i) clients.push_back(accept_one(listening.fd));
     for (int fd : clients) {
       std::array<char, 8> asked{};
@@ -165,6 +166,7 @@ Scene make_stands_still(Stage& stage, const Request& request) {
   const auto port = static_cast<std::uint16_t>(server.channel.hear());
   const Actor client = stage.start("tcpfault-client", [=](const Channel& channel) {
     std::vector<int> open;
+    open.reserve(static_cast<std::size_t>(request.count));
     for (int i = 0; i < request.count; ++i) open.push_back(connect_to(port));
     for (int fd : open) (void)send(fd, "first?", 6, MSG_NOSIGNAL);
     for (int fd : open) {
