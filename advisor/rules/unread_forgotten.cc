@@ -17,6 +17,7 @@
 #include "advisor/rules/explained.h"
 #include "advisor/rules/holding.h"
 #include "advisor/rules/receive_fill.h"
+#include "advisor/rules/resting.h"
 #include "advisor/rules/rule.h"
 #include "advisor/rules/safe_steps.h"
 #include "advisor/rules/words.h"
@@ -38,6 +39,8 @@ struct Forgotten {
   double shortest_s = 0, longest_s = 0;
   std::uint64_t read_elsewhere = 0;  ///< its connections that it has read meanwhile
   std::uint64_t answered = 0;        ///< those on which it has sent something
+  std::uint64_t seen = 0;            ///< its ESTABLISHED connections that have a row
+  bool quiet_unseen = true;          ///< those without one rest as well, as far as that is known
   bool calls_seen = true;            ///< the hooks saw no read of any of them
   bool answers_wait = false;         ///< it waits for a peer that takes nothing: it may hold back on purpose
 };
@@ -90,9 +93,26 @@ double needed_s_of(const Policy& policy) {
   return static_cast<double>(policy.age.count()) / 1000;
 }
 
+/// Whether the connections of a process that have no row rest, too: only some of them are looked at, and none of those
+/// has had a byte for as long as the unread ones. Where that is not known they may be busy.
+bool rest_too(const Evidence& in, Pid pid, std::uint64_t seen) {
+  const Sample& now = in.now();
+  const OwnerTotals* owner = in.window.connections().owner(pid);
+  if (owner == nullptr) return false;
+  if (owner->sockets[index_of(TcpState::established)] <= seen) return true;
+  const std::size_t first = first_idle_slot(needed_s_of(in.policy));
+  std::uint64_t looked = 0, rest = 0;
+  for (const NetworkTotals& network : now.networks) {
+    if (network.pid != pid) continue;
+    looked = add_sat(looked, sum_from(network.idle, 0));
+    rest = add_sat(rest, sum_from(network.idle, first));
+  }
+  return looked > 0 && looked == rest;
+}
+
 /// The whole program stands: it neither reads nor sends on any of its connections.
 bool hangs(const Evidence& in, const Forgotten& here) {
-  return here.read_elsewhere == 0 && here.answered == 0 && !here.answers_wait &&
+  return here.read_elsewhere == 0 && here.answered == 0 && !here.answers_wait && here.quiet_unseen &&
          static_cast<double>(here.rows.size()) >= in.policy.value(kOfAll);
 }
 
@@ -120,10 +140,12 @@ std::map<Pid, Forgotten> forgotten(const Evidence& in) {
   for (const SocketRow& row : now.sockets) {
     auto here = row.owner ? out.find(row.owner->pid) : out.end();
     if (here == out.end() || row.kind != SocketKind::full || row.state == TcpState::listen) continue;
+    here->second.seen += row.state == TcpState::established ? 1 : 0;
     if (is_read(in.window, row)) ++here->second.read_elsewhere;
     if (is_answered(in.window, row)) ++here->second.answered;
     here->second.answers_wait = here->second.answers_wait || sends_in_vain(in.window, row);
   }
+  for (auto& [pid, here] : out) here.quiet_unseen = rest_too(in, pid, here.seen);
   std::erase_if(out, [&](const auto& entry) { return entry.second.read_elsewhere == 0 && !hangs(in, entry.second); });
   return out;
 }

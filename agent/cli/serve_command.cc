@@ -72,7 +72,7 @@ class Serving {
     collector_ = std::move(*collector);
     observe::ObserverOptions wanted;
     wanted.schedule = {.interval = interval_for(options_)};
-    wanted.rest = rest_for(options_);
+    wanted.rest = rest();
     wanted.policy = options_.policy;
     wanted.findings_stand = true;
     observer_.emplace(std::move(wanted), *collector_, clock_);
@@ -84,7 +84,7 @@ class Serving {
     options.listening = std::move(*listening);
     options.version = kVersion;
     options.interval = interval_for(options_);
-    options.stale_after = std::max({milliseconds(10'000), 10 * interval_for(options_), 3 * rest_for(options_)});
+    options.stale_after = std::max({milliseconds(10'000), 10 * interval_for(options_), 3 * rest()});
     options.access = *access;
     auto server = serve::Server::open(std::move(options), std::move(*of_server), real_clock_);
     if (!server) return std::unexpected(server.error());
@@ -116,6 +116,13 @@ class Serving {
     const std::uint64_t beats = server_->beats();
     if (manager_.watchdog() && beats != beats_) manager_.say("WATCHDOG=1");
     beats_ = beats;
+  }
+
+  /// A service manager that waits for a word of ours gets it with each tick.
+  milliseconds rest() const {
+    const milliseconds wanted = rest_for(options_);
+    const auto watchdog = manager_.watchdog();
+    return watchdog ? std::min(wanted, std::chrono::duration_cast<milliseconds>(*watchdog) / 3) : wanted;
   }
 
   milliseconds longest_wait() const { return milliseconds(1'000); }

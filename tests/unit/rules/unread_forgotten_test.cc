@@ -104,6 +104,29 @@ TEST(UnreadForgotten, where_nothing_is_read_the_whole_program_stands) {
   expect_fine(judged(kId, leaving({.state = ProcessState::stopped}), Policy{}));
 }
 
+/// As where nothing is read, and the process has more connections than there are rows. `idle` of those that were looked
+/// at: nothing was if it is empty.
+Window with_unlisted(std::optional<std::array<std::uint32_t, 6>> idle) {
+  Window seen = leaving({.count = 12, .reads_others = false});
+  Sample more = seen.latest();
+  for (OwnerTotals& owner : more.owners) owner.sockets[index_of(TcpState::established)] = 400;
+  if (idle) {
+    NetworkTotals network;
+    network.pid = 6;
+    network.idle = *idle;
+    more.networks = {network};
+  }
+  more.mono_ms += 1'000;
+  seen.push(std::make_shared<const Sample>(std::move(more)));
+  return seen;
+}
+
+TEST(UnreadForgotten, what_has_no_row_may_be_read_all_the_time) {
+  expect_fine(judged(kId, with_unlisted(std::nullopt), Policy{}));
+  expect_fine(judged(kId, with_unlisted({{1, 0, 0, 30, 0, 0}}), Policy{}));
+  EXPECT_TRUE(only_finding(judged(kId, with_unlisted({{0, 0, 0, 30, 9, 0}}), Policy{})));
+}
+
 TEST(UnreadForgotten, a_full_buffer_is_a_slow_readers_and_a_clients_leftovers_are_nobodys) {
   expect_fine(judged(kId, leaving({.rmem = 100'000}), Policy{}));
   expect_fine(judged(kId, leaving({.listens = false}), Policy{}));
