@@ -290,6 +290,8 @@ Finding finding_for(const Evidence& in, const PolicyWindows& windows, Reader& re
     finding.severity = Severity::info;
     finding.confidence_why +=
         "; but it fetches this itself, and at a steady pace, as a download does that limits its rate";
+    cure.text =
+        "Nothing, if it limits its rate on purpose. Else: read faster, or in another thread than the slow work.";
   }
   if (reader.holds_back) {
     say_holds_back(window.connections(), reader, finding);

@@ -214,6 +214,7 @@ TEST(ReaderTooSlow, a_client_with_a_steady_pace_limits_itself) {
   ASSERT_TRUE(finding);
   EXPECT_EQ(finding->severity, Severity::info);
   EXPECT_THAT(finding->confidence_why, HasSubstr("at a steady pace"));
+  EXPECT_THAT(finding->recommendation.text, HasSubstr("Nothing, if it limits its rate on purpose."));
   for (const Window& window : {reading(false, false), reading(true, true)}) {
     auto slow = only_finding(judged("reader-too-slow", window, lab()));
     ASSERT_TRUE(slow);
