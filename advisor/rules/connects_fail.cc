@@ -66,6 +66,17 @@ constexpr Answer kOtherFamilyHere = {
     "the first SYN is answered, nothing is sent again",
     FindingClass::application,
     RecommendationKind::application};
+constexpr Answer kOtherAddressHere = {
+    "refused",
+    "refused",
+    "{to} is an address of this host, and nothing listens there; {who} listens on this port at {where} only.",
+    "Connect to {where}, or let {who} listen at {ip} as well (0.0.0.0 and [::] take every address).",
+    "{ns}ss -ltnp 'sport = :{port}'",
+    "{ns}ss -ltn 'sport = :{port}' shows {ip}, or no attempt goes to {to} any more",
+    "net.ipv4.tcp_syn_retries",
+    "the first SYN is answered, nothing is sent again",
+    FindingClass::application,
+    RecommendationKind::application};
 constexpr Answer kBlackHole = {
     "no-answer",
     "without any answer",
@@ -180,6 +191,15 @@ bool listens_otherwise(const Evidence& in, const Attempts& attempts) {
       });
 }
 
+/// One that listens at the same port at another address of the same kind; null if none does.
+const SocketRow* listens_elsewhere(const Evidence& in, const Attempts& attempts) {
+  const Endpoint& to = attempts.destination;
+  for (const SocketRow* row : in.window.connections().listeners(attempts.netns, to.port)) {
+    if (row->local.v6 == to.v6 && !row->local.is_unspecified() && row->local.ip != to.ip) return row;
+  }
+  return nullptr;
+}
+
 const Answer& answer_to(const Evidence& in, const Attempts& attempts) {
   ConnectEnd end = attempts.main_end();
   bool no_answer = end == ConnectEnd::timed_out || end == ConnectEnd::given_up;
@@ -188,7 +208,8 @@ const Answer& answer_to(const Evidence& in, const Attempts& attempts) {
   switch (end) {
     case ConnectEnd::refused:
       if (!is_here(in, attempts)) return kRefused;
-      return listens_otherwise(in, attempts) ? kOtherFamilyHere : kRefusedHere;
+      if (listens_otherwise(in, attempts)) return kOtherFamilyHere;
+      return listens_elsewhere(in, attempts) != nullptr ? kOtherAddressHere : kRefusedHere;
     case ConnectEnd::timed_out:
       return kBlackHole;
     case ConnectEnd::unreachable:
@@ -206,11 +227,16 @@ const Answer& answer_to(const Evidence& in, const Attempts& attempts) {
 std::string filled(std::string_view text, const Evidence& in, const Attempts& attempts) {
   std::uint64_t waited_ms = attempts.waited_ms[static_cast<std::size_t>(attempts.main_end())];
   NetnsId listens_in = attempts.listener == nullptr ? attempts.netns : attempts.listener->netns;
+  const SocketRow* elsewhere = listens_elsewhere(in, attempts);
+  const std::string where = elsewhere == nullptr ? "" : elsewhere->local.text();
+  const std::string who = elsewhere == nullptr || !elsewhere->owner
+                              ? "a program"
+                              : fmt::format("{}[{}]", elsewhere->owner->comm, elsewhere->owner->pid);
   return fmt::format(
       fmt::runtime(text), fmt::arg("to", attempts.destination.text()), fmt::arg("ip", attempts.destination.ip_text()),
       fmt::arg("port", attempts.destination.port), fmt::arg("other", attempts.destination.v6 ? "IPv4" : "IPv6"),
       fmt::arg("t", human_duration(milliseconds_sat(waited_ms))), fmt::arg("ns", in_netns(in.now(), attempts.netns)),
-      fmt::arg("lns", in_netns(in.now(), listens_in)));
+      fmt::arg("lns", in_netns(in.now(), listens_in)), fmt::arg("where", where), fmt::arg("who", who));
 }
 
 /// Somebody here has connections by IPv4 to the same port.

@@ -319,6 +319,23 @@ TEST(ConnectsFail, nothing_listens_on_this_host_is_the_applications_affair) {
   EXPECT_EQ(only_finding(judged_failing(failed(ConnectEnd::refused, 20)))->finding_class, FindingClass::peer);
 }
 
+TEST(ConnectsFail, a_port_that_is_open_on_another_address_of_this_host_is_named_with_who_listens) {
+  auto refused_at = [](const Endpoint& listens) {
+    return only_finding(judged("connects-fail", with([&](SampleBuilder& s) {
+                                 s.add(failed(ConnectEnd::refused, 20, 0, Endpoint::v4(127, 0, 0, 9, 8207)));
+                                 s.add(a_socket().cookie(9).listen(8207, 0, 64).local(listens).pid(7, "server"));
+                               }),
+                               Policy{}));
+  };
+  auto finding = refused_at(Endpoint::v4(127, 0, 0, 1, 8207));
+  ASSERT_TRUE(finding);
+  EXPECT_THAT(finding->meaning, HasSubstr("server[7] listens on this port at 127.0.0.1:8207 only"));
+  EXPECT_THAT(finding->recommendation.text,
+              HasSubstr("Connect to 127.0.0.1:8207, or let server[7] listen at 127.0.0.9"));
+  EXPECT_THAT(refused_at(Endpoint::v4(127, 0, 0, 9, 8207))->meaning, HasSubstr("Nothing listens at 127.0.0.9:8207"))
+      << "it has begun to listen since";
+}
+
 TEST(ConnectsFail, no_way_into_the_ipv6_world_is_no_fault_of_a_program_that_goes_on_with_ipv4) {
   const std::array<std::uint8_t, 16> far = {0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
   FailedConnects first = failed(ConnectEnd::unreachable, 500, 0, Endpoint::from_bytes(far, 443));
