@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// hold_sockets N [--here]: N established loopback TCP sockets (N/2 connections, both ends) in a network namespace of their
-// own, or in this one, held by as many processes as the limit of open files demands, until SIGTERM or until the parent dies.
-// Prints one line when all are there: "hold_sockets ready established=N holders=H netns_pid=P".
+// hold_sockets N [--here]: N established loopback TCP sockets (N/2 connections, both ends) in a network namespace of
+// their own, or in this one, held by as many processes as the limit of open files demands, until SIGTERM or until the
+// parent dies. Prints one line when all are there: "hold_sockets ready established=N holders=H netns_pid=P".
 #include <fmt/core.h>
 #include <net/if.h>
 #include <sched.h>
