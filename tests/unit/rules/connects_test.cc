@@ -9,7 +9,6 @@
 namespace tcpadvisor::connects_test {
 namespace {
 
-using build::a_process;
 using build::a_socket;
 using build::a_window;
 using build::kHostNetns;
