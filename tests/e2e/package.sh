@@ -96,7 +96,7 @@ expect_match "programs can say what they have in their queues" 'srw-rw-rw-.*sock
 expect "and how they do that is installed" yes "$(within bash -c 'cd /usr/share/tcpadvisor/publishers && [[ -f README.md && -f erlang/src/tcpadvisor_queue.erl ]] && echo yes')"
 first=$(state MainPID)
 within systemctl kill -s KILL tcpadvisor
-for ((i = 0; i < 150; i++)); do  # after RestartSec=5
+for ((i = 0; i < 400; i++)); do  # after RestartSec=5, and the first look
   sleep 0.1
   [[ $(state ActiveState) == active && $(state MainPID) != "$first" ]] && break
 done
