@@ -69,7 +69,7 @@ constexpr Answer kOtherFamilyHere = {
 constexpr Answer kOtherAddressHere = {
     "refused",
     "refused",
-    "{to} is an address of this host, and nothing listens there; {who} listens on this port at {where} only.",
+    "{to} is an address of this host, and nothing listens there; {who} listens on this port at {where}.",
     "Connect to {where}, or let {who} listen at {ip} as well (0.0.0.0 and [::] take every address).",
     "{ns}ss -ltnp 'sport = :{port}'",
     "{ns}ss -ltn 'sport = :{port}' shows {ip}, or no attempt goes to {to} any more",

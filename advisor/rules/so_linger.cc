@@ -170,7 +170,15 @@ void name_loser(const Evidence& in, const Closes& loser, Scope& scope) {
   }
 }
 
-std::string why_sure(const Resets& here, bool loses) {
+/// All that they lost they lost in this window, not long ago.
+bool lost_lately(const Evidence& in, const Resets& here) {
+  const double span_ms = in.window.span_s() * 1'000;
+  return !here.losers.empty() && std::ranges::all_of(here.losers, [&](const Closes* loser) {
+    return static_cast<double>(loser->since_ms) + static_cast<double>(loser->last_ms_ago) <= span_ms;
+  });
+}
+
+std::string why_sure(const Evidence& in, const Resets& here, bool loses) {
   std::vector<std::string> whys;
   if (!here.rows.empty())
     whys.push_back(fmt::format("{} open now have SO_LINGER 0", counted(here.rows.size(), "connection")));
@@ -180,6 +188,8 @@ std::string why_sure(const Resets& here, bool loses) {
   }
   if (here.losers.size() > 3) whys.push_back(fmt::format("{} more did", here.losers.size() - 3));
   if (whys.empty()) whys.emplace_back("the kernel tells why it sent resets; which program closes so was not seen");
+  if (!here.losers.empty() && !lost_lately(in, here))
+    whys.emplace_back("counted since they began to close connections, which was before this window");
   if (loses && here.lost_by_host)
     whys.emplace_back("what was lost is counted for the whole host, since we began to look");
   return fmt::format("{}", fmt::join(whys, "; "));
@@ -197,7 +207,7 @@ Finding resets(const Evidence& in, const NetnsSample& netns, const Resets& here)
   const bool loses = static_cast<double>(lost) >= in.policy.value(kMinLost);
   finding.severity = loses ? Severity::warning : Severity::info;
   const bool seen_by_row = !here.rows.empty() && !loses;
-  finding.confidence = seen_by_row || !here.losers.empty() ? Confidence::high : Confidence::medium;
+  finding.confidence = seen_by_row || lost_lately(in, here) ? Confidence::high : Confidence::medium;
   std::map<Pid, std::vector<const SocketRow*>> by_pid;
   for (const SocketRow* row : here.rows) {
     if (row->owner) by_pid[row->owner->pid].push_back(row);
@@ -218,7 +228,7 @@ Finding resets(const Evidence& in, const NetnsSample& netns, const Resets& here)
                               loses ? fmt::format("; {} of them lost {} that was not acknowledged", with_commas(lost),
                                                   human_bytes(here.lost_bytes))
                                     : "");
-  finding.confidence_why = why_sure(here, loses);
+  finding.confidence_why = why_sure(in, here, loses);
   finding.evidence.push_back(measured(in.window, "ended_with_reset", std::string(kCounter), here.counted.times,
                                       "connections", in.policy.value(kMinResets)));
   finding.evidence.push_back(measured(in.window, "open_with_linger_0", source_of(now, FactId::snapshot),

@@ -281,8 +281,8 @@ constexpr std::array<std::string_view, 2> kReferences = {"epoll(7): level-trigge
                                                          "socket(7): SO_RCVLOWAT"};
 constexpr std::array kExplainedBy = {
     kProcessStopped,
-    ExplainedBy{"listener-never-accepts", Link::same_process, Then::lower,
-                "it does not accept either: all of it stands", "See {rule} of {who} first."},
+    ExplainedBy{"listener-never-accepts", Link::same_process, Then::lower, "it does not accept either",
+                "See {rule} of {who} first."},
 };
 
 }  // namespace

@@ -43,7 +43,7 @@ Result<milliseconds> parse_interval(const std::string& text) {
   return value;
 }
 
-Result<std::optional<milliseconds>> parse_rest(const std::string& text) {
+Result<milliseconds> parse_rest(const std::string& text) {
   if (text == "off") return milliseconds(0);
   Result<milliseconds> value = parse_duration(text);
   if (!value)
@@ -468,10 +468,6 @@ Result<Parsed> parse_options(int argc, const char* const* argv) {
   options.arguments.assign(argv, argv + argc);
   options.chosen = chosen_options(app);
   return Parsed{std::move(options), {}};
-}
-
-milliseconds rest_for(const Options& options) {
-  return std::min(options.serve.rest.value_or(milliseconds(5'000)), options.policy.window / 2);
 }
 
 milliseconds interval_for(const Options& options) {

@@ -89,8 +89,8 @@ struct Options {
   } knobs;
   struct {
     Endpoint listen = Endpoint::v4(127, 0, 0, 1, 9477);
-    std::optional<std::chrono::milliseconds> rest;  ///< 0: no look is spared
-    std::string web_config;                         ///< a file; empty: plain HTTP, no password
+    std::chrono::milliseconds rest{5'000};  ///< longest time between two looks at a quiet host; 0: no look is spared
+    std::string web_config;                 ///< a file; empty: plain HTTP, no password
   } serve;
   struct {
     bool describe = false;
@@ -112,9 +112,6 @@ Result<Parsed> parse_options(int argc, const char* const* argv);
 
 /// What the user chose; else 1 s, or less if a window of the policy would hold fewer than two ticks.
 std::chrono::milliseconds interval_for(const Options& options);
-/// The longest time between two looks at a quiet host: what the user chose, else 5 s; never more than half a window of
-/// the policy, which then holds two ticks all the same.
-std::chrono::milliseconds rest_for(const Options& options);
 /// What the user chose; else what the name of the report's file ends with, else text.
 const ReportFormat& format_for(const Options& options);
 

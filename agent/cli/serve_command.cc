@@ -120,7 +120,7 @@ class Serving {
 
   /// A service manager that waits for a word of ours gets it with each tick.
   milliseconds rest() const {
-    const milliseconds wanted = rest_for(options_);
+    const milliseconds wanted = options_.serve.rest;
     const auto watchdog = manager_.watchdog();
     return watchdog ? std::min(wanted, std::chrono::duration_cast<milliseconds>(*watchdog) / 3) : wanted;
   }

@@ -10,11 +10,7 @@
 namespace tcpadvisor::observe {
 
 Observer::Observer(ObserverOptions options, collect::Collector& collector, os::SleepClock& clock)
-    : options_(std::move(options)),
-      policy_(options_.policy),
-      collector_(collector),
-      clock_(clock),
-      rest_(options_.rest) {}
+    : options_(std::move(options)), policy_(options_.policy), collector_(collector), clock_(clock) {}
 
 Observer::~Observer() {
   stop_ = true;
@@ -72,9 +68,11 @@ void Observer::loop() {
 }
 
 bool Observer::spared() {
-  if (options_.rest <= options_.schedule.interval || !latest()) return false;
+  // A window of the policy, which may be another one by now, holds two ticks all the same.
+  const std::chrono::milliseconds longest = std::min(options_.rest, policy_.window / 2);
+  if (longest <= options_.schedule.interval || !latest()) return false;
   try {
-    const bool spared = rest_.spares(clock_.mono_ns(), collector_.happened());
+    const bool spared = rest_.spares(clock_.mono_ns(), collector_.happened(), longest);
     looks_spared_ += spared ? 1 : 0;
     return spared;
   } catch (...) {

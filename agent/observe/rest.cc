@@ -18,7 +18,7 @@ void Rest::looked(std::uint64_t now_ns, bool followed) {
   if (followed) quiet_since_ns_.reset();
 }
 
-bool Rest::spares(std::uint64_t now_ns, std::optional<std::uint64_t> happened) {
+bool Rest::spares(std::uint64_t now_ns, std::optional<std::uint64_t> happened, std::chrono::milliseconds longest) {
   const std::optional<Count> before = before_;
   before_ = happened ? std::optional(Count{now_ns, *happened}) : std::nullopt;
   bool quiet = false;
@@ -34,7 +34,7 @@ bool Rest::spares(std::uint64_t now_ns, std::optional<std::uint64_t> happened) {
   // A tick is never quite on time: the one that is due now is not put off by another whole interval.
   constexpr std::chrono::milliseconds kSlack{50};
   return sub_sat(now_ns, *quiet_since_ns_) >= ns_of(kQuietFor) &&
-         sub_sat(now_ns, looked_ns_) + ns_of(kSlack) < ns_of(longest_);
+         sub_sat(now_ns, looked_ns_) + ns_of(kSlack) < ns_of(longest);
 }
 
 }  // namespace tcpadvisor::observe

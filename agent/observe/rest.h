@@ -23,18 +23,15 @@ class Rest {
   static constexpr double kLittle = 250;                         ///< things that happen in a second
   static constexpr std::chrono::milliseconds kQuietFor{10'000};  ///< so long, before the first look is spared
 
-  /// `longest` between two looks; 0: none is spared.
-  explicit Rest(std::chrono::milliseconds longest) : longest_(longest) {}
-
   void looked(std::uint64_t now_ns, bool followed);
-  /// At a tick. `happened`: of a count that only grows; nothing: not known, then nothing is spared.
-  bool spares(std::uint64_t now_ns, std::optional<std::uint64_t> happened);
+  /// At a tick. `happened`: of a count that only grows; nothing: not known, then nothing is spared. `longest`: between
+  /// two looks.
+  bool spares(std::uint64_t now_ns, std::optional<std::uint64_t> happened, std::chrono::milliseconds longest);
 
  private:
   struct Count {
     std::uint64_t at_ns = 0, happened = 0;
   };
-  std::chrono::milliseconds longest_;
   std::optional<Count> before_;
   std::optional<std::uint64_t> quiet_since_ns_;  ///< nothing: it is not quiet
   std::uint64_t looked_ns_ = 0;

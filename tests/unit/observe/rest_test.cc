@@ -24,12 +24,12 @@ struct Host {
 
 /// The seconds from 1 to `end` with a look, with a tick each second.
 std::vector<int> looks(std::chrono::milliseconds longest, int end, const Host& host) {
-  Rest rest(longest);
+  Rest rest;
   rest.looked(0, host.followed(0));
   std::vector<int> out;
   for (int second = 1; second <= end; ++second) {
     const std::uint64_t now_ns = static_cast<std::uint64_t>(second) * kSecond;
-    if (rest.spares(now_ns, host.happened(second))) continue;
+    if (rest.spares(now_ns, host.happened(second), longest)) continue;
     rest.looked(now_ns, host.followed(second));
     out.push_back(second);
   }
@@ -94,6 +94,20 @@ TEST(ObserverAtRest, CountsTheLooksThatItSpares) {
       EXPECT_GE(spared, 12u);
     }
   }
+}
+
+TEST(ObserverAtRest, LooksTwiceInAWindowOfThePolicyThatIsInForceNow) {
+  collect::FakeCollector collector(quiet_tick);
+  collector.count_happened = [] { return 1; };
+  os::FakeSleepClock clock;
+  Policy hasty;
+  hasty.window = 2'000ms;
+  Observer observer({.schedule = {.interval = 1s, .length = 32s}, .policy = {}, .rest = 5'000ms}, collector, clock);
+  observer.judge_by(hasty);  // as SIGHUP does: from the first tick on
+  auto subscription = observer.subscribe(64).value();
+  observer.start();
+  while (!subscription->ended()) subscription->take();
+  EXPECT_EQ(collector.ticks, 33);
 }
 
 TEST(WorthFollowing, IsAProgramThatHasBytesToSend) {

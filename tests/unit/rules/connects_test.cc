@@ -328,7 +328,7 @@ TEST(ConnectsFail, a_port_that_is_open_on_another_address_of_this_host_is_named_
   };
   auto finding = refused_at(Endpoint::v4(127, 0, 0, 1, 8207));
   ASSERT_TRUE(finding);
-  EXPECT_THAT(finding->meaning, HasSubstr("server[7] listens on this port at 127.0.0.1:8207 only"));
+  EXPECT_THAT(finding->meaning, HasSubstr("server[7] listens on this port at 127.0.0.1:8207."));
   EXPECT_THAT(finding->recommendation.text,
               HasSubstr("Connect to 127.0.0.1:8207, or let server[7] listen at 127.0.0.9"));
   EXPECT_THAT(refused_at(Endpoint::v4(127, 0, 0, 9, 8207))->meaning, HasSubstr("Nothing listens at 127.0.0.9:8207"))

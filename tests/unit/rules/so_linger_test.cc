@@ -140,6 +140,15 @@ TEST(SoLinger, a_process_that_loses_data_is_named_though_others_on_this_host_end
   EXPECT_THAT(finding->title, HasSubstr("as worker-21[21] does; 80 of them lost 156 KiB"));
 }
 
+TEST(SoLinger, what_was_lost_before_this_window_is_less_certain) {
+  Closes long_ago = loser(21, 80);
+  long_ago.since_ms = 3'600'000;
+  auto finding = only_finding(judged(kId, losing({.by_reason = 5'000}, {long_ago}), lab()));
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->confidence, Confidence::medium);
+  EXPECT_THAT(finding->confidence_why, HasSubstr("which was before this window"));
+}
+
 TEST(SoLinger, several_that_lose_data_are_told_and_none_is_blamed_alone) {
   auto finding = only_finding(judged(kId, losing({.by_reason = 5'000}, {loser(21, 30), loser(22, 40)}), lab()));
   ASSERT_TRUE(finding);
